@@ -1,0 +1,226 @@
+//! What is watched: a gateway, and where CloudWatch keeps each of its signals.
+//!
+//! A kind of gateway is a table: one row for each signal, saying the metric,
+//! the statistic and the unit. Adding a kind adds a table, and nothing else
+//! in the program knows a metric's name.
+
+use serde::{Deserialize, Serialize};
+
+use super::signal::Signal;
+
+/// A kind of gateway that answers 504 for its targets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Application Load Balancer.
+    Alb,
+}
+
+impl Kind {
+    /// The CloudWatch namespace of its metrics.
+    #[must_use]
+    pub fn namespace(self) -> &'static str {
+        match self {
+            Self::Alb => "AWS/ApplicationELB",
+        }
+    }
+
+    /// The CloudWatch dimension that names one gateway of this kind.
+    #[must_use]
+    pub fn dimension(self) -> &'static str {
+        match self {
+            Self::Alb => "LoadBalancer",
+        }
+    }
+
+    /// Where each signal comes from. Rows of one metric stand together: they
+    /// must travel in one request to be billed as one metric.
+    #[must_use]
+    pub fn rows(self) -> &'static [Row] {
+        match self {
+            Self::Alb => ALB,
+        }
+    }
+}
+
+/// One signal of one kind of gateway in CloudWatch's words.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Our name.
+    pub signal: Signal,
+    /// CloudWatch's `MetricName`.
+    pub metric: &'static str,
+    /// CloudWatch's `Stat`.
+    pub stat: Stat,
+}
+
+/// A statistic, possibly one that depends on the gateway's timeout.
+#[derive(Debug, Clone, Copy)]
+pub enum Stat {
+    /// As it stands.
+    Fixed(&'static str),
+    /// `TC(f*T:T)`: the count of samples above `f*T` and up to `T`. CloudWatch
+    /// takes the lower bound as exclusive and the upper as inclusive.
+    CountNearTimeout,
+}
+
+impl Stat {
+    /// How CloudWatch spells it for this gateway.
+    #[must_use]
+    pub fn spelled_for(self, gateway: &Gateway) -> String {
+        match self {
+            Self::Fixed(stat) => stat.to_owned(),
+            Self::CountNearTimeout => format!(
+                "TC({}:{})",
+                milliseconds(gateway.near_seconds()),
+                milliseconds(gateway.timeout.seconds)
+            ),
+        }
+    }
+}
+
+/// Rounded to a millisecond: CloudWatch reads up to ten decimals, and a bound
+/// like 0.8 * 35 must not be spelled 28.000000000000004.
+fn milliseconds(seconds: f64) -> f64 {
+    (seconds * 1000.0).round() / 1000.0
+}
+
+const ALB: &[Row] = &[
+    Row { signal: Signal::P50, metric: "TargetResponseTime", stat: Stat::Fixed("p50") },
+    Row { signal: Signal::P99, metric: "TargetResponseTime", stat: Stat::Fixed("p99") },
+    Row { signal: Signal::Maximum, metric: "TargetResponseTime", stat: Stat::Fixed("Maximum") },
+    Row { signal: Signal::Samples, metric: "TargetResponseTime", stat: Stat::Fixed("SampleCount") },
+    Row { signal: Signal::NearMisses, metric: "TargetResponseTime", stat: Stat::CountNearTimeout },
+    Row { signal: Signal::Timeouts, metric: "HTTPCode_ELB_504_Count", stat: Stat::Fixed("Sum") },
+];
+
+/// Which gateway, for people and for metric labels.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The load balancer's name.
+    pub name: String,
+    /// Its Region.
+    pub region: String,
+    /// The account that owns it; empty where only a dimension value is known.
+    pub account: String,
+    /// Its CloudWatch dimension value, such as `app/web/50dc6c495c0c9188`.
+    pub dimension: String,
+}
+
+impl Identity {
+    /// A key that is unique over accounts and Regions, and stable over restarts.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}/{}", self.region, self.account, self.dimension)
+    }
+
+    /// Its ARN, where the account is known.
+    #[must_use]
+    pub fn arn(&self) -> Option<String> {
+        let partition = match self.region.split('-').next() {
+            Some("cn") => "aws-cn",
+            _ if self.region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        (!self.account.is_empty()).then(|| {
+            format!(
+                "arn:{partition}:elasticloadbalancing:{}:{}:loadbalancer/{}",
+                self.region, self.account, self.dimension
+            )
+        })
+    }
+}
+
+/// The limit after which a gateway answers 504, and who says so.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timeout {
+    /// The limit in force for every comparison, seconds; above zero.
+    pub seconds: f64,
+    /// What the load balancer itself is set to, seconds, where it was asked.
+    pub idle_timeout: Option<f64>,
+}
+
+impl Timeout {
+    /// What the load balancer has, when it is not what the config says.
+    #[must_use]
+    pub fn mismatch(&self) -> Option<f64> {
+        self.idle_timeout.filter(|idle| (idle - self.seconds).abs() > 1e-9)
+    }
+}
+
+/// One watched gateway.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gateway {
+    /// Which one.
+    pub id: Identity,
+    /// What it is.
+    pub kind: Kind,
+    /// When it gives up.
+    pub timeout: Timeout,
+    /// The near ratio `f`, between 0 and 1: an answer later than `f * timeout`
+    /// is a near miss.
+    pub near: f64,
+}
+
+impl Gateway {
+    /// `f * T`, seconds.
+    #[must_use]
+    pub fn near_seconds(&self) -> f64 {
+        self.near * self.timeout.seconds
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A gateway for tests.
+    fn gateway(timeout: f64, near: f64) -> Gateway {
+        Gateway {
+            id: Identity {
+                name: "web".into(),
+                region: "eu-central-1".into(),
+                account: "111122223333".into(),
+                dimension: "app/web/50dc6c495c0c9188".into(),
+            },
+            kind: Kind::Alb,
+            timeout: Timeout { seconds: timeout, idle_timeout: None },
+            near,
+        }
+    }
+
+    #[test]
+    fn bounds_are_spelled_as_cloudwatch_reads_them() {
+        for (timeout, near, spelled) in [
+            (60.0, 0.8, "TC(48:60)"),
+            (35.0, 0.8, "TC(28:35)"),
+            (1.0, 0.8, "TC(0.8:1)"),
+            (0.1, 0.333, "TC(0.033:0.1)"),
+            (4000.0, 0.95, "TC(3800:4000)"),
+        ] {
+            assert_eq!(Stat::CountNearTimeout.spelled_for(&gateway(timeout, near)), spelled);
+        }
+    }
+
+    #[test]
+    fn every_kind_has_a_row_for_every_signal_and_keeps_a_metric_together() {
+        let rows = Kind::Alb.rows();
+        assert!(Signal::ALL.iter().all(|s| rows.iter().filter(|r| r.signal == *s).count() == 1));
+        let mut seen: Vec<&str> = rows.iter().map(|r| r.metric).collect();
+        seen.dedup();
+        let runs = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(runs, seen.len(), "rows of one metric stand apart");
+    }
+
+    #[test]
+    fn an_arn_is_made_of_the_identity() {
+        assert_eq!(
+            gateway(60.0, 0.8).id.arn().as_deref(),
+            Some(
+                "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/web/50dc6c495c0c9188"
+            )
+        );
+    }
+}

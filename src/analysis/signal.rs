@@ -1,0 +1,372 @@
+//! What CloudWatch said about one gateway, in our words and in SI units.
+//!
+//! A [`Snapshot`] is a dense table, minute by signal, because the detectors
+//! always look at consecutive minutes and because "no value" must be a value
+//! of its own: absence is never a zero here.
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// One minute of UTC, counted from the Unix epoch: it covers the seconds from
+/// `60 * m` (inclusive) to `60 * (m + 1)` (exclusive), as CloudWatch's
+/// one-minute datapoints do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Minute(pub i64);
+
+impl Minute {
+    /// The minute that contains this time (seconds since the Unix epoch).
+    #[must_use]
+    pub fn containing(unix_seconds: i64) -> Self {
+        Self(unix_seconds.div_euclid(60))
+    }
+
+    /// Its first second, since the Unix epoch.
+    #[must_use]
+    pub fn start(self) -> i64 {
+        self.0.saturating_mul(60)
+    }
+
+    /// The first second after it, since the Unix epoch.
+    #[must_use]
+    pub fn end(self) -> i64 {
+        self.start().saturating_add(60)
+    }
+
+    /// This minute plus `minutes`, which may be negative.
+    #[must_use]
+    pub fn plus(self, minutes: i64) -> Self {
+        Self(self.0.saturating_add(minutes))
+    }
+
+    /// How many minutes lie between `earlier` and this one.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// Its start as UTC, or the epoch when the year cannot be written down.
+    #[must_use]
+    pub fn utc(self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.start(), 0).unwrap_or_default()
+    }
+}
+
+/// ISO 8601 to the minute, as people and machines both read it: `2026-01-05T09:13Z`.
+impl fmt::Display for Minute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.utc().format("%Y-%m-%dT%H:%MZ"))
+    }
+}
+
+/// One figure that a gateway has in each minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// Median time until the target began to answer, in seconds.
+    P50,
+    /// 99th percentile of the same, over the requests that were answered.
+    P99,
+    /// Maximum of the same.
+    Maximum,
+    /// Requests that were answered (each leaves one latency sample).
+    Samples,
+    /// Requests answered later than `near * timeout` and no later than the timeout.
+    NearMisses,
+    /// Requests that the gateway gave up on: 504.
+    Timeouts,
+}
+
+impl Signal {
+    /// Every signal, in the order of a snapshot's columns.
+    pub const ALL: [Self; 6] =
+        [Self::P50, Self::P99, Self::Maximum, Self::Samples, Self::NearMisses, Self::Timeouts];
+
+    /// What an absent datapoint of this signal means, once CloudWatch has said
+    /// that its answer is complete.
+    #[must_use]
+    pub fn missing(self) -> Missing {
+        match self {
+            Self::P50 | Self::P99 | Self::Maximum => Missing::Absent,
+            Self::Samples | Self::NearMisses | Self::Timeouts => Missing::Zero,
+        }
+    }
+
+    fn column(self) -> usize {
+        self as usize
+    }
+}
+
+/// What an absent datapoint means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// A counter that is only reported when it is not zero.
+    Zero,
+    /// A measurement without anything to measure.
+    Absent,
+}
+
+/// Consecutive minutes of one gateway, as CloudWatch described them in answers
+/// that were complete for every signal. There is no partial snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    first: Minute,
+    rows: Vec<[Option<f64>; Signal::ALL.len()]>,
+}
+
+impl Snapshot {
+    /// A snapshot of the minutes from `first` to before `end`, where nothing
+    /// happened yet: counters are zero and measurements are absent.
+    #[must_use]
+    pub fn quiet(first: Minute, end: Minute) -> Self {
+        let row = Signal::ALL.map(|signal| match signal.missing() {
+            Missing::Zero => Some(0.0),
+            Missing::Absent => None,
+        });
+        let length = usize::try_from(end.since(first)).unwrap_or(0);
+        Self { first, rows: vec![row; length] }
+    }
+
+    /// Enters one datapoint. What lies outside the snapshot, or is no
+    /// measurement (negative, infinite, not a number), is left out: CloudWatch
+    /// may answer more than was asked, and a count below zero is no count.
+    pub fn record(&mut self, signal: Signal, minute: Minute, value: f64) {
+        let Ok(row) = usize::try_from(minute.since(self.first)) else { return };
+        if !(value.is_finite() && value >= 0.0) {
+            return;
+        }
+        if let Some(row) = self.rows.get_mut(row) {
+            row[signal.column()] = Some(value);
+        }
+    }
+
+    /// The first minute.
+    #[must_use]
+    pub fn first(&self) -> Minute {
+        self.first
+    }
+
+    /// The minute after the last one.
+    #[must_use]
+    pub fn end(&self) -> Minute {
+        self.first.plus(i64::try_from(self.rows.len()).unwrap_or(i64::MAX))
+    }
+
+    /// What is known of one minute; `None` outside the snapshot.
+    #[must_use]
+    pub fn reading(&self, minute: Minute) -> Option<Reading> {
+        let row = self.rows.get(usize::try_from(minute.since(self.first)).ok()?)?;
+        let count = |signal: Signal| row[signal.column()].unwrap_or(0.0);
+        Some(Reading {
+            minute,
+            p50: row[Signal::P50.column()],
+            p99: row[Signal::P99.column()],
+            maximum: row[Signal::Maximum.column()],
+            samples: count(Signal::Samples),
+            near_misses: count(Signal::NearMisses),
+            timeouts: count(Signal::Timeouts),
+        })
+    }
+
+    /// The `length` minutes that end with `last`, oldest first; fewer where the
+    /// snapshot begins later.
+    #[must_use]
+    pub fn window(&self, last: Minute, length: u32) -> Window {
+        let first = last.plus(1 - i64::from(length)).max(self.first);
+        Window((first.0..=last.0).filter_map(|minute| self.reading(Minute(minute))).collect())
+    }
+}
+
+/// One minute of one gateway.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Which minute.
+    pub minute: Minute,
+    /// Median latency of the answered requests, seconds.
+    pub p50: Option<f64>,
+    /// 99th percentile of the latency of the answered requests, seconds.
+    pub p99: Option<f64>,
+    /// Largest latency of the answered requests, seconds.
+    pub maximum: Option<f64>,
+    /// Answered requests.
+    pub samples: f64,
+    /// Requests answered close to the timeout.
+    pub near_misses: f64,
+    /// 504s.
+    pub timeouts: f64,
+}
+
+impl Reading {
+    /// Answered requests plus 504s. A 504 very probably leaves no latency
+    /// sample (AWS equates the metric with a log field that is -1 then), so
+    /// that the two add up to the requests that reached a target.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.samples + self.timeouts
+    }
+
+    /// The share of the requests that ended in 504; `None` without a request.
+    #[must_use]
+    pub fn timeout_share(&self) -> Option<f64> {
+        ratio(self.timeouts, self.requests())
+    }
+
+    /// The 99th percentile over *all* requests, seconds: a 504 counts as "at
+    /// least `timeout`". When 1 % or more of the requests are 504s it is the
+    /// timeout itself (a lower bound). Below that the wanted rank among the
+    /// answered requests is `0.99 / (1 - share)` (the censored-sample rank of
+    /// Kaplan and Meier, 1958), read off the line from the observed p99 to the
+    /// maximum. `None` when nothing was measured.
+    #[must_use]
+    pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
+        let share = self.timeout_share()?;
+        if share >= 0.01 {
+            return Some(timeout.max(self.p99.unwrap_or(timeout)));
+        }
+        let p99 = self.p99?;
+        let rank = 0.99 / (1.0 - share);
+        let maximum = self.maximum.unwrap_or(p99).max(p99);
+        Some(p99 + (maximum - p99) * ((rank - 0.99) / 0.01).clamp(0.0, 1.0))
+    }
+}
+
+/// `part / whole`, or `None` of nothing.
+fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+/// Some consecutive minutes, oldest first, and their totals.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window(Vec<Reading>);
+
+impl Window {
+    /// The minutes.
+    #[must_use]
+    pub fn readings(&self) -> &[Reading] {
+        &self.0
+    }
+
+    /// The newest `length` minutes.
+    #[must_use]
+    pub fn newest(&self, length: u32) -> Window {
+        let skip = self.0.len().saturating_sub(length as usize);
+        Window(self.0[skip..].to_vec())
+    }
+
+    /// All but the newest `length` minutes.
+    #[must_use]
+    pub fn before(&self, length: u32) -> Window {
+        let keep = self.0.len().saturating_sub(length as usize);
+        Window(self.0[..keep].to_vec())
+    }
+
+    /// How many minutes it has.
+    #[must_use]
+    pub fn minutes(&self) -> usize {
+        self.0.len()
+    }
+
+    /// All requests in it.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.0.iter().map(Reading::requests).sum()
+    }
+
+    /// All near misses in it.
+    #[must_use]
+    pub fn near_misses(&self) -> f64 {
+        self.0.iter().map(|r| r.near_misses).sum()
+    }
+
+    /// All 504s in it.
+    #[must_use]
+    pub fn timeouts(&self) -> f64 {
+        self.0.iter().map(|r| r.timeouts).sum()
+    }
+
+    /// The share of its requests that were near misses or 504s.
+    #[must_use]
+    pub fn share_at_risk(&self) -> Option<f64> {
+        ratio(self.near_misses() + self.timeouts(), self.requests())
+    }
+
+    /// The share of its requests that were 504s.
+    #[must_use]
+    pub fn timeout_share(&self) -> Option<f64> {
+        ratio(self.timeouts(), self.requests())
+    }
+
+    /// Requests per minute; `None` for a window without minutes.
+    #[must_use]
+    pub fn rate(&self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss)] // a window has tens of minutes
+        let minutes = self.0.len() as f64;
+        ratio(self.requests(), minutes)
+    }
+
+    /// The largest effective p99 of its minutes, seconds. Percentiles of
+    /// minutes are compared here, never averaged.
+    #[must_use]
+    pub fn worst_effective_p99(&self, timeout: f64) -> Option<f64> {
+        self.0.iter().filter_map(|r| r.effective_p99(timeout)).reduce(f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
+        Reading { minute: Minute(0), p50: None, p99, maximum, samples, near_misses: 0.0, timeouts }
+    }
+
+    #[test]
+    fn a_percent_of_504s_puts_the_p99_at_the_timeout_however_low_it_reads() {
+        let r = reading(990.0, 10.0, Some(3.4), Some(8.0));
+        assert_eq!(r.effective_p99(60.0), Some(60.0));
+    }
+
+    #[test]
+    fn fewer_504s_move_the_rank_towards_the_maximum() {
+        let r = reading(995.0, 5.0, Some(10.0), Some(20.0));
+        let p99 = r.effective_p99(60.0).unwrap();
+        assert!((p99 - 14.97).abs() < 0.01, "{p99}");
+    }
+
+    #[test]
+    fn without_504s_the_p99_is_the_observed_one() {
+        assert_eq!(reading(10.0, 0.0, Some(3.0), Some(9.0)).effective_p99(60.0), Some(3.0));
+    }
+
+    #[test]
+    fn only_504s_and_no_sample_is_a_p99_at_the_timeout() {
+        assert_eq!(reading(0.0, 7.0, None, None).effective_p99(60.0), Some(60.0));
+        assert_eq!(reading(0.0, 0.0, None, None).effective_p99(60.0), None);
+    }
+
+    #[test]
+    fn absence_is_zero_for_counters_and_nothing_for_measurements() {
+        let snapshot = Snapshot::quiet(Minute(10), Minute(12));
+        let reading = snapshot.reading(Minute(11)).unwrap();
+        assert_eq!((reading.samples, reading.p99), (0.0, None));
+        assert_eq!(snapshot.reading(Minute(12)), None);
+    }
+
+    #[test]
+    fn what_is_outside_or_absurd_is_left_out() {
+        let mut snapshot = Snapshot::quiet(Minute(10), Minute(12));
+        for (minute, value) in
+            [(9, 1.0), (12, 1.0), (10, -1.0), (10, f64::NAN), (11, f64::INFINITY)]
+        {
+            snapshot.record(Signal::Timeouts, Minute(minute), value);
+        }
+        assert_eq!(snapshot, Snapshot::quiet(Minute(10), Minute(12)));
+    }
+
+    #[test]
+    fn a_minute_reads_as_utc() {
+        assert_eq!(Minute::containing(1_767_605_639).to_string(), "2026-01-05T09:33Z");
+        assert_eq!(Minute(i64::MAX).to_string(), "1970-01-01T00:00Z");
+    }
+}

@@ -1,0 +1,212 @@
+//! `nearmiss check`: would it work? One real call to each API that it needs.
+//!
+//! It uses the same code as the daemon, so that what passes here works there,
+//! and it sends nothing to anybody.
+
+use std::fmt;
+
+use aws_config::SdkConfig;
+use serde::Serialize;
+
+use crate::analysis::detector::LONGEST_WINDOW;
+use crate::analysis::ledger::Ledger;
+use crate::analysis::quantity::{percent, seconds};
+use crate::analysis::signal::Minute;
+use crate::config::Config;
+use crate::discovery::Account;
+use crate::edge::aws::{Fault, Usage, region_of};
+use crate::edge::cloudwatch::{self, Ask};
+use crate::edge::elb;
+use crate::edge::sink::{GET_TOPIC, SnsTopic};
+use crate::edge::time::Clock;
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What: an IAM action, as a policy spells it.
+    pub check: String,
+    /// Whether it worked.
+    pub ok: bool,
+    /// What was found, or what went wrong.
+    pub detail: String,
+    /// The way out, where it went wrong.
+    pub advice: Option<String>,
+}
+
+/// All that was tried, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Outcome {
+    /// Whether everything worked.
+    pub ok: bool,
+    /// The single findings.
+    pub checks: Vec<Finding>,
+}
+
+impl Outcome {
+    fn of(checks: Vec<Finding>) -> Self {
+        Self { ok: checks.iter().all(|check| check.ok), checks }
+    }
+}
+
+impl Finding {
+    fn good(check: &str, detail: String) -> Self {
+        Self { check: check.to_owned(), ok: true, detail, advice: None }
+    }
+
+    fn bad(check: &str, detail: String, advice: Option<String>) -> Self {
+        Self { check: check.to_owned(), ok: false, detail, advice }
+    }
+
+    fn of(fault: &Fault) -> Self {
+        Self::bad(fault.action, fault.to_string(), Some(fault.advice()))
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Finding { check, ok, detail, advice } in &self.checks {
+            writeln!(f, "{}  {check}", if *ok { "ok    " } else { "FAILED" })?;
+            for line in detail.lines() {
+                writeln!(f, "        {line}")?;
+            }
+            if let Some(advice) = advice {
+                writeln!(f, "        -> {advice}")?;
+            }
+        }
+        let failed = self.checks.iter().filter(|check| !check.ok).count();
+        match failed {
+            0 => write!(f, "Everything works: nearmiss run will watch."),
+            n => write!(f, "{n} of {} checks failed.", self.checks.len()),
+        }
+    }
+}
+
+/// What can be said without asking AWS: the config was read, and means this.
+#[must_use]
+pub fn offline(config: &Config) -> Outcome {
+    let mut lines: Vec<String> = config.gateways.iter().map(ToString::to_string).collect();
+    lines.push(match &config.sink.sns {
+        Some(sns) => format!("notifications go to {}", sns.topic_arn.as_str()),
+        None => "notifications go to the log alone: there is no [sink.sns]".to_owned(),
+    });
+    Outcome::of(vec![Finding::good("config", lines.join("\n"))])
+}
+
+/// Tries every API that the config needs.
+pub async fn online(config: &Config, base: &SdkConfig, clock: Clock) -> Outcome {
+    let mut checks = offline(config).checks;
+    let identity = identity(base).await;
+    let known = identity.ok;
+    checks.push(identity);
+    if known {
+        for mut account in Account::of_config(config, base).await {
+            checks.extend(of_account(&mut account, clock).await);
+        }
+        if let Some(sns) = &config.sink.sns {
+            checks.push(match SnsTopic::connect(sns, base).await.look().await {
+                Ok(()) => Finding::good(
+                    GET_TOPIC,
+                    format!("{} is there; nothing was sent", sns.topic_arn.as_str()),
+                ),
+                Err(fault) => Finding::of(&fault),
+            });
+        }
+    }
+    Outcome::of(checks)
+}
+
+async fn identity(base: &SdkConfig) -> Finding {
+    const ACTION: &str = "sts:GetCallerIdentity";
+    // This call needs no permission and works in any Region.
+    let base = match base.region() {
+        Some(_) => base.clone(),
+        None => base.to_builder().region(aws_config::Region::new("us-east-1")).build(),
+    };
+    match aws_sdk_sts::Client::new(&base).get_caller_identity().send().await {
+        Ok(identity) => {
+            Finding::good(ACTION, format!("you are {}", identity.arn().unwrap_or("unknown")))
+        }
+        Err(error) => Finding::of(&Fault::of(ACTION, &region_of(&base), &error)),
+    }
+}
+
+async fn of_account(account: &mut Account, clock: Clock) -> Vec<Finding> {
+    let mut usage = Usage::default();
+    let troubles = account.refresh(&mut usage).await;
+    let mut findings: Vec<Finding> = troubles
+        .iter()
+        .map(|trouble| match trouble {
+            crate::discovery::Trouble::Call { fault } => Finding::of(fault),
+            other => Finding::bad(
+                elb::DESCRIBE,
+                other.to_string(),
+                Some("Correct load_balancer, tags or region in the config.".into()),
+            ),
+        })
+        .collect();
+    if !account.gateways.is_empty() {
+        findings.push(watched(account));
+        findings.push(metrics(account, clock).await);
+    }
+    findings
+}
+
+fn watched(account: &Account) -> Finding {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<String> = account
+        .gateways
+        .iter()
+        .take(SHOWN)
+        .map(|gateway| {
+            let differs = gateway.timeout.mismatch().map_or_else(String::new, |idle| {
+                format!(" (configured; the load balancer's idle timeout is {})", seconds(idle))
+            });
+            format!(
+                "{} in {}: timeout {}{differs}, near from {} ({})",
+                gateway.id.name,
+                gateway.id.region,
+                seconds(gateway.timeout.seconds),
+                seconds(gateway.near_seconds()),
+                percent(gateway.near),
+            )
+        })
+        .collect();
+    if account.gateways.len() > SHOWN {
+        lines.push(format!("and {} more", account.gateways.len() - SHOWN));
+    }
+    Finding::good(elb::DESCRIBE, lines.join("\n"))
+}
+
+/// The daemon's own query, for one gateway.
+async fn metrics(account: &Account, clock: Clock) -> Finding {
+    let end = Minute::containing(clock.now()).plus(-1);
+    let from = Ledger::starting(end.plus(-1)).needs_from(LONGEST_WINDOW);
+    let asks: Vec<Ask> = account
+        .gateways
+        .iter()
+        .take(1)
+        .map(|gateway| Ask { gateway: gateway.clone(), from })
+        .collect();
+    let (answers, _) = account.cloudwatch.fetch(&asks, end).await;
+    match answers.first() {
+        Some(Ok(snapshot)) => {
+            let window = snapshot.window(end.plus(-1), LONGEST_WINDOW);
+            let name = asks.first().map_or("", |ask| &ask.gateway.id.name);
+            let note = if window.requests() > 0.0 {
+                ""
+            } else {
+                " (no request is fine, if there was no traffic)"
+            };
+            Finding::good(
+                cloudwatch::ACTION,
+                format!(
+                    "{name}: {} requests in the last {} min{note}",
+                    window.requests(),
+                    window.minutes()
+                ),
+            )
+        }
+        Some(Err(fault)) => Finding::of(fault),
+        None => Finding::bad(cloudwatch::ACTION, "nothing to ask for".into(), None),
+    }
+}

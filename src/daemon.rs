@@ -1,0 +1,508 @@
+//! The daemon: tick, fetch, assess, record, send, save.
+//!
+//! One loop owns everything. Each poll does the same: it reads every minute
+//! since the last one that was read, and assesses them one after the other in
+//! the order of time, so that a late poll, a missed tick or a restart makes no
+//! difference to what is found - only to when.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use sd_notify::NotifyState;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::analysis::detector::LONGEST_WINDOW;
+use crate::analysis::gateway::Gateway;
+use crate::analysis::ledger::Ledger;
+use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::{Report, assess};
+use crate::config::Config;
+use crate::discovery::{Account, Trouble};
+use crate::edge::aws::{Fault, Usage};
+use crate::edge::cloudwatch::{self, Ask};
+use crate::edge::exporter::{Exporter, Series};
+use crate::edge::http::{self, Page};
+use crate::edge::sink::Sink;
+use crate::edge::state::{Ledgers, StateError, StateFile};
+use crate::edge::time::{Clock, Stopwatch, Ticks};
+
+/// At most so many minutes of a gateway are read in one poll; a longer gap is
+/// closed over several polls.
+const MOST_MINUTES: i64 = 180;
+/// CloudWatch keeps one-minute data for 15 days.
+const RETENTION_MINUTES: i64 = 15 * 24 * 60;
+/// Minutes older than this are read to catch up; what happened in them is told
+/// once the present is reached, as it stands then.
+const RECENT_MINUTES: i64 = 15;
+/// Data counts as stale this long after a good poll, plus the longest pause
+/// between two ticks.
+const STALE_AFTER: Duration = Duration::from_mins(5);
+
+/// Why the daemon cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The HTTP address is taken, or not ours.
+    #[error("cannot listen on {address}: set [http] listen to a free address")]
+    Listen {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The scheduler cannot start.
+    #[error("cannot start the scheduler")]
+    Schedule(#[from] tokio_cron_scheduler::JobSchedulerError),
+    /// Two metrics have one name.
+    #[error("cannot register the metrics")]
+    Metrics(#[from] prometheus::Error),
+}
+
+/// A daemon that is ready to run.
+#[derive(Debug)]
+pub struct Daemon {
+    config: Config,
+    accounts: Vec<Account>,
+    sink: Sink,
+    exporter: Exporter,
+    state: StateFile,
+    ledgers: Ledgers,
+    reports: HashMap<String, Report>,
+    discovered: Option<i64>,
+    troubles: Troubles,
+    listener: Option<TcpListener>,
+    pages: watch::Sender<Arc<Page>>,
+    fresh_until: Option<i64>,
+}
+
+impl Daemon {
+    /// Binds the listener and reads the state; asks AWS for nothing yet.
+    ///
+    /// # Errors
+    /// When it could not run: the address is taken, the state is unreadable.
+    pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
+        let address = config.http.listen.0;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen { address, source })?;
+        let state = StateFile::new(&config.state.path);
+        let ledgers = state.load()?;
+        Ok(Self {
+            accounts: Account::of_config(&config, base).await,
+            sink: Sink::from_config(&config.sink, base).await,
+            exporter: Exporter::new()?,
+            state,
+            ledgers,
+            reports: HashMap::new(),
+            discovered: None,
+            troubles: Troubles::default(),
+            listener: Some(listener),
+            pages: watch::channel(Arc::default()).0,
+            fresh_until: None,
+            config,
+        })
+    }
+
+    /// Where `/metrics` is.
+    #[must_use]
+    pub fn address(&self) -> Option<std::net::SocketAddr> {
+        self.listener.as_ref().and_then(http::address)
+    }
+
+    /// Polls until `stop`. `watch` sees the reports of each minute, after what
+    /// they gave rise to was sent.
+    ///
+    /// # Errors
+    /// When the scheduler cannot start.
+    pub async fn run(
+        mut self,
+        clock: Clock,
+        stop: CancellationToken,
+        mut watch: impl FnMut(&[Report]),
+    ) -> Result<(), StartError> {
+        let mut ticks = Ticks::start(&self.config.poll.schedule).await?;
+        if let Some(listener) = self.listener.take() {
+            info!(address = ?http::address(&listener), gateways = self.config.gateways.len(), "nearmiss is running");
+            tokio::spawn(http::serve(listener, self.pages.subscribe(), clock, stop.clone()));
+        }
+        tell_systemd(&[NotifyState::Ready]);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = ticks.next() => {}
+            }
+            self.poll(clock.now(), &mut watch).await;
+            tell_systemd(&[NotifyState::Watchdog]);
+        }
+        tell_systemd(&[NotifyState::Stopping]);
+        ticks.stop().await;
+        info!("nearmiss has stopped");
+        Ok(())
+    }
+
+    /// The latest page, as `/metrics` serves it.
+    #[must_use]
+    pub fn page(&self) -> Arc<Page> {
+        Arc::clone(&self.pages.borrow())
+    }
+
+    /// One poll at `now` (seconds since the Unix epoch): everything up to then
+    /// is read, assessed, told, saved and published.
+    pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
+        let stopwatch = Stopwatch::start();
+        self.read_and_tell(now, watch).await;
+        self.save();
+        self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
+        self.publish(now);
+    }
+
+    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
+        let mut usage = Usage::default();
+        if self.discovery_is_due(now) {
+            self.discover(now, &mut usage).await;
+        }
+        let poll = &self.config.poll;
+        let end = Minute::containing(now - seconds(poll.delay.get()));
+        let settled = Minute::containing(now - seconds(poll.settle.get()));
+        let fetched = self.fetch(end, &mut usage).await;
+        self.assess_all(&fetched, now, &mut usage, watch).await;
+        for (key, snapshot) in &fetched.snapshots {
+            if let Some(ledger) = self.ledgers.get_mut(key) {
+                ledger.count(snapshot, settled);
+            }
+        }
+        self.exporter.polls.with_label_values(&[fetched.outcome()]).inc();
+        if fetched.outcome() != "failed" {
+            let stale = STALE_AFTER + self.config.poll.schedule.longest_pause();
+            self.fresh_until = Some(now + seconds(stale));
+        }
+        self.troubles.tell(
+            "poll",
+            fetched.faults.iter().map(|(fault, gateways)| {
+                format!("{fault}. {} gateways are without data. {}", gateways, fault.advice())
+            }),
+        );
+        self.exporter.record(&usage);
+    }
+
+    fn discovery_is_due(&self, now: i64) -> bool {
+        let refresh = seconds(self.config.discovery.refresh.get());
+        self.discovered.is_none_or(|last| now - last >= refresh || now < last)
+    }
+
+    async fn discover(&mut self, now: i64, usage: &mut Usage) {
+        let mut troubles: Vec<Trouble> = Vec::new();
+        for account in &mut self.accounts {
+            let before = account.gateways.clone();
+            let deadline = self.config.poll.deadline.get();
+            match tokio::time::timeout(deadline, account.refresh(usage)).await {
+                Ok(found) => troubles.extend(found),
+                Err(_) => troubles.push(Trouble::from(Fault::incomplete(
+                    crate::edge::elb::DESCRIBE,
+                    &account.region,
+                    format!("not done within {}", String::from(self.config.poll.deadline)),
+                ))),
+            }
+            tell_changes(&before, &account.gateways);
+        }
+        // What failed is tried again with the next poll.
+        let failed = troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }));
+        self.discovered = (!failed).then_some(now);
+        let outcome = if failed { Err(()) } else { Ok(()) };
+        Exporter::outcome(&self.exporter.discoveries, &outcome);
+        self.troubles.tell("discovery", troubles.iter().map(ToString::to_string));
+    }
+
+    /// Reads what is missing of every gateway, each account on its own.
+    async fn fetch(&mut self, end: Minute, usage: &mut Usage) -> Fetched {
+        let mut fetched = Fetched::default();
+        let mut plans = Vec::new();
+        for account in &self.accounts {
+            let asks = asks(&account.gateways, &mut self.ledgers, end);
+            for (until, asks) in asks {
+                plans.push((account, until, asks));
+            }
+        }
+        let deadline = self.config.poll.deadline.get();
+        let calls = plans.iter().map(|(account, until, asks)| async move {
+            let answer =
+                tokio::time::timeout(deadline, account.cloudwatch.fetch(asks, *until)).await;
+            answer.unwrap_or_else(|_| {
+                let said = format!("no whole answer within {deadline:?}");
+                let fault = Arc::new(Fault::incomplete(cloudwatch::ACTION, &account.region, said));
+                (asks.iter().map(|_| Err(Arc::clone(&fault))).collect(), Usage::default())
+            })
+        });
+        let answers = futures::future::join_all(calls).await;
+        for ((_, _, asks), (answers, used)) in plans.iter().zip(answers) {
+            usage.add(used);
+            for (ask, answer) in asks.iter().zip(answers) {
+                fetched.enter(&ask.gateway, answer);
+            }
+        }
+        fetched
+    }
+
+    /// Minute by minute over all gateways, as time went.
+    async fn assess_all(
+        &mut self,
+        fetched: &Fetched,
+        now: i64,
+        usage: &mut Usage,
+        watch: &mut impl FnMut(&[Report]),
+    ) {
+        let gateways: Vec<Arc<Gateway>> =
+            self.accounts.iter().flat_map(|account| account.gateways.iter().cloned()).collect();
+        for gateway in &gateways {
+            let key = gateway.id.key();
+            if !fetched.snapshots.contains_key(&key) && fetched.failed.contains(&key) {
+                self.reports.remove(&key);
+            }
+        }
+        let first = fetched
+            .snapshots
+            .keys()
+            .filter_map(|key| Some(self.ledgers.get(key)?.unassessed))
+            .min();
+        let end = fetched.snapshots.values().map(Snapshot::end).max();
+        let (Some(first), Some(end)) = (first, end) else { return };
+        let mut delivering = true;
+        for minute in (first.0..end.0).map(Minute) {
+            let recent = Minute::containing(now).since(minute) <= RECENT_MINUTES;
+            let mut reports = Vec::new();
+            for gateway in &gateways {
+                let key = gateway.id.key();
+                let Some(report) = self.assess_one(gateway, &key, fetched, minute) else {
+                    continue;
+                };
+                if recent && delivering {
+                    delivering = self.deliver(&key, &report, usage).await;
+                }
+                reports.push(report);
+            }
+            watch(&reports);
+            for report in reports {
+                self.reports.insert(report.gateway.id.key(), report);
+            }
+        }
+    }
+
+    fn assess_one(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        key: &str,
+        fetched: &Fetched,
+        minute: Minute,
+    ) -> Option<Report> {
+        let snapshot = fetched.snapshots.get(key)?;
+        let ledger = self.ledgers.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
+        let quiet = self.config.alert.resolve_after.minutes();
+        let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
+        let records = ledger.records.clone();
+        let report = assess(gateway, &self.config.detector, quiet, records, snapshot, minute)?;
+        ledger.records.clone_from(&report.records);
+        ledger.unassessed = minute.plus(1);
+        Some(report)
+    }
+
+    /// Sends what a report says must be told, and remembers at once what was
+    /// taken: between the two, a crash would tell it twice. `false` when the
+    /// sink did not take something; the rest waits for the next poll then.
+    async fn deliver(&mut self, key: &str, report: &Report, usage: &mut Usage) -> bool {
+        for notice in report.notices() {
+            let sent = self.sink.send(&notice, usage).await;
+            let counter = self.exporter.notifications.with_label_values(&[
+                self.sink.name(),
+                if sent.is_ok() { "delivered" } else { "failed" },
+            ]);
+            counter.inc();
+            self.troubles.tell(
+                "delivery",
+                sent.as_ref().err().map(|fault| {
+                    format!(
+                        "{fault}. The notification will be sent with the next poll. {}",
+                        fault.advice()
+                    )
+                }),
+            );
+            if sent.is_err() {
+                return false;
+            }
+            if let Some(ledger) = self.ledgers.get_mut(key) {
+                ledger.told(&notice);
+            }
+            self.save();
+        }
+        true
+    }
+
+    fn save(&mut self) {
+        let saved = self.state.save(&self.ledgers);
+        Exporter::outcome(&self.exporter.state_saves, &saved);
+        self.troubles.tell("state", saved.err().map(|error| chain(&error)));
+    }
+
+    /// Renders the page. After the state was saved: a counter that was seen in
+    /// a scrape must not fall back when the daemon is killed and starts again.
+    fn publish(&self, now: i64) {
+        let gateways: Vec<&Gateway> =
+            self.accounts.iter().flat_map(|a| a.gateways.iter().map(AsRef::as_ref)).collect();
+        let series: Vec<Series> = gateways
+            .into_iter()
+            .filter_map(|gateway| {
+                let key = gateway.id.key();
+                let ledger = self.ledgers.get(&key)?;
+                Some(Series { gateway, report: self.reports.get(&key), ledger })
+            })
+            .collect();
+        let pending: usize = series.iter().map(|s| s.ledger.pending()).sum();
+        self.exporter.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        let alive = STALE_AFTER + self.config.poll.schedule.longest_pause();
+        self.pages.send_replace(Arc::new(Page {
+            metrics: self.exporter.render(&series).into(),
+            fresh_until: self.fresh_until,
+            alive_until: Some(now + seconds(alive)),
+        }));
+    }
+}
+
+/// What a poll got from CloudWatch, by the keys of gateways.
+#[derive(Debug, Default)]
+struct Fetched {
+    snapshots: BTreeMap<String, Snapshot>,
+    failed: BTreeSet<String>,
+    faults: Vec<(Arc<Fault>, usize)>,
+}
+
+impl Fetched {
+    fn enter(&mut self, gateway: &Gateway, answer: cloudwatch::Answer) {
+        match answer {
+            Ok(snapshot) => {
+                self.snapshots.insert(gateway.id.key(), snapshot);
+            }
+            Err(fault) => {
+                self.failed.insert(gateway.id.key());
+                match self.faults.last_mut() {
+                    Some((last, gateways)) if last.said == fault.said => *gateways += 1,
+                    _ => self.faults.push((fault, 1)),
+                }
+            }
+        }
+    }
+
+    fn outcome(&self) -> &'static str {
+        match (self.snapshots.is_empty(), self.failed.is_empty()) {
+            (_, true) => "ok",
+            (false, false) => "partial",
+            (true, false) => "failed",
+        }
+    }
+}
+
+/// What to ask for, by the minute up to which: gateways that lag behind are
+/// read in stretches.
+fn asks(
+    gateways: &[Arc<Gateway>],
+    ledgers: &mut Ledgers,
+    end: Minute,
+) -> BTreeMap<Minute, Vec<Ask>> {
+    let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
+    for gateway in gateways {
+        let ledger =
+            ledgers.entry(gateway.id.key()).or_insert_with(|| Ledger::starting(end.plus(-1)));
+        let kept = end.plus(-RETENTION_MINUTES);
+        if ledger.unassessed < kept {
+            warn!(gateway = gateway.id.name, from = %ledger.unassessed, to = %kept, "CloudWatch no longer has these minutes");
+            ledger.unassessed = kept;
+            ledger.uncounted = ledger.uncounted.max(kept);
+        }
+        if ledger.unassessed < end {
+            let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
+            let from = ledger.needs_from(LONGEST_WINDOW);
+            asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from });
+        }
+    }
+    asks
+}
+
+/// What is wrong at present, by theme; each trouble is said once when it
+/// begins and once when it ends.
+#[derive(Debug, Default)]
+struct Troubles(HashMap<&'static str, BTreeSet<String>>);
+
+impl Troubles {
+    fn tell(&mut self, theme: &'static str, now: impl IntoIterator<Item = String>) {
+        let now: BTreeSet<String> = now.into_iter().collect();
+        let before = self.0.entry(theme).or_default();
+        for trouble in now.difference(before) {
+            error!(theme, "{trouble}");
+        }
+        if now.is_empty() && !before.is_empty() {
+            info!(theme, "all is well again");
+        }
+        *before = now;
+    }
+}
+
+/// New and gone gateways, changed timeouts, timeouts that are not the config's.
+fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
+    let known: HashMap<_, _> = before.iter().map(|gateway| (&gateway.id, gateway)).collect();
+    for gateway in after {
+        let name = &gateway.id.name;
+        let old = known.get(&gateway.id);
+        match old {
+            None => info!(
+                gateway = name,
+                region = gateway.id.region,
+                timeout = gateway.timeout.seconds,
+                "watching"
+            ),
+            Some(old) if old.timeout.seconds.total_cmp(&gateway.timeout.seconds).is_ne() => {
+                info!(
+                    gateway = name,
+                    before = old.timeout.seconds,
+                    now = gateway.timeout.seconds,
+                    "the timeout has changed"
+                );
+            }
+            Some(_) => {}
+        }
+        let told = old.and_then(|old| old.timeout.mismatch());
+        if let Some(idle) = gateway.timeout.mismatch()
+            && told != Some(idle)
+        {
+            warn!(
+                gateway = name,
+                configured = gateway.timeout.seconds,
+                idle_timeout = idle,
+                "the load balancer's idle timeout is not the configured timeout; the configured one is used"
+            );
+        }
+    }
+    let left: BTreeSet<_> = after.iter().map(|gateway| &gateway.id).collect();
+    for gateway in before.iter().filter(|gateway| !left.contains(&gateway.id)) {
+        info!(gateway = gateway.id.name, region = gateway.id.region, "no longer watching");
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+fn tell_systemd(state: &[NotifyState]) {
+    // Without systemd there is nobody to tell, and that is fine.
+    let _ = sd_notify::notify(state);
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}

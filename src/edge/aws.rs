@@ -1,0 +1,245 @@
+//! Talking to AWS at all: identities, Regions, and what a failed call means.
+//!
+//! An [`SdkConfig`] is the seam of the whole program: where its endpoint points
+//! is where AWS is. A [`Fault`] turns the SDK's many errors into the few that
+//! a person can act on, each with the way out.
+
+use std::collections::BTreeMap;
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_http_client::tls;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::display::DisplayErrorContext;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+
+/// Whose eyes to look with, and where.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scope {
+    /// The Region; `None` for the one of the standard chain.
+    pub region: Option<String>,
+    /// The ARN of a role to assume; `None` for the daemon's own identity.
+    pub role_arn: Option<String>,
+    /// The role's external id.
+    pub external_id: Option<String>,
+}
+
+/// The start of every AWS configuration here: the standard chain of
+/// credentials and Regions, with limits on how long a call may take.
+#[must_use]
+pub fn loader() -> ConfigLoader {
+    let http = aws_smithy_http_client::Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(3))
+        .operation_attempt_timeout(Duration::from_secs(10))
+        .operation_timeout(Duration::from_secs(25))
+        .build();
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard());
+    match AppName::new("nearmiss") {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
+    }
+}
+
+/// The configuration for one scope. Assuming a role is left to the first call.
+pub async fn scoped(base: &SdkConfig, scope: &Scope) -> SdkConfig {
+    let mut builder = base.to_builder();
+    if let Some(region) = &scope.region {
+        builder = builder.region(Region::new(region.clone()));
+    }
+    let config = builder.build();
+    let Some(role) = &scope.role_arn else { return config };
+    let mut provider =
+        AssumeRoleProvider::builder(role).session_name("nearmiss").configure(&config);
+    if let Some(id) = &scope.external_id {
+        provider = provider.external_id(id);
+    }
+    let credentials =
+        aws_credential_types::provider::SharedCredentialsProvider::new(provider.build().await);
+    config.to_builder().credentials_provider(credentials).build()
+}
+
+/// The Region of a configuration, or an empty text where none is known.
+#[must_use]
+pub fn region_of(config: &SdkConfig) -> String {
+    config.region().map(ToString::to_string).unwrap_or_default()
+}
+
+/// A call that did not give what it was made for.
+#[derive(Debug)]
+pub struct Fault {
+    /// The IAM action of the call, such as `cloudwatch:GetMetricData`.
+    pub action: &'static str,
+    /// Where it was made; empty where no Region is known.
+    pub region: String,
+    /// What went wrong, as far as it changes what to do.
+    pub problem: Problem,
+    /// What AWS or the SDK said.
+    pub said: String,
+}
+
+/// The kinds of failure that call for different answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Problem {
+    /// The identity may not do it.
+    Denied,
+    /// There is no identity, or it has expired.
+    Credentials,
+    /// Too many calls.
+    Throttled,
+    /// No answer: network, name, TLS, time.
+    Unreachable,
+    /// AWS understood, and refused what was asked.
+    Refused,
+    /// AWS failed.
+    Failed,
+    /// The answer left something out.
+    Incomplete,
+}
+
+impl Problem {
+    /// Its name in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::Credentials => "credentials",
+            Self::Throttled => "throttled",
+            Self::Unreachable => "unreachable",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Incomplete => "incomplete",
+        }
+    }
+}
+
+impl Fault {
+    /// What a failed SDK call means.
+    #[must_use]
+    pub fn of<E>(action: &'static str, region: &str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let service = error.as_service_error();
+        let failed = error.raw_response().is_some_and(|r| r.status().is_server_error());
+        let problem = match service.and_then(ProvideErrorMetadata::code) {
+            Some(code) => {
+                of_code(code).unwrap_or(if failed { Problem::Failed } else { Problem::Refused })
+            }
+            None if caused_by_credentials(error) => Problem::Credentials,
+            None if error.raw_response().is_some() => Problem::Failed,
+            None => Problem::Unreachable,
+        };
+        let said = match service.map(|s| (s.code(), s.message())) {
+            Some((Some(code), Some(message))) => format!("{code}: {message}"),
+            Some((Some(code), None)) => code.to_owned(),
+            _ => DisplayErrorContext(error).to_string(),
+        };
+        Self { action, region: region.to_owned(), problem, said }
+    }
+
+    /// An answer that left something out.
+    #[must_use]
+    pub fn incomplete(action: &'static str, region: &str, said: String) -> Self {
+        Self { action, region: region.to_owned(), problem: Problem::Incomplete, said }
+    }
+
+    /// The way out.
+    #[must_use]
+    pub fn advice(&self) -> String {
+        let Self { action, .. } = self;
+        match self.problem {
+            Problem::Denied => format!("Allow {action}: `nearmiss iam-policy` prints the policy that is needed."),
+            Problem::Credentials => "Give the process credentials (environment, profile, or the role of the instance, task or pod), or renew them; `aws sts get-caller-identity` shows what the standard chain finds.".into(),
+            Problem::Throttled => "Wait; the next poll tries again. If it lasts, another client uses up the account's quota.".into(),
+            Problem::Unreachable => format!("Check the network, the proxy and the Region: can this machine reach the endpoint of {} there?", service_of(action)),
+            Problem::Refused => "Check the name, the ARN and the Region in the config.".into(),
+            Problem::Failed | Problem::Incomplete => "Nothing to do: the next poll tries again.".into(),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.action)?;
+        if !self.region.is_empty() {
+            write!(f, " in {}", self.region)?;
+        }
+        write!(f, ": {}", self.said)
+    }
+}
+
+impl StdError for Fault {}
+
+fn service_of(action: &str) -> &str {
+    action.split(':').next().unwrap_or(action)
+}
+
+/// What an error code means, whatever the status; `None` where the status says it.
+fn of_code(code: &str) -> Option<Problem> {
+    match code {
+        "AccessDenied"
+        | "AccessDeniedException"
+        | "AuthorizationError"
+        | "AuthorizationErrorException"
+        | "UnauthorizedOperation" => Some(Problem::Denied),
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException" => Some(Problem::Credentials),
+        "RequestLimitExceeded" | "TooManyRequestsException" => Some(Problem::Throttled),
+        _ if code.contains("Throttl") => Some(Problem::Throttled),
+        _ => None,
+    }
+}
+
+fn caused_by_credentials(error: &(dyn StdError + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<CredentialsError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// How many calls were made, by action and outcome (`ok` or a [`Problem`]'s
+/// name), and what CloudWatch will charge for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Calls by (action, outcome).
+    pub calls: BTreeMap<(&'static str, &'static str), u64>,
+    /// Metrics requested, as CloudWatch bills them.
+    pub billed_metrics: u64,
+}
+
+impl Usage {
+    /// One more call.
+    pub fn call(&mut self, action: &'static str, fault: Option<Problem>) {
+        *self.calls.entry((action, fault.map_or("ok", Problem::name))).or_default() += 1;
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: Self) {
+        for (key, calls) in other.calls {
+            *self.calls.entry(key).or_default() += calls;
+        }
+        self.billed_metrics += other.billed_metrics;
+    }
+}

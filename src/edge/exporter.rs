@@ -1,0 +1,375 @@
+//! Prometheus: the metrics page, rendered once per poll.
+//!
+//! What belongs to a gateway is a function of its latest report and its ledger,
+//! built anew for each page: absence needs no clean-up, and a gateway that is
+//! gone is gone from the page. Only what the daemon counts of itself lives in
+//! a registry. Both tables below are the whole list of metrics.
+
+use std::fmt::Write as _;
+
+use prometheus::process_collector::ProcessCollector;
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{
+    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use super::aws::Usage;
+use crate::analysis::Report;
+use crate::analysis::detector::{Severity, State, Verdict};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::ledger::Ledger;
+
+/// What the page says of one gateway.
+#[derive(Debug, Clone, Copy)]
+pub struct Series<'a> {
+    /// Which gateway.
+    pub gateway: &'a Gateway,
+    /// Its latest report; `None` when the latest poll did not get its data.
+    pub report: Option<&'a Report>,
+    /// Its counters and positions.
+    pub ledger: &'a Ledger,
+}
+
+/// One metric of a gateway: its name, type, help, and how to read it.
+struct Row {
+    name: &'static str,
+    kind: MetricType,
+    help: &'static str,
+    read: fn(&Series) -> Option<f64>,
+}
+
+const fn gauge(name: &'static str, help: &'static str, read: fn(&Series) -> Option<f64>) -> Row {
+    Row { name, kind: MetricType::GAUGE, help, read }
+}
+
+const fn counter(name: &'static str, help: &'static str, read: fn(&Series) -> Option<f64>) -> Row {
+    Row { name, kind: MetricType::COUNTER, help, read }
+}
+
+/// Every metric of a gateway without further labels.
+const GATEWAY: &[Row] = &[
+    gauge("nearmiss_gateway_up", "1 if the latest poll got the gateway's data, else 0.", |s| {
+        Some(f64::from(u8::from(s.report.is_some())))
+    }),
+    gauge(
+        "nearmiss_timeout_seconds",
+        "The timeout that everything is compared with: the load balancer's idle timeout, or the configured one.",
+        |s| Some(s.gateway.timeout.seconds),
+    ),
+    gauge(
+        "nearmiss_idle_timeout_seconds",
+        "What the load balancer's idle timeout is set to; absent where it was not asked.",
+        |s| s.gateway.timeout.idle_timeout,
+    ),
+    gauge(
+        "nearmiss_near_seconds",
+        "Answers later than this, up to the timeout, are near misses.",
+        |s| Some(s.gateway.near_seconds()),
+    ),
+    gauge(
+        "nearmiss_target_response_p50_seconds",
+        "Median of TargetResponseTime in the newest minute. Percentiles must not be averaged.",
+        |s| s.report?.reading.p50,
+    ),
+    gauge(
+        "nearmiss_target_response_p99_seconds",
+        "99th percentile of TargetResponseTime in the newest minute, over answered requests only: it cannot show requests that timed out. Percentiles must not be averaged.",
+        |s| s.report?.reading.p99,
+    ),
+    gauge(
+        "nearmiss_target_response_max_seconds",
+        "Maximum of TargetResponseTime in the newest minute, over answered requests.",
+        |s| s.report?.reading.maximum,
+    ),
+    gauge(
+        "nearmiss_target_response_effective_p99_seconds",
+        "99th percentile over all requests of the newest minute, where a 504 counts as at least the timeout. Percentiles must not be averaged.",
+        |s| s.report?.reading.effective_p99(s.gateway.timeout.seconds),
+    ),
+    gauge(
+        "nearmiss_headroom_ratio",
+        "1 - effective p99 / timeout in the newest minute: what the slowest percent of the requests leaves of the timeout. 0 or below: at the timeout.",
+        |s| s.report?.headroom(),
+    ),
+    gauge(
+        "nearmiss_data_timestamp_seconds",
+        "Unix time at the end of the newest minute that was assessed.",
+        |s| Some(number(s.ledger.unassessed.start())),
+    ),
+    gauge(
+        "nearmiss_episode_severity",
+        "Severity of the open episode: 0 none, 1 info, 2 warning, 3 critical.",
+        |s| {
+            let open = s.ledger.records.last().map(|r| &r.episode).filter(|e| e.is_open());
+            Some(open.map_or(0.0, |episode| level(episode.severity)))
+        },
+    ),
+    counter(
+        "nearmiss_requests_total",
+        "Requests that a target answered or that ended in 504, each settled minute counted once.",
+        |s| Some(count(s.ledger.totals.requests)),
+    ),
+    counter(
+        "nearmiss_near_misses_total",
+        "Requests answered later than nearmiss_near_seconds and no later than nearmiss_timeout_seconds, each settled minute counted once.",
+        |s| Some(count(s.ledger.totals.near_misses)),
+    ),
+    counter(
+        "nearmiss_elb_504_total",
+        "Requests that the load balancer answered with 504 (HTTPCode_ELB_504_Count), each settled minute counted once.",
+        |s| Some(count(s.ledger.totals.timeouts)),
+    ),
+];
+
+/// One metric of each detector of a gateway.
+struct DetectorRow {
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Verdict) -> Option<f64>,
+}
+
+const DETECTOR: &[DetectorRow] = &[
+    DetectorRow {
+        name: "nearmiss_detector_value",
+        help: "What the detector compares: near_miss the share of requests at risk in its window (ratio), timeouts the 504s in its window. Absent without requests.",
+        read: |v| v.value,
+    },
+    DetectorRow {
+        name: "nearmiss_detector_threshold",
+        help: "What nearmiss_detector_value is compared with.",
+        read: |v| Some(v.threshold),
+    },
+    DetectorRow {
+        name: "nearmiss_detector_breaching",
+        help: "1 if the detector's condition holds, 0 if not. Absent without requests.",
+        read: |v| match v.state {
+            State::Breaching => Some(1.0),
+            State::Quiet => Some(0.0),
+            State::Unknown => None,
+        },
+    },
+];
+
+/// What the daemon counts of itself.
+#[derive(Debug)]
+pub struct Exporter {
+    registry: Registry,
+    /// Polls by outcome.
+    pub polls: IntCounterVec,
+    /// How long polls take.
+    pub poll_duration: Histogram,
+    /// Discoveries by outcome.
+    pub discoveries: IntCounterVec,
+    /// Notifications by sink and outcome.
+    pub notifications: IntCounterVec,
+    /// Notifications that no sink took yet.
+    pub pending: IntGauge,
+    /// State files written, by outcome.
+    pub state_saves: IntCounterVec,
+    api_calls: IntCounterVec,
+    billed_metrics: IntCounter,
+    gateways: IntGauge,
+}
+
+/// Outcomes of what either works or not.
+const OUTCOMES: [&str; 2] = ["ok", "failed"];
+
+impl Exporter {
+    /// A registry of its own with everything at zero.
+    ///
+    /// # Errors
+    /// Never in practice: only if two metrics had one name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counters = |name: &str, help: &str, labels: &[&str]| {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok::<_, prometheus::Error>(counters)
+        };
+        let polls = counters(
+            "nearmiss_polls_total",
+            "Polls by outcome: ok, partial (some gateways without data), failed (no gateway with data).",
+            &["outcome"],
+        )?;
+        let discoveries = counters(
+            "nearmiss_discoveries_total",
+            "Times that load balancers and timeouts were read, by outcome.",
+            &["outcome"],
+        )?;
+        let notifications = counters(
+            "nearmiss_notifications_total",
+            "Notifications by sink and outcome.",
+            &["sink", "outcome"],
+        )?;
+        let state_saves = counters(
+            "nearmiss_state_saves_total",
+            "Times that the state file was written, by outcome.",
+            &["outcome"],
+        )?;
+        let api_calls = counters(
+            "nearmiss_api_calls_total",
+            "AWS API calls by IAM action and outcome, retries of the SDK not counted.",
+            &["action", "outcome"],
+        )?;
+        for outcome in ["ok", "partial", "failed"] {
+            let _ = polls.with_label_values(&[outcome]);
+        }
+        for outcome in OUTCOMES {
+            let _ = discoveries.with_label_values(&[outcome]);
+            let _ = state_saves.with_label_values(&[outcome]);
+        }
+        let buckets = vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0];
+        let options = HistogramOpts::new(
+            "nearmiss_poll_duration_seconds",
+            "How long a poll takes, from the tick to the saved state.",
+        );
+        let poll_duration = Histogram::with_opts(options.buckets(buckets))?;
+        let billed_metrics = IntCounter::new(
+            "nearmiss_billed_metrics_requested_total",
+            "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
+        )?;
+        let gateways = IntGauge::new("nearmiss_gateways", "Gateways that are watched.")?;
+        let pending = IntGauge::new(
+            "nearmiss_notifications_pending",
+            "Notifications that were due and could not be delivered yet.",
+        )?;
+        let build = IntGaugeVec::new(
+            Opts::new("nearmiss_build_info", "Always 1; the version is a label."),
+            &["version"],
+        )?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        registry.register(Box::new(poll_duration.clone()))?;
+        registry.register(Box::new(billed_metrics.clone()))?;
+        registry.register(Box::new(gateways.clone()))?;
+        registry.register(Box::new(pending.clone()))?;
+        registry.register(Box::new(build))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self {
+            registry,
+            polls,
+            poll_duration,
+            discoveries,
+            notifications,
+            pending,
+            state_saves,
+            api_calls,
+            billed_metrics,
+            gateways,
+        })
+    }
+
+    /// The names of all metrics that a gateway can have.
+    pub fn gateway_metrics() -> impl Iterator<Item = &'static str> {
+        GATEWAY.iter().map(|row| row.name).chain(DETECTOR.iter().map(|row| row.name))
+    }
+
+    /// Adds what the AWS calls of a poll amounted to.
+    pub fn record(&self, usage: &Usage) {
+        for ((action, outcome), calls) in &usage.calls {
+            self.api_calls.with_label_values(&[action, outcome]).inc_by(*calls);
+        }
+        self.billed_metrics.inc_by(usage.billed_metrics);
+    }
+
+    /// Counts one thing that either worked or not.
+    pub fn outcome<T, E>(counters: &IntCounterVec, result: &Result<T, E>) {
+        let outcome = OUTCOMES[usize::from(result.is_err())];
+        counters.with_label_values(&[outcome]).inc();
+    }
+
+    /// The whole page in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self, all: &[Series]) -> String {
+        self.gateways.set(i64::try_from(all.len()).unwrap_or(i64::MAX));
+        let mut page = String::new();
+        for row in GATEWAY {
+            let metrics = all
+                .iter()
+                .filter_map(|s| Some(metric(row.kind, labels(s.gateway), (row.read)(s)?)));
+            append(&mut page, row.name, row.help, row.kind, metrics.collect());
+        }
+        for row in DETECTOR {
+            let metrics = all.iter().flat_map(|s| detector_metrics(row, s));
+            append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());
+        }
+        let own = self.registry.gather();
+        encode(&mut page, &own);
+        page
+    }
+}
+
+fn detector_metrics<'a>(
+    row: &'a DetectorRow,
+    series: &'a Series,
+) -> impl Iterator<Item = Metric> + 'a {
+    let verdicts = series.report.map_or(&[][..], |report| &report.verdicts);
+    verdicts.iter().filter_map(|verdict| {
+        let mut labels = labels(series.gateway);
+        labels.push(label("detector", verdict.rule.name()));
+        Some(metric(MetricType::GAUGE, labels, (row.read)(verdict)?))
+    })
+}
+
+fn append(page: &mut String, name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) {
+    if metrics.is_empty() {
+        return;
+    }
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    encode(page, &[family]);
+}
+
+fn encode(page: &mut String, families: &[MetricFamily]) {
+    if let Err(error) = TextEncoder::new().encode_utf8(families, page) {
+        // A comment keeps the rest of the page readable.
+        let _ = writeln!(page, "# {error}");
+    }
+}
+
+fn labels(gateway: &Gateway) -> Vec<LabelPair> {
+    let id = &gateway.id;
+    vec![label("gateway", &id.name), label("region", &id.region), label("account", &id.account)]
+}
+
+fn label(name: &str, value: &str) -> LabelPair {
+    let mut pair = LabelPair::default();
+    pair.set_name(name.to_owned());
+    pair.set_value(value.to_owned());
+    pair
+}
+
+fn metric(kind: MetricType, labels: Vec<LabelPair>, value: f64) -> Metric {
+    let mut metric = Metric::from_label(labels);
+    if kind == MetricType::COUNTER {
+        let mut counter = Counter::default();
+        counter.set_value(value);
+        metric.set_counter(counter);
+    } else {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        metric.set_gauge(gauge);
+    }
+    metric
+}
+
+fn level(severity: Severity) -> f64 {
+    match severity {
+        Severity::Info => 1.0,
+        Severity::Warning => 2.0,
+        Severity::Critical => 3.0,
+    }
+}
+
+#[allow(clippy::cast_precision_loss)] // Prometheus knows no other number
+fn count(value: u64) -> f64 {
+    value as f64
+}
+
+#[allow(clippy::cast_precision_loss)] // Prometheus knows no other number
+fn number(value: i64) -> f64 {
+    value as f64
+}

@@ -1,0 +1,13 @@
+//! The edges: one file for each neighbour of the program. Only these touch the
+//! world. They know the types of [`crate::analysis`] and their own section of
+//! the config, and none of them knows a sibling - but for [`aws`], the ground
+//! on which everything that talks to AWS stands.
+
+pub mod aws;
+pub mod cloudwatch;
+pub mod elb;
+pub mod exporter;
+pub mod http;
+pub mod sink;
+pub mod state;
+pub mod time;

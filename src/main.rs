@@ -1,0 +1,368 @@
+//! The command line: parse, dispatch, exit code.
+//!
+//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use nearmiss::config::{Config, RoleArn};
+use nearmiss::daemon::Daemon;
+use nearmiss::demo::Demo;
+use nearmiss::edge::aws;
+use nearmiss::edge::time::Clock;
+use nearmiss::sim::{Faults, Setup, Sim};
+use nearmiss::{check, policy, sim};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+const EXAMPLES: &str = "\
+Examples:
+  nearmiss demo                                  see it work, without an account
+  nearmiss iam-policy --config nearmiss.toml     the least policy that it needs
+  nearmiss check --config nearmiss.toml          would it work?
+  nearmiss run --config nearmiss.toml            the daemon
+
+Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
+AWS credentials and Region come from the standard chain (environment, profile,
+role of the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
+
+/// Tells you that an AWS load balancer is about to answer 504, before it does.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How log lines look (on standard error)
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch: poll CloudWatch, export metrics, send alerts
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Say whether `run` would work: the config, the identity, each API
+    #[command(after_help = "Sends no notification. Asks CloudWatch for two metrics ($0.00002).")]
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Only read the config; ask AWS for nothing
+        #[arg(long)]
+        offline: bool,
+        /// How to print the result
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print the least IAM policy that a config needs, as JSON
+    IamPolicy {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// The policy of this role of the config instead of the daemon's own
+        #[arg(long, value_name = "ARN")]
+        role: Option<String>,
+    },
+    /// Show the daemon at work against a simulated AWS; needs nothing
+    #[command(
+        after_help = "Example: nearmiss demo --scenario connection_failures --seed 3 --for 5m"
+    )]
+    Demo {
+        /// What happens; `nearmiss sim --list` shows all
+        #[arg(long, default_value = "slow_burn")]
+        scenario: String,
+        /// The same seed tells the same story
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Simulated seconds per second
+        #[arg(long, default_value_t = 60.0, value_parser = speed)]
+        speed: f64,
+        /// Where /metrics is served; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:0")]
+        listen: String,
+        /// End after this time
+        #[arg(long = "for", value_name = "DURATION", default_value = "90s", value_parser = humantime::parse_duration)]
+        lasts: Duration,
+    },
+    /// Serve a simulated AWS (CloudWatch, Elastic Load Balancing, SNS, STS) for any AWS client
+    #[command(
+        after_help = "Example: nearmiss sim --listen 127.0.0.1:4566 --start -10m\n         AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws elbv2 describe-load-balancers"
+    )]
+    Sim {
+        /// List the scenarios
+        #[arg(long)]
+        list: bool,
+        /// What happens
+        #[arg(long, default_value = "slow_burn")]
+        scenario: String,
+        /// The same seed answers the same
+        #[arg(long, default_value_t = 7)]
+        seed: u64,
+        /// Where to serve; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:4566")]
+        listen: SocketAddr,
+        /// When the scenario starts: a time (2026-01-05T09:00:00Z), or so long before now (-10m)
+        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
+        start: Start,
+        /// The Region of everything in it
+        #[arg(long, default_value = "eu-central-1")]
+        region: String,
+        /// Its account
+        #[arg(long, default_value = "111122223333")]
+        account: String,
+        /// How many load balancers, where the scenario lets one choose
+        #[arg(long)]
+        load_balancers: Option<usize>,
+        /// What goes wrong, such as throttle=0.1,partial=0.05
+        #[arg(long, default_value = "")]
+        faults: String,
+    },
+    /// Print the completions of a shell
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The config file
+    #[arg(long = "config", value_name = "FILE", env = "NEARMISS_CONFIG")]
+    path: PathBuf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+/// When a scenario starts, seconds since the epoch or before now.
+#[derive(Clone, Copy)]
+enum Start {
+    At(i64),
+    BeforeNow(i64),
+}
+
+/// What a command has to say about itself at the end.
+type Ending = Result<ExitCode, Failure>;
+
+/// A wrong input, or something that did not work.
+enum Failure {
+    Usage(String),
+    Failed(String),
+}
+
+impl Failure {
+    fn usage(error: &dyn std::error::Error) -> Self {
+        Self::Usage(chain(error))
+    }
+
+    fn failed(error: &dyn std::error::Error) -> Self {
+        Self::Failed(chain(error))
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let quiet = matches!(cli.command, Command::Demo { .. });
+    log(cli.log_format, if quiet { "error" } else { "info" });
+    let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(dispatch(cli.command)),
+        Err(error) => Err(Failure::failed(&error)),
+    };
+    match ending {
+        Ok(code) => code,
+        Err(Failure::Usage(text)) => {
+            eprintln!("{text}");
+            ExitCode::from(2)
+        }
+        Err(Failure::Failed(text)) => {
+            eprintln!("{text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn dispatch(command: Command) -> Ending {
+    match command {
+        Command::Run { config } => run(load(&config.path)?).await,
+        Command::Check { config, offline, format } => {
+            check_config(&load(&config.path)?, offline, format).await
+        }
+        Command::IamPolicy { config, role } => print_policy(&load(&config.path)?, role),
+        Command::Demo { scenario, seed, speed, listen, lasts } => {
+            let demo = Demo { scenario, seed, speed, listen, lasts };
+            demo.run(stop_on_signal()?).await.map_err(|error| Failure::usage(&error))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sim { list: true, .. } => {
+            let list: Vec<_> =
+                sim::scenarios().iter().map(|s| format!("{:<22} {}", s.name, s.summary)).collect();
+            print(&list.join("\n"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Sim {
+            scenario,
+            seed,
+            listen,
+            start,
+            region,
+            account,
+            load_balancers,
+            faults,
+            ..
+        } => {
+            let faults: Faults = faults.parse().map_err(|error| Failure::usage(&error))?;
+            let start = start.resolve();
+            let setup = Setup { scenario, seed, start, region, account, load_balancers, faults };
+            simulate(setup, listen).await
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "nearmiss", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+async fn run(config: Config) -> Ending {
+    let base = aws::loader().load().await;
+    let stop = stop_on_signal()?;
+    let daemon = Daemon::start(config, &base).await;
+    let daemon = daemon.map_err(|error| Failure::failed(&error))?;
+    daemon.run(Clock::System, stop, |_| {}).await.map_err(|error| Failure::failed(&error))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn check_config(config: &Config, offline: bool, format: Format) -> Ending {
+    let outcome = if offline {
+        check::offline(config)
+    } else {
+        check::online(config, &aws::loader().load().await, Clock::System).await
+    };
+    match format {
+        Format::Text => print(&outcome.to_string()),
+        Format::Json => print(&serde_json::to_string_pretty(&outcome).unwrap_or_default()),
+    }
+    Ok(if outcome.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print_policy(config: &Config, role: Option<String>) -> Ending {
+    let role = role.map(RoleArn::try_from).transpose().map_err(Failure::Usage)?;
+    if let Some(role) = role.as_ref().filter(|role| !policy::roles(config).contains(role)) {
+        return Err(Failure::Usage(format!("the config does not name the role {}", role.as_str())));
+    }
+    let policy = policy::policy(config, role.as_ref());
+    print(&serde_json::to_string_pretty(&policy).unwrap_or_default());
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn simulate(setup: Setup, listen: SocketAddr) -> Ending {
+    let start = setup.start;
+    let sim = Sim::new(setup).map_err(|error| Failure::usage(&error))?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| Failure::Failed(format!("cannot listen on {listen}: {error}")))?;
+    let address = listener.local_addr().map_err(|error| Failure::failed(&error))?;
+    print(&format!("listening on http://{address}"));
+    for name in sim.load_balancers().iter().take(20) {
+        let first =
+            sim.first_504(name).map_or_else(|| "none".to_owned(), |m| minutes_after(m, start));
+        print(&format!("{name:<24} first 504: {first}"));
+    }
+    sim.serve(listener, stop_on_signal()?).await;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn minutes_after(minute: i64, start: i64) -> String {
+    let at = nearmiss::analysis::signal::Minute(minute);
+    format!("{at}, minute {} of the scenario", minute - start / 60)
+}
+
+fn load(path: &Path) -> Result<Config, Failure> {
+    Config::load(path).map_err(|error| Failure::usage(&error))
+}
+
+/// Fires on SIGTERM and SIGINT; a second one ends the process at once.
+fn stop_on_signal() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    let fire = stop.clone();
+    let mut term = signal(SignalKind::terminate()).map_err(|error| Failure::failed(&error))?;
+    let mut int = signal(SignalKind::interrupt()).map_err(|error| Failure::failed(&error))?;
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        fire.cancel();
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        std::process::exit(130);
+    });
+    Ok(stop)
+}
+
+fn log(format: LogFormat, level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        EnvFilter::new(format!("warn,nearmiss={level},tokio_cron_scheduler=off"))
+    });
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match format {
+        LogFormat::Text => {
+            log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
+        }
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}
+
+/// Prints a line; a closed pipe is no error.
+fn print(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// An error and its causes, one line each.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}"))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (1.0..=600.0).contains(&speed) => Ok(speed),
+        _ => Err("expected a number between 1 and 600".into()),
+    }
+}
+
+impl Start {
+    fn resolve(self) -> i64 {
+        let seconds = match self {
+            Self::At(seconds) => seconds,
+            Self::BeforeNow(seconds) => Clock::System.now() - seconds,
+        };
+        seconds - seconds.rem_euclid(60)
+    }
+}
+
+fn start(text: &str) -> Result<Start, String> {
+    if let Some(before) = text.strip_prefix('-') {
+        let before = humantime::parse_duration(before).map_err(|error| error.to_string())?;
+        return Ok(Start::BeforeNow(i64::try_from(before.as_secs()).unwrap_or(i64::MAX)));
+    }
+    let time = chrono::DateTime::parse_from_rfc3339(text);
+    time.map(|time| Start::At(time.timestamp())).map_err(|_| {
+        "expected a time such as 2026-01-05T09:00:00Z, or -10m for ten minutes before now"
+            .to_owned()
+    })
+}

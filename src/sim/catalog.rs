@@ -1,0 +1,184 @@
+//! What AWS publishes for Application Load Balancers: metrics, units, dimensions.
+//!
+//! The simulator's own list, so that a query for something AWS never publishes
+//! fails loudly here instead of staying silently empty.
+
+use super::place::Place;
+
+/// The only namespace with datapoints.
+pub(super) const NAMESPACE: &str = "AWS/ApplicationELB";
+
+/// Bits of dimension sets.
+pub(super) const LB: u8 = 1;
+pub(super) const AZ: u8 = 2;
+pub(super) const TG: u8 = 4;
+pub(super) const TGAZ: u8 = 8;
+pub(super) const ONLY_TG: u8 = 16;
+pub(super) const ONLY_TG_AZ: u8 = 32;
+
+/// Where a metric's values come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Source {
+    /// Latency samples in seconds.
+    Latency,
+    /// A 1 per matching request.
+    Requests(Count),
+    /// A gauge or something derived per minute.
+    Derived(Derived),
+    /// Published by AWS, but nothing here ever causes it.
+    Never,
+}
+
+/// Which requests a counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Count {
+    All,
+    Elb504,
+    Elb502,
+    Elb5xx,
+    Target2xx,
+    Target5xx,
+    ConnectionErrors,
+}
+
+/// Values that are not simply requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Derived {
+    HealthyHosts,
+    UnhealthyHosts,
+    PerTarget,
+    ActiveConnections,
+    NewConnections,
+    ProcessedBytes,
+    ConsumedLcus,
+}
+
+/// One metric.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Metric {
+    pub(super) name: &'static str,
+    pub(super) unit: &'static str,
+    /// Bits of the dimension sets it is published for.
+    pub(super) sets: u8,
+    pub(super) source: Source,
+}
+
+const fn metric(name: &'static str, unit: &'static str, sets: u8, source: Source) -> Metric {
+    Metric { name, unit, sets, source }
+}
+
+const fn never(name: &'static str, sets: u8) -> Metric {
+    metric(name, "Count", sets, Source::Never)
+}
+
+const ALL: u8 = LB | AZ | TG | TGAZ;
+
+/// Every metric of the namespace.
+pub(super) static METRICS: &[Metric] = &[
+    metric("TargetResponseTime", "Seconds", ALL, Source::Latency),
+    metric("RequestCount", "Count", ALL, Source::Requests(Count::All)),
+    metric("HTTPCode_ELB_504_Count", "Count", LB | AZ, Source::Requests(Count::Elb504)),
+    metric("HTTPCode_ELB_502_Count", "Count", LB | AZ, Source::Requests(Count::Elb502)),
+    metric("HTTPCode_ELB_5XX_Count", "Count", LB | AZ, Source::Requests(Count::Elb5xx)),
+    metric("HTTPCode_Target_2XX_Count", "Count", ALL, Source::Requests(Count::Target2xx)),
+    metric("HTTPCode_Target_5XX_Count", "Count", ALL, Source::Requests(Count::Target5xx)),
+    metric("TargetConnectionErrorCount", "Count", ALL, Source::Requests(Count::ConnectionErrors)),
+    metric("HealthyHostCount", "Count", TG | TGAZ, Source::Derived(Derived::HealthyHosts)),
+    metric("UnHealthyHostCount", "Count", TG | TGAZ, Source::Derived(Derived::UnhealthyHosts)),
+    metric(
+        "RequestCountPerTarget",
+        "Count",
+        ONLY_TG | ONLY_TG_AZ | TG | TGAZ,
+        Source::Derived(Derived::PerTarget),
+    ),
+    metric("ActiveConnectionCount", "Count", LB | AZ, Source::Derived(Derived::ActiveConnections)),
+    metric("NewConnectionCount", "Count", LB | AZ, Source::Derived(Derived::NewConnections)),
+    metric("ProcessedBytes", "Bytes", LB | AZ, Source::Derived(Derived::ProcessedBytes)),
+    metric("ConsumedLCUs", "Count", LB, Source::Derived(Derived::ConsumedLcus)),
+    never("HTTPCode_ELB_500_Count", LB | AZ),
+    never("HTTPCode_ELB_503_Count", LB | AZ),
+    never("HTTPCode_ELB_4XX_Count", LB | AZ),
+    never("HTTPCode_ELB_3XX_Count", LB | AZ),
+    never("HTTPCode_Target_3XX_Count", ALL),
+    never("HTTPCode_Target_4XX_Count", ALL),
+    never("TargetTLSNegotiationErrorCount", ALL),
+    never("ClientTLSNegotiationErrorCount", LB | AZ),
+    never("RejectedConnectionCount", LB | AZ),
+    never("AnomalousHostCount", TG | TGAZ),
+    never("MitigatedHostCount", TG | TGAZ),
+    never("ActiveZonalShiftHostCount", TG | TGAZ),
+    never("UnhealthyRoutingRequestCount", TG | TGAZ),
+    never("HealthyStateDNS", TG | TGAZ),
+    never("HealthyStateRouting", TG | TGAZ),
+    never("UnhealthyStateDNS", TG | TGAZ),
+    never("UnhealthyStateRouting", TG | TGAZ),
+    never("PeakLCUs", LB),
+    never("ReservedLCUs", LB),
+    metric("CapacityUtilization", "Percent", LB, Source::Never),
+    metric("IPv6ProcessedBytes", "Bytes", LB | AZ, Source::Never),
+    never("IPv6RequestCount", LB | AZ),
+    never("RuleEvaluations", LB),
+    never("LambdaInternalError", ONLY_TG | TG),
+    never("LambdaUserError", ONLY_TG | TG),
+    metric("LambdaTargetProcessedBytes", "Bytes", LB, Source::Never),
+    never("HTTP_Fixed_Response_Count", LB | AZ),
+    never("HTTP_Redirect_Count", LB | AZ),
+    never("HTTP_Redirect_Url_Limit_Exceeded_Count", LB | AZ),
+    never("GrpcRequestCount", ALL),
+    never("NonStickyRequestCount", LB | AZ),
+    never("DesyncMitigationMode_NonCompliant_Request_Count", LB | AZ),
+    never("DroppedInvalidHeaderRequestCount", AZ),
+    never("ForwardedInvalidHeaderRequestCount", AZ),
+    never("LowReputationPacketsDropped", LB | AZ),
+    never("LowReputationRequestsDenied", LB | AZ),
+    never("ExcessiveLowReputationPackets", LB | AZ),
+];
+
+impl Metric {
+    /// Whether AWS publishes the metric for this set of dimensions.
+    pub(super) fn published_for(&self, place: &Place) -> bool {
+        self.sets & place.bit() != 0
+    }
+
+    /// Whether the set of load balancer (and group, and zone) exists for this metric.
+    pub(super) fn has_set(&self, group: bool, zone: bool) -> bool {
+        let place = Place {
+            balancer: Some(String::new()),
+            group: group.then(String::new),
+            zone: zone.then(String::new),
+        };
+        self.published_for(&place)
+    }
+}
+
+/// Finds a metric; otherwise says what was asked and what comes nearest.
+pub(super) fn find(namespace: &str, name: &str) -> Result<&'static Metric, String> {
+    if namespace != NAMESPACE {
+        return Err(format!(
+            "namespace '{namespace}' is not published here; did you mean '{NAMESPACE}'?"
+        ));
+    }
+    METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
+        let nearest = METRICS.iter().min_by_key(|metric| distance(metric.name, name));
+        format!(
+            "AWS publishes no metric '{name}' in {NAMESPACE}; did you mean '{}'?",
+            nearest.map_or("", |metric| metric.name)
+        )
+    })
+}
+
+/// Edit distance, ignoring case.
+pub(super) fn distance(a: &str, b: &str) -> usize {
+    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut corner = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let replaced = corner + usize::from(x != y);
+            corner = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(corner + 1);
+        }
+    }
+    row[b.len()]
+}

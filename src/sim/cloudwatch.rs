@@ -1,0 +1,247 @@
+//! `CloudWatch` `GetMetricData`.
+//!
+//! Queries for the same metric, place and period are answered together: one
+//! pool of requests per period serves all their statistics.
+
+use std::collections::{HashMap, HashSet};
+
+use super::catalog::{self, Metric};
+use super::document::{Failure, Reply};
+use super::input::{Input, missing};
+use super::pages::{Series, page, position};
+use super::place::{self, Place};
+use super::rng::{hash, hash_bytes};
+use super::state::{Call, State};
+use super::statistics::Stat;
+
+/// Queries in one call, datapoints in one answer.
+const MAX_QUERIES: usize = 500;
+const MAX_POINTS: i64 = 100_800;
+/// Minutes times metrics one call may cover, so that no call runs for minutes.
+const MAX_WORK: i64 = 5_000_000;
+
+/// One checked query.
+struct Query<'a> {
+    id: &'a str,
+    label: String,
+    metric: &'static Metric,
+    place: Place,
+    period: i64,
+    stat: Stat,
+    returned: bool,
+    /// Hash of what is asked, without the id.
+    content: u64,
+}
+
+/// The window in epoch minutes, end exclusive.
+struct Window {
+    from: i64,
+    until: i64,
+    /// End of the data that already arrived.
+    known: i64,
+}
+
+/// Answers `GetMetricData`.
+pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply {
+    let queries = queries(input)?;
+    let window = window(state, input)?;
+    let descending = match input.text("ScanBy")? {
+        None | Some("TimestampDescending") => true,
+        Some("TimestampAscending") => false,
+        Some(_) => return Err(Failure::validation("ScanBy must be a known order")),
+    };
+    let limit = input.integer("MaxDatapoints")?.unwrap_or(MAX_POINTS);
+    if !(1..=MAX_POINTS).contains(&limit) {
+        let message = format!("MaxDatapoints must be between 1 and {MAX_POINTS}");
+        return Err(Failure::validation(message));
+    }
+    let mark = fingerprint(state, input);
+    let from = position(input.text("NextToken")?, mark)?;
+    let returned: Vec<&Query> = queries.iter().filter(|query| query.returned).collect();
+    let mut all: Vec<Series> =
+        returned.iter().map(|query| Series::new(query.id, &query.label)).collect();
+    if !call.foreign {
+        compute(state, &returned, &window, &mut all)?;
+    }
+    for (index, series) in all.iter_mut().enumerate() {
+        if descending {
+            series.points.reverse();
+        }
+        let content = hash(&[returned[index].content, window.from as u64, window.until as u64]);
+        let number = hash(&[call.number, index as u64]);
+        spoil(state, number, content, descending, series);
+    }
+    Ok(page(&all, from, limit as usize, mark))
+}
+
+fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
+    let asked = input.records("MetricDataQueries")?;
+    if asked.is_empty() {
+        return Err(missing("MetricDataQueries"));
+    }
+    if asked.len() > MAX_QUERIES {
+        return Err(Failure::validation(format!(
+            "The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
+        )));
+    }
+    let mut seen = HashSet::new();
+    let mut queries = Vec::with_capacity(asked.len());
+    for (index, one) in asked.into_iter().enumerate() {
+        let query = query(one, index + 1)?;
+        if !seen.insert(query.id) {
+            return Err(Failure::validation(format!(
+                "The values for parameter id in MetricDataQueries must be unique; '{}' is not.",
+                query.id
+            )));
+        }
+        queries.push(query);
+    }
+    if queries.iter().all(|query| !query.returned) {
+        return Err(Failure::validation("At least one query must have ReturnData set to true"));
+    }
+    Ok(queries)
+}
+
+fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
+    let at = format!("MetricDataQueries.member.{index}");
+    let id = one.required("Id")?;
+    let letters = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !id.starts_with(|c: char| c.is_ascii_lowercase()) || !letters || id.len() > 255 {
+        return Err(Failure::validation(format!(
+            "The value {id} for parameter {at}.Id is not matching the expected pattern \
+             ^[a-z][a-zA-Z0-9_]*$"
+        )));
+    }
+    if one.text("Expression")?.is_some() {
+        return Err(Failure::validation(format!(
+            "{at}.Expression: this simulator answers MetricStat queries only"
+        )));
+    }
+    let part = one.record("MetricStat")?.ok_or_else(|| missing(&format!("{at}.MetricStat")))?;
+    let period =
+        part.integer("Period")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Period")))?;
+    if period < 60 || period % 60 != 0 || period > 86_400 {
+        return Err(Failure::validation(format!(
+            "{at}.MetricStat.Period must be a multiple of 60 and at most 86400, not {period}"
+        )));
+    }
+    let named = part.required("Stat")?;
+    let stat = Stat::parse(named).ok_or_else(|| {
+        Failure::validation(format!(
+            "The value {named} for parameter {at}.MetricStat.Stat is not a valid statistic"
+        ))
+    })?;
+    let asked =
+        part.record("Metric")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Metric")))?;
+    let (metric, place) = asked_metric(asked, part.text("Unit")?)?;
+    Ok(Query {
+        id,
+        label: one.text("Label")?.unwrap_or(metric.name).to_owned(),
+        metric,
+        place,
+        period: period / 60,
+        stat,
+        returned: one.flag("ReturnData")?.unwrap_or(true),
+        content: hash_bytes(0, part.raw().to_string().as_bytes()),
+    })
+}
+
+fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric, Place), Failure> {
+    let unknown = |message: String| Failure::new(400, "SimUnknownMetric", message);
+    let name = asked.required("MetricName")?;
+    let metric = catalog::find(asked.required("Namespace")?, name).map_err(unknown)?;
+    let mut dimensions = Vec::new();
+    for one in asked.records("Dimensions")? {
+        let pair = (one.required("Name")?.to_owned(), one.required("Value")?.to_owned());
+        if dimensions.iter().any(|(name, _): &(String, String)| *name == pair.0) {
+            return Err(Failure::validation(format!("Dimension {} is given twice", pair.0)));
+        }
+        dimensions.push(pair);
+    }
+    let place = place::place(metric, &dimensions).map_err(unknown)?;
+    match unit {
+        Some(unit) if unit != metric.unit => {
+            Err(unknown(format!("AWS publishes {} in {}, not in {unit}", metric.name, metric.unit)))
+        }
+        _ => Ok((metric, place)),
+    }
+}
+
+fn window(state: &State, input: Input) -> Result<Window, Failure> {
+    let start = input.time("StartTime")?.ok_or_else(|| missing("StartTime"))?;
+    let end = input.time("EndTime")?.ok_or_else(|| missing("EndTime"))?;
+    if start >= end {
+        return Err(Failure::validation(
+            "The parameter StartTime must be less than the parameter EndTime.",
+        ));
+    }
+    let until = (end + 59).div_euclid(60);
+    Ok(Window {
+        from: start.div_euclid(60),
+        until,
+        known: until - i64::from(state.setup.faults.late),
+    })
+}
+
+/// The datapoints of every returned query, oldest first.
+fn compute(
+    state: &State,
+    queries: &[&Query],
+    window: &Window,
+    all: &mut [Series],
+) -> Result<(), Failure> {
+    let mut together: HashMap<(&str, &Place, i64), Vec<usize>> = HashMap::new();
+    for (index, query) in queries.iter().enumerate() {
+        let key = (query.metric.name, &query.place, query.period);
+        together.entry(key).or_default().push(index);
+    }
+    if (window.until - window.from).saturating_mul(together.len() as i64) > MAX_WORK {
+        return Err(Failure::validation("The window times the number of metrics is too large"));
+    }
+    for group in together.values() {
+        let first = queries[group[0]];
+        let Some(spot) = state.world.spot(&first.place) else {
+            continue;
+        };
+        let mut from = window.from;
+        while from < window.known {
+            let until = (from + first.period).min(window.known);
+            let pool = spot.pool(first.metric, &state.minutes, from..until);
+            for index in group {
+                if let Some(value) = queries[*index].stat.of(&pool) {
+                    all[*index].points.push((from * 60, value));
+                }
+            }
+            from = until.max(from + first.period);
+        }
+    }
+    Ok(())
+}
+
+/// Applies the faults that hit single results.
+fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mut Series) {
+    let (faults, seed) = (&state.setup.faults, state.setup.seed);
+    if faults.internal(seed, number) {
+        series.points.clear();
+        series.status = "InternalError";
+        return;
+    }
+    if let Some(missing) = faults.missing(seed, content) {
+        let missing = missing.min(series.points.len());
+        if descending {
+            series.points.drain(..missing);
+        } else {
+            series.points.truncate(series.points.len() - missing);
+        }
+        series.status = "PartialData";
+    }
+}
+
+/// Hash of everything but the token: a token belongs to its own queries.
+fn fingerprint(state: &State, input: Input) -> u64 {
+    let mut rest = input.raw().clone();
+    if let Some(object) = rest.as_object_mut() {
+        object.remove("NextToken");
+    }
+    hash_bytes(state.setup.seed, rest.to_string().as_bytes())
+}

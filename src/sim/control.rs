@@ -1,0 +1,95 @@
+//! The simulator's own pages for outside observers, in JSON.
+//!
+//! They tell the ground truth a watcher is judged by, and what it did.
+
+use serde_json::{Value as Json, json};
+
+use super::minute::lock;
+use super::scenario::Trouble;
+use super::state::State;
+use super::wire::Outgoing;
+
+/// Minutes one question for the truth may span.
+const MAX_SPAN: i64 = 100_000;
+
+/// Answers `GET /_sim/...`.
+pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
+    let (status, body) = match path {
+        "/_sim/scenario" => (200, scenario(state)),
+        "/_sim/published" => (200, json!(lock(&state.messages).accepted)),
+        "/_sim/requests" => (200, requests(state)),
+        "/_sim/truth" => match truth(state, query) {
+            Ok(body) => (200, body),
+            Err(message) => (400, json!({"error": message})),
+        },
+        _ => (
+            404,
+            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/published, /_sim/requests"}),
+        ),
+    };
+    Outgoing {
+        status,
+        headers: vec![("content-type", "application/json".to_owned())],
+        body: body.to_string().into_bytes(),
+    }
+}
+
+fn scenario(state: &State) -> Json {
+    let balancers: Vec<Json> = state
+        .world
+        .balancers
+        .iter()
+        .map(|one| {
+            json!({
+                "name": one.name,
+                "arn": one.arn,
+                "dimension": one.dimension,
+                "target_groups": one.groups.iter().map(|group| &group.dimension).collect::<Vec<_>>(),
+                "idle_timeout": one.plan.timeout,
+                "sick": !matches!(one.plan.trouble, Trouble::None | Trouble::Sparse { .. }),
+            })
+        })
+        .collect();
+    json!({
+        "name": state.scenario.name,
+        "summary": state.scenario.summary,
+        "minutes": state.scenario.minutes,
+        "seed": state.setup.seed,
+        "start": state.setup.start,
+        "region": state.setup.region,
+        "account": state.setup.account,
+        "topics": state.topics(),
+        "load_balancers": balancers,
+    })
+}
+
+fn requests(state: &State) -> Json {
+    let counts = state.counts().into_iter().map(|((service, operation, outcome), count)| {
+        json!({"service": service, "operation": operation, "outcome": outcome, "count": count})
+    });
+    counts.collect()
+}
+
+fn truth(state: &State, query: &str) -> Result<Json, String> {
+    let (mut name, mut from, mut to) = (None, None, None);
+    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
+        let number = || value.parse::<i64>().map_err(|_| format!("{key} must be epoch seconds"));
+        match key.as_ref() {
+            "load_balancer" => name = Some(value.to_string()),
+            "from" => from = Some(number()?),
+            "to" => to = Some(number()?),
+            _ => return Err(format!("unknown parameter '{key}'")),
+        }
+    }
+    let name = name.ok_or("load_balancer is missing")?;
+    let (from, to) = (from.ok_or("from is missing")?, to.ok_or("to is missing")?);
+    let (from, to) = (from.div_euclid(60), to.saturating_add(59).div_euclid(60));
+    if to < from || to - from > MAX_SPAN || from.abs() > 1_000_000_000 {
+        return Err(format!("the window must be forward and at most {MAX_SPAN} minutes"));
+    }
+    let balancer = state.world.by_name(&name).ok_or(format!("no load balancer '{name}'"))?;
+    let minutes = (from..to).map(|minute| {
+        json!(state.minutes.of(balancer, minute).truth(minute, balancer.plan.timeout))
+    });
+    Ok(minutes.collect())
+}

@@ -1,0 +1,201 @@
+//! One minute of one load balancer: the requests that ended in it, and the truth.
+//!
+//! Everything anybody may ask is computed from these requests. A bounded cache
+//! keeps recent minutes, because one poll asks for the same minute dozens of
+//! times.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use serde::Serialize;
+
+use super::queue;
+use super::statistics::rank;
+use super::traffic::{Arrival, Outcome, Request, SECOND, arrivals};
+use super::world::Balancer;
+
+/// Requests the cache holds at most (eight bytes each).
+const CACHED_REQUESTS: usize = 6_000_000;
+
+/// What really happened in one minute; counts are requests, times are seconds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Truth {
+    /// Epoch minute.
+    pub minute: i64,
+    /// Everything that ended in this minute.
+    pub requests: u64,
+    /// Answered: leaves a `TargetResponseTime` sample.
+    pub samples: u64,
+    /// Answered after more than 0.8 and at most 1.0 idle timeouts.
+    pub near_misses: u64,
+    /// 504s of the load balancer, both kinds.
+    pub elb_504: u64,
+    /// 504s because no connection came about within 10 s.
+    pub connect_failures: u64,
+    /// 502s of the load balancer.
+    pub elb_502: u64,
+    /// 5xx the targets answered themselves.
+    pub target_5xx: u64,
+    /// Median of the samples, seconds.
+    pub median: Option<f64>,
+    /// 99th percentile of the samples (nearest rank), seconds.
+    pub p99: Option<f64>,
+    /// Largest sample, seconds.
+    pub maximum: Option<f64>,
+    /// Idle timeout in force, seconds.
+    pub idle_timeout: u32,
+}
+
+/// The requests that ended in one minute, fastest first.
+pub(super) struct Minute {
+    pub(super) requests: Vec<Request>,
+    tally: [u64; 5],
+}
+
+impl Minute {
+    fn new(mut requests: Vec<Request>) -> Self {
+        requests.sort_unstable_by_key(|r| (r.took, r.outcome as u8, r.group, r.zone, r.target));
+        let mut tally = [0; 5];
+        for request in &requests {
+            tally[request.outcome as usize] += 1;
+        }
+        Self { requests, tally }
+    }
+
+    /// How many requests ended this way.
+    pub(super) fn count(&self, outcome: Outcome) -> u64 {
+        self.tally[outcome as usize]
+    }
+
+    /// Samples in seconds, fastest first.
+    fn samples(&self) -> impl Iterator<Item = f64> {
+        self.requests
+            .iter()
+            .filter(|request| request.outcome.sampled())
+            .map(|request| seconds(request.took))
+    }
+
+    /// The ground truth of this minute.
+    pub(super) fn truth(&self, minute: i64, timeout: u32) -> Truth {
+        let samples: Vec<f64> = self.samples().collect();
+        let at = |percent: f64| match rank(samples.len() as u64, percent) {
+            0 => samples.first().copied(),
+            found => samples.get(found as usize - 1).copied(),
+        };
+        let (low, high) = (u64::from(timeout) * 800_000, u64::from(timeout) * 1_000_000);
+        let near = |request: &&Request| {
+            let took = u64::from(request.took);
+            request.outcome.sampled() && took > low && took <= high
+        };
+        let unreachable = self.count(Outcome::Unreachable);
+        Truth {
+            minute,
+            requests: self.requests.len() as u64,
+            samples: samples.len() as u64,
+            near_misses: self.requests.iter().filter(near).count() as u64,
+            elb_504: unreachable + self.count(Outcome::TimedOut),
+            connect_failures: unreachable,
+            elb_502: self.count(Outcome::Reset),
+            target_5xx: self.count(Outcome::TargetError),
+            median: at(50.0),
+            p99: at(99.0),
+            maximum: samples.last().copied(),
+            idle_timeout: timeout,
+        }
+    }
+}
+
+/// Microseconds as seconds.
+pub(super) fn seconds(micros: u32) -> f64 {
+    f64::from(micros) / f64::from(SECOND)
+}
+
+/// Makes minutes, and remembers a bounded number of them.
+pub(super) struct Minutes {
+    start: i64,
+    script: i64,
+    played: Mutex<HashMap<u64, Arc<OnceLock<Played>>>>,
+    cache: Mutex<Cache>,
+}
+
+/// Arrivals by scripted minute, with their waiting time.
+type Played = Vec<Vec<Arrival>>;
+
+#[derive(Default)]
+struct Cache {
+    known: HashMap<(u64, i64), Arc<Minute>>,
+    order: VecDeque<(u64, i64)>,
+    weight: usize,
+}
+
+impl Minutes {
+    /// Minutes of a scenario that starts at this epoch minute and lasts `script` minutes.
+    pub(super) fn new(start: i64, script: i64) -> Self {
+        Self { start, script, played: Mutex::default(), cache: Mutex::default() }
+    }
+
+    /// The requests of `balancer` that ended in this epoch minute.
+    pub(super) fn of(&self, balancer: &Balancer, minute: i64) -> Arc<Minute> {
+        let key = (balancer.stream, minute);
+        if let Some(known) = lock(&self.cache).known.get(&key) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(self.make(balancer, minute));
+        lock(&self.cache).keep(key, &made);
+        made
+    }
+
+    fn make(&self, balancer: &Balancer, minute: i64) -> Minute {
+        let longest = balancer.plan.timeout.max(11);
+        let back = i64::from(longest.div_ceil(60));
+        let mut ended = Vec::new();
+        for from in minute - back..=minute {
+            let offset = u64::try_from(minute - from).unwrap_or(0) * u64::from(60 * SECOND);
+            let inside = |arrival: &&Arrival| {
+                let end = u64::from(arrival.at) + u64::from(arrival.request.took);
+                end >= offset && end < offset + u64::from(60 * SECOND)
+            };
+            self.arriving(balancer, from, |batch| {
+                ended.extend(batch.iter().filter(inside).map(|arrival| arrival.request));
+            });
+        }
+        Minute::new(ended)
+    }
+
+    /// Shows the arrivals of a minute: queued ones inside the script of an overload.
+    fn arriving(&self, balancer: &Balancer, minute: i64, mut show: impl FnMut(&[Arrival])) {
+        let since = minute - self.start;
+        let queued = matches!(balancer.plan.trouble, super::scenario::Trouble::Overload { .. });
+        if !queued || since < 0 || since >= self.script {
+            return show(&arrivals(balancer, self.start, minute));
+        }
+        let cell = Arc::clone(lock(&self.played).entry(balancer.stream).or_default());
+        let played = cell.get_or_init(|| queue::play(balancer, self.start, self.script));
+        if let Some(batch) = played.get(since as usize) {
+            show(batch);
+        }
+    }
+}
+
+impl Cache {
+    fn keep(&mut self, key: (u64, i64), minute: &Arc<Minute>) {
+        if self.known.insert(key, Arc::clone(minute)).is_some() {
+            return;
+        }
+        self.order.push_back(key);
+        self.weight += minute.requests.len() + 16;
+        while self.weight > CACHED_REQUESTS {
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
+            if let Some(gone) = self.known.remove(&oldest) {
+                self.weight -= gone.requests.len() + 16;
+            }
+        }
+    }
+}
+
+/// A lock that a panic elsewhere cannot take away.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

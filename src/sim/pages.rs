@@ -1,0 +1,146 @@
+//! Pages of a `GetMetricData` answer.
+//!
+//! All points of all results are numbered through; a page is a range of these
+//! numbers, and a token says where the next one begins. Clients have to put a
+//! result together again from several pages.
+
+use super::document::{Failure, Value};
+
+/// A result on its way to the answer.
+pub(super) struct Series<'a> {
+    id: &'a str,
+    label: &'a str,
+    /// (epoch seconds, value) in the order asked for.
+    pub(super) points: Vec<(i64, f64)>,
+    pub(super) status: &'static str,
+}
+
+impl<'a> Series<'a> {
+    /// A complete result without points.
+    pub(super) fn new(id: &'a str, label: &'a str) -> Self {
+        Self { id, label, points: Vec::new(), status: "Complete" }
+    }
+}
+
+/// One answer of at most `limit` points, beginning at point number `from`.
+pub(super) fn page(all: &[Series], from: usize, limit: usize, mark: u64) -> Value {
+    let (mut seen, until) = (0, from + limit);
+    let mut results = Vec::new();
+    let mut more = false;
+    for series in all {
+        let (first, last) = (seen, seen + series.points.len());
+        seen = last;
+        // A result delivered on an earlier page is not repeated; an empty one
+        // belongs to the page its position falls on.
+        let earlier = if first == last { first < from } else { last <= from };
+        if earlier {
+            continue;
+        }
+        if first >= until {
+            more = true;
+            break;
+        }
+        let cut = last > until;
+        let points = &series.points[from.max(first) - first..until.min(last) - first];
+        let status = if cut { "PartialData" } else { series.status };
+        results.push(result(series, points, status));
+        if cut {
+            more = true;
+            break;
+        }
+    }
+    let mut fields = vec![("MetricDataResults", Value::List(results))];
+    if more {
+        fields.push(("NextToken", Value::text(format!("{mark:016x}-{until}"))));
+    }
+    fields.push(("Messages", Value::List(Vec::new())));
+    Value::Record(fields)
+}
+
+fn result(series: &Series, points: &[(i64, f64)], status: &str) -> Value {
+    let mut fields = vec![
+        ("Id", Value::text(series.id)),
+        ("Label", Value::text(series.label)),
+        ("Timestamps", Value::List(points.iter().map(|point| Value::Time(point.0)).collect())),
+        ("Values", Value::List(points.iter().map(|point| Value::Number(point.1)).collect())),
+        ("StatusCode", Value::text(status)),
+    ];
+    if status == "InternalError" {
+        let message = Value::Record(vec![
+            ("Code", Value::text("InternalError")),
+            ("Value", Value::text("An internal error occurred; retry the request")),
+        ]);
+        fields.push(("Messages", Value::List(vec![message])));
+    }
+    Value::Record(fields)
+}
+
+/// Where a token says the page begins.
+pub(super) fn position(token: Option<&str>, mark: u64) -> Result<usize, Failure> {
+    let Some(token) = token else {
+        return Ok(0);
+    };
+    let parts = token.split_once('-');
+    let valid = parts.filter(|(given, _)| *given == format!("{mark:016x}"));
+    valid.and_then(|(_, position)| position.parse().ok()).ok_or_else(|| {
+        Failure::new(400, "InvalidNextToken", "The next token specified is invalid.")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sizes(counts: &[usize]) -> Vec<Series<'static>> {
+        let ids = ["a", "b", "c", "d", "e", "f"];
+        counts
+            .iter()
+            .zip(ids)
+            .map(|(count, id)| {
+                let mut series = Series::new(id, id);
+                series.points = (0..*count as i64).map(|n| (n, n as f64)).collect();
+                series
+            })
+            .collect()
+    }
+
+    #[test]
+    fn paging_loses_and_repeats_nothing_and_completes_each_result_once() {
+        for counts in [&[0, 3, 0, 5, 0][..], &[0, 0], &[4, 4, 4], &[1, 0, 0, 1, 7, 0], &[10]] {
+            for limit in 1..12 {
+                let all = sizes(counts);
+                let (mut from, mut points, mut complete) = (0, Vec::new(), Vec::new());
+                loop {
+                    let answer = page(&all, from, limit, 7).to_json();
+                    for one in answer["MetricDataResults"].as_array().into_iter().flatten() {
+                        let id = one["Id"].as_str().unwrap_or("").to_owned();
+                        for value in one["Values"].as_array().into_iter().flatten() {
+                            points.push((id.clone(), value.as_f64().unwrap_or(-1.0) as usize));
+                        }
+                        if one["StatusCode"] == "Complete" {
+                            complete.push(id);
+                        }
+                    }
+                    let Some(token) = answer["NextToken"].as_str() else {
+                        break;
+                    };
+                    from = position(Some(token), 7).expect("its own token");
+                }
+                let expected: Vec<(String, usize)> = all
+                    .iter()
+                    .flat_map(|one| (0..one.points.len()).map(|n| (one.id.to_owned(), n)))
+                    .collect();
+                assert_eq!(points, expected, "{counts:?} by {limit}");
+                let ids: Vec<&str> = all.iter().map(|one| one.id).collect();
+                assert_eq!(complete, ids, "{counts:?} by {limit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_other_queries_is_refused() {
+        assert_eq!(position(None, 7), Ok(0));
+        assert!(position(Some("0000000000000008-5"), 7).is_err());
+        assert!(position(Some("nonsense"), 7).is_err());
+    }
+}

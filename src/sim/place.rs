@@ -1,0 +1,158 @@
+//! Dimensions: which sets of them a metric has, and what their values look like.
+//!
+//! Apart from [`super::catalog`] because it checks what a client sent, while the
+//! catalogue only lists what there is.
+
+use super::catalog::{AZ, LB, Metric, NAMESPACE, ONLY_TG, ONLY_TG_AZ, TG, TGAZ, distance};
+
+/// What a set of dimensions points at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    pub(super) balancer: Option<String>,
+    pub(super) group: Option<String>,
+    pub(super) zone: Option<String>,
+}
+
+impl Place {
+    /// The bit of this set of dimensions.
+    pub(super) fn bit(&self) -> u8 {
+        match (self.balancer.is_some(), self.group.is_some(), self.zone.is_some()) {
+            (true, false, false) => LB,
+            (true, false, true) => AZ,
+            (true, true, false) => TG,
+            (true, true, true) => TGAZ,
+            (false, true, false) => ONLY_TG,
+            (false, true, true) => ONLY_TG_AZ,
+            (false, false, _) => 0,
+        }
+    }
+}
+
+impl Place {
+    /// The dimensions of a place in `CloudWatch`'s order.
+    pub(super) fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let parts = [
+            ("AvailabilityZone", &self.zone),
+            ("LoadBalancer", &self.balancer),
+            ("TargetGroup", &self.group),
+        ];
+        let named = parts.into_iter();
+        named.filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect()
+    }
+}
+
+/// Reads dimensions of a metric; the error says what is wrong with them.
+pub(super) fn place(metric: &Metric, dimensions: &[(String, String)]) -> Result<Place, String> {
+    let mut place = Place::default();
+    for (name, value) in dimensions {
+        let slot = match name.as_str() {
+            "LoadBalancer" => &mut place.balancer,
+            "TargetGroup" => &mut place.group,
+            "AvailabilityZone" => &mut place.zone,
+            _ => {
+                let known = ["LoadBalancer", "TargetGroup", "AvailabilityZone"];
+                let nearest = known.iter().min_by_key(|one| distance(one, name));
+                return Err(format!(
+                    "{NAMESPACE} has no dimension '{name}'; did you mean '{}'?",
+                    nearest.unwrap_or(&"")
+                ));
+            }
+        };
+        check_value(name, value)?;
+        *slot = Some(value.clone());
+    }
+    if metric.published_for(&place) {
+        return Ok(place);
+    }
+    let asked: Vec<&str> = dimensions.iter().map(|one| one.0.as_str()).collect();
+    Err(format!(
+        "AWS does not publish '{}' for the dimensions [{}]; valid sets: {}",
+        metric.name,
+        asked.join(", "),
+        sets(metric)
+    ))
+}
+
+fn sets(metric: &Metric) -> String {
+    let named = [
+        (LB, "[LoadBalancer]"),
+        (AZ, "[AvailabilityZone, LoadBalancer]"),
+        (TG, "[LoadBalancer, TargetGroup]"),
+        (TGAZ, "[AvailabilityZone, LoadBalancer, TargetGroup]"),
+        (ONLY_TG, "[TargetGroup]"),
+        (ONLY_TG_AZ, "[AvailabilityZone, TargetGroup]"),
+    ];
+    let valid = named.iter().filter(|(bit, _)| metric.sets & bit != 0);
+    valid.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
+}
+
+/// Checks that a dimension value has the form AWS uses.
+fn check_value(name: &str, value: &str) -> Result<(), String> {
+    let parts: Vec<&str> = value.split('/').collect();
+    let hex = |text: &str| text.len() == 16 && text.chars().all(|c| c.is_ascii_hexdigit());
+    let (fits, form) = match name {
+        "LoadBalancer" => (
+            matches!(parts[..], ["app", name, id] if !name.is_empty() && hex(id)),
+            "app/NAME/16 hex digits",
+        ),
+        "TargetGroup" => (
+            matches!(parts[..], ["targetgroup", name, id] if !name.is_empty() && hex(id)),
+            "targetgroup/NAME/16 hex digits",
+        ),
+        _ => (
+            value.split('-').count() >= 3
+                && value.ends_with(|c: char| c.is_ascii_lowercase())
+                && value.chars().rev().nth(1).is_some_and(|c| c.is_ascii_digit()),
+            "a zone name such as eu-central-1a",
+        ),
+    };
+    if fits {
+        return Ok(());
+    }
+    Err(format!("dimension {name} never has the value '{value}'; its form is {form}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalog::{METRICS, find};
+    use super::*;
+
+    fn dims(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect()
+    }
+
+    const APP: (&str, &str) = ("LoadBalancer", "app/x/0123456789abcdef");
+    const GROUP: (&str, &str) = ("TargetGroup", "targetgroup/x/0123456789abcdef");
+
+    #[test]
+    fn a_misspelt_metric_is_answered_with_the_nearest_name() {
+        let error = find(NAMESPACE, "HttpCode_ELB_504_Counts").err().unwrap_or_default();
+        assert!(error.contains("'HTTPCode_ELB_504_Count'"), "{error}");
+        assert!(find("AWS/ELB", "RequestCount").is_err());
+    }
+
+    #[test]
+    fn elb_504_exists_per_zone_but_never_per_target_group() {
+        let metric = find(NAMESPACE, "HTTPCode_ELB_504_Count").expect("published");
+        assert!(place(metric, &dims(&[APP])).is_ok());
+        assert!(place(metric, &dims(&[APP, ("AvailabilityZone", "eu-central-1a")])).is_ok());
+        assert!(place(metric, &dims(&[APP, GROUP])).is_err());
+        assert!(place(metric, &dims(&[])).is_err());
+    }
+
+    #[test]
+    fn a_dimension_value_of_the_wrong_form_is_refused() {
+        let metric = find(NAMESPACE, "RequestCount").expect("published");
+        let arn = "arn:aws:elasticloadbalancing:eu-central-1:1:loadbalancer/app/x/0123456789abcdef";
+        assert!(place(metric, &dims(&[("LoadBalancer", arn)])).is_err());
+        assert!(place(metric, &dims(&[("Loadbalancer", APP.1)])).is_err());
+        assert!(place(metric, &dims(&[APP, ("TargetGroup", "x/0123456789abcdef")])).is_err());
+    }
+
+    #[test]
+    fn metric_names_are_unique() {
+        for (at, one) in METRICS.iter().enumerate() {
+            assert!(METRICS[..at].iter().all(|other| other.name != one.name));
+        }
+    }
+}

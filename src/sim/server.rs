@@ -1,0 +1,159 @@
+//! The HTTP side: connections, limits, and panics that stay where they happen.
+//!
+//! Answers are computed on blocking threads: they are pure computation, and a
+//! panic there ends one answer instead of the server.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming as Body};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::control;
+use super::state::State;
+use super::wire::{self, Incoming, Outgoing};
+
+/// Bytes of a request body.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+/// Connections at the same time.
+const MAX_CONNECTIONS: usize = 512;
+/// Answers computed at the same time.
+const MAX_WORKING: usize = 8;
+/// How long open answers may take after the stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+struct Shared {
+    state: Arc<State>,
+    working: Semaphore,
+}
+
+/// Serves until `stop` fires.
+pub(super) async fn serve(state: Arc<State>, listener: TcpListener, stop: CancellationToken) {
+    let shared = Arc::new(Shared { state, working: Semaphore::new(MAX_WORKING) });
+    let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut open = JoinSet::new();
+    loop {
+        while open.try_join_next().is_some() {}
+        let permit = tokio::select! {
+            () = stop.cancelled() => break,
+            permit = Arc::clone(&free).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let (shared, stop) = (Arc::clone(&shared), stop.clone());
+                open.spawn(async move {
+                    connection(shared, stream, stop).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                tracing::debug!(%error, "accept failed");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    drop(listener);
+    let all = async { while open.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, all).await.is_err() {
+        open.shutdown().await;
+    }
+}
+
+async fn connection(shared: Arc<Shared>, stream: TcpStream, stop: CancellationToken) {
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(handle(shared, request).await) }
+    });
+    // hyper's own Date header would bring the wall clock into the answers.
+    let served = hyper::server::conn::http1::Builder::new()
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(served);
+    let result = tokio::select! {
+        result = served.as_mut() => result,
+        () = stop.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.as_mut().await
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection ended");
+    }
+}
+
+async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Full<Bytes>> {
+    let slow = shared.state.setup.faults.slow_ms;
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let query = parts.uri.query().unwrap_or_default().to_owned();
+    let is_control = path.starts_with("/_sim/");
+    if slow > 0 && !is_control {
+        tokio::time::sleep(Duration::from_millis(slow)).await;
+    }
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        return plain(413, "the body is larger than 4 MiB or broke off");
+    };
+    let headers = parts.headers.iter().filter_map(|(name, value)| {
+        Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
+    });
+    let incoming = Incoming {
+        method: parts.method.as_str().to_owned(),
+        path,
+        headers: headers.collect(),
+        body: body.to_bytes().to_vec(),
+    };
+    let Ok(_permit) = shared.working.acquire().await else {
+        return plain(503, "shutting down");
+    };
+    let state = Arc::clone(&shared.state);
+    let work = tokio::task::spawn_blocking(move || {
+        if is_control {
+            control::answer(&state, &incoming.path, &query)
+        } else {
+            wire::answer(&state, &incoming)
+        }
+    });
+    match work.await {
+        Ok(outgoing) => respond(outgoing),
+        Err(error) => {
+            tracing::error!(%error, "an answer panicked");
+            plain(500, "the simulator failed while answering; this is a bug in it")
+        }
+    }
+}
+
+fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(outgoing.body)));
+    *response.status_mut() =
+        StatusCode::from_u16(outgoing.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in outgoing.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(HeaderName::from_static(name), value);
+        }
+    }
+    response
+}
+
+fn plain(status: u16, text: &str) -> Response<Full<Bytes>> {
+    respond(Outgoing {
+        status,
+        headers: vec![
+            ("content-type", "text/plain".to_owned()),
+            ("connection", "close".to_owned()),
+        ],
+        body: text.as_bytes().to_vec(),
+    })
+}

@@ -1,0 +1,113 @@
+//! Security Token Service: who am I, and becoming somebody else.
+//!
+//! Issued keys are remembered, so that a later call with them is made by the
+//! assumed role.
+
+use super::document::{Failure, Reply, Value};
+use super::faults::denied;
+use super::input::{Input, missing};
+use super::minute::lock;
+use super::rng::hash_bytes;
+use super::state::{Call, State};
+
+/// Sessions remembered at most.
+const MAX_SESSIONS: usize = 100_000;
+
+/// Answers an operation of this service.
+pub(super) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+    match call.operation.as_str() {
+        "GetCallerIdentity" => Ok(identity(state, call)),
+        "AssumeRole" => assume_role(state, call, input),
+        other => Err(Failure::unknown_operation("sts", other)),
+    }
+}
+
+fn identity(state: &State, call: &Call) -> Value {
+    let arn = state.caller(&call.access_key);
+    let user = if arn.contains(":assumed-role/") {
+        let session = arn.rsplit('/').next().unwrap_or_default();
+        format!("{}:{session}", role_id(&arn))
+    } else {
+        format!("AIDA{:016X}", hash_bytes(0, arn.as_bytes()))
+    };
+    Value::Record(vec![
+        ("UserId", Value::text(user)),
+        ("Account", Value::text(state.setup.account.as_str())),
+        ("Arn", Value::text(arn)),
+    ])
+}
+
+fn role_id(arn: &str) -> String {
+    let role = arn.split('/').nth(1).unwrap_or_default();
+    format!("AROA{:016X}", hash_bytes(0, role.as_bytes()))
+}
+
+fn assume_role(state: &State, call: &Call, input: Input) -> Reply {
+    let role = input.text("RoleArn")?.ok_or_else(|| missing("RoleArn"))?;
+    let session = input.required("RoleSessionName")?;
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&session.len()) || !session.chars().all(allowed) {
+        return Err(Failure::validation(format!(
+            "1 validation error detected: Value '{session}' at 'roleSessionName' failed to \
+             satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*"
+        )));
+    }
+    let duration = input.integer("DurationSeconds")?.unwrap_or(3_600);
+    if !(900..=43_200).contains(&duration) {
+        return Err(Failure::validation("DurationSeconds must be between 900 and 43200"));
+    }
+    let parts: Vec<&str> = role.splitn(6, ':').collect();
+    let ["arn", "aws", "iam", "", account, path] = parts[..] else {
+        return Err(Failure::validation(format!("{role} is invalid")));
+    };
+    let name = path.strip_prefix("role/").and_then(|path| path.rsplit('/').next());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return Err(Failure::validation(format!("{role} is invalid")));
+    };
+    if name == "denied" || account != state.setup.account {
+        let mut failure = denied("sts:AssumeRole", &state.caller(&call.access_key));
+        failure.message = format!(
+            "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
+            state.caller(&call.access_key)
+        );
+        return Err(failure);
+    }
+    Ok(issue(state, call, name, session, duration))
+}
+
+fn issue(state: &State, call: &Call, role: &str, session: &str, duration: i64) -> Value {
+    let arn = format!("arn:aws:sts::{}:assumed-role/{role}/{session}", state.setup.account);
+    let seed = state.setup.seed;
+    let key = format!("ASIA{:016X}", hash_bytes(seed, arn.as_bytes()));
+    let secret = format!(
+        "{:016x}{:016x}",
+        hash_bytes(seed ^ 1, arn.as_bytes()),
+        hash_bytes(seed ^ 2, arn.as_bytes())
+    );
+    let token = format!("sim-session-{:016x}", hash_bytes(seed ^ 3, arn.as_bytes()));
+    let mut sessions = lock(&state.sessions);
+    if sessions.len() < MAX_SESSIONS {
+        sessions.insert(key.clone(), arn.clone());
+    }
+    // The only time the simulator knows is the one the caller signed with.
+    let expires = call.signed_at.unwrap_or(state.setup.start) + duration;
+    Value::Record(vec![
+        (
+            "Credentials",
+            Value::Record(vec![
+                ("AccessKeyId", Value::text(key)),
+                ("SecretAccessKey", Value::text(secret)),
+                ("SessionToken", Value::text(token)),
+                ("Expiration", Value::Time(expires)),
+            ]),
+        ),
+        (
+            "AssumedRoleUser",
+            Value::Record(vec![
+                ("AssumedRoleId", Value::text(format!("{}:{session}", role_id(&arn)))),
+                ("Arn", Value::text(arn)),
+            ]),
+        ),
+        ("PackedPolicySize", Value::Integer(0)),
+    ])
+}

@@ -1,0 +1,116 @@
+//! XML answers of the query protocol.
+//!
+//! Lists are `<member>` elements and maps are `<entry>` elements with key and
+//! value, which is what SDKs expect of the four services here.
+
+use chrono::DateTime;
+
+use super::document::{Failure, Value};
+
+/// A whole answer of an operation.
+pub(super) fn answer(namespace: &str, operation: &str, value: &Value, request_id: &str) -> String {
+    let mut out = String::with_capacity(1_024);
+    out.push_str(&format!("<{operation}Response xmlns=\"{namespace}\">"));
+    element(&mut out, &format!("{operation}Result"), value);
+    out.push_str("<ResponseMetadata><RequestId>");
+    escape(&mut out, request_id);
+    out.push_str("</RequestId></ResponseMetadata>");
+    out.push_str(&format!("</{operation}Response>"));
+    out
+}
+
+/// A whole refusal.
+pub(super) fn refusal(namespace: &str, failure: &Failure, request_id: &str) -> String {
+    let kind = if failure.status < 500 { "Sender" } else { "Receiver" };
+    let mut out = format!("<ErrorResponse xmlns=\"{namespace}\"><Error><Type>{kind}</Type><Code>");
+    escape(&mut out, &failure.code);
+    out.push_str("</Code><Message>");
+    escape(&mut out, &failure.message);
+    out.push_str("</Message></Error><RequestId>");
+    escape(&mut out, request_id);
+    out.push_str("</RequestId></ErrorResponse>");
+    out
+}
+
+fn element(out: &mut String, name: &str, value: &Value) {
+    out.push('<');
+    out.push_str(name);
+    out.push('>');
+    content(out, value);
+    out.push_str("</");
+    out.push_str(name);
+    out.push('>');
+}
+
+fn content(out: &mut String, value: &Value) {
+    match value {
+        Value::Text(text) => escape(out, text),
+        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Integer(number) => out.push_str(&number.to_string()),
+        Value::Flag(flag) => out.push_str(&flag.to_string()),
+        Value::Time(epoch) => out.push_str(&iso(*epoch)),
+        Value::List(items) => items.iter().for_each(|item| element(out, "member", item)),
+        Value::Record(fields) => {
+            fields.iter().for_each(|(name, value)| element(out, name, value));
+        }
+        Value::Map(entries) => {
+            for (key, value) in entries {
+                out.push_str("<entry><key>");
+                escape(out, key);
+                out.push_str("</key><value>");
+                escape(out, value);
+                out.push_str("</value></entry>");
+            }
+        }
+    }
+}
+
+/// Epoch seconds as `2026-11-21T00:00:00Z`.
+pub(super) fn iso(epoch: i64) -> String {
+    DateTime::from_timestamp(epoch, 0)
+        .map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_default()
+}
+
+fn escape(out: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // XML 1.0 has no way to write other control characters.
+            c if c.is_control() && !matches!(c, '\n' | '\r' | '\t') => out.push('\u{fffd}'),
+            '\r' => out.push_str("&#13;"),
+            c => out.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_characters_are_escaped() {
+        let value = Value::Record(vec![("A", Value::text("<&>\"\u{1}"))]);
+        let xml = answer("urn:x", "Do", &value, "id");
+        assert!(xml.contains("<A>&lt;&amp;&gt;&quot;\u{fffd}</A>"), "{xml}");
+    }
+
+    #[test]
+    fn lists_are_members_and_maps_are_entries() {
+        let value = Value::Record(vec![
+            ("L", Value::List(vec![Value::Integer(1)])),
+            ("M", Value::Map(vec![("k".to_owned(), "v".to_owned())])),
+        ]);
+        let xml = answer("urn:x", "Do", &value, "id");
+        assert!(xml.contains("<L><member>1</member></L>"));
+        assert!(xml.contains("<M><entry><key>k</key><value>v</value></entry></M>"));
+    }
+
+    #[test]
+    fn times_are_iso_8601_in_utc() {
+        assert_eq!(iso(0), "1970-01-01T00:00:00Z");
+    }
+}

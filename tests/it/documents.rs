@@ -1,0 +1,90 @@
+//! What stands beside the code is true.
+
+use std::fs;
+use std::path::Path;
+
+use nearmiss::config::Config;
+use nearmiss::edge::exporter::Exporter;
+
+use crate::world::{ALL, World, poll};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// What a config says, but for the values that have no default.
+fn compared(config: &Config) -> String {
+    let Config { http, poll, discovery, detector, alert, state, gateways, .. } = config;
+    let gateway = &gateways[0];
+    format!(
+        "{http:#?}{poll:#?}{discovery:#?}{detector:#?}{alert:#?}{state:#?}{:?}{:?}{:?}{:?}",
+        gateway.kind, gateway.timeout, gateway.near, gateway.tags
+    )
+}
+
+#[test]
+fn the_example_config_shows_the_defaults() {
+    let example = Config::parse(&read("config.example.toml"), Path::new("config.example.toml"));
+    let example = example.unwrap_or_else(|error| panic!("{error}"));
+    let least = Config::parse("[[gateway]]\nload_balancer = \"web-*\"\n", Path::new("least"));
+    assert_eq!(compared(&example), compared(&least.unwrap()));
+}
+
+#[test]
+fn the_readmes_configs_are_valid() {
+    let readme = read("README.md");
+    let blocks: Vec<&str> =
+        readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty(), "the README shows no config");
+    for block in blocks {
+        if let Err(error) = Config::parse(block, Path::new("README.md")) {
+            panic!("{error}");
+        }
+    }
+}
+
+#[test]
+fn the_unit_starts_the_program_with_words_that_it_knows() {
+    let unit = read("systemd/nearmiss.service");
+    let start = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+    let words: Vec<&str> = start.split_whitespace().collect();
+    assert_eq!(words[1..], ["run", "--config", "/etc/nearmiss/nearmiss.toml"]);
+    assert!(unit.contains("StateDirectory=nearmiss"));
+    let state =
+        Config::parse("[[gateway]]\nload_balancer = \"a\"\n", Path::new("x")).unwrap().state;
+    assert!(state.path.starts_with("/var/lib/nearmiss"));
+}
+
+#[tokio::test]
+async fn every_metric_of_the_dashboard_is_on_the_page() {
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, 0..40).await;
+    let page = daemon.page();
+    let page = std::str::from_utf8(&page.metrics).unwrap();
+    let dashboard = read("grafana/nearmiss.json");
+    let names: std::collections::BTreeSet<&str> = dashboard
+        .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("nearmiss_") || word.starts_with("process_"))
+        .collect();
+    assert!(names.len() > 10, "the dashboard names too few metrics: {names:?}");
+    for name in names {
+        let on_page = page
+            .lines()
+            .any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
+        assert!(on_page, "{name} is in the dashboard and not on the page");
+    }
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let documented = read("docs/metrics.md");
+    let page = Exporter::new().unwrap().render(&[]);
+    let named = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
+    let all = named.map(str::to_owned).chain(Exporter::gateway_metrics().map(str::to_owned));
+    for name in all {
+        if !name.starts_with("process_") {
+            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/metrics.md");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The listener: readiness, and clients that want too much.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use nearmiss::edge::http::{Page, serve};
+use nearmiss::edge::time::Clock;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+struct Server {
+    address: std::net::SocketAddr,
+    pages: watch::Sender<Arc<Page>>,
+    stop: CancellationToken,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// A server whose clock stands at second 1,000.
+async fn server() -> Server {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (pages, receiver) = watch::channel(Arc::new(Page::default()));
+    let stop = CancellationToken::new();
+    tokio::spawn(serve(listener, receiver, Clock::scaled(1000, 0.0), stop.clone()));
+    Server { address, pages, stop }
+}
+
+impl Server {
+    async fn ask(&self, request: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    }
+
+    async fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await
+    }
+}
+
+#[tokio::test]
+async fn it_is_ready_while_the_data_is_fresh() {
+    let server = server().await;
+    assert!(server.get("/readyz").await.starts_with("HTTP/1.1 503"), "before the first poll");
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"), "it is starting");
+    for (until, status) in [(1000, "200"), (999, "503")] {
+        server.pages.send_replace(Arc::new(Page {
+            metrics: "a_metric 1\n".into(),
+            fresh_until: Some(until),
+            alive_until: Some(until),
+        }));
+        let ready = server.get("/readyz").await;
+        assert!(ready.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {ready}");
+        let alive = server.get("/healthz").await;
+        assert!(alive.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {alive}");
+    }
+    let page = server.get("/metrics").await;
+    assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
+    assert!(page.ends_with("a_metric 1\n"), "{page}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_said() {
+    let server = server().await;
+    assert!(server.get("/").await.contains("/metrics"));
+    assert!(server.get("/nothing").await.starts_with("HTTP/1.1 404"));
+    let post = server.ask("POST /metrics HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(post.starts_with("HTTP/1.1 405"), "{post}");
+}
+
+#[tokio::test]
+async fn an_endless_header_is_cut_off() {
+    let server = server().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let flood = async {
+        stream.write_all(b"GET / HTTP/1.1\r\n").await?;
+        loop {
+            stream.write_all(b"x-more: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n").await?;
+        }
+        #[allow(unreachable_code)]
+        Ok::<_, std::io::Error>(())
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(10), flood).await;
+    assert!(ended.is_ok_and(|result| result.is_err()), "the server took it all");
+}
+
+#[tokio::test]
+async fn a_client_that_says_nothing_is_cut_off_and_holds_up_nobody() {
+    let server = server().await;
+    let mut silent = Vec::new();
+    for _ in 0..63 {
+        silent.push(TcpStream::connect(server.address).await.unwrap());
+    }
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
+    let mut end = [0u8; 64];
+    let first = silent.first_mut().unwrap();
+    let read = tokio::time::timeout(Duration::from_secs(10), first.read(&mut end)).await;
+    assert!(read.is_ok(), "still open after 10 s");
+}

@@ -1,0 +1,254 @@
+//! The whole way, over the wire: what happens in a scenario, and what is told.
+
+use nearmiss::edge::aws::Usage;
+use nearmiss::edge::elb::Elb;
+use nearmiss::sim::Setup;
+
+use crate::world::{ACCOUNT, ALL, REGION, START, World, metric, poll};
+
+const SCRIPT: std::ops::Range<i64> = 0..90;
+
+async fn told(scenario: &str, seed: u64) -> (World, Vec<String>) {
+    let world = World::of(scenario, seed, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, SCRIPT).await;
+    let told = world.told();
+    (world, told)
+}
+
+#[tokio::test]
+async fn a_slow_burn_is_told_before_its_first_504_and_again_after_it() {
+    for seed in [1, 7, 42] {
+        let (world, told) = told("slow_burn", seed).await;
+        let first_504 = world.sim.first_504("checkout").unwrap();
+        let minute = |line: &str| {
+            let at = line.split(' ').next().unwrap().replace('Z', ":00Z");
+            chrono::DateTime::parse_from_rfc3339(&at).unwrap().timestamp() / 60
+        };
+        assert_eq!(told.len(), 3, "seed {seed}: {told:#?}");
+        assert!(told[0].ends_with("[WARNING] checkout: requests come close to the timeout"));
+        assert!(minute(&told[0]) < first_504, "seed {seed}: {told:#?}");
+        assert!(told[1].ends_with("[CRITICAL] checkout: requests end in 504"));
+        assert!(minute(&told[1]) >= first_504, "seed {seed}: {told:#?}");
+        assert!(told[2].contains("[RESOLVED]"), "seed {seed}: {told:#?}");
+    }
+}
+
+#[tokio::test]
+async fn one_seed_tells_one_story() {
+    let (_, once) = told("slow_burn", 7).await;
+    let (_, again) = told("slow_burn", 7).await;
+    assert_eq!(once, again);
+    insta::assert_snapshot!(once.join("\n"));
+}
+
+#[tokio::test]
+async fn a_queue_that_fills_up_is_told() {
+    let (_, told) = told("traffic_ramp", 7).await;
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[tokio::test]
+async fn connection_failures_are_504s_and_no_near_misses() {
+    let (world, told) = told("connection_failures", 7).await;
+    insta::assert_snapshot!(told.join("\n"));
+    let first = &world.sim.published()[0].message;
+    assert!(first.contains("unreachable"), "{first}");
+}
+
+#[tokio::test]
+async fn a_healthy_day_and_a_quiet_night_are_silent() {
+    for scenario in ["healthy", "quiet_night"] {
+        for seed in 1..=5 {
+            let (_, told) = told(scenario, seed).await;
+            assert_eq!(told, Vec::<String>::new(), "{scenario}, seed {seed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_late_poll_tells_what_a_punctual_one_tells() {
+    let (_, punctual) = told("slow_burn", 7).await;
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    for minute in SCRIPT.step_by(7).chain([89]) {
+        poll(&mut daemon, minute..minute + 1).await;
+    }
+    assert_eq!(world.told(), punctual);
+}
+
+#[tokio::test]
+async fn a_restart_in_an_episode_tells_nothing_twice_and_tells_the_end() {
+    let (_, expected) = told("slow_burn", 7).await;
+    let world = World::of("slow_burn", 7, "").await;
+    for life in [0..25, 25..26, 26..40, 40..41, 41..90] {
+        let mut daemon = world.daemon(ALL).await;
+        poll(&mut daemon, life).await;
+    }
+    assert_eq!(world.told(), expected);
+}
+
+#[tokio::test]
+async fn an_episode_that_nobody_could_be_told_of_is_told_afterwards() {
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, 0..10).await;
+    // Five hours without the daemon: the whole episode lies in them.
+    poll(&mut daemon, 310..314).await;
+    let told = world.told();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].contains("[RESOLVED] checkout"), "{told:#?}");
+    let message = &world.sim.published()[0].message;
+    assert!(message.contains("from 2026-01-05T09:1"), "the times are told: {message}");
+}
+
+#[tokio::test]
+async fn what_sns_refused_is_sent_by_a_later_poll() {
+    let (_, expected) = told("slow_burn", 7).await;
+    let world = World::of("slow_burn", 7, "sns_down=12").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, SCRIPT).await;
+    let told = world.told();
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    assert_eq!(told[1..], expected[1..]);
+    assert!(told[0].ends_with("[WARNING] checkout: requests come close to the timeout"));
+    assert_eq!(metric(&daemon, "nearmiss_notifications_pending", ""), Some(0.0));
+    let page = daemon.page();
+    let page = std::str::from_utf8(&page.metrics).unwrap();
+    assert!(page.contains("nearmiss_notifications_total{outcome=\"failed\",sink=\"sns\"}"));
+}
+
+/// Counters after the script, compared with the scenario's own truth.
+async fn counters_equal_the_truth(scenario: &str, seed: u64, faults: &str) {
+    let world = World::of(scenario, seed, faults).await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, SCRIPT).await;
+    // What a failed poll missed, a later one has read by then.
+    let mut minute = SCRIPT.end;
+    while minute < SCRIPT.end + 60 {
+        poll(&mut daemon, minute..minute + 1).await;
+        minute += 1;
+    }
+    for name in world.sim.load_balancers() {
+        let Some(read) = metric(&daemon, "nearmiss_data_timestamp_seconds", &name) else {
+            continue; // a network load balancer
+        };
+        #[allow(clippy::cast_possible_truncation)]
+        let counted = read as i64 / 60 - 1; // one minute settles
+        let first = START / 60 - 1; // the first poll assesses minute -2 and counts from the next
+        let (requests, near_misses, timeouts) = world.truth(&name, first, counted);
+        #[allow(clippy::cast_precision_loss)]
+        for (metric_name, truth) in [
+            ("nearmiss_requests_total", requests),
+            ("nearmiss_near_misses_total", near_misses),
+            ("nearmiss_elb_504_total", timeouts),
+        ] {
+            let counted = metric(&daemon, metric_name, &name);
+            assert_eq!(
+                counted,
+                Some(truth as f64),
+                "{scenario}, seed {seed}, faults {faults:?}: {metric_name} of {name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_counters_equal_the_truth_to_the_request() {
+    for scenario in ["slow_burn", "traffic_ramp", "connection_failures", "quiet_night", "healthy"] {
+        counters_equal_the_truth(scenario, 7, "").await;
+    }
+}
+
+#[tokio::test]
+async fn a_troubled_cloudwatch_is_never_read_as_zero() {
+    for (seed, faults) in
+        [(1, "partial=0.05"), (2, "internal=0.05"), (3, "error500=0.3"), (4, "throttle=0.3")]
+    {
+        counters_equal_the_truth("slow_burn", seed, faults).await;
+    }
+}
+
+#[tokio::test]
+async fn a_denied_action_is_said_and_leaves_no_data() {
+    let world = World::of("slow_burn", 7, "denied=cloudwatch:GetMetricData").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, 0..3).await;
+    assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), Some(0.0));
+    assert_eq!(metric(&daemon, "nearmiss_target_response_p99_seconds", "checkout"), None);
+    assert_eq!(metric(&daemon, "nearmiss_polls_total{outcome=\"failed\"}", ""), None);
+    let page = daemon.page();
+    assert_eq!(page.fresh_until, None, "not ready");
+    let text = std::str::from_utf8(&page.metrics).unwrap();
+    assert!(text.contains("nearmiss_polls_total{outcome=\"failed\"} 3"), "{text}");
+    assert!(text.contains(
+        "nearmiss_api_calls_total{action=\"cloudwatch:GetMetricData\",outcome=\"denied\"} 3"
+    ));
+}
+
+#[tokio::test]
+async fn one_unknown_load_balancer_does_not_blind_the_others() {
+    let world = World::of("slow_burn", 7, "").await;
+    let gateways =
+        "[[gateway]]\nload_balancer = \"no-such\"\n[[gateway]]\nload_balancer = \"web\"\n";
+    let mut daemon = world.daemon(gateways).await;
+    poll(&mut daemon, 0..2).await;
+    assert_eq!(metric(&daemon, "nearmiss_gateway_up", "web"), Some(1.0));
+    assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), None);
+}
+
+#[tokio::test]
+async fn a_configured_timeout_wins_and_the_load_balancers_own_is_exported_beside_it() {
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon =
+        world.daemon("[[gateway]]\nload_balancer = \"checkout\"\ntimeout = \"55s\"\n").await;
+    poll(&mut daemon, 0..1).await;
+    assert_eq!(metric(&daemon, "nearmiss_timeout_seconds", "checkout"), Some(55.0));
+    assert_eq!(metric(&daemon, "nearmiss_idle_timeout_seconds", "checkout"), Some(60.0));
+}
+
+#[tokio::test]
+async fn load_balancers_are_selected_by_tags() {
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon("[[gateway]]\ntags = { env = \"prod\" }\n").await;
+    poll(&mut daemon, 0..1).await;
+    assert!(metric(&daemon, "nearmiss_gateways", "").is_some_and(|n| n >= 1.0));
+    let mut nothing = world.daemon("[[gateway]]\ntags = { env = \"no-such\" }\n").await;
+    poll(&mut nothing, 0..1).await;
+    assert_eq!(metric(&nothing, "nearmiss_gateways", ""), Some(0.0));
+}
+
+#[tokio::test]
+async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
+    let denied = "denied=elasticloadbalancing:DescribeLoadBalancers";
+    let world = World::of("slow_burn", 7, denied).await;
+    let mut by_name = world.daemon("[[gateway]]\nload_balancer = \"checkout\"\n").await;
+    poll(&mut by_name, 0..1).await;
+    assert_eq!(metric(&by_name, "nearmiss_gateways", ""), Some(0.0));
+
+    let open = World::of("slow_burn", 7, "").await; // the same ARNs, and they can be read
+    let list = Elb::new(&open.base).list(&mut Usage::default()).await.unwrap();
+    let arn = &list.iter().find(|found| found.name == "checkout").unwrap().arn.text;
+    let gateway = format!("[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n");
+    let mut explicit = world.daemon(&gateway).await;
+    poll(&mut explicit, 0..2).await;
+    assert!(metric(&explicit, "nearmiss_target_response_p99_seconds", "checkout").is_some());
+}
+
+#[tokio::test]
+async fn two_metrics_are_billed_for_a_gateway_and_a_poll() {
+    let world = World::with(Setup {
+        scenario: "fleet".into(),
+        seed: 1,
+        start: START,
+        region: REGION.into(),
+        account: ACCOUNT.into(),
+        load_balancers: Some(200),
+        faults: "".parse().unwrap(),
+    })
+    .await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, 0..3).await;
+    assert_eq!(metric(&daemon, "nearmiss_gateways", ""), Some(200.0));
+    assert_eq!(metric(&daemon, "nearmiss_billed_metrics_requested_total", ""), Some(1200.0));
+}

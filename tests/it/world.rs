@@ -1,0 +1,116 @@
+//! A daemon and a simulated AWS, joined by nothing but the wire.
+
+use std::path::Path;
+
+use aws_config::{Region, SdkConfig};
+use aws_credential_types::Credentials;
+use nearmiss::config::Config;
+use nearmiss::daemon::Daemon;
+use nearmiss::edge::aws;
+use nearmiss::sim::{Setup, Sim, Truth};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub const START: i64 = 1_767_603_600; // 2026-01-05T09:00:00Z
+pub const REGION: &str = "eu-central-1";
+pub const ACCOUNT: &str = "111122223333";
+
+/// A simulated AWS that ends with the test.
+pub struct World {
+    pub sim: Sim,
+    pub base: SdkConfig,
+    pub directory: tempfile::TempDir,
+    stop: CancellationToken,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl World {
+    pub async fn of(scenario: &str, seed: u64, faults: &str) -> Self {
+        Self::with(Setup {
+            scenario: scenario.into(),
+            seed,
+            start: START,
+            region: REGION.into(),
+            account: ACCOUNT.into(),
+            load_balancers: None,
+            faults: faults.parse().unwrap(),
+        })
+        .await
+    }
+
+    pub async fn with(setup: Setup) -> Self {
+        let sim = Sim::new(setup).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let stop = CancellationToken::new();
+        tokio::spawn(sim.clone().serve(listener, stop.clone()));
+        let base = aws::loader()
+            .region(Region::new(REGION))
+            .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+            .endpoint_url(endpoint)
+            .load()
+            .await;
+        Self { sim, base, directory: tempfile::tempdir().unwrap(), stop }
+    }
+
+    pub fn config(&self, more: &str) -> Config {
+        let state = self.directory.path().join("state.json");
+        let text = format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n\
+             [sink.sns]\ntopic_arn = \"arn:aws:sns:{REGION}:{ACCOUNT}:nearmiss\"\n\
+             [state]\npath = {state:?}\n{more}"
+        );
+        Config::parse(&text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub async fn daemon(&self, more: &str) -> Daemon {
+        Daemon::start(self.config(more), &self.base).await.unwrap()
+    }
+
+    /// Subjects of all that was published, each with the minute it is about.
+    pub fn told(&self) -> Vec<String> {
+        let published = self.sim.published();
+        let line = |one: &nearmiss::sim::Published| {
+            let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
+            let machine: serde_json::Value =
+                serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
+            let at = machine["at"].as_str().unwrap().to_owned();
+            format!("{at} {}", one.subject.as_deref().unwrap_or_default())
+        };
+        published.iter().map(line).collect()
+    }
+
+    /// The truth of the minutes from `from` to before `end`, added up.
+    pub fn truth(&self, load_balancer: &str, from: i64, end: i64) -> (u64, u64, u64) {
+        let minutes = (from..end).filter_map(|minute| self.sim.truth(load_balancer, minute));
+        minutes.fold((0, 0, 0), |sum, Truth { requests, near_misses, elb_504, .. }| {
+            (sum.0 + requests, sum.1 + near_misses, sum.2 + elb_504)
+        })
+    }
+}
+
+pub const ALL: &str = "[[gateway]]\nload_balancer = \"*\"\n";
+
+/// Polls once a minute, five seconds past, over these minutes of the scenario.
+pub async fn poll(daemon: &mut Daemon, minutes: std::ops::Range<i64>) {
+    for minute in minutes {
+        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+    }
+}
+
+/// The value of a series on the daemon's page.
+pub fn metric(daemon: &Daemon, name: &str, gateway: &str) -> Option<f64> {
+    let page = daemon.page();
+    let text = std::str::from_utf8(&page.metrics).unwrap();
+    let series = text.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with('{') || rest.starts_with(' '))
+    });
+    let label = format!("gateway=\"{gateway}\"");
+    let mut series = series.filter(|line| gateway.is_empty() || line.contains(&label));
+    series.next()?.rsplit(' ').next()?.parse().ok()
+}
