@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ pub struct Config {
     #[serde(default)]
     pub discovery: Discovery,
     /// What is watched; never empty.
-    #[serde(rename = "gateway", deserialize_with = "at_least_one")]
+    #[serde(rename = "gateway", default)]
     pub gateways: Vec<Selection>,
     /// The detectors' parameters.
     #[serde(default)]
@@ -548,14 +549,6 @@ impl TryFrom<String> for RoleArn {
     }
 }
 
-fn at_least_one<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Vec<Selection>, D::Error> {
-    let gateways = Vec::<Selection>::deserialize(de)?;
-    if gateways.is_empty() {
-        return Err(serde::de::Error::custom("expected at least one [[gateway]], found none"));
-    }
-    Ok(gateways)
-}
-
 /// Why a config cannot be used. `Display` is the whole story.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -599,12 +592,17 @@ impl Config {
     /// # Errors
     /// When it says something that cannot be used.
     pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        toml::from_str(text).map_err(|error| invalid(text, path, &error))
+        let config: Self = toml::from_str(text)
+            .map_err(|error| invalid(text, path, error.span(), error.message()))?;
+        if config.gateways.is_empty() {
+            return Err(invalid(text, path, None, "expected at least one [[gateway]], found none"));
+        }
+        Ok(config)
     }
 }
 
-fn invalid(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
-    let start = error.span().map_or(0, |span| span.start).min(text.len());
+fn invalid(text: &str, path: &Path, span: Option<Range<usize>>, message: &str) -> ConfigError {
+    let start = span.map_or(0, |span| span.start).min(text.len());
     let before = text.get(..start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
@@ -612,7 +610,7 @@ fn invalid(text: &str, path: &Path, error: &toml::de::Error) -> ConfigError {
         path: path.to_owned(),
         line,
         column,
-        message: error.message().trim_end().replace('\n', ", "),
+        message: message.trim_end().replace('\n', ", "),
         text: text.lines().nth(line - 1).unwrap_or_default().to_owned(),
     }
 }

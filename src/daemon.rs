@@ -22,7 +22,7 @@ use crate::analysis::ledger::Ledger;
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
-use crate::discovery::{Account, Trouble};
+use crate::discovery::{self, Account, Trouble};
 use crate::edge::aws::{Fault, Usage};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::exporter::{Exporter, Series};
@@ -94,10 +94,11 @@ impl Daemon {
             .map_err(|source| StartError::Listen { address, source })?;
         let state = StateFile::new(&config.state.path);
         let ledgers = state.load()?;
+        let sink = Sink::from_config(&config.sink, base).await;
         Ok(Self {
             accounts: Account::of_config(&config, base).await,
-            sink: Sink::from_config(&config.sink, base).await,
-            exporter: Exporter::new()?,
+            exporter: Exporter::new(sink.name())?,
+            sink,
             state,
             ledgers,
             reports: HashMap::new(),
@@ -132,7 +133,9 @@ impl Daemon {
             info!(address = ?http::address(&listener), gateways = self.config.gateways.len(), "nearmiss is running");
             tokio::spawn(http::serve(listener, self.pages.subscribe(), clock, stop.clone()));
         }
-        tell_systemd(&[NotifyState::Ready]);
+        let patience = STALE_AFTER + self.config.poll.schedule.longest_pause();
+        let patience = u32::try_from(patience.as_micros()).unwrap_or(u32::MAX);
+        tell_systemd(&[NotifyState::Ready, NotifyState::WatchdogUsec(patience)]);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -198,19 +201,17 @@ impl Daemon {
     }
 
     async fn discover(&mut self, now: i64, usage: &mut Usage) {
+        let deadline = self.config.poll.deadline;
+        let before: Vec<_> = self.accounts.iter().map(|account| account.gateways.clone()).collect();
+        let refreshes = self.accounts.iter_mut().map(|account| account.refresh_within(deadline));
         let mut troubles: Vec<Trouble> = Vec::new();
-        for account in &mut self.accounts {
-            let before = account.gateways.clone();
-            let deadline = self.config.poll.deadline.get();
-            match tokio::time::timeout(deadline, account.refresh(usage)).await {
-                Ok(found) => troubles.extend(found),
-                Err(_) => troubles.push(Trouble::from(Fault::incomplete(
-                    crate::edge::elb::DESCRIBE,
-                    &account.region,
-                    format!("not done within {}", String::from(self.config.poll.deadline)),
-                ))),
-            }
-            tell_changes(&before, &account.gateways);
+        for (found, used) in futures::future::join_all(refreshes).await {
+            troubles.extend(found);
+            usage.add(used);
+        }
+        discovery::tell_apart(&mut self.accounts);
+        for (before, account) in before.iter().zip(&self.accounts) {
+            tell_changes(before, &account.gateways);
         }
         // What failed is tried again with the next poll.
         let failed = troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }));

@@ -32,6 +32,9 @@ const ACCOUNT: &str = "111122223333";
 /// one story.
 const START: i64 = 1_767_603_600;
 
+/// How much longer than it should it may take, on a machine that is too slow.
+const GRACE: Duration = Duration::from_secs(30);
+
 /// What to show.
 #[derive(Debug, Clone)]
 pub struct Demo {
@@ -89,19 +92,39 @@ impl Demo {
         let mut view = View::new(sim);
         let metrics = daemon.address().map_or_else(String::new, |a| format!("http://{a}/metrics"));
         view.introduce(self, &metrics);
-        let ending = stop.clone();
-        let lasts = self.lasts;
+        // The story ends with a minute of the scenario, so that it is the same
+        // on a slow machine; the timer is for one that is far too slow.
+        let (ending, grace) = (stop.clone(), self.lasts + GRACE);
         let timer = tokio::spawn(async move {
             tokio::select! {
-                () = tokio::time::sleep(lasts) => ending.cancel(),
+                () = tokio::time::sleep(grace) => ending.cancel(),
                 () = ending.cancelled() => {}
             }
         });
         let clock = Clock::scaled(START, self.speed);
-        daemon.run(clock, stop, |reports| view.minute(reports)).await?;
+        let last = self.last_minute();
+        let ending = stop.clone();
+        let watch = |reports: &[Report]| {
+            let Some(minute) = reports.first().map(|report| report.reading.minute) else { return };
+            if (Minute::containing(START)..=last).contains(&minute) {
+                view.minute(minute, reports);
+            }
+            if minute >= last {
+                ending.cancel();
+            }
+        };
+        daemon.run(clock, stop, watch).await?;
         view.conclude();
         let _ = tokio::join!(serving, timer);
         Ok(())
+    }
+
+    /// The newest minute that a poll can see when the time is up: the one under
+    /// way is not over, and the one before it is within the delay.
+    fn last_minute(&self) -> Minute {
+        #[allow(clippy::cast_possible_truncation)] // saturates, and a year is enough
+        let simulated = (self.lasts.as_secs_f64() * self.speed).min(3.2e7) as i64;
+        Minute::containing(START + simulated).plus(-2)
     }
 
     fn config(&self, directory: &Path) -> Result<Config, ConfigError> {
@@ -175,9 +198,7 @@ impl View {
     }
 
     /// One simulated minute.
-    fn minute(&mut self, reports: &[Report]) {
-        let Some(first) = reports.first() else { return };
-        let minute = first.reading.minute;
+    fn minute(&mut self, minute: Minute, reports: &[Report]) {
         let alerts = self.new_alerts(minute);
         let states: Vec<String> = reports.iter().map(state).collect();
         let table = table(minute, reports);
@@ -306,9 +327,8 @@ fn chat(message: &str, minute: Minute, threads: &mut BTreeSet<String>) -> String
     lines.extend(text(&chat["content"]["description"]).lines().map(str::to_owned));
     let steps = chat["content"]["nextSteps"].as_array().into_iter().flatten();
     lines.extend(steps.enumerate().map(|(i, step)| format!("  {}. {}", i + 1, text(step))));
-    let bar: String =
-        lines.iter().flat_map(|line| wrapped(line)).map(|line| format!("  | {line}\n")).collect();
-    format!("\n{bar}\n")
+    let wrapped: Vec<String> = lines.iter().flat_map(|line| wrapped(line)).collect();
+    format!("\n  | {}\n\n", wrapped.join("\n  | "))
 }
 
 /// Emoji and escapes as a chat client shows them.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use crate::analysis::gateway::{Gateway, Identity, Timeout};
+use crate::analysis::quantity::Span;
 use crate::config::{Config, LoadBalancer, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Scope, Usage, region_of, scoped};
 use crate::edge::cloudwatch::CloudWatch;
-use crate::edge::elb::{Elb, Found};
+use crate::edge::elb::{self, Elb, Found};
 
 /// An account in a Region, as one identity sees it.
 #[derive(Debug)]
@@ -93,6 +94,18 @@ impl Account {
             });
         }
         accounts
+    }
+
+    /// Looks again, but no longer than this. See [`Account::refresh`].
+    pub async fn refresh_within(&mut self, deadline: Span) -> (Vec<Trouble>, Usage) {
+        let mut usage = Usage::default();
+        let region = self.region.clone();
+        let refresh = tokio::time::timeout(deadline.get(), self.refresh(&mut usage)).await;
+        let troubles = refresh.unwrap_or_else(|_| {
+            let said = format!("not done within {}", String::from(deadline));
+            vec![Fault::incomplete(elb::DESCRIBE, &region, said).into()]
+        });
+        (troubles, usage)
     }
 
     /// Looks again. What could not be found out comes back; what was known
@@ -203,13 +216,8 @@ impl Account {
             (TimeoutSetting::Fixed(span), _) => span.get().as_secs_f64(),
             (TimeoutSetting::Auto, Some(idle)) => idle,
             (TimeoutSetting::Auto, None) => {
-                let unknown = || {
-                    Fault::incomplete(
-                        crate::edge::elb::ATTRIBUTES,
-                        &self.region,
-                        "no idle timeout".into(),
-                    )
-                };
+                let unknown =
+                    || Fault::incomplete(elb::ATTRIBUTES, &self.region, "no idle timeout".into());
                 return Err(fault.unwrap_or_else(unknown));
             }
         };
@@ -244,6 +252,31 @@ impl Account {
             near: selection.near.get(),
         })
     }
+}
+
+/// Makes sure that no two gateways look the same: one that two identities see
+/// is watched once, and where two share a name, Region and account (the old and
+/// the new one of that name, both given as dimension values), the dimension
+/// value is the name.
+pub fn tell_apart(accounts: &mut [Account]) {
+    let mut keys = HashSet::new();
+    let mut names: HashMap<_, u32> = HashMap::new();
+    for account in &mut *accounts {
+        account.gateways.retain(|gateway| keys.insert(gateway.id.key()));
+        for gateway in &account.gateways {
+            *names.entry(label(&gateway.id)).or_default() += 1;
+        }
+    }
+    for gateway in accounts.iter_mut().flat_map(|account| &mut account.gateways) {
+        if names.get(&label(&gateway.id)).is_some_and(|n| *n > 1) {
+            let gateway = Arc::make_mut(gateway);
+            gateway.id.name.clone_from(&gateway.id.dimension);
+        }
+    }
+}
+
+fn label(id: &Identity) -> (String, String, String) {
+    (id.name.clone(), id.region.clone(), id.account.clone())
 }
 
 fn is_meant(selection: &Selection, found: &Found) -> bool {

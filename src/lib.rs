@@ -1,4 +1,80 @@
-//! nearmiss
+//! nearmiss tells people that their AWS load balancers are about to answer 504,
+//! before they do, and why.
+//!
+//! # The one idea
+//!
+//! A poll is a function. Everything before [`analysis::assess`] fetches a
+//! [`Snapshot`](analysis::signal::Snapshot); everything after it acts on a
+//! [`Report`](analysis::Report). Only the edges touch the world, and what is
+//! remembered between polls is one [`Ledger`](analysis::ledger::Ledger) per
+//! gateway.
+//!
+//! ```text
+//!   cron tick, Clock::now()          AWS  - or -  sim (the same wire)
+//!         |                           ^ |
+//!         v            ask from, to   | v
+//!   daemon ---------------------->  edge::cloudwatch, edge::elb (by discovery)
+//!    one loop, owns all state           | Snapshot: whole or nothing
+//!         |     +----- analysis (pure) -v--------------------------------+
+//!         |     | detectors -> Verdict -> episodes -> decide() -> Notice |
+//!         |     +--------------------------------| Report ---------------+
+//!         |                  +-------------------+---------------+
+//!         |            edge::exporter       edge::sink     (the demo's table)
+//!         |            /metrics page             | taken
+//!         +-- SIGTERM ends the loop      Ledger -> edge::state
+//! ```
+//!
+//! # Who may know whom (a test enforces each)
+//!
+//! - [`analysis`] knows nothing of the rest, does no IO, reads no clock.
+//! - [`sim`] knows nothing of the rest: it is a witness, written from AWS's
+//!   documents, that answers what AWS does not publish with a loud error.
+//! - An [`edge`] knows `analysis`, its section of [`config`] and
+//!   [`edge::aws`], but no sibling.
+//! - [`daemon`], [`discovery`] and [`check`] join them; [`demo`] joins `daemon`
+//!   and `sim`.
+//!
+//! # Invariants
+//!
+//! 1. The analysis cannot fail: missing data is a value, not an error.
+//! 2. A snapshot is whole or nothing. An absent datapoint is zero only where
+//!    CloudWatch marked its answer complete and the metric is a counter.
+//! 3. Silence never resolves an alert, and absence is exported as absence.
+//! 4. What was not delivered was not said; what happened is told, however late.
+//! 5. Each settled minute is counted exactly once, over restarts too.
+//! 6. No metric, log line or message about a gateway is built from anything but
+//!    a report and a ledger.
+//! 7. A poll does the same work whatever happened at the last one.
+//! 8. Everything has a limit: windows, queries, pages, headers, message lengths,
+//!    a poll's deadline.
+//!
+//! # Decisions
+//!
+//! - **Every minute is assessed once, in order**, and not only the newest one at
+//!   each poll. A missed tick, a slow machine or a restart then changes when
+//!   something is found but not what, and an episode inside a gap is found like
+//!   any other. Minutes older than a quarter of an hour move the episodes on but
+//!   say nothing: the first recent minute does, as things stand then.
+//! - **Counters are kept over restarts**, with the position up to which they
+//!   count. Were they to start at zero, the minutes between the last scrape and
+//!   the end of the process would be lost to Prometheus. The page is published
+//!   after the state was saved, so that no scrape sees a value that could fall
+//!   back.
+//! - **Requests are counted as latency samples plus 504s**, and not as
+//!   `RequestCount`: one metric less to pay for, and the two that remain say
+//!   what was answered and what was not.
+//! - **One episode per gateway**, with all its rules, because nobody wants two
+//!   threads about one load balancer.
+//! - **A near miss needs survivors.** Requests that fail to connect after 10 s
+//!   leave no slow neighbours; so a minute counts as near only if at least a
+//!   tenth of what is at risk was answered.
+//! - **All load balancers of an account are listed**, even for one name: a call
+//!   per 400 of them, one way to do it, and an error that can say what is there.
+//! - **ring instead of aws-lc** for TLS, and no default features of the SDKs:
+//!   most of the first build is AWS's code, and this keeps it near two minutes.
+//! - **The simulator is part of the program**, because a tool that cannot be
+//!   tried without an account will not be tried.
+
 pub mod analysis;
 pub mod check;
 pub mod config;

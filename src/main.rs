@@ -2,7 +2,7 @@
 //!
 //! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -320,9 +320,7 @@ fn log(format: LogFormat, level: &str) {
         .with_writer(std::io::stderr)
         .with_target(false);
     match format {
-        LogFormat::Text => {
-            log.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init()
-        }
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => log.json().flatten_event(true).init(),
     }
 }

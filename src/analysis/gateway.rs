@@ -17,6 +17,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its name in config and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alb => "alb",
+        }
+    }
+
     /// The CloudWatch namespace of its metrics.
     #[must_use]
     pub fn namespace(self) -> &'static str {

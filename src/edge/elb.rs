@@ -21,7 +21,7 @@ pub const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttribute
 /// See [`DESCRIBE`].
 pub const TAGS: &str = "elasticloadbalancing:DescribeTags";
 
-/// DescribeTags takes so many ARNs.
+/// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
 /// Calls under way at once, per account and Region.
 const CONCURRENCY: usize = 8;

@@ -122,6 +122,19 @@ const GATEWAY: &[Row] = &[
     ),
 ];
 
+/// The gateway's other names, to join with.
+const INFO: (&str, &str) = (
+    "nearmiss_gateway_info",
+    "Always 1; labels have the kind of the gateway and its CloudWatch dimension value.",
+);
+
+fn info(series: &Series) -> Metric {
+    let mut labels = labels(series.gateway);
+    labels.push(label("kind", series.gateway.kind.name()));
+    labels.push(label("dimension", &series.gateway.id.dimension));
+    metric(MetricType::GAUGE, labels, 1.0)
+}
+
 /// One metric of each detector of a gateway.
 struct DetectorRow {
     name: &'static str,
@@ -137,7 +150,7 @@ const DETECTOR: &[DetectorRow] = &[
     },
     DetectorRow {
         name: "nearmiss_detector_threshold",
-        help: "What nearmiss_detector_value is compared with.",
+        help: "What nearmiss_detector_value is compared with: near_miss does so minute by minute and fires on M of N of them, with a least count; nearmiss_detector_breaching has the result.",
         read: |v| Some(v.threshold),
     },
     DetectorRow {
@@ -176,11 +189,12 @@ pub struct Exporter {
 const OUTCOMES: [&str; 2] = ["ok", "failed"];
 
 impl Exporter {
-    /// A registry of its own with everything at zero.
+    /// A registry of its own with everything at zero; `sink` is the name of the
+    /// one that notifications go to.
     ///
     /// # Errors
     /// Never in practice: only if two metrics had one name.
-    pub fn new() -> Result<Self, prometheus::Error> {
+    pub fn new(sink: &str) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, labels: &[&str]| {
             let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
@@ -219,7 +233,11 @@ impl Exporter {
             let _ = discoveries.with_label_values(&[outcome]);
             let _ = state_saves.with_label_values(&[outcome]);
         }
-        let buckets = vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0];
+        for outcome in ["delivered", "failed"] {
+            let _ = notifications.with_label_values(&[sink, outcome]);
+        }
+        let buckets =
+            vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0];
         let options = HistogramOpts::new(
             "nearmiss_poll_duration_seconds",
             "How long a poll takes, from the tick to the saved state.",
@@ -261,7 +279,8 @@ impl Exporter {
 
     /// The names of all metrics that a gateway can have.
     pub fn gateway_metrics() -> impl Iterator<Item = &'static str> {
-        GATEWAY.iter().map(|row| row.name).chain(DETECTOR.iter().map(|row| row.name))
+        let of_gateway = GATEWAY.iter().map(|row| row.name).chain([INFO.0]);
+        of_gateway.chain(DETECTOR.iter().map(|row| row.name))
     }
 
     /// Adds what the AWS calls of a poll amounted to.
@@ -289,6 +308,7 @@ impl Exporter {
                 .filter_map(|s| Some(metric(row.kind, labels(s.gateway), (row.read)(s)?)));
             append(&mut page, row.name, row.help, row.kind, metrics.collect());
         }
+        append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, all.iter().map(info).collect());
         for row in DETECTOR {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());

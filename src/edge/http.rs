@@ -87,6 +87,7 @@ async fn connection(stream: TcpStream, pages: watch::Receiver<Arc<Page>>, clock:
         let page = Arc::clone(&pages.borrow());
         async move { Ok::<_, Infallible>(answer(&request, &page, clock.now())) }
     });
+    let _ = stream.set_nodelay(true);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME)

@@ -41,7 +41,7 @@ impl World {
 }
 
 impl Spot<'_> {
-    fn holds(&self, request: &Request) -> bool {
+    fn holds(&self, request: Request) -> bool {
         self.group.is_none_or(|group| usize::from(request.group) == group)
             && self.zone.is_none_or(|zone| usize::from(request.zone) == zone)
     }
@@ -72,7 +72,7 @@ impl Spot<'_> {
                 minute
                     .requests
                     .iter()
-                    .filter(|request| request.outcome.sampled() && self.holds(request))
+                    .filter(|request| request.outcome.sampled() && self.holds(**request))
                     .map(|request| (seconds(request.took), 1)),
             ),
             Source::Requests(count) => values.push((1.0, self.count(count, minute))),
@@ -85,7 +85,7 @@ impl Spot<'_> {
         if self.whole() {
             return outcomes.iter().map(|outcome| minute.count(*outcome)).sum();
         }
-        let fits = |r: &&Request| self.holds(r) && outcomes.contains(&r.outcome);
+        let fits = |r: &&Request| self.holds(**r) && outcomes.contains(&r.outcome);
         minute.requests.iter().filter(fits).count() as u64
     }
 

@@ -53,6 +53,9 @@ pub(super) async fn serve(state: Arc<State>, listener: TcpListener, stop: Cancel
         };
         match accepted {
             Ok((stream, _)) => {
+                // A head and a body are two writes; waiting for the first one's
+                // acknowledgement would cost 40 ms each time.
+                let _ = stream.set_nodelay(true);
                 let (shared, stop) = (Arc::clone(&shared), stop.clone());
                 open.spawn(async move {
                     connection(shared, stream, stop).await;

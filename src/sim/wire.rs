@@ -40,7 +40,7 @@ pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     };
     let known = !matches!(&reply, Err(failure) if failure.code == "SimUnknownOperation");
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
-    write(request, &asked, &reply, id)
+    write(request, &asked, &reply, &id)
 }
 
 fn serve(state: &State, request: &Incoming, asked: &Asked) -> Reply {
@@ -105,8 +105,8 @@ fn request_id(state: &State, request: &Incoming) -> String {
     sns::uuid(hash_bytes(seed, &request.body), hash_bytes(seed ^ 1, &request.body))
 }
 
-fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: String) -> Outgoing {
-    let mut headers = vec![("x-amzn-requestid", id.clone())];
+fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing {
+    let mut headers = vec![("x-amzn-requestid", id.to_owned())];
     let status = reply.as_ref().map_or_else(|failure| failure.status, |_| 200);
     let body = match asked.protocol {
         Protocol::Query => {
@@ -116,8 +116,8 @@ fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: String) -> Outgoi
                 .find(|one| one.prefix == asked.service)
                 .map_or("", |one| one.namespace);
             let text = match reply {
-                Ok(value) => xml::answer(namespace, &asked.operation, value, &id),
-                Err(failure) => xml::refusal(namespace, failure, &id),
+                Ok(value) => xml::answer(namespace, &asked.operation, value, id),
+                Err(failure) => xml::refusal(namespace, failure, id),
             };
             text.into_bytes()
         }

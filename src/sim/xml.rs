@@ -49,9 +49,15 @@ fn content(out: &mut String, value: &Value) {
         Value::Integer(number) => out.push_str(&number.to_string()),
         Value::Flag(flag) => out.push_str(&flag.to_string()),
         Value::Time(epoch) => out.push_str(&iso(*epoch)),
-        Value::List(items) => items.iter().for_each(|item| element(out, "member", item)),
+        Value::List(items) => {
+            for item in items {
+                element(out, "member", item);
+            }
+        }
         Value::Record(fields) => {
-            fields.iter().for_each(|(name, value)| element(out, name, value));
+            for (name, value) in fields {
+                element(out, name, value);
+            }
         }
         Value::Map(entries) => {
             for (key, value) in entries {

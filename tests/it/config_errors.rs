@@ -17,7 +17,7 @@ fn message(text: &str) -> String {
 fn every_error_says_where_and_what() {
     let after = |text: &str| format!("{GATEWAY}{text}");
     let cases = [
-        "".to_owned(),
+        String::new(),
         "gateway = []\n".to_owned(),
         "[[gateway]]\n".to_owned(),
         "[[gateway]]\nload_balancer = 5\n".to_owned(),

@@ -79,7 +79,7 @@ async fn every_metric_of_the_dashboard_is_on_the_page() {
 #[test]
 fn every_metric_is_documented() {
     let documented = read("docs/metrics.md");
-    let page = Exporter::new().unwrap().render(&[]);
+    let page = Exporter::new("sns").unwrap().render(&[]);
     let named = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let all = named.map(str::to_owned).chain(Exporter::gateway_metrics().map(str::to_owned));
     for name in all {

@@ -1,5 +1,8 @@
 //! Everything that is tested from outside, in one binary.
 
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 mod architecture;
 mod cli;
 mod config_errors;

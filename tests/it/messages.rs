@@ -69,8 +69,9 @@ fn nothing_in_a_name_can_ping_a_channel_or_break_out() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn any_name_fits_into_the_limits_of_sns(name in any::<String>(), why in "\\PC{0,12000}", over in any::<bool>()) {
+    fn any_name_fits_into_the_limits_of_sns(name in any::<String>(), why in "\\PC{0,3000}", over in any::<bool>()) {
         let reason = if over { Reason::Resolved } else { Reason::Firing };
         let message = Message::of(&notice(&name, &why, reason));
         prop_assert!((1..100).contains(&message.subject.len()));

@@ -1,7 +1,9 @@
 //! A daemon and a simulated AWS, joined by nothing but the wire.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use nearmiss::config::Config;
@@ -53,17 +55,23 @@ impl World {
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(endpoint)
+            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
             .load()
             .await;
         Self { sim, base, directory: tempfile::tempdir().unwrap(), stop }
     }
 
+    pub fn state(&self) -> PathBuf {
+        self.directory.path().join("state.json")
+    }
+
     pub fn config(&self, more: &str) -> Config {
-        let state = self.directory.path().join("state.json");
+        let state = self.state();
         let text = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\n\
              [sink.sns]\ntopic_arn = \"arn:aws:sns:{REGION}:{ACCOUNT}:nearmiss\"\n\
-             [state]\npath = {state:?}\n{more}"
+             [state]\npath = \"{}\"\n{more}",
+            state.display()
         );
         Config::parse(&text, Path::new("test.toml")).unwrap_or_else(|error| panic!("{error}"))
     }
