@@ -3,6 +3,9 @@
 //! `cargo bench --bench poll` prints a table. The daemon is the real one; the
 //! simulator answers from another process, so that its work is not counted.
 
+// A benchmark that cannot run has nobody to tell but its reader.
+#![allow(clippy::expect_used, clippy::cast_precision_loss)]
+
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -30,7 +33,9 @@ impl Drop for Sim {
 fn main() {
     // Cargo passes flags such as --bench; this bench has none of its own.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    println!("| load balancers | poll, wall | poll, CPU | decode + assess + render, CPU per load balancer | page | resident | per load balancer |");
+    println!(
+        "| load balancers | poll, wall | poll, CPU | decode + assess + render, CPU per load balancer | page | resident | per load balancer |"
+    );
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     let empty = resident();
     for load_balancers in [1_000u32, 10_000] {
@@ -49,8 +54,8 @@ async fn measure(load_balancers: u32, empty: f64) {
         .await;
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n[discovery]\nrefresh = \"1d\"\n[[gateway]]\nload_balancer = \"*\"\n\
-         [state]\npath = {:?}\n",
-        directory.path().join("state.json")
+         [state]\npath = \"{}\"\n",
+        directory.path().join("state.json").display()
     );
     let config = Config::parse(&text, Path::new("bench")).expect("a config");
     let mut daemon = Daemon::start(config, &base).await.expect("a daemon");
@@ -66,7 +71,8 @@ async fn measure(load_balancers: u32, empty: f64) {
         cpu.push(cpu_time().saturating_sub(before));
     }
     let page = daemon.page().metrics.len();
-    let watched = String::from_utf8_lossy(&daemon.page().metrics).matches("nearmiss_gateway_up{").count();
+    let watched =
+        String::from_utf8_lossy(&daemon.page().metrics).matches("nearmiss_gateway_up{").count();
     assert_eq!(watched, load_balancers as usize, "not all load balancers are watched");
     let memory = resident();
     println!(
@@ -103,7 +109,8 @@ fn median(times: &mut [Duration]) -> Duration {
 fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
     let after = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 = after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
+    let ticks: u64 =
+        after.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10) // 100 ticks a second
 }
 

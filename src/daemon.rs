@@ -5,7 +5,7 @@
 //! the order of time, so that a late poll, a missed tick or a restart makes no
 //! difference to what is found - only to when.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::Ledger;
 use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::{Report, assess};
+use crate::analysis::{Notice, Report, assess};
 use crate::config::Config;
 use crate::discovery::{self, Account, Trouble};
-use crate::edge::aws::{Fault, Usage};
+use crate::edge::aws::{Fault, Problem, Usage};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
@@ -181,8 +181,9 @@ impl Daemon {
                 ledger.count(snapshot, settled);
             }
         }
-        self.exporter.polls.with_label_values(&[fetched.outcome()]).inc();
-        if fetched.outcome() != "failed" {
+        let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
+        self.exporter.polls.with_label_values(&[outcome]).inc();
+        if outcome != "failed" {
             let stale = STALE_AFTER + self.config.poll.schedule.longest_pause();
             self.fresh_until = Some(now + seconds(stale));
         }
@@ -210,6 +211,10 @@ impl Daemon {
             usage.add(used);
         }
         discovery::tell_apart(&mut self.accounts);
+        let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
+        let watched: HashSet<String> =
+            self.gateways().iter().map(|gateway| gateway.id.key()).collect();
+        self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         for (before, account) in before.iter().zip(&self.accounts) {
             tell_changes(before, &account.gateways);
         }
@@ -259,22 +264,13 @@ impl Daemon {
         usage: &mut Usage,
         watch: &mut impl FnMut(&[Report]),
     ) {
-        let gateways: Vec<Arc<Gateway>> =
-            self.accounts.iter().flat_map(|account| account.gateways.iter().cloned()).collect();
-        for gateway in &gateways {
-            let key = gateway.id.key();
-            if !fetched.snapshots.contains_key(&key) && fetched.failed.contains(&key) {
-                self.reports.remove(&key);
-            }
-        }
-        let first = fetched
-            .snapshots
-            .keys()
-            .filter_map(|key| Some(self.ledgers.get(key)?.unassessed))
-            .min();
+        self.reports.retain(|key, _| !fetched.failed.contains(key));
+        let gateways = self.gateways();
+        let from = |key: &String| self.ledgers.get(key).map(|ledger| ledger.unassessed);
+        let first = fetched.snapshots.keys().filter_map(from).min();
         let end = fetched.snapshots.values().map(Snapshot::end).max();
         let (Some(first), Some(end)) = (first, end) else { return };
-        let mut delivering = true;
+        let mut delivery = Delivery::default();
         for minute in (first.0..end.0).map(Minute) {
             let recent = Minute::containing(now).since(minute) <= RECENT_MINUTES;
             let mut reports = Vec::new();
@@ -283,8 +279,8 @@ impl Daemon {
                 let Some(report) = self.assess_one(gateway, &key, fetched, minute) else {
                     continue;
                 };
-                if recent && delivering {
-                    delivering = self.deliver(&key, &report, usage).await;
+                if recent {
+                    self.deliver(&key, &report, &mut delivery, usage).await;
                 }
                 reports.push(report);
             }
@@ -293,6 +289,11 @@ impl Daemon {
                 self.reports.insert(report.gateway.id.key(), report);
             }
         }
+        self.troubles.tell("delivery", delivery.failed);
+    }
+
+    fn gateways(&self) -> Vec<Arc<Gateway>> {
+        self.accounts.iter().flat_map(|account| account.gateways.iter().cloned()).collect()
     }
 
     fn assess_one(
@@ -314,34 +315,32 @@ impl Daemon {
     }
 
     /// Sends what a report says must be told, and remembers at once what was
-    /// taken: between the two, a crash would tell it twice. `false` when the
-    /// sink did not take something; the rest waits for the next poll then.
-    async fn deliver(&mut self, key: &str, report: &Report, usage: &mut Usage) -> bool {
+    /// taken: between the two, a crash would tell it twice. What was not taken
+    /// is decided again by the next poll.
+    async fn deliver(
+        &mut self,
+        key: &str,
+        report: &Report,
+        delivery: &mut Delivery,
+        usage: &mut Usage,
+    ) {
         for notice in report.notices() {
+            if delivery.given_up {
+                return;
+            }
             let sent = self.sink.send(&notice, usage).await;
-            let counter = self.exporter.notifications.with_label_values(&[
-                self.sink.name(),
-                if sent.is_ok() { "delivered" } else { "failed" },
-            ]);
-            counter.inc();
-            self.troubles.tell(
-                "delivery",
-                sent.as_ref().err().map(|fault| {
-                    format!(
-                        "{fault}. The notification will be sent with the next poll. {}",
-                        fault.advice()
-                    )
-                }),
-            );
-            if sent.is_err() {
-                return false;
+            let outcome = if sent.is_ok() { "delivered" } else { "failed" };
+            self.exporter.notifications.with_label_values(&[self.sink.name(), outcome]).inc();
+            match sent {
+                Ok(()) => {
+                    if let Some(ledger) = self.ledgers.get_mut(key) {
+                        ledger.told(&notice);
+                    }
+                    self.save();
+                }
+                Err(fault) => delivery.enter(&notice, &fault),
             }
-            if let Some(ledger) = self.ledgers.get_mut(key) {
-                ledger.told(&notice);
-            }
-            self.save();
         }
-        true
     }
 
     fn save(&mut self) {
@@ -353,10 +352,9 @@ impl Daemon {
     /// Renders the page. After the state was saved: a counter that was seen in
     /// a scrape must not fall back when the daemon is killed and starts again.
     fn publish(&self, now: i64) {
-        let gateways: Vec<&Gateway> =
-            self.accounts.iter().flat_map(|a| a.gateways.iter().map(AsRef::as_ref)).collect();
+        let gateways = self.gateways();
         let series: Vec<Series> = gateways
-            .into_iter()
+            .iter()
             .filter_map(|gateway| {
                 let key = gateway.id.key();
                 let ledger = self.ledgers.get(&key)?;
@@ -404,6 +402,27 @@ impl Fetched {
             (false, false) => "partial",
             (true, false) => "failed",
         }
+    }
+}
+
+/// How the notifications of a poll fare.
+#[derive(Debug, Default)]
+struct Delivery {
+    failed: Vec<String>,
+    given_up: bool,
+}
+
+impl Delivery {
+    /// A message that was refused is no reason to hold back the others; a
+    /// receiver that cannot be reached is.
+    fn enter(&mut self, notice: &Notice, fault: &Fault) {
+        self.given_up = fault.problem != Problem::Refused;
+        self.failed.push(format!(
+            "{fault}. The next poll will tell that {} is {}. {}",
+            notice.gateway.id.name,
+            notice.reason.name(),
+            fault.advice()
+        ));
     }
 }
 

@@ -275,7 +275,7 @@ fn table(minute: Minute, reports: &[Report]) -> String {
     );
     for report in reports {
         let timeout = report.gateway.timeout.seconds;
-        let p99 = report.reading.effective_p99(timeout);
+        let p99 = report.shown.effective_p99(timeout);
         let p99 = p99.map_or_else(
             || "-".into(),
             |p| if p >= timeout { "timeout".into() } else { seconds(p) },

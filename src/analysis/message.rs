@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::Notice;
 use super::alert::{Episode, Reason};
 use super::detector::Rule;
-use super::quantity::{count, percent, seconds};
+use super::quantity::{count, seconds};
 
 /// SNS takes fewer than 100 characters.
 const SUBJECT_LENGTH: usize = 99;
@@ -144,7 +144,7 @@ fn text(notice: &Notice, title: &str) -> String {
 
 fn timeout_words(notice: &Notice) -> String {
     let timeout = notice.gateway.timeout;
-    let near = percent(notice.gateway.near);
+    let near = seconds(notice.gateway.near_seconds());
     match timeout.mismatch() {
         Some(idle) => format!(
             "{} by the config, but the load balancer's idle timeout is {}; near from {near}",

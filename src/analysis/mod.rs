@@ -19,6 +19,9 @@ use detector::{Detectors, LONGEST_WINDOW, Rule, State, Verdict};
 use gateway::Gateway;
 use signal::{Minute, Reading, Snapshot};
 
+/// A minute without requests is shown only after so many of them.
+const SHOWN_MINUTES: usize = 3;
+
 /// Everything there is to know about one gateway at the end of one minute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -26,6 +29,9 @@ pub struct Report {
     pub gateway: Arc<Gateway>,
     /// What the minute was like.
     pub reading: Reading,
+    /// The newest minute with requests, of the last three: what to show. The
+    /// very newest one may still be on its way to CloudWatch.
+    pub shown: Reading,
     /// What each detector says of the window that ends with it.
     pub verdicts: Vec<Verdict>,
     /// The gateway's episodes, this minute included.
@@ -64,9 +70,12 @@ pub fn assess(
     minute: Minute,
 ) -> Option<Report> {
     let reading = snapshot.reading(minute)?;
-    let verdicts = detectors.judge(gateway, &snapshot.window(minute, LONGEST_WINDOW));
+    let window = snapshot.window(minute, LONGEST_WINDOW);
+    let mut newest = window.readings().iter().rev().take(SHOWN_MINUTES);
+    let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
+    let verdicts = detectors.judge(gateway, &window);
     let records = alert::advance(records, &gateway.id, &reading, &verdicts, resolve_after);
-    Some(Report { gateway: Arc::clone(gateway), reading, verdicts, records })
+    Some(Report { gateway: Arc::clone(gateway), reading, shown, verdicts, records })
 }
 
 impl Report {
@@ -82,7 +91,7 @@ impl Report {
     #[must_use]
     pub fn headroom(&self) -> Option<f64> {
         let timeout = self.gateway.timeout.seconds;
-        self.reading.effective_p99(timeout).map(|p99| 1.0 - p99 / timeout)
+        self.shown.effective_p99(timeout).map(|p99| 1.0 - p99 / timeout)
     }
 
     /// What must be told, oldest first.

@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
@@ -69,33 +70,37 @@ const GATEWAY: &[Row] = &[
     ),
     gauge(
         "nearmiss_target_response_p50_seconds",
-        "Median of TargetResponseTime in the newest minute. Percentiles must not be averaged.",
-        |s| s.report?.reading.p50,
+        "Median of TargetResponseTime in the shown minute. Percentiles must not be averaged.",
+        |s| s.report?.shown.p50,
     ),
     gauge(
         "nearmiss_target_response_p99_seconds",
-        "99th percentile of TargetResponseTime in the newest minute, over answered requests only: it cannot show requests that timed out. Percentiles must not be averaged.",
-        |s| s.report?.reading.p99,
+        "99th percentile of TargetResponseTime in the shown minute, over answered requests only: it cannot show requests that timed out. Percentiles must not be averaged.",
+        |s| s.report?.shown.p99,
     ),
     gauge(
         "nearmiss_target_response_max_seconds",
-        "Maximum of TargetResponseTime in the newest minute, over answered requests.",
-        |s| s.report?.reading.maximum,
+        "Maximum of TargetResponseTime in the shown minute, over answered requests.",
+        |s| s.report?.shown.maximum,
     ),
     gauge(
         "nearmiss_target_response_effective_p99_seconds",
-        "99th percentile over all requests of the newest minute, where a 504 counts as at least the timeout. Percentiles must not be averaged.",
-        |s| s.report?.reading.effective_p99(s.gateway.timeout.seconds),
+        "99th percentile over all requests of the shown minute, where a 504 counts as at least the timeout. Percentiles must not be averaged.",
+        |s| s.report?.shown.effective_p99(s.gateway.timeout.seconds),
     ),
     gauge(
         "nearmiss_headroom_ratio",
-        "1 - effective p99 / timeout in the newest minute: what the slowest percent of the requests leaves of the timeout. 0 or below: at the timeout.",
+        "1 - effective p99 / timeout in the shown minute: what the slowest percent of the requests leaves of the timeout. 0 or below: at the timeout.",
         |s| s.report?.headroom(),
     ),
     gauge(
         "nearmiss_data_timestamp_seconds",
-        "Unix time at the end of the newest minute that was assessed.",
-        |s| Some(number(s.ledger.unassessed.start())),
+        "Unix time at the end of the minute that the gauges show: the newest one with requests of the last three, else the newest. Without data it stays where it was.",
+        |s| {
+            Some(number(
+                s.report.map_or(s.ledger.unassessed.start(), |report| report.shown.minute.end()),
+            ))
+        },
     ),
     gauge(
         "nearmiss_episode_severity",
@@ -196,91 +201,78 @@ impl Exporter {
     /// Never in practice: only if two metrics had one name.
     pub fn new(sink: &str) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let counters = |name: &str, help: &str, labels: &[&str]| {
-            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(counters.clone()))?;
-            Ok::<_, prometheus::Error>(counters)
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let counters = |name, help, labels: &[&str]| {
+            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
-        let polls = counters(
-            "nearmiss_polls_total",
-            "Polls by outcome: ok, partial (some gateways without data), failed (no gateway with data).",
-            &["outcome"],
-        )?;
-        let discoveries = counters(
-            "nearmiss_discoveries_total",
-            "Times that load balancers and timeouts were read, by outcome.",
-            &["outcome"],
-        )?;
-        let notifications = counters(
-            "nearmiss_notifications_total",
-            "Notifications by sink and outcome.",
-            &["sink", "outcome"],
-        )?;
-        let state_saves = counters(
-            "nearmiss_state_saves_total",
-            "Times that the state file was written, by outcome.",
-            &["outcome"],
-        )?;
-        let api_calls = counters(
-            "nearmiss_api_calls_total",
-            "AWS API calls by IAM action and outcome, retries of the SDK not counted.",
-            &["action", "outcome"],
-        )?;
-        for outcome in ["ok", "partial", "failed"] {
-            let _ = polls.with_label_values(&[outcome]);
-        }
-        for outcome in OUTCOMES {
-            let _ = discoveries.with_label_values(&[outcome]);
-            let _ = state_saves.with_label_values(&[outcome]);
-        }
-        for outcome in ["delivered", "failed"] {
-            let _ = notifications.with_label_values(&[sink, outcome]);
-        }
-        let buckets =
-            vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0];
-        let options = HistogramOpts::new(
-            "nearmiss_poll_duration_seconds",
-            "How long a poll takes, from the tick to the saved state.",
-        );
-        let poll_duration = Histogram::with_opts(options.buckets(buckets))?;
-        let billed_metrics = IntCounter::new(
-            "nearmiss_billed_metrics_requested_total",
-            "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
-        )?;
-        let gateways = IntGauge::new("nearmiss_gateways", "Gateways that are watched.")?;
-        let pending = IntGauge::new(
-            "nearmiss_notifications_pending",
-            "Notifications that were due and could not be delivered yet.",
-        )?;
         let build = IntGaugeVec::new(
             Opts::new("nearmiss_build_info", "Always 1; the version is a label."),
             &["version"],
         )?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        registry.register(Box::new(poll_duration.clone()))?;
-        registry.register(Box::new(billed_metrics.clone()))?;
-        registry.register(Box::new(gateways.clone()))?;
-        registry.register(Box::new(pending.clone()))?;
-        registry.register(Box::new(build))?;
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        Ok(Self {
+        register(&registry, build)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let exporter = Self {
+            polls: counters(
+                "nearmiss_polls_total",
+                "Polls by outcome: ok, partial (some gateways without data), failed (no gateway with data).",
+                &["outcome"],
+            )?,
+            poll_duration: register(&registry, Histogram::with_opts(poll_duration())?)?,
+            discoveries: counters(
+                "nearmiss_discoveries_total",
+                "Times that load balancers and timeouts were read, by outcome: ok, failed.",
+                &["outcome"],
+            )?,
+            notifications: counters(
+                "nearmiss_notifications_total",
+                "Notifications by sink and outcome: delivered, failed.",
+                &["sink", "outcome"],
+            )?,
+            pending: register(
+                &registry,
+                IntGauge::new(
+                    "nearmiss_notifications_pending",
+                    "Notifications that were due and could not be delivered yet.",
+                )?,
+            )?,
+            state_saves: counters(
+                "nearmiss_state_saves_total",
+                "Times that the state file was written, by outcome: ok, failed.",
+                &["outcome"],
+            )?,
+            api_calls: counters(
+                "nearmiss_api_calls_total",
+                "AWS API calls by IAM action and outcome (ok, denied, credentials, throttled, unreachable, refused, failed), retries of the SDK not counted.",
+                &["action", "outcome"],
+            )?,
+            billed_metrics: register(
+                &registry,
+                IntCounter::new(
+                    "nearmiss_billed_metrics_requested_total",
+                    "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
+                )?,
+            )?,
+            gateways: register(
+                &registry,
+                IntGauge::new("nearmiss_gateways", "Gateways that are watched.")?,
+            )?,
             registry,
-            polls,
-            poll_duration,
-            discoveries,
-            notifications,
-            pending,
-            state_saves,
-            api_calls,
-            billed_metrics,
-            gateways,
-        })
+        };
+        exporter.start_at_zero(sink);
+        Ok(exporter)
     }
 
-    /// The names of all metrics that a gateway can have.
-    pub fn gateway_metrics() -> impl Iterator<Item = &'static str> {
-        let of_gateway = GATEWAY.iter().map(|row| row.name).chain([INFO.0]);
-        of_gateway.chain(DETECTOR.iter().map(|row| row.name))
+    /// A counter that first appears with a one hides its first increase.
+    fn start_at_zero(&self, sink: &str) {
+        for outcome in ["ok", "partial", "failed"] {
+            let _ = self.polls.with_label_values(&[outcome]);
+        }
+        for outcome in OUTCOMES {
+            let _ = self.discoveries.with_label_values(&[outcome]);
+            let _ = self.state_saves.with_label_values(&[outcome]);
+        }
+        for outcome in ["delivered", "failed"] {
+            let _ = self.notifications.with_label_values(&[sink, outcome]);
+        }
     }
 
     /// Adds what the AWS calls of a poll amounted to.
@@ -317,6 +309,22 @@ impl Exporter {
         encode(&mut page, &own);
         page
     }
+}
+
+fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+fn poll_duration() -> HistogramOpts {
+    let options = HistogramOpts::new(
+        "nearmiss_poll_duration_seconds",
+        "How long a poll takes, from the tick to the saved state.",
+    );
+    options.buckets(vec![0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0])
 }
 
 fn detector_metrics<'a>(

@@ -1,10 +1,10 @@
 //! What stands beside the code is true.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use nearmiss::config::Config;
-use nearmiss::edge::exporter::Exporter;
 
 use crate::world::{ALL, World, poll};
 
@@ -55,36 +55,43 @@ fn the_unit_starts_the_program_with_words_that_it_knows() {
     assert!(state.path.starts_with("/var/lib/nearmiss"));
 }
 
-#[tokio::test]
-async fn every_metric_of_the_dashboard_is_on_the_page() {
+/// The page of a daemon that has seen both kinds of trouble.
+async fn page() -> String {
     let world = World::of("slow_burn", 7, "").await;
     let mut daemon = world.daemon(ALL).await;
     poll(&mut daemon, 0..40).await;
-    let page = daemon.page();
-    let page = std::str::from_utf8(&page.metrics).unwrap();
+    String::from_utf8(daemon.page().metrics.to_vec()).unwrap()
+}
+
+#[tokio::test]
+async fn every_metric_of_the_dashboard_is_on_the_page() {
+    let page = page().await;
     let dashboard = read("grafana/nearmiss.json");
-    let names: std::collections::BTreeSet<&str> = dashboard
+    let names: BTreeSet<&str> = dashboard
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| word.starts_with("nearmiss_") || word.starts_with("process_"))
         .collect();
     assert!(names.len() > 10, "the dashboard names too few metrics: {names:?}");
     for name in names {
-        let on_page = page
-            .lines()
-            .any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])));
-        assert!(on_page, "{name} is in the dashboard and not on the page");
+        let is_it = |line: &str| line.strip_prefix(name).is_some_and(|r| r.starts_with(['{', ' ']));
+        assert!(page.lines().any(is_it), "{name} is in the dashboard and not on the page");
     }
 }
 
-#[test]
-fn every_metric_is_documented() {
-    let documented = read("docs/metrics.md");
-    let page = Exporter::new("sns").unwrap().render(&[]);
-    let named = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-    let all = named.map(str::to_owned).chain(Exporter::gateway_metrics().map(str::to_owned));
-    for name in all {
-        if !name.starts_with("process_") {
-            assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/metrics.md");
-        }
+#[tokio::test]
+async fn every_metric_is_documented_in_the_words_of_its_help() {
+    let (page, documented) = (page().await, read("docs/metrics.md"));
+    let helps: Vec<(&str, &str)> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '))
+        .filter(|(name, _)| name.starts_with("nearmiss_"))
+        .collect();
+    assert!(helps.len() > 25, "{helps:?}");
+    for (name, help) in helps {
+        let row = documented.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        assert!(
+            row.is_some_and(|row| row.contains(help)),
+            "{name}: {help}\nis not in docs/metrics.md"
+        );
     }
 }

@@ -3,8 +3,6 @@
 mod log;
 mod sns;
 
-use std::sync::Arc;
-
 use aws_config::SdkConfig;
 
 use super::aws::{Fault, Usage};
@@ -44,11 +42,11 @@ impl Sink {
     ///
     /// # Errors
     /// When the receiver did not take it.
-    pub async fn send(&self, notice: &Notice, usage: &mut Usage) -> Result<(), Arc<Fault>> {
-        log::write(notice);
-        match self {
-            Self::Log => Ok(()),
-            Self::Sns(topic) => topic.publish(&Message::of(notice), usage).await.map_err(Arc::new),
+    pub async fn send(&self, notice: &Notice, usage: &mut Usage) -> Result<(), Fault> {
+        if let Self::Sns(topic) = self {
+            topic.publish(&Message::of(notice), usage).await?;
         }
+        log::write(notice);
+        Ok(())
     }
 }
