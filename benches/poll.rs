@@ -34,7 +34,7 @@ fn main() {
     // Cargo passes flags such as --bench; this bench has none of its own.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!(
-        "| load balancers | poll, wall | poll, CPU | decode + assess + render, CPU per load balancer | page | resident | per load balancer |"
+        "| load balancers | poll, wall | poll, CPU | CPU per load balancer (decode, assess, render) | page | resident | per load balancer |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|");
     let empty = resident();

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::ledger::Ledger;
-use crate::analysis::quantity::{percent, seconds};
+use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::signal::Minute;
 use crate::config::Config;
 use crate::discovery::Account;
@@ -106,7 +106,10 @@ pub async fn online(config: &Config, base: &SdkConfig, clock: Clock) -> Outcome 
             checks.push(match SnsTopic::connect(sns, base).await.look().await {
                 Ok(()) => Finding::good(
                     GET_TOPIC,
-                    format!("{} is there; nothing was sent", sns.topic_arn.as_str()),
+                    format!(
+                        "{} is there; nothing was sent, so sns:Publish is not tried",
+                        sns.topic_arn.as_str()
+                    ),
                 ),
                 Err(fault) => Finding::of(&fault),
             });
@@ -146,6 +149,10 @@ async fn of_account(account: &mut Account, clock: Clock) -> Vec<Finding> {
         .collect();
     if !account.gateways.is_empty() {
         findings.push(watched(account));
+        findings.extend(usage.calls.iter().filter_map(|((action, outcome), calls)| {
+            let worked = *outcome == "ok" && *action != elb::DESCRIBE;
+            worked.then(|| Finding::good(action, format!("{calls} calls")))
+        }));
         findings.push(metrics(account, clock).await);
     }
     findings
@@ -201,7 +208,7 @@ async fn metrics(account: &Account, clock: Clock) -> Finding {
                 cloudwatch::ACTION,
                 format!(
                     "{name}: {} requests in the last {} min{note}",
-                    window.requests(),
+                    count(window.requests()),
                     window.minutes()
                 ),
             )

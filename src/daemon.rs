@@ -23,7 +23,7 @@ use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Notice, Report, assess};
 use crate::config::Config;
 use crate::discovery::{self, Account, Trouble};
-use crate::edge::aws::{Fault, Problem, Usage};
+use crate::edge::aws::{self, Fault, Problem, Usage};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
@@ -129,8 +129,10 @@ impl Daemon {
         mut watch: impl FnMut(&[Report]),
     ) -> Result<(), StartError> {
         let mut ticks = Ticks::start(&self.config.poll.schedule).await?;
+        self.publish(clock.now());
         if let Some(listener) = self.listener.take() {
-            info!(address = ?http::address(&listener), gateways = self.config.gateways.len(), "nearmiss is running");
+            let address = http::address(&listener).map(tracing::field::display);
+            info!(address, "nearmiss is running");
             tokio::spawn(http::serve(listener, self.pages.subscribe(), clock, stop.clone()));
         }
         let patience = STALE_AFTER + self.config.poll.schedule.longest_pause();
@@ -346,7 +348,7 @@ impl Daemon {
     fn save(&mut self) {
         let saved = self.state.save(&self.ledgers);
         Exporter::outcome(&self.exporter.state_saves, &saved);
-        self.troubles.tell("state", saved.err().map(|error| chain(&error)));
+        self.troubles.tell("state", saved.err().map(|error| aws::chain(&error)));
     }
 
     /// Renders the page. After the state was saved: a counter that was seen in
@@ -510,12 +512,6 @@ fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
     for gateway in before.iter().filter(|gateway| !left.contains(&gateway.id)) {
         info!(gateway = gateway.id.name, region = gateway.id.region, "no longer watching");
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn tell_systemd(state: &[NotifyState]) {

@@ -313,7 +313,7 @@ fn stop_on_signal() -> Result<CancellationToken, Failure> {
 
 fn log(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(format!("warn,nearmiss={level},tokio_cron_scheduler=off"))
+        EnvFilter::new(format!("warn,nearmiss={level},aws_config=error,tokio_cron_scheduler=off"))
     });
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

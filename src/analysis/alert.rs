@@ -25,7 +25,7 @@ pub struct Episode {
     pub id: String,
     /// The minute in which the first rule fired.
     pub began: Minute,
-    /// The last minute in which a rule was breaching.
+    /// The last minute with a near miss or a 504 while a rule was breaching.
     pub last_breach: Minute,
     /// The worst severity so far.
     pub severity: Severity,
@@ -104,11 +104,13 @@ impl Episode {
         self.timeouts += whole(reading.timeouts);
     }
 
-    fn breach(&mut self, minute: Minute, verdict: &Verdict) {
-        self.rules.entry(verdict.rule).or_insert(minute);
+    fn breach(&mut self, reading: &Reading, verdict: &Verdict) {
+        self.rules.entry(verdict.rule).or_insert(reading.minute);
         self.severity = self.severity.max(verdict.severity);
-        self.last_breach = minute;
         self.quiet_minutes = 0;
+        if reading.near_misses + reading.timeouts > 0.0 {
+            self.last_breach = reading.minute;
+        }
     }
 
     fn quiet(&mut self, minute: Minute, resolve_after: u32) {
@@ -157,7 +159,7 @@ pub fn advance(
     if let Some(Record { episode, .. }) = records.last_mut().filter(|r| r.episode.is_open()) {
         episode.count(reading);
         for verdict in breaching() {
-            episode.breach(minute, verdict);
+            episode.breach(reading, verdict);
         }
         if worst.is_none() && reading.requests() > 0.0 {
             episode.quiet(minute, resolve_after);

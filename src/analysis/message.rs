@@ -78,7 +78,7 @@ fn bounded(notice: &Notice) -> Notice {
 pub fn summary(episode: &Episode) -> String {
     let minutes = episode.last_breach.since(episode.began) + 1;
     format!(
-        "It lasted {minutes} min, from {} to {}; the worst was {}. {} of {} requests were near misses and {} ended in 504. {} min with requests have been quiet since.",
+        "It lasted {minutes} min, from {} to {}; the worst was {}. Since it began, {} of {} requests were near misses and {} ended in 504. The last {} min with requests were quiet.",
         episode.began,
         episode.last_breach,
         episode.severity,

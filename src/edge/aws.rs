@@ -16,7 +16,6 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::tls;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 
@@ -145,7 +144,7 @@ impl Fault {
         let said = match service.map(|s| (s.code(), s.message())) {
             Some((Some(code), Some(message))) => format!("{code}: {message}"),
             Some((Some(code), None)) => code.to_owned(),
-            _ => DisplayErrorContext(error).to_string(),
+            _ => chain(error),
         };
         Self { action, region: region.to_owned(), problem, said }
     }
@@ -182,6 +181,13 @@ impl fmt::Display for Fault {
 }
 
 impl StdError for Fault {}
+
+/// An error and its causes on one line.
+#[must_use]
+pub fn chain(error: &(dyn StdError + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| (*cause).source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
 
 fn service_of(action: &str) -> &str {
     action.split(':').next().unwrap_or(action)

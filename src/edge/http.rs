@@ -24,9 +24,9 @@ use tracing::warn;
 use super::time::Clock;
 
 /// Connections that are served at once; the next ones wait.
-const MOST_CONNECTIONS: usize = 64;
+const MOST_CONNECTIONS: usize = 256;
 /// For the request's header.
-const HEADER_TIME: Duration = Duration::from_secs(5);
+const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
 /// A request's header is a line and a few fields.

@@ -193,8 +193,8 @@ fn the_demo_tells_one_story_per_seed_and_ends_by_itself() {
 fn listening(log: &mut impl BufRead) -> String {
     let mut line = String::new();
     while log.read_line(&mut line).unwrap() > 0 {
-        if let Some((_, rest)) = line.split_once("address=Some(") {
-            return rest.split(')').next().unwrap().to_owned();
+        if let Some((_, rest)) = line.split_once("address=") {
+            return rest.split_whitespace().next().unwrap().to_owned();
         }
         line.clear();
     }

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""Somebody else's Elastic Load Balancing, SNS, SQS and STS: moto. The daemon
+discovers a load balancer there and its alert arrives in a queue there.
+
+Needs: boto3, moto[server]. Usage: moto_sns_elb.py PATH_TO_NEARMISS
+
+Only CloudWatch is ours, behind a proxy: the load balancer that moto makes has
+an id of its own, and the simulator knows another one. The proxy writes the
+simulator's into the question and forwards it, and does nothing else.
+"""
+
+import datetime
+import http.client
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+
+import boto3
+
+import common
+from common import claim, equal, wait
+
+NAME = "checkout"
+IDLE_TIMEOUT = 60
+BEFORE_NOW = "-40m"  # by then the p99 of the scenario is at the timeout
+
+
+class Rewriting(http.server.BaseHTTPRequestHandler):
+    """Forwards POSTs to the simulator with one name replaced by another."""
+
+    protocol_version = "HTTP/1.1"
+    upstream = ""
+    theirs = b""
+    ours = b""
+    replaced = 0
+
+    def do_POST(self):  # noqa: N802, the library's name
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).replaced += body.count(self.theirs)
+        body = body.replace(self.theirs, self.ours)
+        upstream = http.client.HTTPConnection(self.upstream, timeout=30)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+        upstream.request("POST", self.path, body, headers)
+        answer = upstream.getresponse()
+        content = answer.read()
+        upstream.close()
+        self.send_response(answer.status)
+        for name, text in answer.getheaders():
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, text)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def proxy(sim, theirs):
+    ours = sim.balancer(NAME)["dimension"]
+    # In CBOR a text stands behind its length: only one of the same length fits.
+    equal("moto's load balancer has a dimension value of the length of the simulator's",
+          (len(theirs), theirs.split("/")[:2]), (len(ours), ["app", NAME]))
+    claim("but not the same one", theirs != ours, "another id", theirs)
+    Rewriting.upstream = sim.url.removeprefix("http://")
+    Rewriting.theirs, Rewriting.ours = theirs.encode(), ours.encode()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rewriting)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def moto():
+    port = common.free_port()
+    common.Child("moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
+    url = f"http://127.0.0.1:{port}"
+    wait("moto answers", lambda: common.get(f"{url}/moto-api/")[0] == 200, 60)
+    return url
+
+
+def populate():
+    """A load balancer, another that is none of ours, a topic, and a queue that
+    is subscribed to it."""
+    ec2, elb, sns, sqs = (boto3.client(s) for s in ["ec2", "elbv2", "sns", "sqs"])
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [ec2.create_subnet(VpcId=vpc, CidrBlock=f"10.0.{i}.0/24", AvailabilityZone=f"{common.REGION}{zone}")
+               ["Subnet"]["SubnetId"] for i, zone in enumerate("ab")]
+    arn = elb.create_load_balancer(Name=NAME, Subnets=subnets, Type="application")["LoadBalancers"][0]["LoadBalancerArn"]
+    elb.create_load_balancer(Name="ingest", Subnets=subnets, Type="network")
+    elb.modify_load_balancer_attributes(LoadBalancerArn=arn, Attributes=[
+        {"Key": "idle_timeout.timeout_seconds", "Value": str(IDLE_TIMEOUT)}])
+    topic = sns.create_topic(Name="nearmiss")["TopicArn"]
+    queue = sqs.create_queue(QueueName="alerts")["QueueUrl"]
+    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
+    return arn, topic, queue
+
+
+def config(home, name, topic):
+    path = home / name
+    path.write_text(f"""
+[http]
+listen = "127.0.0.1:0"
+[poll]
+schedule = "*/2 * * * * *"
+[[gateway]]
+kind = "alb"
+load_balancer = "{NAME}"
+timeout = "auto"
+region = "{common.REGION}"
+[sink.sns]
+topic_arn = "{topic}"
+[state]
+path = "{home / 'state.json'}"
+""", encoding="utf-8")
+    return str(path)
+
+
+def check(nearmiss, path, env):
+    run = subprocess.run([nearmiss, "check", "--config", path, "--format", "json"], env=env,
+                         capture_output=True, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL)
+    try:
+        return run.returncode, json.loads(run.stdout)["checks"]
+    except (ValueError, KeyError):
+        common.fail("nearmiss check prints JSON", "an object with checks", run.stdout + run.stderr)
+
+
+def receive(queue):
+    """All messages that are there now."""
+    sqs, found = boto3.client("sqs"), []
+    while batch := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        for one in batch:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
+        found += batch
+    return found
+
+
+def main():
+    nearmiss = common.binary()
+    sim = common.Sim(nearmiss, BEFORE_NOW)
+    endpoint = moto()
+    for key in [k for k in os.environ if k.upper().startswith("AWS_") or k.lower().endswith("_proxy")]:
+        del os.environ[key]
+    os.environ.update(common.aws_environment(endpoint))
+    arn, topic, queue = populate()
+    env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=proxy(sim, arn.split(":loadbalancer/")[1]))
+    home = pathlib.Path(common.directory("moto"))
+    path = config(home, "nearmiss.toml", topic)
+
+    code, checks = check(nearmiss, path, env)
+    failed = [c for c in checks if not c["ok"]]
+    equal("nearmiss check finds nothing wrong and exits 0", (code, failed), (0, []))
+    equal("it tried STS, Elastic Load Balancing, CloudWatch and SNS", sorted({c["check"] for c in checks} - {"config"}), sorted([
+        "sts:GetCallerIdentity", "elasticloadbalancing:DescribeLoadBalancers", "cloudwatch:GetMetricData",
+        "sns:GetTopicAttributes"]))
+    traffic = next(c["detail"] for c in checks if c["check"] == "cloudwatch:GetMetricData")
+    claim(f"it saw traffic through the proxy: {traffic}", int(traffic.split()[1].replace(",", "").split(".")[0]) > 0,
+          "requests", traffic)
+    code, checks = check(nearmiss, config(home, "wrong.toml", topic + "-gone"), env)
+    equal("with the ARN of no topic it exits 1 and names sns:GetTopicAttributes alone",
+          (code, [c["check"] for c in checks if not c["ok"]]), (1, ["sns:GetTopicAttributes"]))
+    equal("nothing was sent by checking", receive(queue), [])
+
+    daemon = common.Daemon(nearmiss, path, env)
+    begun = wait("the daemon assessed a minute", lambda: daemon.next_minute(NAME), 30)
+    page = daemon.page()
+    watched = sorted({l["gateway"] for n, l, _ in common.metrics(page) if n == "nearmiss_gateway_up"})
+    equal("moto's Application Load Balancer is watched, its Network Load Balancer is not", watched, [NAME])
+    equal("its idle timeout is moto's", common.value(page, "nearmiss_idle_timeout_seconds", gateway=NAME), IDLE_TIMEOUT)
+    equal("its account is moto's", common.value(page, "nearmiss_gateway_up", gateway=NAME, account=arn.split(":")[4]), 1)
+    claim("its data came through the proxy", Rewriting.replaced > 0, "names replaced", Rewriting.replaced)
+
+    arrived = []
+
+    def first():
+        arrived.extend(receive(queue))
+        return arrived
+    wait("a notification arrives in the queue", first, 20)
+    wait("the daemon assesses one more minute", lambda: daemon.next_minute(NAME) > begun, 75)
+    daemon.polled(2)
+    arrived += receive(queue)
+    equal("exactly one notification arrived, also a minute later", len(arrived), 1)
+    equal("the daemon says so too",
+          common.value(daemon.page(), "nearmiss_notifications_total", sink="sns", outcome="delivered"), 1)
+
+    envelope = json.loads(arrived[0]["Body"])
+    equal("it came in SNS' envelope, from the topic", (envelope["Type"], envelope["TopicArn"]), ("Notification", topic))
+    claim("its subject is one line of at most 99 ASCII characters: " + envelope["Subject"],
+          envelope["Subject"].isascii() and envelope["Subject"].isprintable() and len(envelope["Subject"]) < 100
+          and NAME in envelope["Subject"], "that, and the name in it", envelope["Subject"])
+    try:
+        news = json.loads(envelope["Message"])
+    except ValueError:
+        common.fail("a queue gets the machine's JSON", "JSON, the value of the key sqs", envelope["Message"])
+    equal("a queue gets the machine's JSON", news.get("schema"), "nearmiss.notification/1")
+    equal("it says what, why and where",
+          [news["reason"], news["severity"], news["gateway"]["name"], news["gateway"]["region"],
+           news["gateway"]["dimension"], news["timeout_seconds"]],
+          ["firing", "critical", NAME, common.REGION, arn.split(":loadbalancer/")[1], IDLE_TIMEOUT])
+    at = int(datetime.datetime.fromisoformat(news["at"]).timestamp()) // 60
+    truth = sim.truth(NAME, at - 4, at + 1)
+    told = news["episode"]["timeouts"], news["value"]
+    equal("its figures are the truth's: 504s in its minute and in its window of 5 min",
+          told, (truth[-1]["elb_504"], sum(r["elb_504"] for r in truth)))
+
+
+main()
