@@ -4,6 +4,8 @@
 //! and it sends nothing to anybody.
 
 use std::fmt;
+use std::path::Path;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use serde::Serialize;
@@ -12,12 +14,14 @@ use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::ledger::Ledger;
 use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::signal::Minute;
-use crate::config::Config;
+use crate::analysis::tier::Tier;
+use crate::config::{Config, State};
 use crate::discovery::Account;
-use crate::edge::aws::{Fault, Usage, region_of};
+use crate::edge::aws::{self, Fault, Usage, region_of};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::elb;
 use crate::edge::sink::{GET_TOPIC, SnsTopic};
+use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
 
 /// One thing that was tried.
@@ -75,6 +79,7 @@ impl fmt::Display for Outcome {
         }
         let failed = self.checks.iter().filter(|check| !check.ok).count();
         match failed {
+            0 if self.checks.len() == 1 => write!(f, "The config is valid. AWS was not asked."),
             0 => write!(f, "Everything works: nearmiss run will watch."),
             n => write!(f, "{n} of {} checks failed.", self.checks.len()),
         }
@@ -95,27 +100,41 @@ pub fn offline(config: &Config) -> Outcome {
 /// Tries every API that the config needs.
 pub async fn online(config: &Config, base: &SdkConfig, clock: Clock) -> Outcome {
     let mut checks = offline(config).checks;
-    let identity = identity(base).await;
-    let known = identity.ok;
-    checks.push(identity);
-    if known {
-        for mut account in Account::of_config(config, base).await {
-            checks.extend(of_account(&mut account, clock).await);
-        }
-        if let Some(sns) = &config.sink.sns {
-            checks.push(match SnsTopic::connect(sns, base).await.look().await {
-                Ok(()) => Finding::good(
-                    GET_TOPIC,
-                    format!(
-                        "{} is there; nothing was sent, so sns:Publish is not tried",
-                        sns.topic_arn.as_str()
-                    ),
+    checks.push(state(config));
+    checks.push(identity(base).await);
+    for mut account in Account::of_config(config, base).await {
+        checks.extend(of_account(&mut account, config.poll.deadline.get(), clock).await);
+    }
+    if let Some(sns) = &config.sink.sns {
+        checks.push(match SnsTopic::connect(sns, base).await.look().await {
+            Ok(()) => Finding::good(
+                GET_TOPIC,
+                format!(
+                    "{} is there; nothing was sent, so sns:Publish is not tried",
+                    sns.topic_arn.as_str()
                 ),
-                Err(fault) => Finding::of(&fault),
-            });
-        }
+            ),
+            Err(fault) => Finding::of(&fault),
+        });
     }
     Outcome::of(checks)
+}
+
+fn state(config: &Config) -> Finding {
+    const CHECK: &str = "state";
+    let path = config.state.path.display();
+    if config.state == State::default() && !config.state.path.parent().is_some_and(Path::exists) {
+        let detail = format!("{path} is not there yet: the systemd unit makes its directory");
+        return Finding::good(CHECK, detail);
+    }
+    match StateFile::new(&config.state.path).probe() {
+        Ok(()) => Finding::good(CHECK, format!("{path} can be written")),
+        Err(error) => Finding::bad(
+            CHECK,
+            aws::chain(&error),
+            Some("Create the directory for the user that runs nearmiss (systemd does, by StateDirectory), or set [state] path.".into()),
+        ),
+    }
 }
 
 async fn identity(base: &SdkConfig) -> Finding {
@@ -133,7 +152,7 @@ async fn identity(base: &SdkConfig) -> Finding {
     }
 }
 
-async fn of_account(account: &mut Account, clock: Clock) -> Vec<Finding> {
+async fn of_account(account: &mut Account, deadline: Duration, clock: Clock) -> Vec<Finding> {
     let mut usage = Usage::default();
     let troubles = account.refresh(&mut usage).await;
     let mut findings: Vec<Finding> = troubles
@@ -153,7 +172,7 @@ async fn of_account(account: &mut Account, clock: Clock) -> Vec<Finding> {
             let worked = *outcome == "ok" && *action != elb::DESCRIBE;
             worked.then(|| Finding::good(action, format!("{calls} calls")))
         }));
-        findings.push(metrics(account, clock).await);
+        findings.push(metrics(account, deadline, clock).await);
     }
     findings
 }
@@ -185,16 +204,16 @@ fn watched(account: &Account) -> Finding {
 }
 
 /// The daemon's own query, for one gateway.
-async fn metrics(account: &Account, clock: Clock) -> Finding {
+async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding {
     let end = Minute::containing(clock.now()).plus(-1);
     let from = Ledger::starting(end.plus(-1)).needs_from(LONGEST_WINDOW);
     let asks: Vec<Ask> = account
         .gateways
         .iter()
         .take(1)
-        .map(|gateway| Ask { gateway: gateway.clone(), from })
+        .map(|gateway| Ask { gateway: gateway.clone(), from, tier: Tier::Stirring })
         .collect();
-    let (answers, _) = account.cloudwatch.fetch(&asks, end).await;
+    let (answers, _) = account.cloudwatch.fetch(&asks, end, deadline).await;
     match answers.first() {
         Some(Ok(snapshot)) => {
             let window = snapshot.window(end.plus(-1), LONGEST_WINDOW);

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub struct Config {
     /// When and how CloudWatch is asked.
     #[serde(default)]
     pub poll: Poll,
+    /// How fast CloudWatch may be asked.
+    #[serde(default)]
+    pub quota: Quotas,
     /// How often load balancers are looked up.
     #[serde(default)]
     pub discovery: Discovery,
@@ -93,6 +97,9 @@ pub struct Poll {
     pub settle: Span,
     /// After this long a poll is given up, so that it never meets the next one.
     pub deadline: Span,
+    /// How often a gateway is asked for that is far from its timeout. Whole
+    /// minutes, from 1 to 15.
+    pub calm_every: Span,
 }
 
 #[derive(Deserialize)]
@@ -102,6 +109,7 @@ struct RawPoll {
     delay: Span,
     settle: Span,
     deadline: Span,
+    calm_every: Span,
 }
 
 impl Default for RawPoll {
@@ -111,14 +119,15 @@ impl Default for RawPoll {
             delay: Span::seconds(60),
             settle: Span::seconds(120),
             deadline: Span::seconds(50),
+            calm_every: Span::seconds(300),
         }
     }
 }
 
 impl Default for Poll {
     fn default() -> Self {
-        let RawPoll { schedule, delay, settle, deadline } = RawPoll::default();
-        Self { schedule, delay, settle, deadline }
+        let RawPoll { schedule, delay, settle, deadline, calm_every } = RawPoll::default();
+        Self { schedule, delay, settle, deadline, calm_every }
     }
 }
 
@@ -126,7 +135,10 @@ impl TryFrom<RawPoll> for Poll {
     type Error = String;
 
     fn try_from(raw: RawPoll) -> Result<Self, String> {
-        let RawPoll { schedule, delay, settle, deadline } = raw;
+        let RawPoll { schedule, delay, settle, deadline, calm_every } = raw;
+        if settle > Span::seconds(3600) {
+            return Err(format!("expected settle up to 1h, found {}", String::from(settle)));
+        }
         if settle < delay {
             return Err(format!(
                 "expected settle to be at least delay ({}), found {}",
@@ -134,7 +146,14 @@ impl TryFrom<RawPoll> for Poll {
                 String::from(settle)
             ));
         }
-        Ok(Self { schedule, delay, settle, deadline })
+        let seconds = calm_every.get().as_secs();
+        if seconds % 60 != 0 || !(60..=900).contains(&seconds) {
+            return Err(format!(
+                "expected calm_every in whole minutes from 1m to 15m, found {}",
+                String::from(calm_every)
+            ));
+        }
+        Ok(Self { schedule, delay, settle, deadline, calm_every })
     }
 }
 
@@ -150,13 +169,27 @@ impl Schedule {
         &self.0
     }
 
-    /// The longest pause between two of its next hundred ticks.
+    /// How often it ticks in a day (the one after the Unix epoch), at most once a
+    /// second.
     #[must_use]
-    pub fn longest_pause(&self) -> Duration {
-        let Ok(cron) = parse_cron(&self.0) else { return Duration::ZERO };
-        let ticks: Vec<_> = cron.iter_after(chrono::DateTime::UNIX_EPOCH).take(100).collect();
-        let pauses = ticks.windows(2).filter_map(|pair| (pair[1] - pair[0]).to_std().ok());
-        pauses.max().unwrap_or_default()
+    pub fn ticks_per_day(&self) -> u64 {
+        let day = chrono::Duration::days(1);
+        let end = chrono::DateTime::UNIX_EPOCH + day;
+        let ticks = parse_cron(&self.0).ok().map(|cron| {
+            cron.iter_from(chrono::DateTime::UNIX_EPOCH, croner::Direction::Forward)
+                .take_while(|tick| *tick < end)
+                .count()
+        });
+        ticks.unwrap_or(0) as u64
+    }
+
+    /// How long it is from this time (seconds since the Unix epoch) to the next
+    /// tick.
+    #[must_use]
+    pub fn pause_after(&self, now: i64) -> Duration {
+        let now = chrono::DateTime::from_timestamp(now, 0).unwrap_or_default();
+        let next = parse_cron(&self.0).ok().and_then(|cron| cron.iter_after(now).next());
+        next.and_then(|next| (next - now).to_std().ok()).unwrap_or_default()
     }
 }
 
@@ -178,6 +211,24 @@ impl TryFrom<String> for Schedule {
                 "expected a cron expression with six fields, seconds first (such as \"0 * * * * *\" for every minute), found \"{text}\": {problem}"
             )),
         }
+    }
+}
+
+/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each
+/// Region. AWS allows 50 requests and 180,000 datapoints a second by default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Quotas {
+    /// `GetMetricData` requests a second.
+    pub requests_per_second: NonZeroU32,
+    /// Datapoints a second that requests could return.
+    pub datapoints_per_second: NonZeroU32,
+}
+
+impl Default for Quotas {
+    fn default() -> Self {
+        let limit = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
+        Self { requests_per_second: limit(25), datapoints_per_second: limit(90_000) }
     }
 }
 
@@ -232,7 +283,7 @@ pub struct Sns {
 }
 
 /// `[state]`
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
     /// Where open episodes and the counters are kept over restarts.
@@ -301,6 +352,9 @@ impl TryFrom<RawSelection> for Selection {
         }
         if raw.external_id.is_some() && raw.role_arn.is_none() {
             return Err("expected role_arn beside external_id: it is the role's condition".into());
+        }
+        if raw.near.get() > 0.99 {
+            return Err(format!("expected near up to 0.99, found {}", raw.near.get()));
         }
         let load_balancer = raw.load_balancer.unwrap_or(LoadBalancer::any()?);
         let region = match (&load_balancer, raw.region) {
@@ -472,7 +526,13 @@ impl TryFrom<String> for TimeoutSetting {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        Span::try_from(text).map(Self::Fixed).map_err(|e| format!("{e}; or \"auto\""))
+        match Span::try_from(text) {
+            Ok(span) if span.get().as_secs() == 0 => {
+                Err("expected a timeout of at least 1s".into())
+            }
+            Ok(span) => Ok(Self::Fixed(span)),
+            Err(problem) => Err(format!("{problem}; or \"auto\"")),
+        }
     }
 }
 
@@ -506,6 +566,11 @@ impl TryFrom<String> for TopicArn {
             ["arn", _, "sns", region, account, name]
                 if !region.is_empty() && !account.is_empty() =>
             {
+                if name.strip_suffix(".fifo").is_some() {
+                    return Err(format!(
+                        "expected a standard topic, found the FIFO topic \"{text}\": those reach neither chat channels nor mailboxes"
+                    ));
+                }
                 if name.is_empty() {
                     return Err(format!("expected a topic's name at the end, found \"{text}\""));
                 }

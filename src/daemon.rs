@@ -20,28 +20,32 @@ use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::Ledger;
 use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::tier::Tier;
 use crate::analysis::{Notice, Report, assess};
 use crate::config::Config;
 use crate::discovery::{self, Account, Trouble};
 use crate::edge::aws::{self, Fault, Problem, Usage};
-use crate::edge::cloudwatch::{self, Ask};
+use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::sink::Sink;
 use crate::edge::state::{Ledgers, StateError, StateFile};
 use crate::edge::time::{Clock, Stopwatch, Ticks};
 
-/// At most so many minutes of a gateway are read in one poll; a longer gap is
-/// closed over several polls.
+/// At most so many minutes of a gateway are read at once; a longer gap is closed
+/// stretch by stretch.
 const MOST_MINUTES: i64 = 180;
-/// CloudWatch keeps one-minute data for 15 days.
-const RETENTION_MINUTES: i64 = 15 * 24 * 60;
+/// CloudWatch keeps one-minute data for 15 days; what is older than that by the
+/// time it is asked for would look empty, so an hour is left.
+const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.
 const RECENT_MINUTES: i64 = 15;
-/// Data counts as stale this long after a good poll, plus the longest pause
-/// between two ticks.
+/// Data counts as stale this long after the next poll was due.
 const STALE_AFTER: Duration = Duration::from_mins(5);
+/// How often systemd is told that the loop goes on; a poll in between is bounded
+/// by its deadline.
+const HEARTBEAT: Duration = Duration::from_secs(20);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -135,16 +139,18 @@ impl Daemon {
             info!(address, "nearmiss is running");
             tokio::spawn(http::serve(listener, self.pages.subscribe(), clock, stop.clone()));
         }
-        let patience = STALE_AFTER + self.config.poll.schedule.longest_pause();
-        let patience = u32::try_from(patience.as_micros()).unwrap_or(u32::MAX);
-        tell_systemd(&[NotifyState::Ready, NotifyState::WatchdogUsec(patience)]);
+        tell_systemd(&[NotifyState::Ready]);
+        let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
+                _ = heartbeat.tick() => {
+                    tell_systemd(&[NotifyState::Watchdog]);
+                    continue;
+                }
                 () = ticks.next() => {}
             }
             self.poll(clock.now(), &mut watch).await;
-            tell_systemd(&[NotifyState::Watchdog]);
         }
         tell_systemd(&[NotifyState::Stopping]);
         ticks.stop().await;
@@ -176,26 +182,49 @@ impl Daemon {
         let poll = &self.config.poll;
         let end = Minute::containing(now - seconds(poll.delay.get()));
         let settled = Minute::containing(now - seconds(poll.settle.get()));
-        let fetched = self.fetch(end, &mut usage).await;
-        self.assess_all(&fetched, now, &mut usage, watch).await;
-        for (key, snapshot) in &fetched.snapshots {
-            if let Some(ledger) = self.ledgers.get_mut(key) {
-                ledger.count(snapshot, settled);
-            }
-        }
+        let fetched = self.catch_up(end, settled, &mut usage, watch).await;
         let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
         self.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {
-            let stale = STALE_AFTER + self.config.poll.schedule.longest_pause();
-            self.fresh_until = Some(now + seconds(stale));
+            self.fresh_until = Some(self.patience(now));
         }
         self.troubles.tell(
             "poll",
-            fetched.faults.iter().map(|(fault, gateways)| {
-                format!("{fault}. {} gateways are without data. {}", gateways, fault.advice())
+            fetched.faults.values().map(|fault| {
+                format!("{fault}. The gateways concerned are without data. {}", fault.advice())
             }),
         );
         self.exporter.record(&usage);
+    }
+
+    /// Reads and assesses stretch after stretch until the present is reached,
+    /// the deadline is, or something fails. Returns the last stretch.
+    async fn catch_up(
+        &mut self,
+        end: Minute,
+        settled: Minute,
+        usage: &mut Usage,
+        watch: &mut impl FnMut(&[Report]),
+    ) -> Fetched {
+        let stopwatch = Stopwatch::start();
+        let deadline = self.config.poll.deadline.get();
+        loop {
+            let left = deadline.saturating_sub(stopwatch.elapsed());
+            let fetched = self.fetch(end, left, usage).await;
+            self.assess_all(&fetched, end, usage, watch).await;
+            for (key, snapshot) in &fetched.snapshots {
+                if let Some(ledger) = self.ledgers.get_mut(key) {
+                    ledger.count(snapshot, settled);
+                }
+            }
+            // Not what is assessed: minutes that may be late are held back.
+            let read = fetched.snapshots.values().map(Snapshot::end).min();
+            let behind = end.since(read.unwrap_or(end));
+            if behind <= 0 || !fetched.failed.is_empty() || stopwatch.elapsed() >= deadline {
+                return fetched;
+            }
+            info!(minutes = behind, "catching up with what was missed");
+        }
     }
 
     fn discovery_is_due(&self, now: i64) -> bool {
@@ -217,6 +246,7 @@ impl Daemon {
         let watched: HashSet<String> =
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
         self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
+        self.reports.retain(|key, _| watched.contains(key));
         for (before, account) in before.iter().zip(&self.accounts) {
             tell_changes(before, &account.gateways);
         }
@@ -229,25 +259,19 @@ impl Daemon {
     }
 
     /// Reads what is missing of every gateway, each account on its own.
-    async fn fetch(&mut self, end: Minute, usage: &mut Usage) -> Fetched {
+    async fn fetch(&mut self, end: Minute, deadline: Duration, usage: &mut Usage) -> Fetched {
         let mut fetched = Fetched::default();
         let mut plans = Vec::new();
+        let calm_every = self.config.poll.calm_every.minutes();
         for account in &self.accounts {
-            let asks = asks(&account.gateways, &mut self.ledgers, end);
+            let asks = asks(&account.gateways, &mut self.ledgers, &self.reports, calm_every, end);
             for (until, asks) in asks {
                 plans.push((account, until, asks));
             }
         }
-        let deadline = self.config.poll.deadline.get();
-        let calls = plans.iter().map(|(account, until, asks)| async move {
-            let answer =
-                tokio::time::timeout(deadline, account.cloudwatch.fetch(asks, *until)).await;
-            answer.unwrap_or_else(|_| {
-                let said = format!("no whole answer within {deadline:?}");
-                let fault = Arc::new(Fault::incomplete(cloudwatch::ACTION, &account.region, said));
-                (asks.iter().map(|_| Err(Arc::clone(&fault))).collect(), Usage::default())
-            })
-        });
+        let calls = plans
+            .iter()
+            .map(|(account, until, asks)| account.cloudwatch.fetch(asks, *until, deadline));
         let answers = futures::future::join_all(calls).await;
         for ((_, _, asks), (answers, used)) in plans.iter().zip(answers) {
             usage.add(used);
@@ -262,21 +286,28 @@ impl Daemon {
     async fn assess_all(
         &mut self,
         fetched: &Fetched,
-        now: i64,
+        end: Minute,
         usage: &mut Usage,
         watch: &mut impl FnMut(&[Report]),
     ) {
         self.reports.retain(|key, _| !fetched.failed.contains(key));
         let gateways = self.gateways();
-        let from = |key: &String| self.ledgers.get(key).map(|ledger| ledger.unassessed);
-        let first = fetched.snapshots.keys().filter_map(from).min();
-        let end = fetched.snapshots.values().map(Snapshot::end).max();
-        let (Some(first), Some(end)) = (first, end) else { return };
+        let mut due: BTreeMap<Minute, Vec<&Arc<Gateway>>> = BTreeMap::new();
+        for gateway in &gateways {
+            let key = gateway.id.key();
+            let snapshot = fetched.snapshots.get(&key);
+            let (Some(snapshot), Some(ledger)) = (snapshot, self.ledgers.get(&key)) else {
+                continue;
+            };
+            for minute in ledger.unassessed.0..snapshot.end().0 {
+                due.entry(Minute(minute)).or_default().push(gateway);
+            }
+        }
         let mut delivery = Delivery::default();
-        for minute in (first.0..end.0).map(Minute) {
-            let recent = Minute::containing(now).since(minute) <= RECENT_MINUTES;
+        for (minute, gateways) in due {
+            let recent = end.since(minute) <= RECENT_MINUTES;
             let mut reports = Vec::new();
-            for gateway in &gateways {
+            for gateway in gateways {
                 let key = gateway.id.key();
                 let Some(report) = self.assess_one(gateway, &key, fetched, minute) else {
                     continue;
@@ -353,6 +384,11 @@ impl Daemon {
 
     /// Renders the page. After the state was saved: a counter that was seen in
     /// a scrape must not fall back when the daemon is killed and starts again.
+    /// Until when the next poll must have ended.
+    fn patience(&self, now: i64) -> i64 {
+        now + seconds(STALE_AFTER + self.config.poll.schedule.pause_after(now))
+    }
+
     fn publish(&self, now: i64) {
         let gateways = self.gateways();
         let series: Vec<Series> = gateways
@@ -365,11 +401,10 @@ impl Daemon {
             .collect();
         let pending: usize = series.iter().map(|s| s.ledger.pending()).sum();
         self.exporter.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
-        let alive = STALE_AFTER + self.config.poll.schedule.longest_pause();
         self.pages.send_replace(Arc::new(Page {
             metrics: self.exporter.render(&series).into(),
             fresh_until: self.fresh_until,
-            alive_until: Some(now + seconds(alive)),
+            alive_until: Some(self.patience(now)),
         }));
     }
 }
@@ -379,21 +414,18 @@ impl Daemon {
 struct Fetched {
     snapshots: BTreeMap<String, Snapshot>,
     failed: BTreeSet<String>,
-    faults: Vec<(Arc<Fault>, usize)>,
+    faults: BTreeMap<String, Arc<Fault>>,
 }
 
 impl Fetched {
-    fn enter(&mut self, gateway: &Gateway, answer: cloudwatch::Answer) {
+    fn enter(&mut self, gateway: &Gateway, answer: Answer) {
         match answer {
             Ok(snapshot) => {
                 self.snapshots.insert(gateway.id.key(), snapshot);
             }
             Err(fault) => {
                 self.failed.insert(gateway.id.key());
-                match self.faults.last_mut() {
-                    Some((last, gateways)) if last.said == fault.said => *gateways += 1,
-                    _ => self.faults.push((fault, 1)),
-                }
+                self.faults.insert(fault.to_string(), fault);
             }
         }
     }
@@ -429,26 +461,29 @@ impl Delivery {
 }
 
 /// What to ask for, by the minute up to which: gateways that lag behind are
-/// read in stretches.
+/// read in stretches. One without a report is new, or its last answer failed:
+/// then nothing says that it is calm.
 fn asks(
     gateways: &[Arc<Gateway>],
     ledgers: &mut Ledgers,
+    reports: &HashMap<String, Report>,
+    calm_every: i64,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
     for gateway in gateways {
-        let ledger =
-            ledgers.entry(gateway.id.key()).or_insert_with(|| Ledger::starting(end.plus(-1)));
+        let key = gateway.id.key();
+        let tier = reports.get(&key).map_or(Tier::Stirring, |report| report.tier);
+        let ledger = ledgers.entry(key.clone()).or_insert_with(|| Ledger::starting(end.plus(-1)));
         let kept = end.plus(-RETENTION_MINUTES);
-        if ledger.unassessed < kept {
-            warn!(gateway = gateway.id.name, from = %ledger.unassessed, to = %kept, "CloudWatch no longer has these minutes");
-            ledger.unassessed = kept;
-            ledger.uncounted = ledger.uncounted.max(kept);
+        let lost = ledger.skip_to(kept);
+        if lost > 0 {
+            warn!(gateway = gateway.id.name, minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
         }
-        if ledger.unassessed < end {
+        if tier.is_due(calm_every, &key, ledger.unassessed, end) {
             let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
-            let from = ledger.needs_from(LONGEST_WINDOW);
-            asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from });
+            let from = ledger.needs_from(LONGEST_WINDOW).max(kept);
+            asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from, tier });
         }
     }
     asks

@@ -134,6 +134,7 @@ impl Demo {
 listen = {listen}
 [poll]
 schedule = "* * * * * *"
+calm_every = "1m"
 [[gateway]]
 load_balancer = "*"
 [sink.sns]

@@ -73,22 +73,26 @@ struct Match<'a> {
 impl Account {
     /// All accounts and Regions that the config names.
     pub async fn of_config(config: &Config, base: &SdkConfig) -> Vec<Self> {
-        let mut by_scope: BTreeMap<Scope, Vec<Selection>> = BTreeMap::new();
+        let mut by_scope: Vec<(Scope, Vec<Selection>)> = Vec::new();
         for selection in &config.gateways {
+            let chain = || Some(region_of(base)).filter(|region| !region.is_empty());
             let scope = Scope {
-                region: selection.region.clone(),
+                region: selection.region.clone().or_else(chain),
                 role_arn: selection.role_arn.as_ref().map(|role| role.as_str().to_owned()),
                 external_id: selection.external_id.clone(),
             };
-            by_scope.entry(scope).or_default().push(selection.clone());
+            match by_scope.iter_mut().find(|(known, _)| *known == scope) {
+                Some((_, selections)) => selections.push(selection.clone()),
+                None => by_scope.push((scope, vec![selection.clone()])),
+            }
         }
         let mut accounts = Vec::new();
         for (scope, selections) in by_scope {
-            let config = scoped(base, &scope).await;
+            let sdk = scoped(base, &scope).await;
             accounts.push(Self {
-                region: region_of(&config),
-                cloudwatch: CloudWatch::new(&config),
-                elb: Elb::new(&config),
+                region: region_of(&sdk),
+                cloudwatch: CloudWatch::new(&sdk, &config.quota),
+                elb: Elb::new(&sdk),
                 selections,
                 gateways: Vec::new(),
             });
@@ -262,7 +266,9 @@ pub fn tell_apart(accounts: &mut [Account]) {
     let mut keys = HashSet::new();
     let mut names: HashMap<_, u32> = HashMap::new();
     for account in &mut *accounts {
-        account.gateways.retain(|gateway| keys.insert(gateway.id.key()));
+        account.gateways.retain(|gateway| {
+            keys.insert((gateway.id.region.clone(), gateway.id.dimension.clone()))
+        });
         for gateway in &account.gateways {
             *names.entry(label(&gateway.id)).or_default() += 1;
         }

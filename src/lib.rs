@@ -78,6 +78,7 @@
 pub mod analysis;
 pub mod check;
 pub mod config;
+pub mod cost;
 pub mod daemon;
 pub mod demo;
 pub mod discovery;

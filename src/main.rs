@@ -10,13 +10,15 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use nearmiss::analysis::gateway::Kind;
 use nearmiss::config::{Config, RoleArn};
 use nearmiss::daemon::Daemon;
-use nearmiss::demo::Demo;
+use nearmiss::demo::{Demo, DemoError};
+use nearmiss::discovery::Account;
 use nearmiss::edge::aws;
 use nearmiss::edge::time::Clock;
 use nearmiss::sim::{Faults, Setup, Sim};
-use nearmiss::{check, policy, sim};
+use nearmiss::{check, cost, policy, sim};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -26,6 +28,7 @@ Examples:
   nearmiss demo                                  see it work, without an account
   nearmiss iam-policy --config nearmiss.toml     the least policy that it needs
   nearmiss check --config nearmiss.toml          would it work?
+  nearmiss cost --config nearmiss.toml           what CloudWatch will charge
   nearmiss run --config nearmiss.toml            the daemon
 
 Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
@@ -51,7 +54,9 @@ enum Command {
         config: ConfigFile,
     },
     /// Say whether `run` would work: the config, the identity, each API
-    #[command(after_help = "Sends no notification. Asks CloudWatch for two metrics ($0.00002).")]
+    #[command(
+        after_help = "Sends no notification. Asks CloudWatch for four metrics per account and Region ($0.00004)."
+    )]
     Check {
         #[command(flatten)]
         config: ConfigFile,
@@ -69,6 +74,23 @@ enum Command {
         /// The policy of this role of the config instead of the daemon's own
         #[arg(long, value_name = "ARN")]
         role: Option<String>,
+    },
+    /// Predict what CloudWatch will charge
+    #[command(
+        after_help = "Example: nearmiss cost --config nearmiss.toml --gateways 250\nWithout --gateways it asks Elastic Load Balancing how many there are."
+    )]
+    Cost {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// For so many gateways; AWS is not asked then
+        #[arg(long)]
+        gateways: Option<u64>,
+        /// Dollars per 1,000 metrics requested
+        #[arg(long, default_value_t = 0.01)]
+        price: f64,
+        /// How to print the result
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// Show the daemon at work against a simulated AWS; needs nothing
     #[command(
@@ -203,10 +225,16 @@ async fn dispatch(command: Command) -> Ending {
         Command::Check { config, offline, format } => {
             check_config(&load(&config.path)?, offline, format).await
         }
+        Command::Cost { config, gateways, price, format } => {
+            predict_cost(&load(&config.path)?, gateways, price, format).await
+        }
         Command::IamPolicy { config, role } => print_policy(&load(&config.path)?, role),
         Command::Demo { scenario, seed, speed, listen, lasts } => {
             let demo = Demo { scenario, seed, speed, listen, lasts };
-            demo.run(stop_on_signal()?).await.map_err(|error| Failure::usage(&error))?;
+            demo.run(stop_on_signal()?).await.map_err(|error| match error {
+                DemoError::Setup(_) | DemoError::Config(_) => Failure::usage(&error),
+                DemoError::Start(_) | DemoError::Prepare(_) => Failure::failed(&error),
+            })?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Sim { list: true, .. } => {
@@ -258,6 +286,38 @@ async fn check_config(config: &Config, offline: bool, format: Format) -> Ending 
         Format::Json => print(&serde_json::to_string_pretty(&outcome).unwrap_or_default()),
     }
     Ok(if outcome.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn predict_cost(
+    config: &Config,
+    gateways: Option<u64>,
+    price: f64,
+    format: Format,
+) -> Ending {
+    let gateways = match gateways {
+        Some(gateways) => gateways,
+        None => count_gateways(config).await?,
+    };
+    let prediction = cost::predict(&config.poll, Kind::Alb, gateways, price);
+    match format {
+        Format::Text => print(&prediction.to_string()),
+        Format::Json => print(&serde_json::to_string_pretty(&prediction).unwrap_or_default()),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How many gateways the config selects at present.
+async fn count_gateways(config: &Config) -> Result<u64, Failure> {
+    let base = aws::loader().load().await;
+    let mut gateways = 0;
+    for mut account in Account::of_config(config, &base).await {
+        let (troubles, _) = account.refresh_within(config.poll.deadline).await;
+        if let Some(trouble) = troubles.first() {
+            return Err(Failure::Failed(trouble.to_string()));
+        }
+        gateways += account.gateways.len() as u64;
+    }
+    Ok(gateways)
 }
 
 fn print_policy(config: &Config, role: Option<String>) -> Ending {

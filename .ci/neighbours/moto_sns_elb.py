@@ -154,8 +154,9 @@ def main():
     code, checks = check(nearmiss, path, env)
     failed = [c for c in checks if not c["ok"]]
     equal("nearmiss check finds nothing wrong and exits 0", (code, failed), (0, []))
-    equal("it tried STS, Elastic Load Balancing, CloudWatch and SNS", sorted({c["check"] for c in checks} - {"config"}), sorted([
-        "sts:GetCallerIdentity", "elasticloadbalancing:DescribeLoadBalancers", "cloudwatch:GetMetricData",
+    equal("it tried STS, Elastic Load Balancing, CloudWatch and SNS", sorted({c["check"] for c in checks} - {"config", "state"}), sorted([
+        "sts:GetCallerIdentity", "elasticloadbalancing:DescribeLoadBalancers",
+        "elasticloadbalancing:DescribeLoadBalancerAttributes", "cloudwatch:GetMetricData",
         "sns:GetTopicAttributes"]))
     traffic = next(c["detail"] for c in checks if c["check"] == "cloudwatch:GetMetricData")
     claim(f"it saw traffic through the proxy: {traffic}", int(traffic.split()[1].replace(",", "").split(".")[0]) > 0,

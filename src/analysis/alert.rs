@@ -10,20 +10,21 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::detector::{Rule, Severity, State, Verdict};
+use super::detector::{LONGEST_EVALUATION, Rule, Severity, State, Verdict};
 use super::gateway::Identity;
-use super::signal::{Minute, Reading};
+use super::signal::{Minute, Reading, Window};
 
 /// How many episodes of one gateway may wait to be told. Each lasts a quarter
 /// of an hour at the least, so that this is over two days without a receiver.
 pub const MOST_EPISODES: usize = 200;
 
 /// One stretch of trouble of one gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
     /// The same for the same trouble, whoever computes it: gateway and start.
     pub id: String,
-    /// The minute in which the first rule fired.
+    /// The first minute with a near miss or a 504 in the window in which the
+    /// first rule fired.
     pub began: Minute,
     /// The last minute with a near miss or a 504 while a rule was breaching.
     pub last_breach: Minute,
@@ -31,6 +32,8 @@ pub struct Episode {
     pub severity: Severity,
     /// Each rule that fired, and when it first did.
     pub rules: BTreeMap<Rule, Minute>,
+    /// What the worst verdict said, last time.
+    pub evidence: Evidence,
     /// Minutes with requests and without a breach, since the last breach.
     pub quiet_minutes: u32,
     /// The last of those minutes, once there were enough of them.
@@ -43,8 +46,21 @@ pub struct Episode {
     pub timeouts: u64,
 }
 
+/// What a detector found, to be told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Which detector.
+    pub rule: Rule,
+    /// In words.
+    pub why: String,
+    /// The figure that was compared.
+    pub value: Option<f64>,
+    /// What it was compared with.
+    pub threshold: f64,
+}
+
 /// An episode, and what its receivers know of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// What happened.
     pub episode: Episode,
@@ -83,19 +99,29 @@ impl Episode {
         self.ended.is_none()
     }
 
-    fn starting(gateway: &Identity, minute: Minute, severity: Severity) -> Self {
-        Self {
-            id: format!("{}@{minute}", gateway.key()),
-            began: minute,
-            last_breach: minute,
-            severity,
+    /// An episode that this verdict on this window begins. The window's bad
+    /// minutes belong to it.
+    fn starting(gateway: &Identity, window: &Window, verdict: &Verdict) -> Option<Self> {
+        let readings = window.readings();
+        let last = readings.last()?;
+        let first = readings.iter().position(|r| r.near_misses + r.timeouts > 0.0)?;
+        let began = readings.get(first)?.minute;
+        let mut episode = Self {
+            id: format!("{}@{began}", gateway.key()),
+            began,
+            last_breach: last.minute,
+            severity: verdict.severity,
             rules: BTreeMap::new(),
+            evidence: Evidence::of(verdict),
             quiet_minutes: 0,
             ended: None,
             requests: 0,
             near_misses: 0,
             timeouts: 0,
-        }
+        };
+        let before = readings.len() - 1; // the last minute is counted as every later one is
+        readings[first.min(before)..before].iter().for_each(|reading| episode.count(reading));
+        Some(episode)
     }
 
     fn count(&mut self, reading: &Reading) {
@@ -106,7 +132,10 @@ impl Episode {
 
     fn breach(&mut self, reading: &Reading, verdict: &Verdict) {
         self.rules.entry(verdict.rule).or_insert(reading.minute);
-        self.severity = self.severity.max(verdict.severity);
+        if verdict.severity >= self.severity {
+            self.severity = verdict.severity;
+            self.evidence = Evidence::of(verdict);
+        }
         self.quiet_minutes = 0;
         if reading.near_misses + reading.timeouts > 0.0 {
             self.last_breach = reading.minute;
@@ -116,6 +145,13 @@ impl Episode {
     fn quiet(&mut self, minute: Minute, resolve_after: u32) {
         self.quiet_minutes += 1;
         self.ended = (self.quiet_minutes >= resolve_after).then_some(minute);
+    }
+}
+
+impl Evidence {
+    fn of(verdict: &Verdict) -> Self {
+        let Verdict { rule, value, threshold, ref why, .. } = *verdict;
+        Self { rule, why: why.clone(), value, threshold }
     }
 }
 
@@ -141,18 +177,19 @@ impl Record {
 pub fn advance(
     mut records: Vec<Record>,
     gateway: &Identity,
-    reading: &Reading,
+    window: &Window,
     verdicts: &[Verdict],
     resolve_after: u32,
 ) -> Vec<Record> {
-    let minute = reading.minute;
+    let Some(reading) = window.readings().last() else { return records };
     let breaching = || verdicts.iter().filter(|v| v.state == State::Breaching);
-    let worst = breaching().map(|v| v.severity).max();
-    if let Some(severity) = worst
+    let worst = breaching().max_by_key(|v| (v.severity, v.rule));
+    if let Some(verdict) = worst
         && !records.last().is_some_and(|r| r.episode.is_open())
     {
-        let episode = Episode::starting(gateway, minute, severity);
-        records.push(Record { episode, told: None });
+        let recent = window.newest(LONGEST_EVALUATION);
+        let episode = Episode::starting(gateway, &recent, verdict);
+        records.extend(episode.map(|episode| Record { episode, told: None }));
         let excess = records.len().saturating_sub(MOST_EPISODES);
         records.drain(..excess);
     }
@@ -162,7 +199,7 @@ pub fn advance(
             episode.breach(reading, verdict);
         }
         if worst.is_none() && reading.requests() > 0.0 {
-            episode.quiet(minute, resolve_after);
+            episode.quiet(reading.minute, resolve_after);
         }
     }
     records

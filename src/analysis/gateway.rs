@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::signal::Signal;
+use super::tier::Tier;
 
 /// A kind of gateway that answers 504 for its targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
@@ -49,6 +50,19 @@ impl Kind {
             Self::Alb => ALB,
         }
     }
+
+    /// The rows that a tier needs.
+    pub fn rows_for(self, tier: Tier) -> impl Iterator<Item = &'static Row> {
+        self.rows().iter().filter(move |row| row.tier <= tier)
+    }
+
+    /// The metrics that CloudWatch bills for one request of a tier: each once
+    /// for every five of its statistics.
+    #[must_use]
+    pub fn billed_metrics(self, tier: Tier) -> u64 {
+        let metrics: Vec<&str> = self.rows_for(tier).map(|row| row.metric).collect();
+        metrics.chunk_by(|a, b| a == b).map(|statistics| statistics.len().div_ceil(5) as u64).sum()
+    }
 }
 
 /// One signal of one kind of gateway in CloudWatch's words.
@@ -60,6 +74,8 @@ pub struct Row {
     pub metric: &'static str,
     /// CloudWatch's `Stat`.
     pub stat: Stat,
+    /// The least tier that needs it.
+    pub tier: Tier,
 }
 
 /// A statistic, possibly one that depends on the gateway's timeout.
@@ -68,7 +84,9 @@ pub enum Stat {
     /// As it stands.
     Fixed(&'static str),
     /// `TC(f*T:T)`: the count of samples above `f*T` and up to `T`. CloudWatch
-    /// takes the lower bound as exclusive and the upper as inclusive.
+    /// takes the lower bound as exclusive and the upper as inclusive. Where the
+    /// load balancer itself waits longer than `T`, there is no upper bound: what
+    /// comes after `T` is late for whoever set it, and leaves a sample.
     CountNearTimeout,
 }
 
@@ -78,11 +96,15 @@ impl Stat {
     pub fn spelled_for(self, gateway: &Gateway) -> String {
         match self {
             Self::Fixed(stat) => stat.to_owned(),
-            Self::CountNearTimeout => format!(
-                "TC({}:{})",
-                milliseconds(gateway.near_seconds()),
-                milliseconds(gateway.timeout.seconds)
-            ),
+            Self::CountNearTimeout => {
+                let Timeout { seconds, idle_timeout } = gateway.timeout;
+                let near = milliseconds(gateway.near_seconds());
+                if idle_timeout.is_some_and(|idle| idle > seconds) {
+                    format!("TC({near}:)")
+                } else {
+                    format!("TC({near}:{})", milliseconds(seconds))
+                }
+            }
         }
     }
 }
@@ -93,13 +115,25 @@ fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
+const LATENCY: &str = "TargetResponseTime";
+
+const fn always(signal: Signal, metric: &'static str, stat: Stat) -> Row {
+    Row { signal, metric, stat, tier: Tier::Calm }
+}
+
+const fn stirring(signal: Signal, metric: &'static str, stat: Stat) -> Row {
+    Row { signal, metric, stat, tier: Tier::Stirring }
+}
+
 const ALB: &[Row] = &[
-    Row { signal: Signal::P50, metric: "TargetResponseTime", stat: Stat::Fixed("p50") },
-    Row { signal: Signal::P99, metric: "TargetResponseTime", stat: Stat::Fixed("p99") },
-    Row { signal: Signal::Maximum, metric: "TargetResponseTime", stat: Stat::Fixed("Maximum") },
-    Row { signal: Signal::Samples, metric: "TargetResponseTime", stat: Stat::Fixed("SampleCount") },
-    Row { signal: Signal::NearMisses, metric: "TargetResponseTime", stat: Stat::CountNearTimeout },
-    Row { signal: Signal::Timeouts, metric: "HTTPCode_ELB_504_Count", stat: Stat::Fixed("Sum") },
+    always(Signal::P50, LATENCY, Stat::Fixed("p50")),
+    always(Signal::P99, LATENCY, Stat::Fixed("p99")),
+    always(Signal::Maximum, LATENCY, Stat::Fixed("Maximum")),
+    always(Signal::Samples, LATENCY, Stat::Fixed("SampleCount")),
+    always(Signal::NearMisses, LATENCY, Stat::CountNearTimeout),
+    always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
+    stirring(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
+    stirring(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
 ];
 
 /// Which gateway, for people and for metric labels.
@@ -220,6 +254,12 @@ mod tests {
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(runs, seen.len(), "rows of one metric stand apart");
+    }
+
+    #[test]
+    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_four() {
+        assert_eq!(Kind::Alb.billed_metrics(Tier::Calm), 2);
+        assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring), 4);
     }
 
     #[test]

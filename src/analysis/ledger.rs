@@ -5,14 +5,20 @@
 //! kept with their position, so that each settled minute is added exactly once,
 //! whatever happens in between.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use super::alert::{Reason, Record, whole};
-use super::signal::{Minute, Snapshot};
+use super::signal::{Minute, Reading, Snapshot};
+
+/// Counted minutes are compared with what CloudWatch says of them later, as
+/// long as the detectors read them anyway.
+const REMEMBERED_MINUTES: usize = 15;
 
 /// What is remembered of one gateway.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// The first minute that is not assessed yet.
     pub unassessed: Minute,
@@ -20,8 +26,30 @@ pub struct Ledger {
     pub uncounted: Minute,
     /// What was counted.
     pub totals: Totals,
+    /// How the minutes came to be counted, or not.
+    #[serde(default)]
+    pub minutes: Minutes,
+    /// The newest minute that had data.
+    #[serde(default)]
+    pub newest_data: Option<Minute>,
     /// Episodes that go on, or of which somebody must still be told.
     pub records: Vec<Record>,
+    /// The newest counted minutes, oldest first: requests and 504s.
+    #[serde(skip)]
+    remembered: VecDeque<(Minute, u64, u64)>,
+}
+
+/// What became of the minutes since a gateway was first seen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Minutes {
+    /// Counted, with requests.
+    pub settled: u64,
+    /// Counted, and CloudWatch said that there was no request.
+    pub idle: u64,
+    /// Never read: CloudWatch no longer had them.
+    pub lost: u64,
+    /// Changed by CloudWatch after they were counted.
+    pub revised: u64,
 }
 
 /// Counts over all settled minutes since a gateway was first seen.
@@ -45,7 +73,10 @@ impl Ledger {
             unassessed: minute,
             uncounted: minute.plus(1),
             totals: Totals::default(),
+            minutes: Minutes::default(),
+            newest_data: None,
             records: Vec::new(),
+            remembered: VecDeque::new(),
         }
     }
 
@@ -72,16 +103,54 @@ impl Ledger {
         self.records.iter().filter(|record| record.decide().is_some()).count()
     }
 
-    /// Counts the minutes up to before `end` that are settled and not counted.
-    /// A minute that the snapshot lacks stops the counting: it is not skipped.
-    pub fn count(&mut self, snapshot: &Snapshot, end: Minute) {
-        while self.uncounted < end
+    /// Counts the minutes up to before `settled` that are not counted yet.
+    /// One that the snapshot lacks stops the counting, and so does an empty one
+    /// that may be late: neither is skipped.
+    pub fn count(&mut self, snapshot: &Snapshot, settled: Minute) {
+        self.notice_revisions(snapshot);
+        self.newest_data = snapshot.last_active().max(self.newest_data);
+        while self.uncounted < settled
             && let Some(reading) = snapshot.reading(self.uncounted)
+            && !snapshot.may_be_late(self.uncounted, settled)
         {
-            self.totals.requests += whole(reading.requests());
-            self.totals.near_misses += whole(reading.near_misses);
-            self.totals.timeouts += whole(reading.timeouts);
-            self.uncounted = self.uncounted.plus(1);
+            self.add(&reading);
         }
+    }
+
+    fn add(&mut self, reading: &Reading) {
+        let idle = reading.requests() <= 0.0;
+        *(if idle { &mut self.minutes.idle } else { &mut self.minutes.settled }) += 1;
+        let (requests, timeouts) = (whole(reading.requests()), whole(reading.timeouts));
+        self.totals.requests += requests;
+        self.totals.near_misses += whole(reading.near_misses);
+        self.totals.timeouts += timeouts;
+        self.uncounted = reading.minute.plus(1);
+        self.remembered.push_back((reading.minute, requests, timeouts));
+        if self.remembered.len() > REMEMBERED_MINUTES {
+            self.remembered.pop_front();
+        }
+    }
+
+    /// Minutes that CloudWatch changed after they were counted. Near misses are
+    /// not compared: their bounds move when the timeout does.
+    fn notice_revisions(&mut self, snapshot: &Snapshot) {
+        for (minute, requests, timeouts) in &mut self.remembered {
+            let Some(reading) = snapshot.reading(*minute) else { continue };
+            let now = (whole(reading.requests()), whole(reading.timeouts));
+            if now != (*requests, *timeouts) {
+                self.minutes.revised += 1;
+                (*requests, *timeouts) = now;
+            }
+        }
+    }
+
+    /// Goes on at `kept` where CloudWatch has nothing older. Returns how many
+    /// minutes are lost by that.
+    pub fn skip_to(&mut self, kept: Minute) -> u64 {
+        let lost = u64::try_from(kept.since(self.uncounted)).unwrap_or(0);
+        self.minutes.lost += lost;
+        self.unassessed = self.unassessed.max(kept);
+        self.uncounted = self.uncounted.max(kept);
+        lost
     }
 }

@@ -53,7 +53,7 @@ impl Message {
         Self {
             subject: shortened(&ascii(&title), SUBJECT_LENGTH, "..."),
             text: text(notice, &title),
-            sms: shortened(&ascii(&format!("{title}. {}", notice.why)), SMS_LENGTH, "..."),
+            sms: shortened(&ascii(&format!("{title}. {}", notice.why())), SMS_LENGTH, "..."),
             chat: chat(notice, &title),
             machine: machine(notice),
         }
@@ -64,9 +64,12 @@ impl Message {
 fn bounded(notice: &Notice) -> Notice {
     let mut notice = notice.clone();
     let mut gateway = (*notice.gateway).clone();
-    for text in
-        [&mut gateway.id.name, &mut gateway.id.dimension, &mut notice.why, &mut notice.episode.id]
-    {
+    for text in [
+        &mut gateway.id.name,
+        &mut gateway.id.dimension,
+        &mut notice.episode.evidence.why,
+        &mut notice.episode.id,
+    ] {
         *text = shortened(text, WORDS_LENGTH, "…");
     }
     notice.gateway = Arc::new(gateway);
@@ -100,7 +103,7 @@ pub fn next_steps(notice: &Notice) -> Vec<String> {
                 .into(),
         ];
     }
-    match notice.rule {
+    match notice.rule() {
         Rule::NearMiss => vec![
             format!("Find the slow requests: in the access log, target_processing_time above {near}. Is it one URL, one target, or all?"),
             "Look at what they wait for: database, lock, downstream service, or a queue in front of busy workers.".into(),
@@ -119,15 +122,15 @@ fn title(notice: &Notice) -> String {
     match notice.reason {
         Reason::Firing | Reason::Escalated => {
             let severity = notice.episode.severity.name().to_uppercase();
-            format!("[{severity}] {name}: {}", notice.rule.headline())
+            format!("[{severity}] {name}: {}", notice.rule().headline())
         }
-        Reason::Resolved => format!("[RESOLVED] {name}: {} no more", notice.rule.headline()),
+        Reason::Resolved => format!("[RESOLVED] {name}: {} no more", notice.rule().headline()),
     }
 }
 
 fn text(notice: &Notice, title: &str) -> String {
     let id = &notice.gateway.id;
-    let mut lines = vec![title.to_owned(), String::new(), notice.why.clone(), String::new()];
+    let mut lines = vec![title.to_owned(), String::new(), notice.why(), String::new()];
     lines.push("Next steps".into());
     lines.extend(next_steps(notice).iter().enumerate().map(|(i, s)| format!("{}. {s}", i + 1)));
     lines.push(String::new());
@@ -159,7 +162,7 @@ fn chat(notice: &Notice, title: &str) -> Value {
     let id = &notice.gateway.id;
     let description = format!(
         "{}\n_{} · {} · timeout {}_",
-        slack(&notice.why),
+        slack(&notice.why()),
         slack(&id.region),
         notice.at,
         slack(&timeout_words(notice)),
@@ -174,7 +177,7 @@ fn chat(notice: &Notice, title: &str) -> Value {
             "title": shortened(&format!("{} {}", emoji(notice), slack(title)), TITLE_LENGTH, "…"),
             "description": shortened(&description, DESCRIPTION_LENGTH, "…"),
             "nextSteps": steps,
-            "keywords": [notice.rule.name(), notice.episode.severity.name(), slack(&id.name)],
+            "keywords": [notice.rule().name(), notice.episode.severity.name(), slack(&id.name)],
         },
         "metadata": {
             "threadId": notice.episode.id,
@@ -185,7 +188,7 @@ fn chat(notice: &Notice, title: &str) -> Value {
                 "gateway": id.name,
                 "region": id.region,
                 "severity": notice.episode.severity.name(),
-                "rule": notice.rule.name(),
+                "rule": notice.rule().name(),
             },
         },
     })
@@ -199,13 +202,13 @@ fn machine(notice: &Notice) -> Value {
         "at": notice.at.to_string(),
         "reason": notice.reason.name(),
         "severity": episode.severity.name(),
-        "rule": notice.rule.name(),
+        "rule": notice.rule().name(),
         "gateway": gateway.id,
         "timeout_seconds": gateway.timeout.seconds,
         "near_seconds": gateway.near_seconds(),
-        "value": notice.figures.map(|(value, _)| value),
-        "threshold": notice.figures.map(|(_, threshold)| threshold),
-        "text": notice.why,
+        "value": episode.evidence.value,
+        "threshold": episode.evidence.threshold,
+        "text": notice.why(),
         "next_steps": next_steps(notice),
         "episode": {
             "id": episode.id,

@@ -11,13 +11,15 @@ pub mod ledger;
 pub mod message;
 pub mod quantity;
 pub mod signal;
+pub mod tier;
 
 use std::sync::Arc;
 
 use alert::{Episode, Reason, Record};
-use detector::{Detectors, LONGEST_WINDOW, Rule, State, Verdict};
+use detector::{Detectors, LONGEST_WINDOW, Rule, Verdict};
 use gateway::Gateway;
 use signal::{Minute, Reading, Snapshot};
+use tier::Tier;
 
 /// A minute without requests is shown only after so many of them.
 const SHOWN_MINUTES: usize = 3;
@@ -36,6 +38,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// The gateway's episodes, this minute included.
     pub records: Vec<Record>,
+    /// How closely it is to be watched from here on.
+    pub tier: Tier,
 }
 
 /// One thing to tell people.
@@ -49,17 +53,11 @@ pub struct Notice {
     pub reason: Reason,
     /// What it is about.
     pub episode: Episode,
-    /// The rule that matters most in it.
-    pub rule: Rule,
-    /// The evidence, in words.
-    pub why: String,
-    /// The figure and the threshold of that rule, when it is breaching.
-    pub figures: Option<(f64, f64)>,
 }
 
 /// Assesses one minute of one gateway: the detectors look at the window that
 /// ends with it, and the episodes move on by it. `None` when the snapshot does
-/// not reach that minute.
+/// not reach that minute, or when the minute may yet get data.
 #[must_use]
 pub fn assess(
     gateway: &Arc<Gateway>,
@@ -69,13 +67,15 @@ pub fn assess(
     snapshot: &Snapshot,
     minute: Minute,
 ) -> Option<Report> {
-    let reading = snapshot.reading(minute)?;
+    let reading =
+        snapshot.reading(minute).filter(|_| !snapshot.may_be_late(minute, snapshot.end()))?;
     let window = snapshot.window(minute, LONGEST_WINDOW);
     let mut newest = window.readings().iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
     let verdicts = detectors.judge(gateway, &window);
-    let records = alert::advance(records, &gateway.id, &reading, &verdicts, resolve_after);
-    Some(Report { gateway: Arc::clone(gateway), reading, shown, verdicts, records })
+    let records = alert::advance(records, &gateway.id, &window, &verdicts, resolve_after);
+    let tier = Tier::of(gateway, &records, &window);
+    Some(Report { gateway: Arc::clone(gateway), reading, shown, verdicts, records, tier })
 }
 
 impl Report {
@@ -98,25 +98,31 @@ impl Report {
     #[must_use]
     pub fn notices(&self) -> Vec<Notice> {
         let records = self.records.iter();
-        records.filter_map(|r| Some(self.notice(&r.episode, r.decide()?))).collect()
+        let notice = |record: &Record| {
+            Some(Notice {
+                gateway: Arc::clone(&self.gateway),
+                at: self.reading.minute,
+                reason: record.decide()?,
+                episode: record.episode.clone(),
+            })
+        };
+        records.filter_map(notice).collect()
+    }
+}
+
+impl Notice {
+    /// The rule that matters most in it.
+    #[must_use]
+    pub fn rule(&self) -> Rule {
+        self.episode.evidence.rule
     }
 
-    fn notice(&self, episode: &Episode, reason: Reason) -> Notice {
-        let verdict = self.worst_verdict().filter(|_| reason != Reason::Resolved);
-        let last_rule = episode.rules.keys().next_back().copied().unwrap_or(Rule::NearMiss);
-        Notice {
-            gateway: Arc::clone(&self.gateway),
-            at: self.reading.minute,
-            reason,
-            episode: episode.clone(),
-            rule: verdict.map_or(last_rule, |v| v.rule),
-            why: verdict.map_or_else(|| message::summary(episode), |v| v.why.clone()),
-            figures: verdict.and_then(|v| Some((v.value?, v.threshold))),
+    /// The evidence, or at the end the whole episode, in words.
+    #[must_use]
+    pub fn why(&self) -> String {
+        match self.reason {
+            Reason::Firing | Reason::Escalated => self.episode.evidence.why.clone(),
+            Reason::Resolved => message::summary(&self.episode),
         }
-    }
-
-    fn worst_verdict(&self) -> Option<&Verdict> {
-        let breaching = self.verdicts.iter().filter(|v| v.state == State::Breaching);
-        breaching.max_by_key(|v| (v.severity, v.rule))
     }
 }

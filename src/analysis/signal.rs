@@ -76,12 +76,24 @@ pub enum Signal {
     NearMisses,
     /// Requests that the gateway gave up on: 504.
     Timeouts,
+    /// Connections to a target that could not be made.
+    ConnectionErrors,
+    /// TLS handshakes with a target that failed.
+    TlsErrors,
 }
 
 impl Signal {
     /// Every signal, in the order of a snapshot's columns.
-    pub const ALL: [Self; 6] =
-        [Self::P50, Self::P99, Self::Maximum, Self::Samples, Self::NearMisses, Self::Timeouts];
+    pub const ALL: [Self; 8] = [
+        Self::P50,
+        Self::P99,
+        Self::Maximum,
+        Self::Samples,
+        Self::NearMisses,
+        Self::Timeouts,
+        Self::ConnectionErrors,
+        Self::TlsErrors,
+    ];
 
     /// What an absent datapoint of this signal means, once CloudWatch has said
     /// that its answer is complete.
@@ -89,7 +101,11 @@ impl Signal {
     pub fn missing(self) -> Missing {
         match self {
             Self::P50 | Self::P99 | Self::Maximum => Missing::Absent,
-            Self::Samples | Self::NearMisses | Self::Timeouts => Missing::Zero,
+            Self::Samples
+            | Self::NearMisses
+            | Self::Timeouts
+            | Self::ConnectionErrors
+            | Self::TlsErrors => Missing::Zero,
         }
     }
 
@@ -107,6 +123,10 @@ pub enum Missing {
     Absent,
 }
 
+/// An empty minute after traffic is held back until a later minute has data, or
+/// for so long.
+const HELD_BACK_MINUTES: i64 = 10;
+
 /// Consecutive minutes of one gateway, as CloudWatch described them in answers
 /// that were complete for every signal. There is no partial snapshot.
 #[derive(Debug, Clone, PartialEq)]
@@ -117,12 +137,13 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// A snapshot of the minutes from `first` to before `end`, where nothing
-    /// happened yet: counters are zero and measurements are absent.
+    /// happened yet: counters are zero, measurements are absent, and so is what
+    /// was not `asked` for.
     #[must_use]
-    pub fn quiet(first: Minute, end: Minute) -> Self {
+    pub fn quiet(first: Minute, end: Minute, asked: &[Signal]) -> Self {
         let row = Signal::ALL.map(|signal| match signal.missing() {
-            Missing::Zero => Some(0.0),
-            Missing::Absent => None,
+            Missing::Zero if asked.contains(&signal) => Some(0.0),
+            Missing::Zero | Missing::Absent => None,
         });
         let length = usize::try_from(end.since(first)).unwrap_or(0);
         Self { first, rows: vec![row; length] }
@@ -153,6 +174,22 @@ impl Snapshot {
         self.first.plus(i64::try_from(self.rows.len()).unwrap_or(i64::MAX))
     }
 
+    /// The newest minute with a request.
+    #[must_use]
+    pub fn last_active(&self) -> Option<Minute> {
+        let minutes = (self.first.0..self.end().0).rev().filter_map(|m| self.reading(Minute(m)));
+        minutes.into_iter().find(|reading| reading.requests() > 0.0).map(|reading| reading.minute)
+    }
+
+    /// Whether this minute may yet get data: it and all after it are empty,
+    /// while there was traffic before, and it is only a short time past. An
+    /// answer that is complete and empty looks the same when CloudWatch lags.
+    #[must_use]
+    pub fn may_be_late(&self, minute: Minute, now: Minute) -> bool {
+        let active = self.last_active();
+        active.is_some_and(|active| active < minute) && now.since(minute) <= HELD_BACK_MINUTES
+    }
+
     /// What is known of one minute; `None` outside the snapshot.
     #[must_use]
     pub fn reading(&self, minute: Minute) -> Option<Reading> {
@@ -166,6 +203,8 @@ impl Snapshot {
             samples: count(Signal::Samples),
             near_misses: count(Signal::NearMisses),
             timeouts: count(Signal::Timeouts),
+            connection_errors: row[Signal::ConnectionErrors.column()],
+            tls_errors: row[Signal::TlsErrors.column()],
         })
     }
 
@@ -195,6 +234,10 @@ pub struct Reading {
     pub near_misses: f64,
     /// 504s.
     pub timeouts: f64,
+    /// Connections to targets that failed; `None` where it was not asked.
+    pub connection_errors: Option<f64>,
+    /// TLS handshakes with targets that failed; `None` where it was not asked.
+    pub tls_errors: Option<f64>,
 }
 
 impl Reading {
@@ -285,6 +328,20 @@ impl Window {
         self.0.iter().map(|r| r.timeouts).sum()
     }
 
+    /// All failed connections to targets in it; `None` where a minute was not
+    /// asked for them.
+    #[must_use]
+    pub fn connection_errors(&self) -> Option<f64> {
+        self.0.iter().map(|r| r.connection_errors).sum()
+    }
+
+    /// All failed TLS handshakes with targets in it; `None` where a minute was
+    /// not asked for them.
+    #[must_use]
+    pub fn tls_errors(&self) -> Option<f64> {
+        self.0.iter().map(|r| r.tls_errors).sum()
+    }
+
     /// The share of its requests that were near misses or 504s.
     #[must_use]
     pub fn share_at_risk(&self) -> Option<f64> {
@@ -318,7 +375,17 @@ mod tests {
     use super::*;
 
     fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
-        Reading { minute: Minute(0), p50: None, p99, maximum, samples, near_misses: 0.0, timeouts }
+        Reading {
+            minute: Minute(0),
+            p50: None,
+            p99,
+            maximum,
+            samples,
+            near_misses: 0.0,
+            timeouts,
+            connection_errors: None,
+            tls_errors: None,
+        }
     }
 
     #[test]
@@ -347,7 +414,7 @@ mod tests {
 
     #[test]
     fn absence_is_zero_for_counters_and_nothing_for_measurements() {
-        let snapshot = Snapshot::quiet(Minute(10), Minute(12));
+        let snapshot = Snapshot::quiet(Minute(10), Minute(12), &[Signal::Samples]);
         let reading = snapshot.reading(Minute(11)).unwrap();
         assert_eq!((reading.samples, reading.p99), (0.0, None));
         assert_eq!(snapshot.reading(Minute(12)), None);
@@ -355,13 +422,13 @@ mod tests {
 
     #[test]
     fn what_is_outside_or_absurd_is_left_out() {
-        let mut snapshot = Snapshot::quiet(Minute(10), Minute(12));
+        let mut snapshot = Snapshot::quiet(Minute(10), Minute(12), &[Signal::Samples]);
         for (minute, value) in
             [(9, 1.0), (12, 1.0), (10, -1.0), (10, f64::NAN), (11, f64::INFINITY)]
         {
             snapshot.record(Signal::Timeouts, Minute(minute), value);
         }
-        assert_eq!(snapshot, Snapshot::quiet(Minute(10), Minute(12)));
+        assert_eq!(snapshot, Snapshot::quiet(Minute(10), Minute(12), &[Signal::Samples]));
     }
 
     #[test]

@@ -13,14 +13,16 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 
 /// Whose eyes to look with, and where.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
     /// The Region; `None` for the one of the standard chain.
     pub region: Option<String>,
@@ -31,12 +33,18 @@ pub struct Scope {
 }
 
 /// The start of every AWS configuration here: the standard chain of
-/// credentials and Regions, with limits on how long a call may take.
+/// credentials and Regions, the usual proxy variables (`HTTPS_PROXY`,
+/// `NO_PROXY`), and limits on how long a call may take.
 #[must_use]
 pub fn loader() -> ConfigLoader {
-    let http = aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .build_https();
+    let http = aws_smithy_http_client::Builder::new().build_with_connector_fn(|settings, parts| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(parts.and_then(RuntimeComponents::sleep_impl));
+        connector
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .build()
+    });
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .operation_attempt_timeout(Duration::from_secs(10))
@@ -161,7 +169,7 @@ impl Fault {
         let Self { action, .. } = self;
         match self.problem {
             Problem::Denied => format!("Allow {action}: `nearmiss iam-policy` prints the policy that is needed."),
-            Problem::Credentials => "Give the process credentials (environment, profile, or the role of the instance, task or pod), or renew them; `aws sts get-caller-identity` shows what the standard chain finds.".into(),
+            Problem::Credentials => "Give the process credentials (environment, profile, or the role of the instance, task or pod), or renew them; `aws sts get-caller-identity` shows what the standard chain finds. Where a role_arn is configured, allow sts:AssumeRole on it, and this identity in its trust policy.".into(),
             Problem::Throttled => "Wait; the next poll tries again. If it lasts, another client uses up the account's quota.".into(),
             Problem::Unreachable => format!("Check the network, the proxy and the Region: can this machine reach the endpoint of {} there?", service_of(action)),
             Problem::Refused => "Check the name, the ARN and the Region in the config.".into(),
@@ -200,7 +208,8 @@ fn of_code(code: &str) -> Option<Problem> {
         | "AccessDeniedException"
         | "AuthorizationError"
         | "AuthorizationErrorException"
-        | "UnauthorizedOperation" => Some(Problem::Denied),
+        | "UnauthorizedOperation"
+        | "KMSAccessDenied" => Some(Problem::Denied),
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"

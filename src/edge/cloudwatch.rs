@@ -7,7 +7,9 @@
 //! one metric are billed as one metric only there.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_cloudwatch::Client;
@@ -17,11 +19,15 @@ use aws_sdk_cloudwatch::types::{
 };
 use aws_smithy_types::DateTime;
 use futures::StreamExt;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tracing::warn;
 
-use super::aws::{Fault, Usage, region_of};
+use super::aws::{Fault, Problem, Usage, region_of};
+use super::time::Stopwatch;
 use crate::analysis::gateway::{Gateway, Row};
-use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::signal::{Minute, Signal, Snapshot};
+use crate::analysis::tier::Tier;
+use crate::config::Quotas;
 
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
@@ -40,6 +46,38 @@ const MOST_PAGES: usize = 200;
 pub struct CloudWatch {
     client: Client,
     region: String,
+    pace: Arc<Pace>,
+}
+
+/// Keeps below the quotas of an account in a Region, which others use too.
+#[derive(Debug)]
+struct Pace {
+    requests: DefaultDirectRateLimiter,
+    datapoints: DefaultDirectRateLimiter,
+    most_datapoints: NonZeroU32,
+}
+
+impl Pace {
+    fn of(quotas: &Quotas) -> Self {
+        let limiter = |per_second| RateLimiter::direct(Quota::per_second(per_second));
+        Self {
+            requests: limiter(quotas.requests_per_second),
+            datapoints: limiter(quotas.datapoints_per_second),
+            most_datapoints: quotas.datapoints_per_second,
+        }
+    }
+
+    /// Waits until a request for so many minutes of so many statistics may go.
+    /// CloudWatch counts what a request could return, not what it does; one that
+    /// could return more than a second's worth waits for a whole second.
+    async fn admit(&self, queries: usize, minutes: i64) {
+        let minutes = usize::try_from(minutes).unwrap_or(0);
+        let datapoints = u32::try_from(queries * minutes).unwrap_or(u32::MAX);
+        let datapoints = NonZeroU32::new(datapoints).unwrap_or(NonZeroU32::MIN);
+        self.requests.until_ready().await;
+        // More than fits is impossible: it is capped at what fits.
+        let _ = self.datapoints.until_n_ready(datapoints.min(self.most_datapoints)).await;
+    }
 }
 
 /// Which minutes of which gateway.
@@ -49,47 +87,92 @@ pub struct Ask {
     pub gateway: Arc<Gateway>,
     /// The first minute that is needed; more may be answered.
     pub from: Minute,
+    /// Which of its signals.
+    pub tier: Tier,
 }
 
 /// One gateway's minutes, or why there are none.
 pub type Answer = Result<Snapshot, Arc<Fault>>;
 
 impl CloudWatch {
-    /// A client for the account and Region of this configuration.
+    /// A client for the account and Region of this configuration, which keeps
+    /// to these quotas.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config), region: region_of(config) }
+    pub fn new(config: &SdkConfig, quota: &Quotas) -> Self {
+        Self {
+            client: Client::new(config),
+            region: region_of(config),
+            pace: Arc::new(Pace::of(quota)),
+        }
     }
 
     /// The minutes of each gateway up to before `end`, in the order of the asks.
-    pub async fn fetch(&self, asks: &[Ask], end: Minute) -> (Vec<Answer>, Usage) {
-        let batches = asks.chunk_by(|a, b| a.gateway.kind == b.gateway.kind).flat_map(|same| {
-            let queries = same.first().map_or(1, |ask| ask.gateway.kind.rows().len());
-            same.chunks(MOST_QUERIES / queries)
-        });
-        let requests = batches.map(|batch| self.fetch_batch(batch, end));
-        let mut answers = Vec::with_capacity(asks.len());
+    ///
+    /// What fails is asked again in smaller requests, so that one gateway's
+    /// trouble stays its own, as long as `deadline` allows; what was got by then
+    /// is kept.
+    pub async fn fetch(
+        &self,
+        asks: &[Ask],
+        end: Minute,
+        deadline: Duration,
+    ) -> (Vec<Answer>, Usage) {
+        let watch = Stopwatch::start();
+        let late = Arc::new(self.incomplete("not asked within the deadline".to_owned()));
+        let mut answers: Vec<Answer> = asks.iter().map(|_| Err(Arc::clone(&late))).collect();
+        let mut open: Vec<usize> = (0..asks.len()).collect();
         let mut usage = Usage::default();
-        let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
-        while let Some((batch, used)) = done.next().await {
-            answers.extend(batch);
-            usage.add(used);
+        for queries in [MOST_QUERIES, MOST_QUERIES / 10, 1] {
+            let batches = batches(&open, asks, queries);
+            let requests = batches.iter().map(|batch| {
+                let asks: Vec<&Ask> = batch.iter().map(|index| &asks[*index]).collect();
+                self.fetch_within(asks, end, deadline.saturating_sub(watch.elapsed()))
+            });
+            let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
+            let mut each = batches.iter();
+            while let (Some((got, used)), Some(batch)) = (done.next().await, each.next()) {
+                usage.add(used);
+                for (index, answer) in batch.iter().zip(got) {
+                    answers[*index] = answer;
+                }
+            }
+            open.retain(|index| {
+                answers[*index].as_ref().is_err_and(|fault| is_worth_another_try(fault))
+            });
+            if open.is_empty() || watch.elapsed() >= deadline {
+                break;
+            }
         }
         (answers, usage)
     }
 
-    async fn fetch_batch(&self, batch: &[Ask], end: Minute) -> (Vec<Answer>, Usage) {
+    async fn fetch_within(
+        &self,
+        batch: Vec<&Ask>,
+        end: Minute,
+        left: Duration,
+    ) -> (Vec<Answer>, Usage) {
+        if let Ok(done) = tokio::time::timeout(left, self.fetch_batch(&batch, end)).await {
+            return done;
+        }
+        let fault = Arc::new(self.incomplete("no whole answer within the deadline".to_owned()));
+        (batch.iter().map(|_| Err(Arc::clone(&fault))).collect(), Usage::default())
+    }
+
+    fn incomplete(&self, said: String) -> Fault {
+        Fault::incomplete(ACTION, &self.region, said)
+    }
+
+    async fn fetch_batch(&self, batch: &[&Ask], end: Minute) -> (Vec<Answer>, Usage) {
         let first = batch.iter().map(|ask| ask.from).min().unwrap_or(end);
-        let queries: Vec<_> =
-            batch.iter().enumerate().flat_map(|(i, a)| queries(i, &a.gateway)).collect();
+        let queries: Vec<_> = batch.iter().enumerate().flat_map(|(i, a)| queries(i, a)).collect();
         let mut usage = Usage::default();
         match self.pages(&queries, first, end, &mut usage).await {
             Ok(results) => {
                 let results = Results::of(results);
-                let answer = |(index, ask): (usize, &Ask)| {
-                    results
-                        .snapshot(index, &ask.gateway, first, end)
-                        .map_err(|said| Arc::new(Fault::incomplete(ACTION, &self.region, said)))
+                let answer = |(index, ask): (usize, &&Ask)| {
+                    let snapshot = results.snapshot(index, ask, first, end);
+                    snapshot.map_err(|said| Arc::new(self.incomplete(said)))
                 };
                 (batch.iter().enumerate().map(answer).collect(), usage)
             }
@@ -126,7 +209,7 @@ impl CloudWatch {
             }
         }
         let said = format!("the answer has more than {MOST_PAGES} pages");
-        Err(Fault::incomplete(ACTION, &self.region, said))
+        Err(self.incomplete(said))
     }
 
     async fn page(
@@ -137,6 +220,7 @@ impl CloudWatch {
         token: Option<String>,
         usage: &mut Usage,
     ) -> Result<GetMetricDataOutput, Fault> {
+        self.pace.admit(queries.len(), end.since(first)).await;
         let answer = self
             .client
             .get_metric_data()
@@ -156,6 +240,27 @@ impl CloudWatch {
     }
 }
 
+/// Asks of one kind and tier in requests of at most so many queries, and at
+/// least one gateway each.
+fn batches(open: &[usize], asks: &[Ask], queries: usize) -> Vec<Vec<usize>> {
+    let sort = |index: &usize| (asks[*index].gateway.kind, asks[*index].tier);
+    let mut open = open.to_vec();
+    open.sort_by_key(sort);
+    let same_sort = open.chunk_by(|a, b| sort(a) == sort(b));
+    let batches = same_sort.flat_map(|same| {
+        let (kind, tier) = sort(&same[0]); // a chunk has at least one
+        let each = kind.rows_for(tier).count();
+        same.chunks((queries / each).max(1))
+    });
+    batches.map(<[usize]>::to_vec).collect()
+}
+
+/// Whether a smaller request could fare better. Where the identity, the network
+/// or the quota is at fault, it could not.
+fn is_worth_another_try(fault: &Fault) -> bool {
+    matches!(fault.problem, Problem::Refused | Problem::Failed | Problem::Incomplete)
+}
+
 /// What one request with these queries is billed as: each metric once for every
 /// five of its statistics.
 fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
@@ -171,8 +276,9 @@ fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
     statistics.values().map(|n| n.div_ceil(STATISTICS_PER_METRIC) as u64).sum()
 }
 
-fn queries(index: usize, gateway: &Gateway) -> impl Iterator<Item = MetricDataQuery> {
-    gateway.kind.rows().iter().map(move |row| {
+fn queries(index: usize, ask: &Ask) -> impl Iterator<Item = MetricDataQuery> {
+    let gateway = &ask.gateway;
+    gateway.kind.rows_for(ask.tier).map(move |row| {
         let dimension = Dimension::builder()
             .name(gateway.kind.dimension())
             .value(&gateway.id.dimension)
@@ -225,12 +331,14 @@ impl Results {
     fn snapshot(
         &self,
         index: usize,
-        gateway: &Gateway,
+        ask: &Ask,
         first: Minute,
         end: Minute,
     ) -> Result<Snapshot, String> {
-        let mut snapshot = Snapshot::quiet(first, end);
-        for row in gateway.kind.rows() {
+        let rows = || ask.gateway.kind.rows_for(ask.tier);
+        let asked: Vec<Signal> = rows().map(|row| row.signal).collect();
+        let mut snapshot = Snapshot::quiet(first, end, &asked);
+        for row in rows() {
             for (minute, value) in self.complete(index, row)? {
                 snapshot.record(row.signal, *minute, *value);
             }

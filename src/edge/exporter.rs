@@ -19,7 +19,7 @@ use super::aws::Usage;
 use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::Ledger;
+use crate::analysis::ledger::{Ledger, Minutes};
 
 /// What the page says of one gateway.
 #[derive(Debug, Clone, Copy)]
@@ -95,12 +95,8 @@ const GATEWAY: &[Row] = &[
     ),
     gauge(
         "nearmiss_data_timestamp_seconds",
-        "Unix time at the end of the minute that the gauges show: the newest one with requests of the last three, else the newest. Without data it stays where it was.",
-        |s| {
-            Some(number(
-                s.report.map_or(s.ledger.unassessed.start(), |report| report.shown.minute.end()),
-            ))
-        },
+        "Unix time at the end of the newest minute that had data. It stays while there is no traffic, and while CloudWatch is late.",
+        |s| Some(number(s.ledger.newest_data?.end())),
     ),
     gauge(
         "nearmiss_episode_severity",
@@ -117,7 +113,7 @@ const GATEWAY: &[Row] = &[
     ),
     counter(
         "nearmiss_near_misses_total",
-        "Requests answered later than nearmiss_near_seconds and no later than nearmiss_timeout_seconds, each settled minute counted once.",
+        "Requests answered later than nearmiss_near_seconds and, unless the load balancer itself waits longer, no later than nearmiss_timeout_seconds; each settled minute counted once.",
         |s| Some(count(s.ledger.totals.near_misses)),
     ),
     counter(
@@ -125,7 +121,28 @@ const GATEWAY: &[Row] = &[
         "Requests that the load balancer answered with 504 (HTTPCode_ELB_504_Count), each settled minute counted once.",
         |s| Some(count(s.ledger.totals.timeouts)),
     ),
+    counter(
+        "nearmiss_late_revisions_total",
+        "Minutes that CloudWatch changed after they were counted. Should they rise, raise [poll] settle.",
+        |s| Some(count(s.ledger.minutes.revised)),
+    ),
 ];
+
+/// What became of a gateway's minutes, by state.
+const MINUTES: (&str, &str) = (
+    "nearmiss_minutes_total",
+    "Minutes by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), lost (CloudWatch no longer had them).",
+);
+
+fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
+    let Minutes { settled, idle, lost, .. } = series.ledger.minutes;
+    let gateway = series.gateway;
+    [("settled", settled), ("idle", idle), ("lost", lost)].into_iter().map(|(state, minutes)| {
+        let mut labels = labels(gateway);
+        labels.push(label("state", state));
+        metric(MetricType::COUNTER, labels, count(minutes))
+    })
+}
 
 /// The gateway's other names, to join with.
 const INFO: (&str, &str) = (
@@ -300,6 +317,8 @@ impl Exporter {
                 .filter_map(|s| Some(metric(row.kind, labels(s.gateway), (row.read)(s)?)));
             append(&mut page, row.name, row.help, row.kind, metrics.collect());
         }
+        let minutes = all.iter().flat_map(minutes).collect();
+        append(&mut page, MINUTES.0, MINUTES.1, MetricType::COUNTER, minutes);
         append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, all.iter().map(info).collect());
         for row in DETECTOR {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));

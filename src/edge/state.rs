@@ -110,6 +110,22 @@ impl StateFile {
         }
     }
 
+    /// Whether it could be written: makes and removes a file beside it.
+    ///
+    /// # Errors
+    /// When the directory is not there or does not allow it.
+    pub fn probe(&self) -> Result<(), StateError> {
+        let made = tempfile::NamedTempFile::new_in(self.directory());
+        made.map(drop).map_err(|source| StateError::Write { path: self.path.clone(), source })
+    }
+
+    fn directory(&self) -> &Path {
+        match self.path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        }
+    }
+
     /// Replaces the file.
     ///
     /// # Errors
@@ -120,10 +136,7 @@ impl StateFile {
     }
 
     fn replace(&self, gateways: &Ledgers) -> io::Result<()> {
-        let directory = match self.path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => parent,
-            _ => Path::new("."),
-        };
+        let directory = self.directory();
         let bytes = serde_json::to_vec(&Written { version: VERSION, gateways })?;
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(&bytes)?;

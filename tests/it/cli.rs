@@ -126,12 +126,14 @@ fn check_names_what_is_missing() {
     let path = config(
         directory.path(),
         "[[gateway]]\nload_balancer = \"checkout\"\n[[gateway]]\nload_balancer = \"no-such\"\n\
-         [sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:no-such\"\n",
+         [sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:no-such\"\n\
+         [state]\npath = \"state.json\"\n",
     );
     let endpoint = format!("http://{address}");
     let run = |arguments: &[&str]| {
         program()
             .env("AWS_ENDPOINT_URL", &endpoint)
+            .current_dir(directory.path())
             .args(["check", "--config", &path])
             .args(arguments)
             .output()
@@ -273,7 +275,7 @@ fn completions_and_help_come_for_every_command() {
         let out = output(&["completions", shell]);
         assert!(text(&out.stdout).contains("iam-policy"), "{shell}");
     }
-    for command in ["run", "check", "iam-policy", "demo", "sim", "completions"] {
+    for command in ["run", "check", "iam-policy", "cost", "demo", "sim", "completions"] {
         assert_eq!(output(&[command, "--help"]).status.code(), Some(0), "{command}");
     }
     assert!(text(&output(&["--help"]).stdout).contains("Examples:"));

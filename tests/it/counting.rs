@@ -7,7 +7,7 @@ use proptest::prelude::*;
 /// Minute `m` has `m` requests, so that a minute that is missed or counted
 /// twice changes the sum.
 fn snapshot(first: i64, end: i64) -> Snapshot {
-    let mut snapshot = Snapshot::quiet(Minute(first), Minute(end));
+    let mut snapshot = Snapshot::quiet(Minute(first), Minute(end), &Signal::ALL);
     for minute in first..end {
         let requests = f64::from(i32::try_from(minute).unwrap());
         snapshot.record(Signal::Samples, Minute(minute), requests);
@@ -70,5 +70,55 @@ proptest! {
             let minutes = u64::try_from((ledger.uncounted.0 - start - 1).max(0)).unwrap();
             prop_assert_eq!(ledger.totals, Totals { requests: counted, near_misses: minutes, timeouts: 0 });
         }
+    }
+}
+
+/// What CloudWatch shows at a time when it lags behind by `lag` minutes.
+fn published(truth: &[u32], first: i64, end: i64, lag: i64) -> Snapshot {
+    let mut snapshot = Snapshot::quiet(Minute(first), Minute(end), &Signal::ALL);
+    for minute in first.max(0)..(end - lag) {
+        let Some(requests) = usize::try_from(minute).ok().and_then(|m| truth.get(m)) else { break };
+        if *requests > 0 {
+            snapshot.record(Signal::Samples, Minute(minute), f64::from(*requests));
+        }
+    }
+    snapshot
+}
+
+proptest! {
+    #[test]
+    fn a_cloudwatch_that_lags_behind_is_waited_for(
+        truth in prop::collection::vec(0..4u32, 200),
+        lags in prop::collection::vec(0..9i64, 200),
+    ) {
+        let mut ledger = Ledger::starting(Minute(20));
+        for now in 21..190i64 {
+            let lag = if now < 170 { lags[usize::try_from(now).unwrap()] } else { 0 };
+            let first = ledger.needs_from(15);
+            let snapshot = published(&truth, first.0, now, lag);
+            ledger.unassessed = Minute(now);
+            ledger.count(&snapshot, Minute(now - 1));
+        }
+        let end = usize::try_from(ledger.uncounted.0).unwrap();
+        let counted: u64 = truth[21..end].iter().map(|n| u64::from(*n)).sum();
+        prop_assert_eq!(ledger.totals.requests, counted);
+        prop_assert!(end >= 178, "still waiting at {}", end);
+        prop_assert_eq!(ledger.minutes.settled + ledger.minutes.idle, u64::try_from(end - 21).unwrap());
+    }
+}
+
+#[test]
+fn what_changes_after_it_was_counted_is_noticed_once_and_not_counted_again() {
+    let mut ledger = Ledger::starting(Minute(0));
+    let mut snapshot = Snapshot::quiet(Minute(0), Minute(5), &Signal::ALL);
+    for minute in 0..5 {
+        snapshot.record(Signal::Samples, Minute(minute), 10.0);
+    }
+    ledger.count(&snapshot, Minute(4));
+    assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 0));
+    snapshot.record(Signal::Samples, Minute(2), 12.0);
+    for _ in 0..2 {
+        ledger.count(&snapshot, Minute(4));
+        assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 1));
     }
 }

@@ -14,10 +14,10 @@ fn read(name: &str) -> String {
 
 /// What a config says, but for the values that have no default.
 fn compared(config: &Config) -> String {
-    let Config { http, poll, discovery, detector, alert, state, gateways, .. } = config;
+    let Config { http, poll, quota, discovery, detector, alert, state, gateways, .. } = config;
     let gateway = &gateways[0];
     format!(
-        "{http:#?}{poll:#?}{discovery:#?}{detector:#?}{alert:#?}{state:#?}{:?}{:?}{:?}{:?}",
+        "{http:#?}{poll:#?}{quota:#?}{discovery:#?}{detector:#?}{alert:#?}{state:#?}{:?}{:?}{:?}{:?}",
         gateway.kind, gateway.timeout, gateway.near, gateway.tags
     )
 }

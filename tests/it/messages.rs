@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nearmiss::analysis::Notice;
-use nearmiss::analysis::alert::{Episode, Reason};
+use nearmiss::analysis::alert::{Episode, Evidence, Reason};
 use nearmiss::analysis::detector::{Rule, Severity};
 use nearmiss::analysis::gateway::{Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::message::Message;
@@ -29,21 +29,19 @@ fn notice(name: &str, why: &str, reason: Reason) -> Notice {
         last_breach: began.plus(30),
         severity: Severity::Warning,
         rules: [(Rule::NearMiss, began)].into(),
+        evidence: Evidence {
+            rule: Rule::NearMiss,
+            why: why.into(),
+            value: Some(0.017),
+            threshold: 0.01,
+        },
         quiet_minutes: 0,
         ended: None,
         requests: 60_123,
         near_misses: 812,
         timeouts: 4,
     };
-    Notice {
-        gateway: Arc::new(gateway),
-        at: began,
-        reason,
-        episode,
-        rule: Rule::NearMiss,
-        why: why.into(),
-        figures: Some((0.017, 0.01)),
-    }
+    Notice { gateway: Arc::new(gateway), at: began, reason, episode }
 }
 
 #[test]

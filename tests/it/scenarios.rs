@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use nearmiss::analysis::gateway::Kind;
+use nearmiss::analysis::tier::Tier;
+use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::Usage;
 use nearmiss::edge::elb::Elb;
 use nearmiss::edge::state::StateFile;
@@ -126,8 +129,8 @@ async fn counters_equal_the_truth(scenario: &str, seed: u64, faults: &str) {
     let world = World::of(scenario, seed, faults).await;
     let mut daemon = world.daemon(ALL).await;
     let mut first_counted = BTreeMap::new();
-    // Ten minutes more: what a failed poll missed, a later one has read by then.
-    for minute in SCRIPT.start..SCRIPT.end + 10 {
+    // Twenty minutes more: what a failed poll missed, or may be late, is read by then.
+    for minute in SCRIPT.start..SCRIPT.end + 20 {
         poll(&mut daemon, minute..minute + 1).await;
         for (key, ledger) in StateFile::new(&world.state()).load().unwrap() {
             first_counted.entry(key).or_insert(ledger.uncounted.0);
@@ -236,20 +239,58 @@ async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
     assert!(metric(&explicit, "nearmiss_target_response_p99_seconds", "checkout").is_some());
 }
 
-#[tokio::test]
-async fn two_metrics_are_billed_for_a_gateway_and_a_poll() {
+/// A fleet without a sick member, and its daemon after so many minutes of polls.
+async fn calm_fleet(load_balancers: usize, minutes: i64) -> (World, Daemon) {
     let world = World::with(Setup {
         scenario: "fleet".into(),
         seed: 1,
         start: START,
         region: REGION.into(),
         account: ACCOUNT.into(),
-        load_balancers: Some(200),
+        load_balancers: Some(load_balancers),
         faults: "".parse().unwrap(),
     })
     .await;
     let mut daemon = world.daemon(ALL).await;
-    poll(&mut daemon, 0..3).await;
+    poll(&mut daemon, 0..minutes).await;
+    (world, daemon)
+}
+
+#[tokio::test]
+async fn a_calm_day_costs_less_than_two_alarms_and_what_was_predicted() {
+    let (_world, daemon) = calm_fleet(5, 1440).await;
+    let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    let a_month = billed / 5.0 * 30.0 * 0.01 / 1000.0;
+    assert!(a_month <= 0.20, "${a_month:.3} per load balancer and month");
+    let predicted = nearmiss::cost::per_month(&world_poll(), Kind::Alb, Tier::Calm, 0.01).dollars;
+    let difference = (a_month - predicted).abs() / predicted;
+    assert!(difference < 0.02, "metered ${a_month:.4}, predicted ${predicted:.4}");
+}
+
+fn world_poll() -> nearmiss::config::Poll {
+    nearmiss::config::Poll::default()
+}
+
+#[tokio::test]
+async fn a_fleet_of_calm_gateways_takes_turns() {
+    let (_world, mut daemon) = calm_fleet(200, 10).await;
     assert_eq!(metric(&daemon, "nearmiss_gateways", ""), Some(200.0));
-    assert_eq!(metric(&daemon, "nearmiss_billed_metrics_requested_total", ""), Some(1200.0));
+    let mut before = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    for minute in 10..15 {
+        poll(&mut daemon, minute..minute + 1).await;
+        let now = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+        assert!((40.0..240.0).contains(&(now - before)), "minute {minute}: {}", now - before);
+        before = now;
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_below_the_load_balancers_own_counts_what_comes_after_it_too() {
+    let world = World::of("slow_burn", 7, "").await;
+    let gateway = "[[gateway]]\nload_balancer = \"checkout\"\ntimeout = \"30s\"\n";
+    let mut daemon = world.daemon(gateway).await;
+    poll(&mut daemon, 0..30).await;
+    let told = world.told();
+    assert!(told[0].contains("[WARNING] checkout: requests come close"), "{told:#?}");
+    assert!(told[0].as_str() < "2026-01-05T09:18Z", "earlier than with 60 s: {told:#?}");
 }

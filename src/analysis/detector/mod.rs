@@ -16,8 +16,11 @@ use super::signal::Window;
 pub use near_miss::NearMiss;
 pub use timeouts::Timeouts;
 
-/// The longest window that a detector may ask for, minutes.
+/// The window that a detector is given, minutes.
 pub const LONGEST_WINDOW: u32 = 15;
+/// How much of it a detector may judge, minutes: the rest is there to compare
+/// the traffic with.
+pub const LONGEST_EVALUATION: u32 = 10;
 
 /// Which rule spoke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,6 +149,9 @@ fn traffic_words(window: &Window, length: u32) -> String {
         Some(factor) if factor > 1.5 => {
             format!("Traffic is {factor:.1}x that of the {before} min before: a spike.")
         }
+        Some(factor) if factor < 0.7 => {
+            format!("Traffic has fallen to {factor:.1}x that of the {before} min before.")
+        }
         Some(factor) => format!(
             "Traffic is normal ({factor:.1}x the {before} min before): a capacity warning, not a spike."
         ),
@@ -154,9 +160,11 @@ fn traffic_words(window: &Window, length: u32) -> String {
 
 /// A count of minutes that a detector may use.
 fn check_window(name: &str, minutes: u32) -> Result<(), String> {
-    if (1..=LONGEST_WINDOW).contains(&minutes) {
+    if (1..=LONGEST_EVALUATION).contains(&minutes) {
         Ok(())
     } else {
-        Err(format!("expected {name} between 1 and {LONGEST_WINDOW} (minutes), found {minutes}"))
+        Err(format!(
+            "expected {name} between 1 and {LONGEST_EVALUATION} (minutes), found {minutes}"
+        ))
     }
 }

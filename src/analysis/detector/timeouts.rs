@@ -104,23 +104,44 @@ impl Timeouts {
     }
 }
 
-/// What the latency of the answered requests says about the 504s. The p99 of
-/// the answered is used as it was observed: here the point is that it is blind.
+/// What the rest of the window says about the 504s. The p99 of the answered
+/// requests is used as it was observed: here the point is that it is blind.
 fn cause(gateway: &Gateway, recent: &Window) -> String {
-    let near = recent.near_misses();
-    if near >= 0.1 * recent.timeouts() {
+    let (near, timeouts) = (recent.near_misses(), recent.timeouts());
+    let timeout = gateway.timeout.seconds;
+    let explains = |errors: &f64| *errors >= 0.5 * timeouts;
+    if let Some(errors) = recent.connection_errors().filter(explains) {
+        return format!(
+            "{} connections to targets failed in the same time (limit 10 s): the targets are unreachable, not slow.",
+            count(errors)
+        );
+    }
+    if let Some(errors) = recent.tls_errors().filter(explains) {
+        return format!(
+            "{} TLS handshakes with targets failed in the same time (limit 10 s): look at the targets' TLS, not at their speed.",
+            count(errors)
+        );
+    }
+    if near >= 0.1 * timeouts {
         return format!(
             "{} more were answered in the last {} before the {} timeout: the targets are too slow.",
             count(near),
-            seconds(gateway.timeout.seconds - gateway.near_seconds()),
-            seconds(gateway.timeout.seconds),
+            seconds(timeout - gateway.near_seconds()),
+            seconds(timeout),
         );
     }
     let Some(p99) = recent.readings().iter().filter_map(|r| r.p99).reduce(f64::max) else {
         return "No target answered any request.".to_owned();
     };
+    if p99 >= gateway.near_seconds() {
+        return format!("The answered requests are slow as well (p99 {}).", seconds(p99));
+    }
+    let unreachable = match recent.connection_errors() {
+        Some(_) => "",
+        None => "the targets may be unreachable (connect timeout, 10 s), or ",
+    };
     format!(
-        "Requests that were answered are not slow (p99 {}): the targets may be unreachable (connect timeout, 10 s), or some requests hang.",
+        "Requests that were answered are not slow (p99 {}): {unreachable}some requests hang.",
         seconds(p99)
     )
 }
