@@ -30,8 +30,8 @@
 //! - [`sim`] knows nothing of the rest: it is a witness, written from AWS's
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
-//!   [`edge::aws`], but no sibling.
-//! - [`daemon`], [`discovery`] and [`check`] join them; [`demo`] joins `daemon`
+//!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
+//! - [`daemon`], [`discovery`], [`check`], [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
 //!   and `sim`.
 //!
 //! # Invariants
@@ -65,6 +65,15 @@
 //!   what was answered and what was not.
 //! - **One episode per gateway**, with all its rules, because nobody wants two
 //!   threads about one load balancer.
+//! - **Calm gateways are read every few minutes** ([`analysis::tier`]), because
+//!   CloudWatch bills requests and not minutes. Nothing is skipped by that.
+//! - **Empty after traffic may be late.** A complete answer without datapoints
+//!   looks the same when nobody came and when CloudWatch lags; such minutes are
+//!   neither assessed nor counted until a later one has data, or ten minutes.
+//! - **Near misses have an upper bound only at the idle timeout.** Samples above
+//!   it are legitimate (uploads, Lambda), and no 504 may be counted twice. A
+//!   configured timeout below it is somebody else's limit, and what comes after
+//!   it is late.
 //! - **A near miss needs survivors.** Requests that fail to connect after 10 s
 //!   leave no slow neighbours; so a minute counts as near only if at least a
 //!   tenth of what is at risk was answered.

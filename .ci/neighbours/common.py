@@ -304,6 +304,11 @@ class Daemon(Child):
         return self.page()
 
 
+def epoch_minute(text):
+    """What nearmiss writes as an epoch minute."""
+    return int(datetime.datetime.fromisoformat(text).timestamp()) // 60
+
+
 def utc(minute):
     """An epoch minute as nearmiss writes it."""
     return datetime.datetime.fromtimestamp(minute * 60, datetime.UTC).strftime("%Y-%m-%dT%H:%MZ")

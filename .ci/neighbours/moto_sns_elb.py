@@ -202,11 +202,11 @@ def main():
           [news["reason"], news["severity"], news["gateway"]["name"], news["gateway"]["region"],
            news["gateway"]["dimension"], news["timeout_seconds"]],
           ["firing", "critical", NAME, common.REGION, arn.split(":loadbalancer/")[1], IDLE_TIMEOUT])
-    at = int(datetime.datetime.fromisoformat(news["at"]).timestamp()) // 60
-    truth = sim.truth(NAME, at - 4, at + 1)
-    told = news["episode"]["timeouts"], news["value"]
-    equal("its figures are the truth's: 504s in its minute and in its window of 5 min",
-          told, (truth[-1]["elb_504"], sum(r["elb_504"] for r in truth)))
+    at, began = (common.epoch_minute(text) for text in (news["at"], news["episode"]["began"]))
+    claim("its episode began in the ten minutes that led to it", at - 9 <= began <= at, (at - 9, at), began)
+    sums = [sum(r["elb_504"] for r in sim.truth(NAME, first, at + 1)) for first in (began, at - 4)]
+    equal("its figures are the truth's: 504s since it began, and in its window of 5 min",
+          [news["episode"]["timeouts"], news["value"]], sums)
 
 
 main()

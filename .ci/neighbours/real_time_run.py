@@ -216,7 +216,9 @@ def end(story, fired, first):
     equal("after 15 quiet minutes the end is told", story.short()[2:], [("resolved", "critical", last + 15)])
     episode = told[2][4]["episode"]
     equal("of the same episode", episode["id"], fired[3])
-    truth = common.totals(story.sim.truth(NAME, story.start + first, story.start + last + 16))
+    began = common.epoch_minute(episode["began"])
+    claim("it began in the ten minutes that led to it", first - 9 <= began - story.start <= first, first, began)
+    truth = common.totals(story.sim.truth(NAME, began, story.start + last + 16))
     equal("its figures are the truth of the whole episode, downtimes included",
           {COUNTERS[k]: episode[k] for k in COUNTERS}, truth)
     story.daemon.kill()

@@ -20,6 +20,7 @@ use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::{Ledger, Minutes};
+use crate::analysis::tier::Tier;
 
 /// What the page says of one gateway.
 #[derive(Debug, Clone, Copy)]
@@ -99,6 +100,16 @@ const GATEWAY: &[Row] = &[
         |s| Some(number(s.ledger.newest_data?.end())),
     ),
     gauge(
+        "nearmiss_read_timestamp_seconds",
+        "Unix time up to which the gateway's minutes were read and assessed. Calm gateways are read every few minutes, and minutes that may be late are waited for.",
+        |s| Some(number(s.ledger.unassessed.start())),
+    ),
+    gauge(
+        "nearmiss_gateway_stirring",
+        "1 if the gateway is read every minute because something stirs in it, 0 if it is calm.",
+        |s| Some(f64::from(u8::from(s.report?.tier == Tier::Stirring))),
+    ),
+    gauge(
         "nearmiss_episode_severity",
         "Severity of the open episode: 0 none, 1 info, 2 warning, 3 critical.",
         |s| {
@@ -130,8 +141,8 @@ const GATEWAY: &[Row] = &[
 
 /// What became of a gateway's minutes, by state.
 const MINUTES: (&str, &str) = (
-    "nearmiss_minutes_total",
-    "Minutes by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), lost (CloudWatch no longer had them).",
+    "nearmiss_datapoints_total",
+    "One-minute datapoints by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), lost (CloudWatch no longer had them).",
 );
 
 fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {

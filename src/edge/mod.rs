@@ -1,7 +1,7 @@
 //! The edges: one file for each neighbour of the program. Only these touch the
 //! world. They know the types of [`crate::analysis`] and their own section of
-//! the config, and none of them knows a sibling - but for [`aws`], the ground
-//! on which everything that talks to AWS stands.
+//! the config, and none of them knows a sibling - but for [`aws`] and [`time`],
+//! the ground on which the others stand.
 
 pub mod aws;
 pub mod cloudwatch;
