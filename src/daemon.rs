@@ -79,6 +79,9 @@ pub struct Daemon {
     state: StateFile,
     ledgers: Ledgers,
     reports: HashMap<String, Report>,
+    /// The last reports of gateways that are no longer watched, until the end
+    /// of their episodes is told.
+    departed: HashMap<String, Report>,
     discovered: Option<i64>,
     troubles: Troubles,
     listener: Option<TcpListener>,
@@ -106,6 +109,7 @@ impl Daemon {
             state,
             ledgers,
             reports: HashMap::new(),
+            departed: HashMap::new(),
             discovered: None,
             troubles: Troubles::default(),
             listener: Some(listener),
@@ -246,7 +250,9 @@ impl Daemon {
         let watched: HashSet<String> =
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
         self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
-        self.reports.retain(|key, _| watched.contains(key));
+        let gone = self.reports.extract_if(|key, _| !watched.contains(key));
+        self.departed.extend(gone);
+        self.departed.retain(|key, _| !watched.contains(key));
         for (before, account) in before.iter().zip(&self.accounts) {
             tell_changes(before, &account.gateways);
         }
@@ -304,6 +310,7 @@ impl Daemon {
             }
         }
         let mut delivery = Delivery::default();
+        self.close_departed(&mut delivery, usage).await;
         for (minute, gateways) in due {
             let recent = end.since(minute) <= RECENT_MINUTES;
             let mut reports = Vec::new();
@@ -323,6 +330,19 @@ impl Daemon {
             }
         }
         self.troubles.tell("delivery", delivery.failed);
+    }
+
+    /// Tells the end of episodes whose gateway is gone.
+    async fn close_departed(&mut self, delivery: &mut Delivery, usage: &mut Usage) {
+        for (key, mut report) in std::mem::take(&mut self.departed) {
+            let Some(ledger) = self.ledgers.get_mut(&key) else { continue };
+            ledger.records.iter_mut().for_each(|record| record.episode.abandon());
+            report.records.clone_from(&ledger.records);
+            self.deliver(&key, &report, delivery, usage).await;
+            if self.ledgers.get(&key).is_some_and(|ledger| !ledger.records.is_empty()) {
+                self.departed.insert(key, report);
+            }
+        }
     }
 
     fn gateways(&self) -> Vec<Arc<Gateway>> {

@@ -38,6 +38,10 @@ pub struct Episode {
     pub quiet_minutes: u32,
     /// The last of those minutes, once there were enough of them.
     pub ended: Option<Minute>,
+    /// It ended because its gateway is no longer watched, and not because it
+    /// recovered.
+    #[serde(default)]
+    pub abandoned: bool,
     /// Requests since it began.
     pub requests: u64,
     /// Near misses since it began.
@@ -115,6 +119,7 @@ impl Episode {
             evidence: Evidence::of(verdict),
             quiet_minutes: 0,
             ended: None,
+            abandoned: false,
             requests: 0,
             near_misses: 0,
             timeouts: 0,
@@ -122,6 +127,14 @@ impl Episode {
         let before = readings.len() - 1; // the last minute is counted as every later one is
         readings[first.min(before)..before].iter().for_each(|reading| episode.count(reading));
         Some(episode)
+    }
+
+    /// Ends it without a recovery: nobody looks any more.
+    pub fn abandon(&mut self) {
+        if self.is_open() {
+            self.ended = Some(self.last_breach);
+            self.abandoned = true;
+        }
     }
 
     fn count(&mut self, reading: &Reading) {

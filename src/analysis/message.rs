@@ -80,15 +80,19 @@ fn bounded(notice: &Notice) -> Notice {
 #[must_use]
 pub fn summary(episode: &Episode) -> String {
     let minutes = episode.last_breach.since(episode.began) + 1;
+    let end = if episode.abandoned {
+        "Then the load balancer was deleted, or the config no longer selects it.".to_owned()
+    } else {
+        format!("The last {} min with requests were quiet.", episode.quiet_minutes)
+    };
     format!(
-        "It lasted {minutes} min, from {} to {}; the worst was {}. Since it began, {} of {} requests were near misses and {} ended in 504. The last {} min with requests were quiet.",
+        "It lasted {minutes} min, from {} to {}; the worst was {}. Since it began, {} of {} requests were near misses and {} ended in 504. {end}",
         episode.began,
         episode.last_breach,
         episode.severity,
         count_of(episode.near_misses),
         count_of(episode.requests),
         count_of(episode.timeouts),
-        episode.quiet_minutes,
     )
 }
 
@@ -123,6 +127,12 @@ fn title(notice: &Notice) -> String {
         Reason::Firing | Reason::Escalated => {
             let severity = notice.episode.severity.name().to_uppercase();
             format!("[{severity}] {name}: {}", notice.rule().headline())
+        }
+        Reason::Resolved if notice.episode.abandoned => {
+            format!(
+                "[CLOSED] {name}: no longer watched, last seen when {}",
+                notice.rule().headline()
+            )
         }
         Reason::Resolved => format!("[RESOLVED] {name}: {} no more", notice.rule().headline()),
     }

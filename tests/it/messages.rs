@@ -37,6 +37,7 @@ fn notice(name: &str, why: &str, reason: Reason) -> Notice {
         },
         quiet_minutes: 0,
         ended: None,
+        abandoned: false,
         requests: 60_123,
         near_misses: 812,
         timeouts: 4,

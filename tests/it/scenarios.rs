@@ -109,6 +109,21 @@ async fn an_episode_that_nobody_could_be_told_of_is_told_afterwards() {
 }
 
 #[tokio::test]
+async fn the_episode_of_a_load_balancer_that_is_deleted_is_closed() {
+    let mut world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    poll(&mut daemon, 0..25).await;
+    assert_eq!(world.told().len(), 1, "the warning");
+    world.becomes("connection_failures").await;
+    poll(&mut daemon, 25..32).await;
+    let told = world.told();
+    let closed = |line: &&String| line.contains("[CLOSED] checkout");
+    assert_eq!(told.iter().filter(closed).count(), 1, "{told:#?}");
+    assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), None);
+    assert_eq!(metric(&daemon, "nearmiss_gateway_up", "payments"), Some(1.0));
+}
+
+#[tokio::test]
 async fn what_sns_refused_is_sent_by_a_later_poll() {
     let (_, expected) = told("slow_burn", 7).await;
     let world = World::of("slow_burn", 7, "sns_down=12").await;

@@ -1,5 +1,6 @@
 //! A daemon and a simulated AWS, joined by nothing but the wire.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,8 +10,9 @@ use aws_credential_types::Credentials;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
-use nearmiss::sim::{Setup, Sim, Truth};
+use nearmiss::sim::{Faults, Setup, Sim, Truth};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub const START: i64 = 1_767_603_600; // 2026-01-05T09:00:00Z
@@ -22,7 +24,9 @@ pub struct World {
     pub sim: Sim,
     pub base: SdkConfig,
     pub directory: tempfile::TempDir,
+    address: SocketAddr,
     stop: CancellationToken,
+    serving: JoinHandle<()>,
 }
 
 impl Drop for World {
@@ -48,9 +52,10 @@ impl World {
     pub async fn with(setup: Setup) -> Self {
         let sim = Sim::new(setup).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = format!("http://{address}");
         let stop = CancellationToken::new();
-        tokio::spawn(sim.clone().serve(listener, stop.clone()));
+        let serving = tokio::spawn(sim.clone().serve(listener, stop.clone()));
         let base = aws::loader()
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
@@ -58,7 +63,27 @@ impl World {
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
             .load()
             .await;
-        Self { sim, base, directory: tempfile::tempdir().unwrap(), stop }
+        Self { sim, base, directory: tempfile::tempdir().unwrap(), address, stop, serving }
+    }
+
+    /// From now on the same account is in another scenario: its load balancers
+    /// are gone, and others are there.
+    pub async fn becomes(&mut self, scenario: &str) {
+        self.stop.cancel();
+        (&mut self.serving).await.unwrap();
+        let setup = Setup {
+            scenario: scenario.into(),
+            seed: 1,
+            start: START,
+            region: REGION.into(),
+            account: ACCOUNT.into(),
+            load_balancers: None,
+            faults: Faults::default(),
+        };
+        self.sim = Sim::new(setup).unwrap();
+        self.stop = CancellationToken::new();
+        let listener = TcpListener::bind(self.address).await.unwrap();
+        self.serving = tokio::spawn(self.sim.clone().serve(listener, self.stop.clone()));
     }
 
     pub fn state(&self) -> PathBuf {
