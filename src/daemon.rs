@@ -421,8 +421,10 @@ impl Daemon {
             .collect();
         let pending: usize = series.iter().map(|s| s.ledger.pending()).sum();
         self.exporter.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        let metrics = self.exporter.render(&series);
         self.pages.send_replace(Arc::new(Page {
-            metrics: self.exporter.render(&series).into(),
+            gzip: http::gzip(metrics.as_bytes()),
+            metrics: metrics.into(),
             fresh_until: self.fresh_until,
             alive_until: Some(self.patience(now)),
         }));

@@ -5,13 +5,16 @@
 //! header, the time for everything, and the number of connections.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -40,6 +43,8 @@ const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 pub struct Page {
     /// The metrics.
     pub metrics: Bytes,
+    /// The same, compressed with gzip: once per poll, and not per scrape.
+    pub gzip: Bytes,
     /// Until when the data counts as fresh (seconds since the Unix epoch);
     /// `None` before the first good poll.
     pub fresh_until: Option<i64>,
@@ -103,7 +108,7 @@ fn answer(request: &Request<Incoming>, page: &Page, now: i64) -> Response<Full<B
         return refused;
     }
     match request.uri().path() {
-        "/metrics" => response(StatusCode::OK, METRICS, page.metrics.clone()),
+        "/metrics" => metrics(request, page),
         "/healthz" => match page.alive_until {
             Some(until) if now > until => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "no poll has ended for too long\n")
@@ -123,6 +128,34 @@ fn answer(request: &Request<Incoming>, page: &Page, now: i64) -> Response<Full<B
         ),
         _ => text(StatusCode::NOT_FOUND, "there are /metrics, /healthz and /readyz\n"),
     }
+}
+
+fn metrics(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
+    let takes_gzip = request.headers().get_all(ACCEPT_ENCODING).iter().any(|value| {
+        let mut encodings = value.to_str().unwrap_or_default().split(',').map(str::trim);
+        encodings.any(|encoding| encoding == "gzip" || encoding.starts_with("gzip;q=1"))
+    });
+    let (body, encoding) = if takes_gzip && !page.gzip.is_empty() {
+        (&page.gzip, Some(HeaderValue::from_static("gzip")))
+    } else {
+        (&page.metrics, None)
+    };
+    let mut response = response(StatusCode::OK, METRICS, body.clone());
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+    if let Some(encoding) = encoding {
+        response.headers_mut().insert(CONTENT_ENCODING, encoding);
+    }
+    response
+}
+
+/// Compressed fast rather than small: a page repeats itself so much that the
+/// fast way already leaves a few percent of it.
+#[must_use]
+pub fn gzip(text: &[u8]) -> Bytes {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to memory does not fail; an empty result means "not compressed".
+    let compressed = encoder.write_all(text).and_then(|()| encoder.finish());
+    compressed.unwrap_or_default().into()
 }
 
 fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {

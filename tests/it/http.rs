@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use nearmiss::edge::http::{Page, serve};
+use nearmiss::edge::http::{Page, gzip, serve};
 use nearmiss::edge::time::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -34,10 +34,14 @@ async fn server() -> Server {
 
 impl Server {
     async fn ask(&self, request: &str) -> String {
+        String::from_utf8(self.ask_bytes(request).await).unwrap()
+    }
+
+    async fn ask_bytes(&self, request: &str) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
         answer
     }
 
@@ -54,6 +58,7 @@ async fn it_is_ready_while_the_data_is_fresh() {
     for (until, status) in [(1000, "200"), (999, "503")] {
         server.pages.send_replace(Arc::new(Page {
             metrics: "a_metric 1\n".into(),
+            gzip: gzip(b"a_metric 1\n"),
             fresh_until: Some(until),
             alive_until: Some(until),
         }));
@@ -61,6 +66,15 @@ async fn it_is_ready_while_the_data_is_fresh() {
         assert!(ready.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {ready}");
         let alive = server.get("/healthz").await;
         assert!(alive.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {alive}");
+    }
+    for (accepted, compressed) in [("gzip", true), ("br, gzip;q=1.0", true), ("gzip;q=0", false)] {
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nhost: a\r\naccept-encoding: {accepted}\r\n\r\n");
+        let answer = server.ask_bytes(&request).await;
+        let is_gzip = answer.windows(2).any(|pair| pair == [0x1f, 0x8b]);
+        assert_eq!(is_gzip, compressed, "{accepted}");
+        let said = String::from_utf8_lossy(&answer).contains("content-encoding: gzip");
+        assert_eq!(said, compressed, "{accepted}");
     }
     let page = server.get("/metrics").await;
     assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
