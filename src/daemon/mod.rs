@@ -5,7 +5,10 @@
 //! the order of time, so that a late poll, a missed tick or a restart makes no
 //! difference to what is found - only to when.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod plan;
+mod said;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,30 +17,22 @@ use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::info;
 
-use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::Ledger;
 use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::tier::Tier;
-use crate::analysis::{Notice, Report, assess};
+use crate::analysis::{Report, assess};
 use crate::config::Config;
 use crate::discovery::{self, Account, Trouble};
-use crate::edge::aws::{self, Fault, Problem, Usage};
-use crate::edge::cloudwatch::{Answer, Ask};
+use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::sink::Sink;
 use crate::edge::state::{Ledgers, StateError, StateFile};
 use crate::edge::time::{Clock, Stopwatch, Ticks};
+use plan::{Fetched, RETENTION_MINUTES, asks};
+use said::{Delivery, Troubles, tell_changes};
 
-/// At most so many minutes of a gateway are read at once; a longer gap is closed
-/// stretch by stretch.
-const MOST_MINUTES: i64 = 180;
-/// CloudWatch keeps one-minute data for 15 days; what is older than that by the
-/// time it is asked for would look empty, so an hour is left.
-const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.
 const RECENT_MINUTES: i64 = 15;
@@ -428,146 +423,6 @@ impl Daemon {
             fresh_until: self.fresh_until,
             alive_until: Some(self.patience(now)),
         }));
-    }
-}
-
-/// What a poll got from CloudWatch, by the keys of gateways.
-#[derive(Debug, Default)]
-struct Fetched {
-    snapshots: BTreeMap<String, Snapshot>,
-    failed: BTreeSet<String>,
-    faults: BTreeMap<String, Arc<Fault>>,
-}
-
-impl Fetched {
-    fn enter(&mut self, gateway: &Gateway, answer: Answer) {
-        match answer {
-            Ok(snapshot) => {
-                self.snapshots.insert(gateway.id.key(), snapshot);
-            }
-            Err(fault) => {
-                self.failed.insert(gateway.id.key());
-                self.faults.insert(fault.to_string(), fault);
-            }
-        }
-    }
-
-    fn outcome(&self) -> &'static str {
-        match (self.snapshots.is_empty(), self.failed.is_empty()) {
-            (_, true) => "ok",
-            (false, false) => "partial",
-            (true, false) => "failed",
-        }
-    }
-}
-
-/// How the notifications of a poll fare.
-#[derive(Debug, Default)]
-struct Delivery {
-    failed: Vec<String>,
-    given_up: bool,
-}
-
-impl Delivery {
-    /// A message that was refused is no reason to hold back the others; a
-    /// receiver that cannot be reached is.
-    fn enter(&mut self, notice: &Notice, fault: &Fault) {
-        self.given_up = fault.problem != Problem::Refused;
-        self.failed.push(format!(
-            "{fault}. The next poll will tell that {} is {}. {}",
-            notice.gateway.id.name,
-            notice.reason.name(),
-            fault.advice()
-        ));
-    }
-}
-
-/// What to ask for, by the minute up to which: gateways that lag behind are
-/// read in stretches. One without a report is new, or its last answer failed:
-/// then nothing says that it is calm.
-fn asks(
-    gateways: &[Arc<Gateway>],
-    ledgers: &mut Ledgers,
-    reports: &HashMap<String, Report>,
-    calm_every: i64,
-    end: Minute,
-) -> BTreeMap<Minute, Vec<Ask>> {
-    let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
-    for gateway in gateways {
-        let key = gateway.id.key();
-        let tier = reports.get(&key).map_or(Tier::Stirring, |report| report.tier);
-        let ledger = ledgers.entry(key.clone()).or_insert_with(|| Ledger::starting(end.plus(-1)));
-        let kept = end.plus(-RETENTION_MINUTES);
-        let lost = ledger.skip_to(kept);
-        if lost > 0 {
-            warn!(gateway = gateway.id.name, minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
-        }
-        if tier.is_due(calm_every, &key, ledger.unassessed, end) {
-            let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
-            let from = ledger.needs_from(LONGEST_WINDOW).max(kept);
-            asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from, tier });
-        }
-    }
-    asks
-}
-
-/// What is wrong at present, by theme; each trouble is said once when it
-/// begins and once when it ends.
-#[derive(Debug, Default)]
-struct Troubles(HashMap<&'static str, BTreeSet<String>>);
-
-impl Troubles {
-    fn tell(&mut self, theme: &'static str, now: impl IntoIterator<Item = String>) {
-        let now: BTreeSet<String> = now.into_iter().collect();
-        let before = self.0.entry(theme).or_default();
-        for trouble in now.difference(before) {
-            error!(theme, "{trouble}");
-        }
-        if now.is_empty() && !before.is_empty() {
-            info!(theme, "all is well again");
-        }
-        *before = now;
-    }
-}
-
-/// New and gone gateways, changed timeouts, timeouts that are not the config's.
-fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
-    let known: HashMap<_, _> = before.iter().map(|gateway| (&gateway.id, gateway)).collect();
-    for gateway in after {
-        let name = &gateway.id.name;
-        let old = known.get(&gateway.id);
-        match old {
-            None => info!(
-                gateway = name,
-                region = gateway.id.region,
-                timeout = gateway.timeout.seconds,
-                "watching"
-            ),
-            Some(old) if old.timeout.seconds.total_cmp(&gateway.timeout.seconds).is_ne() => {
-                info!(
-                    gateway = name,
-                    before = old.timeout.seconds,
-                    now = gateway.timeout.seconds,
-                    "the timeout has changed"
-                );
-            }
-            Some(_) => {}
-        }
-        let told = old.and_then(|old| old.timeout.mismatch());
-        if let Some(idle) = gateway.timeout.mismatch()
-            && told != Some(idle)
-        {
-            warn!(
-                gateway = name,
-                configured = gateway.timeout.seconds,
-                idle_timeout = idle,
-                "the load balancer's idle timeout is not the configured timeout; the configured one is used"
-            );
-        }
-    }
-    let left: BTreeSet<_> = after.iter().map(|gateway| &gateway.id).collect();
-    for gateway in before.iter().filter(|gateway| !left.contains(&gateway.id)) {
-        info!(gateway = gateway.id.name, region = gateway.id.region, "no longer watching");
     }
 }
 

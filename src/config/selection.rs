@@ -1,0 +1,143 @@
+//! `[[gateway]]`: which load balancers to watch, with which eyes and timeout.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::Deserialize;
+
+use super::names::{LoadBalancer, RoleArn};
+use crate::analysis::gateway::Kind;
+use crate::analysis::quantity::{Ratio, Span};
+
+/// `[[gateway]]`: one load balancer, or all that match.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "RawSelection")]
+pub struct Selection {
+    /// What kind of gateway.
+    pub kind: Kind,
+    /// Which ones, by name or identity.
+    pub load_balancer: LoadBalancer,
+    /// Which ones, by tags: all of these must be there.
+    pub tags: BTreeMap<String, String>,
+    /// Their Region; `None` for the one of the standard AWS chain.
+    pub region: Option<String>,
+    /// The role to read them with; `None` for the daemon's own identity.
+    pub role_arn: Option<RoleArn>,
+    /// The role's external id.
+    pub external_id: Option<String>,
+    /// Where the timeout comes from.
+    pub timeout: TimeoutSetting,
+    /// The near ratio.
+    pub near: Ratio,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawSelection {
+    #[serde(default = "alb")]
+    kind: Kind,
+    load_balancer: Option<LoadBalancer>,
+    #[serde(default)]
+    tags: BTreeMap<String, String>,
+    region: Option<String>,
+    role_arn: Option<RoleArn>,
+    external_id: Option<String>,
+    #[serde(default)]
+    timeout: TimeoutSetting,
+    #[serde(default = "near_default")]
+    near: Ratio,
+}
+
+fn alb() -> Kind {
+    Kind::Alb
+}
+
+fn near_default() -> Ratio {
+    Ratio::try_from(0.8).unwrap_or_else(|_| unreachable!("0.8 is a ratio"))
+}
+
+impl TryFrom<RawSelection> for Selection {
+    type Error = String;
+
+    fn try_from(raw: RawSelection) -> Result<Self, String> {
+        if raw.load_balancer.is_none() && raw.tags.is_empty() {
+            return Err("expected load_balancer = \"...\" (an ARN, a name or a pattern) or tags = { key = \"value\" }, found neither".into());
+        }
+        if raw.external_id.is_some() && raw.role_arn.is_none() {
+            return Err("expected role_arn beside external_id: it is the role's condition".into());
+        }
+        if raw.near.get() > 0.99 {
+            return Err(format!("expected near up to 0.99, found {}", raw.near.get()));
+        }
+        let load_balancer = raw.load_balancer.unwrap_or(LoadBalancer::any()?);
+        let region = match (&load_balancer, raw.region) {
+            (LoadBalancer::Arn(arn), Some(region)) if arn.region != region => {
+                return Err(format!(
+                    "expected region = \"{}\", which is the ARN's, or none, found \"{region}\"",
+                    arn.region
+                ));
+            }
+            (LoadBalancer::Arn(arn), _) => Some(arn.region.clone()),
+            (_, region) => region,
+        };
+        Ok(Self {
+            kind: raw.kind,
+            load_balancer,
+            tags: raw.tags,
+            region,
+            role_arn: raw.role_arn,
+            external_id: raw.external_id,
+            timeout: raw.timeout,
+            near: raw.near,
+        })
+    }
+}
+
+impl Selection {
+    /// Whether everything about it stands in the config, so that Elastic Load
+    /// Balancing need not be asked: the dimension value, and the timeout.
+    #[must_use]
+    pub fn is_explicit(&self) -> bool {
+        let known = matches!(self.load_balancer, LoadBalancer::Arn(_) | LoadBalancer::Dimension(_));
+        known && self.tags.is_empty() && matches!(self.timeout, TimeoutSetting::Fixed(_))
+    }
+}
+
+/// As a person would name it.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "load_balancer \"{}\"", self.load_balancer)?;
+        for (key, value) in &self.tags {
+            write!(f, ", tag {key}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// `timeout`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub enum TimeoutSetting {
+    /// The load balancer's own idle timeout, followed when it changes.
+    #[default]
+    Auto,
+    /// This one, whatever the load balancer says.
+    Fixed(Span),
+}
+
+impl TryFrom<String> for TimeoutSetting {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        match Span::try_from(text) {
+            Ok(span) if span.get().as_secs() == 0 => {
+                Err("expected a timeout of at least 1s".into())
+            }
+            Ok(span) => Ok(Self::Fixed(span)),
+            Err(problem) => Err(format!("{problem}; or \"auto\"")),
+        }
+    }
+}

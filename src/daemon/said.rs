@@ -1,0 +1,91 @@
+//! What the daemon says in its log: changes of state, each once.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use tracing::{error, info, warn};
+
+use crate::analysis::Notice;
+use crate::analysis::gateway::Gateway;
+use crate::edge::aws::{Fault, Problem};
+
+/// How the notifications of a poll fare.
+#[derive(Debug, Default)]
+pub(super) struct Delivery {
+    pub(super) failed: Vec<String>,
+    pub(super) given_up: bool,
+}
+
+impl Delivery {
+    /// A message that was refused is no reason to hold back the others; a
+    /// receiver that cannot be reached is.
+    pub(super) fn enter(&mut self, notice: &Notice, fault: &Fault) {
+        self.given_up = fault.problem != Problem::Refused;
+        self.failed.push(format!(
+            "{fault}. The next poll will tell that {} is {}. {}",
+            notice.gateway.id.name,
+            notice.reason.name(),
+            fault.advice()
+        ));
+    }
+}
+
+/// What is wrong at present, by theme; each trouble is said once when it
+/// begins and once when it ends.
+#[derive(Debug, Default)]
+pub(super) struct Troubles(HashMap<&'static str, BTreeSet<String>>);
+
+impl Troubles {
+    pub(super) fn tell(&mut self, theme: &'static str, now: impl IntoIterator<Item = String>) {
+        let now: BTreeSet<String> = now.into_iter().collect();
+        let before = self.0.entry(theme).or_default();
+        for trouble in now.difference(before) {
+            error!(theme, "{trouble}");
+        }
+        if now.is_empty() && !before.is_empty() {
+            info!(theme, "all is well again");
+        }
+        *before = now;
+    }
+}
+
+/// New and gone gateways, changed timeouts, timeouts that are not the config's.
+pub(super) fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
+    let known: HashMap<_, _> = before.iter().map(|gateway| (&gateway.id, gateway)).collect();
+    for gateway in after {
+        let name = &gateway.id.name;
+        let old = known.get(&gateway.id);
+        match old {
+            None => info!(
+                gateway = name,
+                region = gateway.id.region,
+                timeout = gateway.timeout.seconds,
+                "watching"
+            ),
+            Some(old) if old.timeout.seconds.total_cmp(&gateway.timeout.seconds).is_ne() => {
+                info!(
+                    gateway = name,
+                    before = old.timeout.seconds,
+                    now = gateway.timeout.seconds,
+                    "the timeout has changed"
+                );
+            }
+            Some(_) => {}
+        }
+        let told = old.and_then(|old| old.timeout.mismatch());
+        if let Some(idle) = gateway.timeout.mismatch()
+            && told != Some(idle)
+        {
+            warn!(
+                gateway = name,
+                configured = gateway.timeout.seconds,
+                idle_timeout = idle,
+                "the load balancer's idle timeout is not the configured timeout; the configured one is used"
+            );
+        }
+    }
+    let left: BTreeSet<_> = after.iter().map(|gateway| &gateway.id).collect();
+    for gateway in before.iter().filter(|gateway| !left.contains(&gateway.id)) {
+        info!(gateway = gateway.id.name, region = gateway.id.region, "no longer watching");
+    }
+}
