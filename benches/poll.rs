@@ -1,4 +1,5 @@
 //! What one poll costs at 1,000 and 10,000 load balancers: time, and memory.
+//! Every load balancer is read in every poll, as if something stirred in each.
 //!
 //! `cargo bench --bench poll` prints a table. The daemon is the real one; the
 //! simulator answers from another process, so that its work is not counted.
@@ -53,7 +54,9 @@ async fn measure(load_balancers: u32, empty: f64) {
         .load()
         .await;
     let text = format!(
-        "[http]\nlisten = \"127.0.0.1:0\"\n[discovery]\nrefresh = \"1d\"\n[[gateway]]\nload_balancer = \"*\"\n\
+        "[http]\nlisten = \"127.0.0.1:0\"\n[poll]\ncalm_every = \"1m\"\n\
+         [quota]\nrequests_per_second = 1000\ndatapoints_per_second = 10000000\n\
+         [discovery]\nrefresh = \"1d\"\n[[gateway]]\nload_balancer = \"*\"\n\
          [state]\npath = \"{}\"\n",
         directory.path().join("state.json").display()
     );
