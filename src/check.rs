@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::ledger::Ledger;
-use crate::analysis::quantity::{count, percent, seconds};
+use crate::analysis::quantity::{Span, count, percent, seconds};
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::config::{Config, State};
 use crate::discovery::Account;
-use crate::edge::aws::{self, Fault, Usage, region_of};
+use crate::edge::aws::{self, Fault, region_of};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::elb;
 use crate::edge::sink::{GET_TOPIC, SnsTopic};
@@ -103,7 +103,7 @@ pub async fn online(config: &Config, base: &SdkConfig, clock: Clock) -> Outcome 
     checks.push(state(config));
     checks.push(identity(base).await);
     for mut account in Account::of_config(config, base).await {
-        checks.extend(of_account(&mut account, config.poll.deadline.get(), clock).await);
+        checks.extend(of_account(&mut account, config.poll.deadline, clock).await);
     }
     if let Some(sns) = &config.sink.sns {
         checks.push(match SnsTopic::connect(sns, base).await.look().await {
@@ -152,9 +152,8 @@ async fn identity(base: &SdkConfig) -> Finding {
     }
 }
 
-async fn of_account(account: &mut Account, deadline: Duration, clock: Clock) -> Vec<Finding> {
-    let mut usage = Usage::default();
-    let troubles = account.refresh(&mut usage).await;
+async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<Finding> {
+    let (troubles, usage) = account.refresh_within(deadline).await;
     let mut findings: Vec<Finding> = troubles
         .iter()
         .map(|trouble| match trouble {
@@ -172,7 +171,7 @@ async fn of_account(account: &mut Account, deadline: Duration, clock: Clock) -> 
             let worked = *outcome == "ok" && *action != elb::DESCRIBE;
             worked.then(|| Finding::good(action, format!("{calls} calls")))
         }));
-        findings.push(metrics(account, deadline, clock).await);
+        findings.push(metrics(account, deadline.get(), clock).await);
     }
     findings
 }

@@ -100,7 +100,7 @@ impl Account {
         accounts
     }
 
-    /// Looks again, but no longer than this. See [`Account::refresh`].
+    /// Looks again, but no longer than this.
     pub async fn refresh_within(&mut self, deadline: Span) -> (Vec<Trouble>, Usage) {
         let mut usage = Usage::default();
         let region = self.region.clone();
@@ -114,7 +114,7 @@ impl Account {
 
     /// Looks again. What could not be found out comes back; what was known
     /// before and could not be read again stays.
-    pub async fn refresh(&mut self, usage: &mut Usage) -> Vec<Trouble> {
+    async fn refresh(&mut self, usage: &mut Usage) -> Vec<Trouble> {
         if self.region.is_empty() {
             let selections = self.selections.iter();
             return selections.map(|s| Trouble::NoRegion { selection: s.to_string() }).collect();

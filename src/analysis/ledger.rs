@@ -34,6 +34,10 @@ pub struct Ledger {
     pub newest_data: Option<Minute>,
     /// Episodes that go on, or of which somebody must still be told.
     pub records: Vec<Record>,
+    /// The end of what was read last. It is past `unassessed` while minutes are
+    /// held back that may be late: those need no reading of their own.
+    #[serde(skip)]
+    read: Option<Minute>,
     /// The newest counted minutes, oldest first: requests and 504s.
     #[serde(skip)]
     remembered: VecDeque<(Minute, u64, u64)>,
@@ -76,6 +80,7 @@ impl Ledger {
             minutes: Minutes::default(),
             newest_data: None,
             records: Vec::new(),
+            read: None,
             remembered: VecDeque::new(),
         }
     }
@@ -85,6 +90,12 @@ impl Ledger {
     #[must_use]
     pub fn needs_from(&self, window: u32) -> Minute {
         self.unassessed.plus(1 - i64::from(window)).min(self.uncounted)
+    }
+
+    /// The first minute that was not read yet.
+    #[must_use]
+    pub fn unread(&self) -> Minute {
+        self.read.map_or(self.unassessed, |read| read.max(self.unassessed))
     }
 
     /// Enters what was delivered: an episode whose end was told is forgotten.
@@ -108,6 +119,7 @@ impl Ledger {
     /// that may be late: neither is skipped.
     pub fn count(&mut self, snapshot: &Snapshot, settled: Minute) {
         self.notice_revisions(snapshot);
+        self.read = Some(snapshot.end());
         self.newest_data = snapshot.last_active().max(self.newest_data);
         while self.uncounted < settled
             && let Some(reading) = snapshot.reading(self.uncounted)

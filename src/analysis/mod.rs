@@ -57,7 +57,8 @@ pub struct Notice {
 
 /// Assesses one minute of one gateway: the detectors look at the window that
 /// ends with it, and the episodes move on by it. `None` when the snapshot does
-/// not reach that minute, or when the minute may yet get data.
+/// not reach that minute, or when the minute may yet get data: after traffic, that
+/// is; a window without any is judged as it is.
 #[must_use]
 pub fn assess(
     gateway: &Arc<Gateway>,
@@ -67,8 +68,10 @@ pub fn assess(
     snapshot: &Snapshot,
     minute: Minute,
 ) -> Option<Report> {
-    let reading =
-        snapshot.reading(minute).filter(|_| !snapshot.may_be_late(minute, snapshot.end()))?;
+    let reading = snapshot.reading(minute)?;
+    if snapshot.last_active().is_some() && snapshot.may_be_late(minute, snapshot.end()) {
+        return None;
+    }
     let window = snapshot.window(minute, LONGEST_WINDOW);
     let mut newest = window.readings().iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);

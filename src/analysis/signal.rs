@@ -123,7 +123,7 @@ pub enum Missing {
     Absent,
 }
 
-/// An empty minute after traffic is held back until a later minute has data, or
+/// An empty minute is held back until a later minute has data, or
 /// for so long.
 const HELD_BACK_MINUTES: i64 = 10;
 
@@ -181,13 +181,13 @@ impl Snapshot {
         minutes.into_iter().find(|reading| reading.requests() > 0.0).map(|reading| reading.minute)
     }
 
-    /// Whether this minute may yet get data: it and all after it are empty,
-    /// while there was traffic before, and it is only a short time past. An
-    /// answer that is complete and empty looks the same when CloudWatch lags.
+    /// Whether this minute may yet get data: it and all after it are empty, and
+    /// it is only a short time past. An answer that is complete and empty looks
+    /// the same when CloudWatch lags.
     #[must_use]
     pub fn may_be_late(&self, minute: Minute, now: Minute) -> bool {
         let active = self.last_active();
-        active.is_some_and(|active| active < minute) && now.since(minute) <= HELD_BACK_MINUTES
+        active.is_none_or(|active| active < minute) && now.since(minute) <= HELD_BACK_MINUTES
     }
 
     /// What is known of one minute; `None` outside the snapshot.

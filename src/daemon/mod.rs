@@ -397,13 +397,13 @@ impl Daemon {
         self.troubles.tell("state", saved.err().map(|error| aws::chain(&error)));
     }
 
-    /// Renders the page. After the state was saved: a counter that was seen in
-    /// a scrape must not fall back when the daemon is killed and starts again.
     /// Until when the next poll must have ended.
     fn patience(&self, now: i64) -> i64 {
         now + seconds(STALE_AFTER + self.config.poll.schedule.pause_after(now))
     }
 
+    /// Renders the page. After the state was saved: a counter that was seen in
+    /// a scrape must not fall back when the daemon is killed and starts again.
     fn publish(&self, now: i64) {
         let gateways = self.gateways();
         let series: Vec<Series> = gateways

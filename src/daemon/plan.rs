@@ -72,7 +72,7 @@ pub(super) fn asks(
         if lost > 0 {
             warn!(gateway = gateway.id.name, minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
         }
-        if tier.is_due(calm_every, &key, ledger.unassessed, end) {
+        if tier.is_due(calm_every, &key, ledger.unread(), end) {
             let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
             let from = ledger.needs_from(LONGEST_WINDOW).max(kept);
             asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from, tier });

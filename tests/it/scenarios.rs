@@ -287,6 +287,16 @@ fn world_poll() -> nearmiss::config::Poll {
 }
 
 #[tokio::test]
+async fn a_calm_gateway_with_little_traffic_is_not_read_more_often() {
+    let world = World::of("quiet_night", 7, "").await;
+    let gateway = "[[gateway]]\nload_balancer = \"*\"\ntimeout = \"300s\"\n";
+    let mut daemon = world.daemon(gateway).await;
+    poll(&mut daemon, 0..240).await;
+    let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    assert!(billed <= f64::from(2 * (240 / 5 + 3)), "{billed} metrics in four hours");
+}
+
+#[tokio::test]
 async fn a_fleet_of_calm_gateways_takes_turns() {
     let (_world, mut daemon) = calm_fleet(200, 10).await;
     assert_eq!(metric(&daemon, "nearmiss_gateways", ""), Some(200.0));
