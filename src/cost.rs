@@ -1,30 +1,40 @@
 //! What CloudWatch will charge: predicted from the same tables that the queries
 //! are made of.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
 
-use crate::analysis::gateway::Kind;
+use crate::analysis::gateway::{Detail, Kind};
 use crate::analysis::tier::Tier;
 use crate::config::Poll;
 
 /// AWS bills by the month; here it has thirty days.
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;
 
-/// What a number of gateways costs in a month.
+/// What all gateways cost in a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Prediction {
-    /// How many gateways.
-    pub gateways: u64,
     /// Dollars per 1,000 metrics requested.
     pub price_per_1000: f64,
-    /// One gateway, all month calm.
-    pub calm: Month,
-    /// One gateway, all month stirring.
-    pub stirring: Month,
+    /// Gateways that are read alike.
+    pub fleets: Vec<Fleet>,
     /// All gateways, if so many percent of the time something stirs.
     pub total: Vec<Share>,
+}
+
+/// Gateways of one kind and detail.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fleet {
+    /// How many.
+    pub gateways: u64,
+    /// Whether they have a histogram.
+    pub histogram: bool,
+    /// One of them, all month calm.
+    pub calm: Month,
+    /// One of them, all month stirring.
+    pub stirring: Month,
 }
 
 /// One gateway in a month.
@@ -49,50 +59,72 @@ pub struct Share {
 
 /// What one gateway costs in a month of one tier.
 #[must_use]
-pub fn per_month(poll: &Poll, kind: Kind, tier: Tier, price_per_1000: f64) -> Month {
+pub fn per_month(
+    poll: &Poll,
+    (kind, detail): (Kind, Detail),
+    tier: Tier,
+    price_per_1000: f64,
+) -> Month {
     let every = match tier {
         Tier::Calm => poll.calm_every.minutes(),
         Tier::Stirring => 1,
     };
     let by_tier = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
     let polls = by_tier.min(poll.schedule.ticks_per_day() * 30);
-    let metrics_per_poll = kind.billed_metrics(tier);
+    let metrics_per_poll = kind.billed_metrics(tier, detail);
     #[allow(clippy::cast_precision_loss)] // a month has few polls
     let dollars = (polls * metrics_per_poll) as f64 * price_per_1000 / 1000.0;
     Month { polls, metrics_per_poll, dollars }
 }
 
-/// What so many gateways cost.
+/// What these gateways cost.
 #[must_use]
-pub fn predict(poll: &Poll, kind: Kind, gateways: u64, price_per_1000: f64) -> Prediction {
-    let of = |tier| per_month(poll, kind, tier, price_per_1000);
-    let (calm, stirring) = (of(Tier::Calm), of(Tier::Stirring));
-    #[allow(clippy::cast_precision_loss)] // for people
-    let all = gateways as f64;
-    let share = |share: f64| Share {
-        stirring: share,
-        dollars: all * (calm.dollars * (1.0 - share) + stirring.dollars * share),
+pub fn predict(
+    poll: &Poll,
+    gateways: &BTreeMap<(Kind, Detail), u64>,
+    price_per_1000: f64,
+) -> Prediction {
+    let fleet = |(&which, &gateways): (&(Kind, Detail), &u64)| {
+        let of = |tier| per_month(poll, which, tier, price_per_1000);
+        let histogram = which.1 == Detail::Histogram;
+        Fleet { gateways, histogram, calm: of(Tier::Calm), stirring: of(Tier::Stirring) }
     };
-    let total = [0.0, 0.05, 0.2, 1.0].map(share).to_vec();
-    Prediction { gateways, price_per_1000, calm, stirring, total }
+    let fleets: Vec<Fleet> = gateways.iter().map(fleet).collect();
+    let total = [0.0, 0.05, 0.2, 1.0]
+        .map(|stirring| Share {
+            stirring,
+            dollars: fleets.iter().map(|f| f.dollars(stirring)).sum(),
+        })
+        .to_vec();
+    Prediction { price_per_1000, fleets, total }
+}
+
+impl Fleet {
+    /// What all cost when something stirs in them for this share of the time.
+    fn dollars(&self, stirring: f64) -> f64 {
+        #[allow(clippy::cast_precision_loss)] // for people
+        let gateways = self.gateways as f64;
+        gateways * (self.calm.dollars * (1.0 - stirring) + self.stirring.dollars * stirring)
+    }
 }
 
 impl fmt::Display for Prediction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "CloudWatch GetMetricData, 30 days, ${} per 1,000 metrics:",
-            self.price_per_1000
-        )?;
-        for (name, month) in [("calm", self.calm), ("stirring", self.stirring)] {
-            let Month { polls, metrics_per_poll, dollars } = month;
-            writeln!(
-                f,
-                "  one gateway, {name:<8}  {polls:>6} requests x {metrics_per_poll} metrics  ${dollars:.2}"
-            )?;
+        let Self { price_per_1000, fleets, total } = self;
+        writeln!(f, "CloudWatch GetMetricData, 30 days, ${price_per_1000} per 1,000 metrics:")?;
+        for Fleet { gateways, histogram, calm, stirring } in fleets {
+            let with = if *histogram { " with a histogram" } else { "" };
+            writeln!(f, "{gateways} gateways{with}; one of them,")?;
+            for (name, month) in [("calm", calm), ("stirring", stirring)] {
+                let Month { polls, metrics_per_poll, dollars } = month;
+                writeln!(
+                    f,
+                    "  {name:<8}  {polls:>6} requests x {metrics_per_poll} metrics  ${dollars:.2}"
+                )?;
+            }
         }
-        writeln!(f, "{} gateways, when something stirs in", self.gateways)?;
-        for Share { stirring, dollars } in &self.total {
+        writeln!(f, "All of them, when something stirs in")?;
+        for Share { stirring, dollars } in total {
             writeln!(f, "  {:>3.0} % of the time           ${dollars:.2}", stirring * 100.0)?;
         }
         write!(f, "nearmiss_billed_metrics_requested_total counts what is really requested.")

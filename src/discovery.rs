@@ -232,7 +232,16 @@ impl Account {
             dimension: found.arn.dimension.clone(),
         };
         let timeout = Timeout { seconds, idle_timeout: idle };
-        Ok((Gateway { id, kind: selection.kind, timeout, near: selection.near.get() }, fault))
+        Ok((
+            Gateway {
+                id,
+                kind: selection.kind,
+                timeout,
+                near: selection.near.get(),
+                detail: selection.detail,
+            },
+            fault,
+        ))
     }
 
     fn known_idle_timeout(&self, dimension: &str) -> Option<f64> {
@@ -254,6 +263,7 @@ impl Account {
             kind: selection.kind,
             timeout: Timeout { seconds: span.get().as_secs_f64(), idle_timeout: None },
             near: selection.near.get(),
+            detail: selection.detail,
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use nearmiss::analysis::gateway::Kind;
+use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::config::{Config, RoleArn};
 use nearmiss::daemon::Daemon;
 use nearmiss::demo::{Demo, DemoError};
@@ -295,10 +296,13 @@ async fn predict_cost(
     format: Format,
 ) -> Ending {
     let gateways = match gateways {
-        Some(gateways) => gateways,
+        Some(gateways) => {
+            let dearest = config.gateways.iter().map(|s| (s.kind, s.detail)).max();
+            dearest.map(|which| (which, gateways)).into_iter().collect()
+        }
         None => count_gateways(config).await?,
     };
-    let prediction = cost::predict(&config.poll, Kind::Alb, gateways, price);
+    let prediction = cost::predict(&config.poll, &gateways, price);
     match format {
         Format::Text => print(&prediction.to_string()),
         Format::Json => print(&serde_json::to_string_pretty(&prediction).unwrap_or_default()),
@@ -306,16 +310,18 @@ async fn predict_cost(
     Ok(ExitCode::SUCCESS)
 }
 
-/// How many gateways the config selects at present.
-async fn count_gateways(config: &Config) -> Result<u64, Failure> {
+/// How many gateways the config selects at present, by how they are read.
+async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>, Failure> {
     let base = aws::loader().load().await;
-    let mut gateways = 0;
+    let mut gateways = BTreeMap::new();
     for mut account in Account::of_config(config, &base).await {
         let (troubles, _) = account.refresh_within(config.poll.deadline).await;
         if let Some(trouble) = troubles.first() {
             return Err(Failure::Failed(trouble.to_string()));
         }
-        gateways += account.gateways.len() as u64;
+        for gateway in &account.gateways {
+            *gateways.entry((gateway.kind, gateway.detail)).or_default() += 1;
+        }
     }
     Ok(gateways)
 }

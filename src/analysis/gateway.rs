@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::histogram;
 use super::signal::Signal;
 use super::tier::Tier;
 
@@ -45,24 +46,36 @@ impl Kind {
     /// Where each signal comes from. Rows of one metric stand together: they
     /// must travel in one request to be billed as one metric.
     #[must_use]
-    pub fn rows(self) -> &'static [Row] {
-        match self {
-            Self::Alb => ALB,
+    pub fn rows(self, detail: Detail) -> &'static [Row] {
+        match (self, detail) {
+            (Self::Alb, Detail::Figures) => ALB,
+            (Self::Alb, Detail::Histogram) => ALB_HISTOGRAM,
         }
     }
 
     /// The rows that a tier needs.
-    pub fn rows_for(self, tier: Tier) -> impl Iterator<Item = &'static Row> {
-        self.rows().iter().filter(move |row| row.tier <= tier)
+    pub fn rows_for(self, tier: Tier, detail: Detail) -> impl Iterator<Item = &'static Row> {
+        self.rows(detail).iter().filter(move |row| row.tier <= tier)
     }
 
     /// The metrics that CloudWatch bills for one request of a tier: each once
     /// for every five of its statistics.
     #[must_use]
-    pub fn billed_metrics(self, tier: Tier) -> u64 {
-        let metrics: Vec<&str> = self.rows_for(tier).map(|row| row.metric).collect();
+    pub fn billed_metrics(self, tier: Tier, detail: Detail) -> u64 {
+        let metrics: Vec<&str> = self.rows_for(tier, detail).map(|row| row.metric).collect();
         metrics.chunk_by(|a, b| a == b).map(|statistics| statistics.len().div_ceil(5) as u64).sum()
     }
+}
+
+/// How much of the latency is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Detail {
+    /// Percentiles and the count of near misses: one metric.
+    #[default]
+    Figures,
+    /// A histogram instead of the count of near misses, which is the difference
+    /// of two of its buckets: three metrics.
+    Histogram,
 }
 
 /// One signal of one kind of gateway in CloudWatch's words.
@@ -88,6 +101,8 @@ pub enum Stat {
     /// load balancer itself waits longer than `T`, there is no upper bound: what
     /// comes after `T` is late for whoever set it, and leaves a sample.
     CountNearTimeout,
+    /// `TC(:b)`: the count of samples up to the bucket bound of this number.
+    CountWithin(u8),
 }
 
 impl Stat {
@@ -96,22 +111,26 @@ impl Stat {
     pub fn spelled_for(self, gateway: &Gateway) -> String {
         match self {
             Self::Fixed(stat) => stat.to_owned(),
+            Self::CountWithin(bound) => {
+                format!("TC(:{})", histogram::bound_seconds(bound, gateway.timeout.seconds))
+            }
             Self::CountNearTimeout => {
-                let Timeout { seconds, idle_timeout } = gateway.timeout;
                 let near = milliseconds(gateway.near_seconds());
-                if idle_timeout.is_some_and(|idle| idle > seconds) {
-                    format!("TC({near}:)")
+                let until = if gateway.timeout.is_below_the_load_balancers() {
+                    String::new()
                 } else {
-                    format!("TC({near}:{})", milliseconds(seconds))
-                }
+                    milliseconds(gateway.timeout.seconds).to_string()
+                };
+                format!("TC({near}:{until})")
             }
         }
     }
 }
 
-/// Rounded to a millisecond: CloudWatch reads up to ten decimals, and a bound
+/// Seconds, rounded to a millisecond: CloudWatch reads up to ten decimals, and a bound
 /// like 0.8 * 35 must not be spelled 28.000000000000004.
-fn milliseconds(seconds: f64) -> f64 {
+#[must_use]
+pub fn milliseconds(seconds: f64) -> f64 {
     (seconds * 1000.0).round() / 1000.0
 }
 
@@ -134,6 +153,32 @@ const ALB: &[Row] = &[
     always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
     stirring(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
     stirring(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
+];
+
+const fn within(bound: u8) -> Row {
+    always(Signal::Within(bound), LATENCY, Stat::CountWithin(bound))
+}
+
+/// Fifteen statistics of the latency are three metrics; one more would be four.
+const ALB_HISTOGRAM: &[Row] = &[
+    ALB[0],
+    ALB[1],
+    ALB[2],
+    ALB[3],
+    always(Signal::Sum, LATENCY, Stat::Fixed("Sum")),
+    within(0),
+    within(1),
+    within(2),
+    within(3),
+    within(4),
+    within(5),
+    within(6),
+    within(7),
+    within(8),
+    within(9),
+    ALB[5],
+    ALB[6],
+    ALB[7],
 ];
 
 /// Which gateway, for people and for metric labels.
@@ -183,6 +228,12 @@ pub struct Timeout {
 }
 
 impl Timeout {
+    /// Whether the load balancer itself waits longer.
+    #[must_use]
+    pub fn is_below_the_load_balancers(&self) -> bool {
+        self.idle_timeout.is_some_and(|idle| idle > self.seconds)
+    }
+
     /// What the load balancer has, when it is not what the config says.
     #[must_use]
     pub fn mismatch(&self) -> Option<f64> {
@@ -202,6 +253,8 @@ pub struct Gateway {
     /// The near ratio `f`, between 0 and 1: an answer later than `f * timeout`
     /// is a near miss.
     pub near: f64,
+    /// How much of its latency is read.
+    pub detail: Detail,
 }
 
 impl Gateway {
@@ -228,6 +281,7 @@ mod tests {
             kind: Kind::Alb,
             timeout: Timeout { seconds: timeout, idle_timeout: None },
             near,
+            detail: Detail::Figures,
         }
     }
 
@@ -245,21 +299,29 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_row_for_every_signal_and_keeps_a_metric_together() {
-        let rows = Kind::Alb.rows();
+    fn every_kind_has_a_row_for_every_signal() {
+        let rows = Kind::Alb.rows(Detail::Figures);
         assert!(Signal::ALL.iter().all(|s| rows.iter().filter(|r| r.signal == *s).count() == 1));
-        let mut seen: Vec<&str> = rows.iter().map(|r| r.metric).collect();
-        seen.dedup();
-        let runs = seen.len();
-        seen.sort_unstable();
-        seen.dedup();
-        assert_eq!(runs, seen.len(), "rows of one metric stand apart");
+    }
+
+    #[test]
+    fn rows_of_one_metric_stand_together() {
+        for detail in [Detail::Figures, Detail::Histogram] {
+            let mut seen: Vec<&str> = Kind::Alb.rows(detail).iter().map(|r| r.metric).collect();
+            seen.dedup();
+            let runs = seen.len();
+            seen.sort_unstable();
+            seen.dedup();
+            assert_eq!(runs, seen.len());
+        }
     }
 
     #[test]
     fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_four() {
-        assert_eq!(Kind::Alb.billed_metrics(Tier::Calm), 2);
-        assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring), 4);
+        for (detail, calm, stirring) in [(Detail::Figures, 2, 4), (Detail::Histogram, 4, 6)] {
+            assert_eq!(Kind::Alb.billed_metrics(Tier::Calm, detail), calm);
+            assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring, detail), stirring);
+        }
     }
 
     #[test]

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use super::alert::{Reason, Record, whole};
+use super::gateway::{Detail, Gateway};
+use super::histogram::Histogram;
 use super::signal::{Minute, Reading, Snapshot};
 
 /// Counted minutes are compared with what CloudWatch says of them later, as
@@ -26,6 +28,9 @@ pub struct Ledger {
     pub uncounted: Minute,
     /// What was counted.
     pub totals: Totals,
+    /// The same by latency, where it is read.
+    #[serde(default)]
+    pub histogram: Option<Histogram>,
     /// How the minutes came to be counted, or not.
     #[serde(default)]
     pub minutes: Minutes,
@@ -77,6 +82,7 @@ impl Ledger {
             unassessed: minute,
             uncounted: minute.plus(1),
             totals: Totals::default(),
+            histogram: None,
             minutes: Minutes::default(),
             newest_data: None,
             records: Vec::new(),
@@ -116,26 +122,49 @@ impl Ledger {
 
     /// Counts the minutes up to before `settled` that are not counted yet.
     /// One that the snapshot lacks stops the counting, and so does an empty one
-    /// that may be late: neither is skipped.
-    pub fn count(&mut self, snapshot: &Snapshot, settled: Minute) {
+    /// that may be late: neither is skipped. A histogram whose bounds are new
+    /// counts from the next time on, so that it is exported once as zero.
+    pub fn count(&mut self, gateway: &Gateway, snapshot: &Snapshot, settled: Minute) {
         self.notice_revisions(snapshot);
         self.read = Some(snapshot.end());
         self.newest_data = snapshot.last_active().max(self.newest_data);
+        if self.has_new_bounds(gateway) {
+            return;
+        }
         while self.uncounted < settled
             && let Some(reading) = snapshot.reading(self.uncounted)
             && !snapshot.may_be_late(self.uncounted, settled)
         {
-            self.add(&reading);
+            self.add(&reading, snapshot);
         }
     }
 
-    fn add(&mut self, reading: &Reading) {
+    /// Gives up a histogram that is not asked for or has other bounds, and
+    /// starts a new one.
+    fn has_new_bounds(&mut self, gateway: &Gateway) -> bool {
+        let timeout = gateway.timeout.seconds;
+        let wanted = gateway.detail == Detail::Histogram;
+        let same = |old: &Histogram| wanted && old.timeout.total_cmp(&timeout).is_eq();
+        self.histogram = self.histogram.take().filter(same);
+        let new = wanted && self.histogram.is_none();
+        if new {
+            self.histogram = Some(Histogram::starting(timeout));
+        }
+        new
+    }
+
+    fn add(&mut self, reading: &Reading, snapshot: &Snapshot) {
         let idle = reading.requests() <= 0.0;
         *(if idle { &mut self.minutes.idle } else { &mut self.minutes.settled }) += 1;
         let (requests, timeouts) = (whole(reading.requests()), whole(reading.timeouts));
         self.totals.requests += requests;
         self.totals.near_misses += whole(reading.near_misses);
         self.totals.timeouts += timeouts;
+        if let Some((histogram, minute)) =
+            self.histogram.as_mut().zip(snapshot.buckets(reading.minute))
+        {
+            histogram.add(&minute, requests, reading.timeouts);
+        }
         self.uncounted = reading.minute.plus(1);
         self.remembered.push_back((reading.minute, requests, timeouts));
         if self.remembered.len() > REMEMBERED_MINUTES {

@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod detector;
 pub mod gateway;
+pub mod histogram;
 pub mod ledger;
 pub mod message;
 pub mod quantity;

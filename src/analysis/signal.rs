@@ -1,13 +1,15 @@
 //! What CloudWatch said about one gateway, in our words and in SI units.
 //!
-//! A [`Snapshot`] is a dense table, minute by signal, because the detectors
-//! always look at consecutive minutes and because "no value" must be a value
-//! of its own: absence is never a zero here.
+//! A [`Snapshot`] is a dense table, minute by asked signal, because the
+//! detectors always look at consecutive minutes and because "no value" must be
+//! a value of its own: absence is never a zero here.
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+
+use super::histogram::{BOUNDS, Buckets};
 
 /// One minute of UTC, counted from the Unix epoch: it covers the seconds from
 /// `60 * m` (inclusive) to `60 * (m + 1)` (exclusive), as CloudWatch's
@@ -80,10 +82,18 @@ pub enum Signal {
     ConnectionErrors,
     /// TLS handshakes with a target that failed.
     TlsErrors,
+    /// Latencies of all answered requests together, in seconds.
+    Sum,
+    /// Requests answered within the bucket bound of this number, of
+    /// [`BOUNDS`](super::histogram::BOUNDS).
+    Within(u8),
 }
 
 impl Signal {
-    /// Every signal, in the order of a snapshot's columns.
+    /// How many there are.
+    const COUNT: usize = 9 + BOUNDS.len();
+
+    /// Every signal without the histogram's.
     pub const ALL: [Self; 8] = [
         Self::P50,
         Self::P99,
@@ -105,12 +115,27 @@ impl Signal {
             | Self::NearMisses
             | Self::Timeouts
             | Self::ConnectionErrors
-            | Self::TlsErrors => Missing::Zero,
+            | Self::TlsErrors
+            | Self::Sum
+            | Self::Within(_) => Missing::Zero,
         }
     }
 
-    fn column(self) -> usize {
-        self as usize
+    /// Its number, unique among all signals.
+    #[must_use]
+    pub fn number(self) -> usize {
+        match self {
+            Self::P50 => 0,
+            Self::P99 => 1,
+            Self::Maximum => 2,
+            Self::Samples => 3,
+            Self::NearMisses => 4,
+            Self::Timeouts => 5,
+            Self::ConnectionErrors => 6,
+            Self::TlsErrors => 7,
+            Self::Sum => 8,
+            Self::Within(bound) => (9 + usize::from(bound)).min(Self::COUNT - 1),
+        }
     }
 }
 
@@ -132,7 +157,13 @@ const HELD_BACK_MINUTES: i64 = 10;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Snapshot {
     first: Minute,
-    rows: Vec<[Option<f64>; Signal::ALL.len()]>,
+    length: usize,
+    /// Where each signal stands in a row, by [`Signal::number`]; `None` for
+    /// what was not asked.
+    columns: [Option<u8>; Signal::COUNT],
+    width: usize,
+    /// Row after row, a row for each minute.
+    values: Vec<Option<f64>>,
 }
 
 impl Snapshot {
@@ -141,25 +172,39 @@ impl Snapshot {
     /// was not `asked` for.
     #[must_use]
     pub fn quiet(first: Minute, end: Minute, asked: &[Signal]) -> Self {
-        let row = Signal::ALL.map(|signal| match signal.missing() {
-            Missing::Zero if asked.contains(&signal) => Some(0.0),
-            Missing::Zero | Missing::Absent => None,
-        });
+        let mut columns = [None; Signal::COUNT];
+        let mut row = Vec::with_capacity(asked.len());
+        for signal in asked {
+            columns[signal.number()] = u8::try_from(row.len()).ok();
+            row.push((signal.missing() == Missing::Zero).then_some(0.0));
+        }
         let length = usize::try_from(end.since(first)).unwrap_or(0);
-        Self { first, rows: vec![row; length] }
+        Self { first, length, columns, width: row.len(), values: row.repeat(length) }
     }
 
     /// Enters one datapoint. What lies outside the snapshot, or is no
     /// measurement (negative, infinite, not a number), is left out: CloudWatch
     /// may answer more than was asked, and a count below zero is no count.
     pub fn record(&mut self, signal: Signal, minute: Minute, value: f64) {
-        let Ok(row) = usize::try_from(minute.since(self.first)) else { return };
-        if !(value.is_finite() && value >= 0.0) {
-            return;
+        if let Some(place) = self.place(signal, minute)
+            && value.is_finite()
+            && value >= 0.0
+        {
+            self.values[place] = Some(value);
         }
-        if let Some(row) = self.rows.get_mut(row) {
-            row[signal.column()] = Some(value);
-        }
+    }
+
+    fn place(&self, signal: Signal, minute: Minute) -> Option<usize> {
+        let row = usize::try_from(minute.since(self.first)).ok()?;
+        let column = usize::from(self.columns[signal.number()]?);
+        (row < self.length).then_some(row * self.width + column)
+    }
+
+    /// What one signal was in one minute; `None` where it is absent, was not
+    /// asked, or the minute is outside.
+    #[must_use]
+    pub fn value(&self, signal: Signal, minute: Minute) -> Option<f64> {
+        self.values[self.place(signal, minute)?]
     }
 
     /// The first minute.
@@ -171,7 +216,7 @@ impl Snapshot {
     /// The minute after the last one.
     #[must_use]
     pub fn end(&self) -> Minute {
-        self.first.plus(i64::try_from(self.rows.len()).unwrap_or(i64::MAX))
+        self.first.plus(i64::try_from(self.length).unwrap_or(i64::MAX))
     }
 
     /// The newest minute with a request.
@@ -193,19 +238,47 @@ impl Snapshot {
     /// What is known of one minute; `None` outside the snapshot.
     #[must_use]
     pub fn reading(&self, minute: Minute) -> Option<Reading> {
-        let row = self.rows.get(usize::try_from(minute.since(self.first)).ok()?)?;
-        let count = |signal: Signal| row[signal.column()].unwrap_or(0.0);
+        if minute < self.first || minute >= self.end() {
+            return None;
+        }
+        let value = |signal: Signal| self.value(signal, minute);
+        let count = |signal: Signal| value(signal).unwrap_or(0.0);
         Some(Reading {
             minute,
-            p50: row[Signal::P50.column()],
-            p99: row[Signal::P99.column()],
-            maximum: row[Signal::Maximum.column()],
+            p50: value(Signal::P50),
+            p99: value(Signal::P99),
+            maximum: value(Signal::Maximum),
             samples: count(Signal::Samples),
             near_misses: count(Signal::NearMisses),
             timeouts: count(Signal::Timeouts),
-            connection_errors: row[Signal::ConnectionErrors.column()],
-            tls_errors: row[Signal::TlsErrors.column()],
+            connection_errors: value(Signal::ConnectionErrors),
+            tls_errors: value(Signal::TlsErrors),
         })
+    }
+
+    /// The histogram of one minute; `None` where it was not asked.
+    #[must_use]
+    pub fn buckets(&self, minute: Minute) -> Option<Buckets> {
+        let mut within = [0.0; BOUNDS.len()];
+        for (bound, count) in (0u8..).zip(&mut within) {
+            *count = self.value(Signal::Within(bound), minute)?;
+        }
+        Some(Buckets { within, sum: self.value(Signal::Sum, minute)? })
+    }
+
+    /// Near misses as the difference of two buckets, where they were not asked
+    /// for by themselves: `from` and `to` are numbers of bounds, without `to`
+    /// everything above `from` is near.
+    pub fn count_near_misses(&mut self, from: u8, to: Option<u8>) {
+        let upper = to.map_or(Signal::Samples, Signal::Within);
+        let minutes = (self.first.0..self.end().0).map(Minute);
+        let near = |minute: Minute| {
+            let all = self.value(upper, minute)?;
+            Some((minute, (all - self.value(Signal::Within(from), minute)?).max(0.0)))
+        };
+        for (minute, count) in minutes.filter_map(near).collect::<Vec<_>>() {
+            self.record(Signal::NearMisses, minute, count);
+        }
     }
 
     /// The `length` minutes that end with `last`, oldest first; fewer where the

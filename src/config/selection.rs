@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 
 use super::names::{LoadBalancer, RoleArn};
-use crate::analysis::gateway::Kind;
+use crate::analysis::gateway::{Detail, Kind};
+use crate::analysis::histogram;
 use crate::analysis::quantity::{Ratio, Span};
 
 /// `[[gateway]]`: one load balancer, or all that match.
@@ -29,6 +30,8 @@ pub struct Selection {
     pub timeout: TimeoutSetting,
     /// The near ratio.
     pub near: Ratio,
+    /// How much of the latency is read.
+    pub detail: Detail,
 }
 
 #[derive(Deserialize)]
@@ -46,6 +49,8 @@ struct RawSelection {
     timeout: TimeoutSetting,
     #[serde(default = "near_default")]
     near: Ratio,
+    #[serde(default)]
+    histogram: bool,
 }
 
 fn alb() -> Kind {
@@ -69,6 +74,17 @@ impl TryFrom<RawSelection> for Selection {
         if raw.near.get() > 0.99 {
             return Err(format!("expected near up to 0.99, found {}", raw.near.get()));
         }
+        if raw.histogram && histogram::bound_at(raw.near.get()).is_none() {
+            return Err(format!(
+                "expected near to be a bucket bound ({}) beside histogram = true, found {}",
+                histogram::BOUNDS[..histogram::BOUNDS.len() - 1]
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+                raw.near.get()
+            ));
+        }
         let load_balancer = raw.load_balancer.unwrap_or(LoadBalancer::any()?);
         let region = match (&load_balancer, raw.region) {
             (LoadBalancer::Arn(arn), Some(region)) if arn.region != region => {
@@ -89,6 +105,7 @@ impl TryFrom<RawSelection> for Selection {
             external_id: raw.external_id,
             timeout: raw.timeout,
             near: raw.near,
+            detail: if raw.histogram { Detail::Histogram } else { Detail::Figures },
         })
     }
 }

@@ -211,9 +211,11 @@ impl Daemon {
             let left = deadline.saturating_sub(stopwatch.elapsed());
             let fetched = self.fetch(end, left, usage).await;
             self.assess_all(&fetched, end, usage, watch).await;
-            for (key, snapshot) in &fetched.snapshots {
-                if let Some(ledger) = self.ledgers.get_mut(key) {
-                    ledger.count(snapshot, settled);
+            for gateway in self.gateways() {
+                let key = gateway.id.key();
+                let snapshot = fetched.snapshots.get(&key);
+                if let Some((snapshot, ledger)) = snapshot.zip(self.ledgers.get_mut(&key)) {
+                    ledger.count(&gateway, snapshot, settled);
                 }
             }
             // Not what is assessed: minutes that may be late are held back.

@@ -24,7 +24,8 @@ use tracing::warn;
 
 use super::aws::{Fault, Problem, Usage, region_of};
 use super::time::Stopwatch;
-use crate::analysis::gateway::{Gateway, Row};
+use crate::analysis::gateway::{Detail, Gateway, Row};
+use crate::analysis::histogram;
 use crate::analysis::signal::{Minute, Signal, Snapshot};
 use crate::analysis::tier::Tier;
 use crate::config::Quotas;
@@ -240,16 +241,19 @@ impl CloudWatch {
     }
 }
 
-/// Asks of one kind and tier in requests of at most so many queries, and at
+/// Asks of one kind, detail and tier in requests of at most so many queries, and at
 /// least one gateway each.
 fn batches(open: &[usize], asks: &[Ask], queries: usize) -> Vec<Vec<usize>> {
-    let sort = |index: &usize| (asks[*index].gateway.kind, asks[*index].tier);
+    let sort = |index: &usize| {
+        let Ask { gateway, tier, .. } = &asks[*index];
+        (gateway.kind, gateway.detail, *tier)
+    };
     let mut open = open.to_vec();
     open.sort_by_key(sort);
     let same_sort = open.chunk_by(|a, b| sort(a) == sort(b));
     let batches = same_sort.flat_map(|same| {
-        let (kind, tier) = sort(&same[0]); // a chunk has at least one
-        let each = kind.rows_for(tier).count();
+        let (kind, detail, tier) = sort(&same[0]); // a chunk has at least one
+        let each = kind.rows_for(tier, detail).count();
         same.chunks((queries / each).max(1))
     });
     batches.map(<[usize]>::to_vec).collect()
@@ -278,7 +282,7 @@ fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
 
 fn queries(index: usize, ask: &Ask) -> impl Iterator<Item = MetricDataQuery> {
     let gateway = &ask.gateway;
-    gateway.kind.rows_for(ask.tier).map(move |row| {
+    gateway.kind.rows_for(ask.tier, gateway.detail).map(move |row| {
         let dimension = Dimension::builder()
             .name(gateway.kind.dimension())
             .value(&gateway.id.dimension)
@@ -298,7 +302,7 @@ fn queries(index: usize, ask: &Ask) -> impl Iterator<Item = MetricDataQuery> {
 }
 
 fn query_id(index: usize, row: &Row) -> String {
-    format!("g{index}_{}", row.signal as usize)
+    format!("g{index}_{}", row.signal.number())
 }
 
 /// The results of one request, pages merged by id.
@@ -335,13 +339,23 @@ impl Results {
         first: Minute,
         end: Minute,
     ) -> Result<Snapshot, String> {
-        let rows = || ask.gateway.kind.rows_for(ask.tier);
-        let asked: Vec<Signal> = rows().map(|row| row.signal).collect();
+        let gateway = &ask.gateway;
+        let rows = || gateway.kind.rows_for(ask.tier, gateway.detail);
+        let mut asked: Vec<Signal> = rows().map(|row| row.signal).collect();
+        if gateway.detail == Detail::Histogram {
+            asked.push(Signal::NearMisses);
+        }
         let mut snapshot = Snapshot::quiet(first, end, &asked);
         for row in rows() {
             for (minute, value) in self.complete(index, row)? {
                 snapshot.record(row.signal, *minute, *value);
             }
+        }
+        if gateway.detail == Detail::Histogram {
+            let until = histogram::bound_at(1.0);
+            let until = until.filter(|_| !gateway.timeout.is_below_the_load_balancers());
+            let near = histogram::bound_at(gateway.near).ok_or("near is no bucket bound")?;
+            snapshot.count_near_misses(near, until);
         }
         Ok(snapshot)
     }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Bucket, Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{
     Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -19,6 +19,7 @@ use super::aws::Usage;
 use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::gateway::Gateway;
+use crate::analysis::histogram::bound_seconds;
 use crate::analysis::ledger::{Ledger, Minutes};
 use crate::analysis::tier::Tier;
 
@@ -153,6 +154,32 @@ fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
         labels.push(label("state", state));
         metric(MetricType::COUNTER, labels, count(minutes))
     })
+}
+
+/// The latency of a gateway's requests.
+const HISTOGRAM: (&str, &str) = (
+    "nearmiss_target_response_seconds",
+    "Latency of the requests, each settled minute counted once; a 504 is in the bucket +Inf and enters the sum with the timeout. Bounds are shares of the label timeout, in seconds; a timeout that changes begins a new series. For gateways with histogram = true.",
+);
+
+fn histogram(series: &Series) -> Option<Metric> {
+    let counted = series.ledger.histogram?;
+    let mut labels = labels(series.gateway);
+    labels.push(label("timeout", &counted.timeout.to_string()));
+    let mut all = Vec::with_capacity(counted.within.len());
+    for (number, within) in (0u8..).zip(counted.within) {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound_seconds(number, counted.timeout));
+        bucket.set_cumulative_count(within);
+        all.push(bucket);
+    }
+    let mut histogram = prometheus::proto::Histogram::default();
+    histogram.set_bucket(all);
+    histogram.set_sample_count(counted.count);
+    histogram.set_sample_sum(counted.sum);
+    let mut metric = Metric::from_label(labels);
+    metric.set_histogram(histogram);
+    Some(metric)
 }
 
 /// The gateway's other names, to join with.
@@ -330,6 +357,8 @@ impl Exporter {
         }
         let minutes = all.iter().flat_map(minutes).collect();
         append(&mut page, MINUTES.0, MINUTES.1, MetricType::COUNTER, minutes);
+        let histograms = all.iter().filter_map(histogram).collect();
+        append(&mut page, HISTOGRAM.0, HISTOGRAM.1, MetricType::HISTOGRAM, histograms);
         append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, all.iter().map(info).collect());
         for row in DETECTOR {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));

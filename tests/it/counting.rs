@@ -1,8 +1,20 @@
 //! Each settled minute is counted exactly once, whatever the polls were like.
 
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::ledger::{Ledger, Totals};
 use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
 use proptest::prelude::*;
+
+fn gateway() -> Gateway {
+    let id = Identity {
+        name: "web".into(),
+        region: "eu-central-1".into(),
+        account: String::new(),
+        dimension: "app/web/50dc6c495c0c9188".into(),
+    };
+    let timeout = Timeout { seconds: 60.0, idle_timeout: None };
+    Gateway { id, kind: Kind::Alb, timeout, near: 0.8, detail: Detail::Figures }
+}
 
 /// Minute `m` has `m` requests, so that a minute that is missed or counted
 /// twice changes the sum.
@@ -53,7 +65,7 @@ proptest! {
                         let first = ledger.needs_from(window);
                         let snapshot = snapshot(first.0, end);
                         ledger.unassessed = Minute(end);
-                        ledger.count(&snapshot, Minute(end - settles));
+                        ledger.count(&gateway(), &snapshot, Minute(end - settles));
                     }
                 }
                 Step::Failed(later) => now += later,
@@ -63,7 +75,7 @@ proptest! {
                 }
                 Step::Back(minutes) => {
                     let end = now + 1 - minutes;
-                    ledger.count(&snapshot(end - 20, end), Minute(end - settles));
+                    ledger.count(&gateway(), &snapshot(end - 20, end), Minute(end - settles));
                 }
             }
             let counted: u64 = (start + 1..ledger.uncounted.0).map(|m| u64::try_from(m).unwrap()).sum();
@@ -97,7 +109,7 @@ proptest! {
             let first = ledger.needs_from(15);
             let snapshot = published(&truth, first.0, now, lag);
             ledger.unassessed = Minute(now);
-            ledger.count(&snapshot, Minute(now - 1));
+            ledger.count(&gateway(), &snapshot, Minute(now - 1));
         }
         let end = usize::try_from(ledger.uncounted.0).unwrap();
         let counted: u64 = truth[21..end].iter().map(|n| u64::from(*n)).sum();
@@ -114,11 +126,11 @@ fn what_changes_after_it_was_counted_is_noticed_once_and_not_counted_again() {
     for minute in 0..5 {
         snapshot.record(Signal::Samples, Minute(minute), 10.0);
     }
-    ledger.count(&snapshot, Minute(4));
+    ledger.count(&gateway(), &snapshot, Minute(4));
     assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 0));
     snapshot.record(Signal::Samples, Minute(2), 12.0);
     for _ in 0..2 {
-        ledger.count(&snapshot, Minute(4));
+        ledger.count(&gateway(), &snapshot, Minute(4));
         assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 1));
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nearmiss::analysis::Notice;
 use nearmiss::analysis::alert::{Episode, Evidence, Reason};
 use nearmiss::analysis::detector::{Rule, Severity};
-use nearmiss::analysis::gateway::{Gateway, Identity, Kind, Timeout};
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::message::Message;
 use nearmiss::analysis::signal::Minute;
 use proptest::prelude::*;
@@ -21,6 +21,7 @@ fn notice(name: &str, why: &str, reason: Reason) -> Notice {
         kind: Kind::Alb,
         timeout: Timeout { seconds: 55.0, idle_timeout: Some(60.0) },
         near: 0.8,
+        detail: Detail::Figures,
     };
     let began = Minute(29_460_079);
     let episode = Episode {

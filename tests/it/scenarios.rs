@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss::analysis::gateway::Kind;
+use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::tier::Tier;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::Usage;
@@ -277,7 +277,9 @@ async fn a_calm_day_costs_less_than_two_alarms_and_what_was_predicted() {
     let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
     let a_month = billed / 5.0 * 30.0 * 0.01 / 1000.0;
     assert!(a_month <= 0.20, "${a_month:.3} per load balancer and month");
-    let predicted = nearmiss::cost::per_month(&world_poll(), Kind::Alb, Tier::Calm, 0.01).dollars;
+    let predicted =
+        nearmiss::cost::per_month(&world_poll(), (Kind::Alb, Detail::Figures), Tier::Calm, 0.01)
+            .dollars;
     let difference = (a_month - predicted).abs() / predicted;
     assert!(difference < 0.02, "metered ${a_month:.4}, predicted ${predicted:.4}");
 }

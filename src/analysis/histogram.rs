@@ -1,0 +1,96 @@
+//! Latency as a true histogram: counts within bounds, which may be added.
+//!
+//! Percentiles of several minutes, zones or load balancers cannot be averaged;
+//! counts within bounds can be added, and a quantile can be read off the sum.
+//! The bounds are shares of the timeout, densest near it, because that is where
+//! the question lies, and no closer than a tenth of it to each other, because
+//! CloudWatch's own precision is not known to be better.
+
+use serde::{Deserialize, Serialize};
+
+use super::alert::whole;
+use super::gateway::milliseconds;
+
+/// The bucket bounds as shares of the timeout; the last is the timeout.
+pub const BOUNDS: [f64; 10] = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 1.0];
+
+/// The number of the bound that is this share of the timeout.
+#[must_use]
+pub fn bound_at(share: f64) -> Option<u8> {
+    let place = BOUNDS.iter().position(|bound| (bound - share).abs() < 1e-9)?;
+    u8::try_from(place).ok()
+}
+
+/// The bound of this number in seconds, as CloudWatch is asked: `TC(:b)` counts
+/// what took up to `b`, rounded to a millisecond.
+#[must_use]
+pub fn bound_seconds(number: u8, timeout: f64) -> f64 {
+    milliseconds(BOUNDS.get(usize::from(number)).copied().unwrap_or(1.0) * timeout)
+}
+
+/// One minute's answered requests by latency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Buckets {
+    /// Requests answered within each bound, cumulative.
+    pub within: [f64; BOUNDS.len()],
+    /// All latencies together, seconds.
+    pub sum: f64,
+}
+
+/// Requests by latency since the timeout is what it is. A 504 is beyond every
+/// bound.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// The timeout that the bounds are shares of, seconds.
+    pub timeout: f64,
+    /// Requests answered within each bound, cumulative.
+    pub within: [u64; BOUNDS.len()],
+    /// Requests, answered or ended in 504.
+    pub count: u64,
+    /// Latencies of the answered requests, and the timeout for each 504, which
+    /// is too much for those that failed to connect; seconds.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// Nothing counted yet.
+    #[must_use]
+    pub fn starting(timeout: f64) -> Self {
+        Self { timeout, within: [0; BOUNDS.len()], count: 0, sum: 0.0 }
+    }
+
+    /// Adds a minute with these requests, 504s among them.
+    pub fn add(&mut self, minute: &Buckets, requests: u64, timeouts: f64) {
+        for (total, count) in self.within.iter_mut().zip(minute.within) {
+            *total += whole(count);
+        }
+        self.count += requests;
+        self.sum += minute.sum + self.timeout * timeouts;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_rise_to_the_timeout_and_are_whole_milliseconds() {
+        assert!(BOUNDS.is_sorted() && BOUNDS.last() == Some(&1.0));
+        for (number, timeout, seconds) in
+            [(0, 60.0, 1.2), (7, 35.0, 28.0), (4, 0.1, 0.035), (9, 3.7, 3.7), (99, 5.0, 5.0)]
+        {
+            assert_eq!(bound_seconds(number, timeout).to_bits(), f64::to_bits(seconds));
+        }
+        assert_eq!((bound_at(0.8), bound_at(1.0), bound_at(0.75)), (Some(7), Some(9), None));
+    }
+
+    #[test]
+    fn minutes_add_up_and_a_504_is_beyond_every_bound() {
+        let mut histogram = Histogram::starting(60.0);
+        let minute = Buckets { within: [1., 2., 3., 4., 5., 6., 7., 8., 9., 10.], sum: 100.0 };
+        histogram.add(&minute, 13, 2.0);
+        histogram.add(&minute, 13, 2.0);
+        assert_eq!((histogram.within[9], histogram.count), (20, 26));
+        assert!((histogram.sum - 440.0).abs() < 1e-9);
+    }
+}
