@@ -153,8 +153,9 @@ async fn identity(base: &SdkConfig) -> Finding {
 }
 
 async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<Finding> {
-    let (troubles, usage) = account.refresh_within(deadline).await;
-    let mut findings: Vec<Finding> = troubles
+    let usage = account.refresh(clock.now(), deadline, deadline).await;
+    let mut findings: Vec<Finding> = account
+        .troubles
         .iter()
         .map(|trouble| match trouble {
             crate::discovery::Trouble::Call { fault } => Finding::of(fault),
@@ -210,7 +211,10 @@ async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding
         .gateways
         .iter()
         .take(1)
-        .map(|gateway| Ask { gateway: gateway.clone(), from, tier: Tier::Stirring })
+        .map(|gateway| {
+            let gateway = gateway.clone();
+            Ask { gateway, from, tier: Tier::Stirring, target_groups: Vec::new() }
+        })
         .collect();
     let (answers, _) = account.cloudwatch.fetch(&asks, end, deadline).await;
     match answers.first() {

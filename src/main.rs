@@ -12,7 +12,7 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use nearmiss::analysis::gateway::{Detail, Kind};
-use nearmiss::config::{Config, RoleArn};
+use nearmiss::config::{Config, Poll, RoleArn};
 use nearmiss::daemon::Daemon;
 use nearmiss::demo::{Demo, DemoError};
 use nearmiss::discovery::Account;
@@ -315,8 +315,9 @@ async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>
     let base = aws::loader().load().await;
     let mut gateways = BTreeMap::new();
     for mut account in Account::of_config(config, &base).await {
-        let (troubles, _) = account.refresh_within(config.poll.deadline).await;
-        if let Some(trouble) = troubles.first() {
+        let Poll { deadline, .. } = config.poll;
+        account.refresh(Clock::System.now(), deadline, deadline).await;
+        if let Some(trouble) = account.troubles.first() {
             return Err(Failure::Failed(trouble.to_string()));
         }
         for gateway in &account.gateways {

@@ -15,7 +15,11 @@ use crate::edge::{cloudwatch, elb, sink};
 pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     let selections: Vec<&Selection> =
         config.gateways.iter().filter(|s| s.role_arn.as_ref() == identity).collect();
-    let mut statements = reading(&selections);
+    let mut statements = watching(&selections);
+    let linked: Vec<&Selection> = config.gateways.iter().filter(|s| reads_for(s)).collect();
+    if identity.is_none() {
+        statements.extend(reading(&linked));
+    }
     if let Some(sns) = config.sink.sns.as_ref().filter(|sns| sns.role_arn.as_ref() == identity) {
         statements.push(json!({
             "Sid": "Notify",
@@ -43,22 +47,41 @@ pub fn roles(config: &Config) -> BTreeSet<&RoleArn> {
     of_gateways.chain(config.sink.sns.as_ref().and_then(|sns| sns.role_arn.as_ref())).collect()
 }
 
-/// What reading metrics and load balancers takes. None of these actions knows
-/// resources; the Region is all that can be narrowed.
-fn reading(selections: &[&Selection]) -> Vec<Value> {
-    if selections.is_empty() {
-        return Vec::new();
+/// Whether the daemon's own identity, as a monitoring account, reads the metrics
+/// of load balancers that a role lists.
+fn reads_for(selection: &Selection) -> bool {
+    selection.monitored_account.is_some() && selection.role_arn.is_some()
+}
+
+/// What finding load balancers takes, and reading their metrics where they are.
+fn watching(selections: &[&Selection]) -> Vec<Value> {
+    let mut actions = Vec::new();
+    if selections.iter().any(|s| !reads_for(s)) {
+        actions.push(cloudwatch::ACTION);
     }
-    let mut actions = vec![cloudwatch::ACTION];
     if selections.iter().any(|s| !s.is_explicit()) {
-        actions.extend([elb::DESCRIBE, elb::ATTRIBUTES]);
+        actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
     }
     if selections.iter().any(|s| !s.tags.is_empty()) {
         actions.push(elb::TAGS);
     }
+    allow("Watch", &actions, selections)
+}
+
+/// What reading metrics from a monitoring account takes.
+fn reading(selections: &[&Selection]) -> Vec<Value> {
+    let actions = if selections.is_empty() { &[][..] } else { &[cloudwatch::ACTION] };
+    allow("Read", actions, selections)
+}
+
+/// None of these actions knows resources; the Region is all that can be narrowed.
+fn allow(sid: &str, actions: &[&str], selections: &[&Selection]) -> Vec<Value> {
+    if actions.is_empty() {
+        return Vec::new();
+    }
     let regions: Option<BTreeSet<&str>> = selections.iter().map(|s| s.region.as_deref()).collect();
     let mut statement = json!({
-        "Sid": "Watch",
+        "Sid": sid,
         "Effect": "Allow",
         "Action": actions,
         "Resource": "*",

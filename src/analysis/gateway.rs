@@ -43,6 +43,23 @@ impl Kind {
         }
     }
 
+    /// The CloudWatch dimension that names a target group, beside the gateway's.
+    #[must_use]
+    pub fn target_group_dimension(self) -> &'static str {
+        match self {
+            Self::Alb => "TargetGroup",
+        }
+    }
+
+    /// What is read of each target group of a gateway that stirs: the metric and
+    /// statistic of the p99, and of the healthy hosts.
+    #[must_use]
+    pub fn target_group_rows(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Alb => &[(LATENCY, "p99"), ("HealthyHostCount", "Minimum")],
+        }
+    }
+
     /// Where each signal comes from. Rows of one metric stand together: they
     /// must travel in one request to be billed as one metric.
     #[must_use]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use alert::{Episode, Reason, Record};
 use detector::{Detectors, LONGEST_WINDOW, Rule, Verdict};
 use gateway::Gateway;
-use signal::{Minute, Reading, Snapshot};
+use signal::{Minute, Reading, Snapshot, TargetGroup};
 use tier::Tier;
 
 /// A minute without requests is shown only after so many of them.
@@ -39,6 +39,8 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// The gateway's episodes, this minute included.
     pub records: Vec<Record>,
+    /// What its target groups were like, last time; empty while it is calm.
+    pub target_groups: Vec<TargetGroup>,
     /// How closely it is to be watched from here on.
     pub tier: Tier,
 }
@@ -79,7 +81,9 @@ pub fn assess(
     let verdicts = detectors.judge(gateway, &window);
     let records = alert::advance(records, &gateway.id, &window, &verdicts, resolve_after);
     let tier = Tier::of(gateway, &records, &window);
-    Some(Report { gateway: Arc::clone(gateway), reading, shown, verdicts, records, tier })
+    let target_groups = snapshot.target_groups.clone();
+    let gateway = Arc::clone(gateway);
+    Some(Report { gateway, reading, shown, verdicts, records, target_groups, tier })
 }
 
 impl Report {

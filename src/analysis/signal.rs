@@ -164,6 +164,19 @@ pub struct Snapshot {
     width: usize,
     /// Row after row, a row for each minute.
     values: Vec<Option<f64>>,
+    /// The newest figures of the target groups, where they were asked for.
+    pub target_groups: Vec<TargetGroup>,
+}
+
+/// The newest figures of a target group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetGroup {
+    /// Its name.
+    pub name: String,
+    /// 99th percentile of the latency of its answered requests, seconds.
+    pub p99: Option<f64>,
+    /// The fewest healthy targets that any zone's load balancer nodes saw.
+    pub healthy_hosts: Option<f64>,
 }
 
 impl Snapshot {
@@ -179,7 +192,7 @@ impl Snapshot {
             row.push((signal.missing() == Missing::Zero).then_some(0.0));
         }
         let length = usize::try_from(end.since(first)).unwrap_or(0);
-        Self { first, length, columns, width: row.len(), values: row.repeat(length) }
+        Self { first, length, columns, width: row.len(), values: row.repeat(length), target_groups: Vec::new() }
     }
 
     /// Enters one datapoint. What lies outside the snapshot, or is no

@@ -26,6 +26,10 @@ pub struct Selection {
     pub role_arn: Option<RoleArn>,
     /// The role's external id.
     pub external_id: Option<String>,
+    /// The account whose metrics are read from a monitoring account, by
+    /// CloudWatch cross-account observability; `None` to read them where the
+    /// load balancers are.
+    pub monitored_account: Option<String>,
     /// Where the timeout comes from.
     pub timeout: TimeoutSetting,
     /// The near ratio.
@@ -45,6 +49,7 @@ struct RawSelection {
     region: Option<String>,
     role_arn: Option<RoleArn>,
     external_id: Option<String>,
+    monitored_account: Option<String>,
     #[serde(default)]
     timeout: TimeoutSetting,
     #[serde(default = "near_default")]
@@ -85,6 +90,13 @@ impl TryFrom<RawSelection> for Selection {
                 raw.near.get()
             ));
         }
+        if let Some(account) = &raw.monitored_account
+            && (account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()))
+        {
+            return Err(format!(
+                "expected monitored_account to be an account id (twelve digits), found \"{account}\""
+            ));
+        }
         let load_balancer = raw.load_balancer.unwrap_or(LoadBalancer::any()?);
         let region = match (&load_balancer, raw.region) {
             (LoadBalancer::Arn(arn), Some(region)) if arn.region != region => {
@@ -103,6 +115,7 @@ impl TryFrom<RawSelection> for Selection {
             region,
             role_arn: raw.role_arn,
             external_id: raw.external_id,
+            monitored_account: raw.monitored_account,
             timeout: raw.timeout,
             near: raw.near,
             detail: if raw.histogram { Detail::Histogram } else { Detail::Figures },

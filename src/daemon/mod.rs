@@ -5,10 +5,11 @@
 //! the order of time, so that a late poll, a missed tick or a restart makes no
 //! difference to what is found - only to when.
 
+mod look;
 mod plan;
 mod said;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,15 +24,15 @@ use crate::analysis::gateway::Gateway;
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
-use crate::discovery::{self, Account, Trouble};
+use crate::discovery::Account;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::sink::Sink;
 use crate::edge::state::{Ledgers, StateError, StateFile};
 use crate::edge::time::{Clock, Stopwatch, Ticks};
-use plan::{Fetched, RETENTION_MINUTES, asks};
-use said::{Delivery, Troubles, tell_changes};
+use plan::{Fetched, asks};
+use said::{Delivery, Troubles};
 
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.
@@ -77,7 +78,6 @@ pub struct Daemon {
     /// The last reports of gateways that are no longer watched, until the end
     /// of their episodes is told.
     departed: HashMap<String, Report>,
-    discovered: Option<i64>,
     troubles: Troubles,
     listener: Option<TcpListener>,
     pages: watch::Sender<Arc<Page>>,
@@ -105,7 +105,6 @@ impl Daemon {
             ledgers,
             reports: HashMap::new(),
             departed: HashMap::new(),
-            discovered: None,
             troubles: Troubles::default(),
             listener: Some(listener),
             pages: watch::channel(Arc::default()).0,
@@ -175,12 +174,11 @@ impl Daemon {
 
     async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
         let mut usage = Usage::default();
-        if self.discovery_is_due(now) {
-            self.discover(now, &mut usage).await;
-        }
+        self.look_around(now, &mut usage).await;
+        let theirs = now - self.clock_error();
         let poll = &self.config.poll;
-        let end = Minute::containing(now - seconds(poll.delay.get()));
-        let settled = Minute::containing(now - seconds(poll.settle.get()));
+        let end = Minute::containing(theirs - seconds(poll.delay.get()));
+        let settled = Minute::containing(theirs - seconds(poll.settle.get()));
         let fetched = self.catch_up(end, settled, &mut usage, watch).await;
         let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
         self.exporter.polls.with_label_values(&[outcome]).inc();
@@ -228,46 +226,13 @@ impl Daemon {
         }
     }
 
-    fn discovery_is_due(&self, now: i64) -> bool {
-        let refresh = seconds(self.config.discovery.refresh.get());
-        self.discovered.is_none_or(|last| now - last >= refresh || now < last)
-    }
-
-    async fn discover(&mut self, now: i64, usage: &mut Usage) {
-        let deadline = self.config.poll.deadline;
-        let before: Vec<_> = self.accounts.iter().map(|account| account.gateways.clone()).collect();
-        let refreshes = self.accounts.iter_mut().map(|account| account.refresh_within(deadline));
-        let mut troubles: Vec<Trouble> = Vec::new();
-        for (found, used) in futures::future::join_all(refreshes).await {
-            troubles.extend(found);
-            usage.add(used);
-        }
-        discovery::tell_apart(&mut self.accounts);
-        let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
-        let watched: HashSet<String> =
-            self.gateways().iter().map(|gateway| gateway.id.key()).collect();
-        self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
-        let gone = self.reports.extract_if(|key, _| !watched.contains(key));
-        self.departed.extend(gone);
-        self.departed.retain(|key, _| !watched.contains(key));
-        for (before, account) in before.iter().zip(&self.accounts) {
-            tell_changes(before, &account.gateways);
-        }
-        // What failed is tried again with the next poll.
-        let failed = troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }));
-        self.discovered = (!failed).then_some(now);
-        let outcome = if failed { Err(()) } else { Ok(()) };
-        Exporter::outcome(&self.exporter.discoveries, &outcome);
-        self.troubles.tell("discovery", troubles.iter().map(ToString::to_string));
-    }
-
     /// Reads what is missing of every gateway, each account on its own.
     async fn fetch(&mut self, end: Minute, deadline: Duration, usage: &mut Usage) -> Fetched {
         let mut fetched = Fetched::default();
         let mut plans = Vec::new();
         let calm_every = self.config.poll.calm_every.minutes();
         for account in &self.accounts {
-            let asks = asks(&account.gateways, &mut self.ledgers, &self.reports, calm_every, end);
+            let asks = asks(account, &mut self.ledgers, &self.reports, calm_every, end);
             for (until, asks) in asks {
                 plans.push((account, until, asks));
             }

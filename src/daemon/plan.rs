@@ -11,6 +11,7 @@ use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::Ledger;
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::tier::Tier;
+use crate::discovery::Account;
 use crate::edge::aws::Fault;
 use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::state::Ledgers;
@@ -56,14 +57,14 @@ impl Fetched {
 /// read in stretches. One without a report is new, or its last answer failed:
 /// then nothing says that it is calm.
 pub(super) fn asks(
-    gateways: &[Arc<Gateway>],
+    account: &Account,
     ledgers: &mut Ledgers,
     reports: &HashMap<String, Report>,
     calm_every: i64,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
-    for gateway in gateways {
+    for gateway in &account.gateways {
         let key = gateway.id.key();
         let tier = reports.get(&key).map_or(Tier::Stirring, |report| report.tier);
         let ledger = ledgers.entry(key.clone()).or_insert_with(|| Ledger::starting(end.plus(-1)));
@@ -75,7 +76,12 @@ pub(super) fn asks(
         if tier.is_due(calm_every, &key, ledger.unread(), end) {
             let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
             let from = ledger.needs_from(LONGEST_WINDOW).max(kept);
-            asks.entry(until).or_default().push(Ask { gateway: Arc::clone(gateway), from, tier });
+            let target_groups = match tier {
+                Tier::Calm => Vec::new(),
+                Tier::Stirring => account.target_groups(gateway).to_vec(),
+            };
+            let gateway = Arc::clone(gateway);
+            asks.entry(until).or_default().push(Ask { gateway, from, tier, target_groups });
         }
     }
     asks

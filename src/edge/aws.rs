@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -15,14 +16,20 @@ use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
+use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 
 /// Whose eyes to look with, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The Region; `None` for the one of the standard chain.
     pub region: Option<String>,
@@ -232,6 +239,51 @@ fn caused_by_credentials(error: &(dyn StdError + 'static)) -> bool {
         cause = error.source();
     }
     false
+}
+
+/// How far this machine's clock is from AWS's, from the `Date` header of each
+/// answer. As an interceptor of a client it listens; everybody else reads.
+#[derive(Debug, Clone, Default)]
+pub struct Skew(Arc<Mutex<Option<i64>>>);
+
+impl Skew {
+    /// Answers are seconds old when they arrive; less than this is no news.
+    const JITTER: i64 = 15;
+
+    /// Seconds that this clock is ahead of AWS's (behind, if negative); `None`
+    /// while AWS has not said what time it is.
+    #[must_use]
+    pub fn seconds(&self) -> Option<i64> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(&self, ahead: i64) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.is_none_or(|known| (known - ahead).abs() > Self::JITTER) {
+            *known = Some(ahead);
+        }
+    }
+}
+
+#[dyn_dispatch_hint]
+impl Intercept for Skew {
+    fn name(&self) -> &'static str {
+        "Skew"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date");
+        let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
+        if let (Some(theirs), Some(clock)) = (date, components.time_source()) {
+            self.enter(DateTime::from(clock.now()).secs() - theirs.secs());
+        }
+        Ok(())
+    }
 }
 
 /// How many calls were made, by action and outcome (`ok` or a [`Problem`]'s

@@ -22,11 +22,11 @@ use futures::StreamExt;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tracing::warn;
 
-use super::aws::{Fault, Problem, Usage, region_of};
+use super::aws::{Fault, Problem, Skew, Usage, region_of};
 use super::time::Stopwatch;
-use crate::analysis::gateway::{Detail, Gateway, Row};
+use crate::analysis::gateway::{Detail, Gateway, Kind, Row};
 use crate::analysis::histogram;
-use crate::analysis::signal::{Minute, Signal, Snapshot};
+use crate::analysis::signal::{Minute, Signal, Snapshot, TargetGroup};
 use crate::analysis::tier::Tier;
 use crate::config::Quotas;
 
@@ -48,18 +48,21 @@ pub struct CloudWatch {
     client: Client,
     region: String,
     pace: Arc<Pace>,
+    linked: Option<String>,
 }
 
 /// Keeps below the quotas of an account in a Region, which others use too.
 #[derive(Debug)]
-struct Pace {
+pub struct Pace {
     requests: DefaultDirectRateLimiter,
     datapoints: DefaultDirectRateLimiter,
     most_datapoints: NonZeroU32,
 }
 
 impl Pace {
-    fn of(quotas: &Quotas) -> Self {
+    /// For these quotas.
+    #[must_use]
+    pub fn of(quotas: &Quotas) -> Self {
         let limiter = |per_second| RateLimiter::direct(Quota::per_second(per_second));
         Self {
             requests: limiter(quotas.requests_per_second),
@@ -90,6 +93,17 @@ pub struct Ask {
     pub from: Minute,
     /// Which of its signals.
     pub tier: Tier,
+    /// The dimension values of its target groups, where they are asked for too.
+    pub target_groups: Vec<String>,
+}
+
+impl Ask {
+    /// How many queries it takes.
+    fn queries(&self) -> usize {
+        let Gateway { kind, detail, .. } = *self.gateway;
+        let groups = self.target_groups.len() * kind.target_group_rows().len();
+        kind.rows_for(self.tier, detail).count() + groups
+    }
 }
 
 /// One gateway's minutes, or why there are none.
@@ -97,14 +111,14 @@ pub type Answer = Result<Snapshot, Arc<Fault>>;
 
 impl CloudWatch {
     /// A client for the account and Region of this configuration, which keeps
-    /// to these quotas.
+    /// to this pace and tells `skew` what time it is there. As a monitoring
+    /// account it reads the metrics of the account that is `linked` to it
+    /// (cross-account observability).
     #[must_use]
-    pub fn new(config: &SdkConfig, quota: &Quotas) -> Self {
-        Self {
-            client: Client::new(config),
-            region: region_of(config),
-            pace: Arc::new(Pace::of(quota)),
-        }
+    pub fn new(config: &SdkConfig, pace: Arc<Pace>, linked: Option<String>, skew: &Skew) -> Self {
+        let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
+        let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
+        Self { client, region: region_of(config), pace, linked }
     }
 
     /// The minutes of each gateway up to before `end`, in the order of the asks.
@@ -166,7 +180,8 @@ impl CloudWatch {
 
     async fn fetch_batch(&self, batch: &[&Ask], end: Minute) -> (Vec<Answer>, Usage) {
         let first = batch.iter().map(|ask| ask.from).min().unwrap_or(end);
-        let queries: Vec<_> = batch.iter().enumerate().flat_map(|(i, a)| queries(i, a)).collect();
+        let queries: Vec<_> =
+            batch.iter().enumerate().flat_map(|(index, ask)| self.queries(index, ask)).collect();
         let mut usage = Usage::default();
         match self.pages(&queries, first, end, &mut usage).await {
             Ok(results) => {
@@ -182,6 +197,47 @@ impl CloudWatch {
                 (batch.iter().map(|_| Err(Arc::clone(&fault))).collect(), usage)
             }
         }
+    }
+
+    fn queries(&self, index: usize, ask: &Ask) -> Vec<MetricDataQuery> {
+        let gateway = &ask.gateway;
+        let kind = gateway.kind;
+        let whole = (kind.dimension(), gateway.id.dimension.as_str());
+        let rows = kind.rows_for(ask.tier, gateway.detail);
+        let mut queries: Vec<_> = rows
+            .map(|row| {
+                let stat = row.stat.spelled_for(gateway);
+                self.query(query_id(index, row), kind, row.metric, stat, &[whole])
+            })
+            .collect();
+        for (number, group) in ask.target_groups.iter().enumerate() {
+            let dimensions = [whole, (kind.target_group_dimension(), group.as_str())];
+            for (row, (metric, stat)) in kind.target_group_rows().iter().enumerate() {
+                let id = group_query_id(index, number, row);
+                queries.push(self.query(id, kind, metric, (*stat).to_owned(), &dimensions));
+            }
+        }
+        queries
+    }
+
+    fn query(
+        &self,
+        id: String,
+        kind: Kind,
+        metric: &str,
+        stat: String,
+        dimensions: &[(&str, &str)],
+    ) -> MetricDataQuery {
+        let dimensions =
+            dimensions.iter().map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
+        let metric = Metric::builder()
+            .namespace(kind.namespace())
+            .metric_name(metric)
+            .set_dimensions(Some(dimensions.collect()))
+            .build();
+        let stat = MetricStat::builder().metric(metric).period(60).stat(stat).build();
+        let query = MetricDataQuery::builder().id(id).metric_stat(stat);
+        query.set_account_id(self.linked.clone()).build()
     }
 
     async fn pages(
@@ -241,22 +297,27 @@ impl CloudWatch {
     }
 }
 
-/// Asks of one kind, detail and tier in requests of at most so many queries, and at
-/// least one gateway each.
+/// Asks of one tier in requests of at most so many queries, and at least one
+/// gateway each.
 fn batches(open: &[usize], asks: &[Ask], queries: usize) -> Vec<Vec<usize>> {
-    let sort = |index: &usize| {
-        let Ask { gateway, tier, .. } = &asks[*index];
-        (gateway.kind, gateway.detail, *tier)
-    };
     let mut open = open.to_vec();
-    open.sort_by_key(sort);
-    let same_sort = open.chunk_by(|a, b| sort(a) == sort(b));
-    let batches = same_sort.flat_map(|same| {
-        let (kind, detail, tier) = sort(&same[0]); // a chunk has at least one
-        let each = kind.rows_for(tier, detail).count();
-        same.chunks((queries / each).max(1))
-    });
-    batches.map(<[usize]>::to_vec).collect()
+    open.sort_by_key(|index| asks[*index].tier);
+    let mut batches: Vec<Vec<usize>> = Vec::new();
+    let mut room = 0;
+    let mut tier = None;
+    for index in open {
+        let takes = asks[index].queries();
+        match batches.last_mut().filter(|_| takes <= room && tier == Some(asks[index].tier)) {
+            Some(batch) => batch.push(index),
+            None => {
+                batches.push(vec![index]);
+                room = queries;
+            }
+        }
+        tier = Some(asks[index].tier);
+        room = room.saturating_sub(takes);
+    }
+    batches
 }
 
 /// Whether a smaller request could fare better. Where the identity, the network
@@ -280,29 +341,12 @@ fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
     statistics.values().map(|n| n.div_ceil(STATISTICS_PER_METRIC) as u64).sum()
 }
 
-fn queries(index: usize, ask: &Ask) -> impl Iterator<Item = MetricDataQuery> {
-    let gateway = &ask.gateway;
-    gateway.kind.rows_for(ask.tier, gateway.detail).map(move |row| {
-        let dimension = Dimension::builder()
-            .name(gateway.kind.dimension())
-            .value(&gateway.id.dimension)
-            .build();
-        let metric = Metric::builder()
-            .namespace(gateway.kind.namespace())
-            .metric_name(row.metric)
-            .dimensions(dimension)
-            .build();
-        let stat = MetricStat::builder()
-            .metric(metric)
-            .period(60)
-            .stat(row.stat.spelled_for(gateway))
-            .build();
-        MetricDataQuery::builder().id(query_id(index, row)).metric_stat(stat).build()
-    })
-}
-
 fn query_id(index: usize, row: &Row) -> String {
     format!("g{index}_{}", row.signal.number())
+}
+
+fn group_query_id(index: usize, group: usize, row: usize) -> String {
+    format!("g{index}_t{group}_{row}")
 }
 
 /// The results of one request, pages merged by id.
@@ -347,7 +391,7 @@ impl Results {
         }
         let mut snapshot = Snapshot::quiet(first, end, &asked);
         for row in rows() {
-            for (minute, value) in self.complete(index, row)? {
+            for (minute, value) in self.complete(&query_id(index, row), row.metric)? {
                 snapshot.record(row.signal, *minute, *value);
             }
         }
@@ -357,16 +401,38 @@ impl Results {
             let near = histogram::bound_at(gateway.near).ok_or("near is no bucket bound")?;
             snapshot.count_near_misses(near, until);
         }
+        let groups = ask.target_groups.iter().enumerate();
+        let groups = groups.map(|(number, group)| self.target_group(index, number, group, gateway));
+        snapshot.target_groups = groups.collect::<Result<_, _>>()?;
         Ok(snapshot)
     }
 
-    fn complete(&self, index: usize, row: &Row) -> Result<&[(Minute, f64)], String> {
-        match self.0.get(&query_id(index, row)) {
-            None => Err(format!("no result for {}", row.metric)),
+    /// The newest figures of a target group.
+    fn target_group(
+        &self,
+        index: usize,
+        number: usize,
+        dimension: &str,
+        gateway: &Gateway,
+    ) -> Result<TargetGroup, String> {
+        let newest = |row: usize, metric: &str| {
+            let points = self.complete(&group_query_id(index, number, row), metric)?;
+            let newest = points.iter().max_by_key(|(minute, _)| *minute);
+            Ok::<_, String>(newest.map(|(_, value)| *value).filter(|value| value.is_finite()))
+        };
+        let rows = gateway.kind.target_group_rows();
+        let mut figures = rows.iter().enumerate().map(|(row, (metric, _))| newest(row, metric));
+        let name = dimension.split('/').nth(1).unwrap_or(dimension).to_owned();
+        let mut next = || figures.next().transpose().map(Option::flatten);
+        Ok(TargetGroup { name, p99: next()?, healthy_hosts: next()? })
+    }
+
+    fn complete(&self, id: &str, metric: &str) -> Result<&[(Minute, f64)], String> {
+        match self.0.get(id) {
+            None => Err(format!("no result for {metric}")),
             Some(Merged { status: Some(StatusCode::Complete), points, .. }) => Ok(points),
             Some(Merged { status, messages, .. }) => Err(format!(
-                "the result for {} is {}{messages}",
-                row.metric,
+                "the result for {metric} is {}{messages}",
                 status.as_ref().map_or("without a status", StatusCode::as_str)
             )),
         }

@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::LoadBalancerTypeEnum;
-use futures::StreamExt;
 
-use super::aws::{Fault, Usage, region_of};
+use super::aws::{Fault, Skew, Usage, region_of};
 use crate::config::LoadBalancerArn;
 
 /// The IAM actions of the calls here.
@@ -20,11 +19,11 @@ pub const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
 pub const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 /// See [`DESCRIBE`].
 pub const TAGS: &str = "elasticloadbalancing:DescribeTags";
+/// See [`DESCRIBE`].
+pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
 /// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
-/// Calls under way at once, per account and Region.
-const CONCURRENCY: usize = 8;
 
 /// Elastic Load Balancing, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -43,10 +42,13 @@ pub struct Found {
 }
 
 impl Elb {
-    /// A client for the account and Region of this configuration.
+    /// A client for the account and Region of this configuration, which tells
+    /// `skew` what time it is there.
     #[must_use]
-    pub fn new(config: &SdkConfig) -> Self {
-        Self { client: Client::new(config), region: region_of(config) }
+    pub fn new(config: &SdkConfig, skew: &Skew) -> Self {
+        let of_client = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
+        let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
+        Self { client, region: region_of(config) }
     }
 
     /// Every Application Load Balancer there is.
@@ -73,7 +75,8 @@ impl Elb {
         Ok(found)
     }
 
-    /// The tags of each of these load balancers, by ARN.
+    /// The tags of each of these load balancers, by ARN; one that has been
+    /// deleted in the meantime has none.
     ///
     /// # Errors
     /// When one of the calls fails.
@@ -84,48 +87,73 @@ impl Elb {
     ) -> Result<HashMap<String, BTreeMap<String, String>>, Fault> {
         let mut tags = HashMap::new();
         for chunk in arns.chunks(ARNS_PER_CALL) {
-            let answer =
-                self.client.describe_tags().set_resource_arns(Some(chunk.to_vec())).send().await;
-            let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
-            usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
-            for one in answer?.tag_descriptions.unwrap_or_default() {
-                let pairs = one.tags().iter();
-                let pairs = pairs.filter_map(|t| {
-                    Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned()))
-                });
-                tags.insert(one.resource_arn().unwrap_or_default().to_owned(), pairs.collect());
+            match self.tags_of(chunk, usage).await {
+                Ok(some) => tags.extend(some),
+                Err(fault) if is_gone(&fault) => {
+                    for one in chunk.chunks(1) {
+                        match self.tags_of(one, usage).await {
+                            Ok(some) => tags.extend(some),
+                            Err(fault) if is_gone(&fault) => {}
+                            Err(fault) => return Err(fault),
+                        }
+                    }
+                }
+                Err(fault) => return Err(fault),
             }
         }
         Ok(tags)
     }
 
-    /// The idle timeout of each of these load balancers, seconds, in their order.
-    pub async fn idle_timeouts(
+    async fn tags_of(
         &self,
         arns: &[String],
         usage: &mut Usage,
-    ) -> Vec<Result<f64, Fault>> {
-        let calls = arns.iter().map(|arn| self.idle_timeout(arn));
-        let answers: Vec<_> = futures::stream::iter(calls).buffered(CONCURRENCY).collect().await;
-        for answer in &answers {
-            usage.call(ATTRIBUTES, answer.as_ref().err().map(|fault| fault.problem));
-        }
-        answers
+    ) -> Result<Vec<(String, BTreeMap<String, String>)>, Fault> {
+        let answer = self.client.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
+        let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
+        usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
+        let described = answer?.tag_descriptions.unwrap_or_default();
+        let tags = described.iter().map(|one| {
+            let pairs = one.tags().iter().filter_map(|t| {
+                Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned()))
+            });
+            (one.resource_arn().unwrap_or_default().to_owned(), pairs.collect())
+        });
+        Ok(tags.collect())
     }
 
-    async fn idle_timeout(&self, arn: &str) -> Result<f64, Fault> {
+    /// The idle timeout of a load balancer, seconds; `None` if it has been
+    /// deleted in the meantime.
+    ///
+    /// # Errors
+    /// When the call fails, or does not say it.
+    pub async fn idle_timeout(&self, arn: &str) -> Result<Option<f64>, Fault> {
         let answer =
             self.client.describe_load_balancer_attributes().load_balancer_arn(arn).send().await;
-        let answer = answer.map_err(|error| Fault::of(ATTRIBUTES, &self.region, &error))?;
+        let answer = match answer.map_err(|error| Fault::of(ATTRIBUTES, &self.region, &error)) {
+            Err(fault) if is_gone(&fault) => return Ok(None),
+            answer => answer?,
+        };
         let mut attributes = answer.attributes().iter();
         let value = attributes.find(|a| a.key() == Some("idle_timeout.timeout_seconds"));
-        let seconds = value.and_then(|a| a.value()?.parse::<f64>().ok());
-        seconds.filter(|s| *s > 0.0).ok_or_else(|| {
-            Fault::incomplete(
-                ATTRIBUTES,
-                &self.region,
-                format!("no idle_timeout.timeout_seconds for {arn}"),
-            )
-        })
+        let seconds = value.and_then(|a| a.value()?.parse::<f64>().ok()).filter(|s| *s > 0.0);
+        let said = || format!("no idle_timeout.timeout_seconds for {arn}");
+        seconds.map(Some).ok_or_else(|| Fault::incomplete(ATTRIBUTES, &self.region, said()))
     }
+
+    /// The CloudWatch dimension values of a load balancer's target groups.
+    ///
+    /// # Errors
+    /// When the call fails.
+    pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, Fault> {
+        let pages = self.client.describe_target_groups().load_balancer_arn(arn).into_paginator();
+        let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
+        let groups = groups.map_err(|error| Fault::of(TARGET_GROUPS, &self.region, &error))?;
+        let dimension = |arn: &str| Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1));
+        Ok(groups.iter().filter_map(|group| dimension(group.target_group_arn()?)).collect())
+    }
+}
+
+fn is_gone(fault: &Fault) -> bool {
+    fault.said.starts_with("LoadBalancerNotFound")
 }

@@ -21,6 +21,7 @@ use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::histogram::bound_seconds;
 use crate::analysis::ledger::{Ledger, Minutes};
+use crate::analysis::signal::TargetGroup;
 use crate::analysis::tier::Tier;
 
 /// What the page says of one gateway.
@@ -224,6 +225,26 @@ const DETECTOR: &[DetectorRow] = &[
     },
 ];
 
+/// One metric of each target group of a gateway that stirs.
+struct TargetGroupRow {
+    name: &'static str,
+    help: &'static str,
+    read: fn(&TargetGroup) -> Option<f64>,
+}
+
+const TARGET_GROUP: &[TargetGroupRow] = &[
+    TargetGroupRow {
+        name: "nearmiss_target_group_response_p99_seconds",
+        help: "99th percentile of a target group's TargetResponseTime in its newest minute, while something stirs in the gateway. Percentiles must not be averaged.",
+        read: |group| group.p99,
+    },
+    TargetGroupRow {
+        name: "nearmiss_target_group_healthy_hosts",
+        help: "Healthy targets of a target group in its newest minute (the minimum over zones), while something stirs in the gateway.",
+        read: |group| group.healthy_hosts,
+    },
+];
+
 /// What the daemon counts of itself.
 #[derive(Debug)]
 pub struct Exporter {
@@ -238,6 +259,8 @@ pub struct Exporter {
     pub notifications: IntCounterVec,
     /// Notifications that no sink took yet.
     pub pending: IntGauge,
+    /// Seconds that this machine's clock is ahead of AWS's.
+    pub clock_skew: IntGauge,
     /// State files written, by outcome.
     pub state_saves: IntCounterVec,
     api_calls: IntCounterVec,
@@ -287,6 +310,13 @@ impl Exporter {
                 IntGauge::new(
                     "nearmiss_notifications_pending",
                     "Notifications that were due and could not be delivered yet.",
+                )?,
+            )?,
+            clock_skew: register(
+                &registry,
+                IntGauge::new(
+                    "nearmiss_clock_skew_seconds",
+                    "Seconds that this machine's clock is ahead of AWS's, by the Date header of its answers; negative if behind, 0 while unknown.",
                 )?,
             )?,
             state_saves: counters(
@@ -364,6 +394,10 @@ impl Exporter {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());
         }
+        for row in TARGET_GROUP {
+            let metrics = all.iter().flat_map(|s| target_group_metrics(row, s));
+            append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());
+        }
         let own = self.registry.gather();
         encode(&mut page, &own);
         page
@@ -395,6 +429,18 @@ fn detector_metrics<'a>(
         let mut labels = labels(series.gateway);
         labels.push(label("detector", verdict.rule.name()));
         Some(metric(MetricType::GAUGE, labels, (row.read)(verdict)?))
+    })
+}
+
+fn target_group_metrics<'a>(
+    row: &'a TargetGroupRow,
+    series: &'a Series,
+) -> impl Iterator<Item = Metric> + 'a {
+    let groups = series.report.map_or(&[][..], |report| &report.target_groups);
+    groups.iter().filter_map(|group| {
+        let mut labels = labels(series.gateway);
+        labels.push(label("target_group", &group.name));
+        Some(metric(MetricType::GAUGE, labels, (row.read)(group)?))
     })
 }
 

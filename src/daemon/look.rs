@@ -1,0 +1,97 @@
+//! What a poll finds out before it reads any minute: which gateways there are,
+//! which target groups belong to those that stir, and what time it is at AWS.
+
+use std::collections::HashSet;
+
+use super::Daemon;
+use super::plan::RETENTION_MINUTES;
+use super::said::tell_changes;
+use crate::analysis::gateway::Gateway;
+use crate::analysis::signal::Minute;
+use crate::analysis::tier::Tier;
+use crate::discovery;
+use crate::edge::aws::Usage;
+use crate::edge::exporter::Exporter;
+
+/// A clock that is wrong by no more than this many seconds does no harm: minutes
+/// are read only after they have settled.
+const CLOCK_TOLERANCE: i64 = 30;
+
+impl Daemon {
+    pub(super) async fn look_around(&mut self, now: i64, usage: &mut Usage) {
+        self.discover(now, usage).await;
+        let reports = &self.reports;
+        let mut faults = Vec::new();
+        for account in &mut self.accounts {
+            let deadline = self.config.poll.deadline.get();
+            let stirs = |gateway: &Gateway| {
+                reports.get(&gateway.id.key()).is_some_and(|r| r.tier == Tier::Stirring)
+            };
+            faults.extend(account.find_target_groups(stirs, now, deadline, usage).await);
+        }
+        if !faults.is_empty() {
+            let faults = faults.iter();
+            let said = faults.map(|fault| {
+                format!("{fault}. Target groups are not shown. {}", fault.advice())
+            });
+            self.troubles.tell("target groups", said);
+        }
+    }
+
+    /// Looks for load balancers where it is time to.
+    async fn discover(&mut self, now: i64, usage: &mut Usage) {
+        let deadline = self.config.poll.deadline;
+        let every = self.config.discovery.refresh;
+        let due: Vec<bool> = self.accounts.iter().map(|a| a.is_due(now, every)).collect();
+        if !due.contains(&true) {
+            return;
+        }
+        let before: Vec<_> = self.accounts.iter().map(|account| account.gateways.clone()).collect();
+        let accounts = self.accounts.iter_mut().zip(&due).filter(|(_, due)| **due);
+        let refreshes = accounts.map(|(account, _)| account.refresh(now, deadline, every));
+        for used in futures::future::join_all(refreshes).await {
+            usage.add(used);
+        }
+        discovery::tell_apart(&mut self.accounts);
+        self.forget_the_gone(now);
+        for (before, account) in before.iter().zip(&self.accounts) {
+            tell_changes(before, &account.gateways);
+        }
+        for (account, _) in self.accounts.iter().zip(due).filter(|(_, due)| *due) {
+            let outcome = if account.has_failed() { Err(()) } else { Ok(()) };
+            Exporter::outcome(&self.exporter.discoveries, &outcome);
+        }
+        let troubles = self.accounts.iter().flat_map(|account| &account.troubles);
+        self.troubles.tell("discovery", troubles.map(ToString::to_string));
+    }
+
+    /// What is no longer watched leaves the page at once; its ledger is kept as
+    /// long as it could come back and go on.
+    fn forget_the_gone(&mut self, now: i64) {
+        let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
+        let watched: HashSet<String> =
+            self.gateways().iter().map(|gateway| gateway.id.key()).collect();
+        self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
+        let gone = self.reports.extract_if(|key, _| !watched.contains(key));
+        self.departed.extend(gone);
+        self.departed.retain(|key, _| !watched.contains(key));
+    }
+
+    /// Seconds that this machine's clock is ahead of AWS's, where that matters.
+    /// Minutes are then read by AWS's clock.
+    pub(super) fn clock_error(&mut self) -> i64 {
+        let known = self.accounts.iter().filter_map(|account| account.skew.seconds());
+        let skew = known.max_by_key(|skew| skew.abs());
+        self.exporter.clock_skew.set(skew.unwrap_or(0));
+        let wrong = skew.filter(|skew| skew.abs() > CLOCK_TOLERANCE);
+        let said = wrong.map(|skew| {
+            let which = if skew > 0 { "ahead of" } else { "behind" };
+            format!(
+                "this machine's clock is {} s {which} AWS's, going by the Date header of its answers: minutes are read by AWS's clock. Set this one right (chronyc tracking, timedatectl); from 15 min on AWS refuses its signatures",
+                skew.abs()
+            )
+        });
+        self.troubles.tell("clock", said);
+        wrong.unwrap_or(0)
+    }
+}
