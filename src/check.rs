@@ -17,7 +17,7 @@ use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::config::{Config, State};
 use crate::discovery::Account;
-use crate::edge::aws::{self, Fault, region_of};
+use crate::edge::aws::{self, Fault, Usage, region_of};
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::elb;
 use crate::edge::sink::{GET_TOPIC, SnsTopic};
@@ -173,6 +173,7 @@ async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<
             worked.then(|| Finding::good(action, format!("{calls} calls")))
         }));
         findings.push(metrics(account, deadline.get(), clock).await);
+        findings.extend(self_check(account, deadline.get(), clock).await);
     }
     findings
 }
@@ -201,6 +202,44 @@ fn watched(account: &Account) -> Finding {
         lines.push(format!("and {} more", account.gateways.len() - SHOWN));
     }
     Finding::good(elb::DESCRIBE, lines.join("\n"))
+}
+
+/// Whether CloudWatch's figures mean what is made of them, for one gateway.
+async fn self_check(account: &Account, deadline: Duration, clock: Clock) -> Option<Finding> {
+    const CHECK: &str = "self-check";
+    let gateway = account.gateways.first()?;
+    let end = Minute::containing(clock.now()).plus(-5);
+    let minutes = (end.plus(-60), end);
+    let usage = &mut Usage::default();
+    let proof = account.cloudwatch.prove(gateway, minutes, deadline, usage).await.ok()?;
+    let say = |holds: Option<bool>, yes: &str, no: &str, open: &str| match holds {
+        Some(true) => yes.to_owned(),
+        Some(false) => no.to_owned(),
+        None => open.to_owned(),
+    };
+    let lines = [
+        say(
+            proof.counts_add_up,
+            "counts within bounds add up to the samples",
+            "counts within bounds do not add up to the samples: near misses may be wrong",
+            "no request in the last hour: whether counts add up is not known",
+        ),
+        say(
+            proof.timeouts_leave_no_sample,
+            "504s leave no latency sample",
+            "504s leave a latency sample: requests are counted too high by the 504s",
+            "too few 504s in the last hour to see whether they leave a latency sample",
+        ),
+    ];
+    let refuted =
+        proof.counts_add_up == Some(false) || proof.timeouts_leave_no_sample == Some(false);
+    let detail = format!("{}: {}", gateway.id.name, lines.join("\n"));
+    let advice = "Please report it: nearmiss counts on it.".to_owned();
+    Some(if refuted {
+        Finding::bad(CHECK, detail, Some(advice))
+    } else {
+        Finding::good(CHECK, detail)
+    })
 }
 
 /// The daemon's own query, for one gateway.

@@ -17,7 +17,7 @@ use crate::analysis::gateway::{Gateway, Identity, Timeout};
 use crate::analysis::quantity::Span;
 use crate::config::{Config, LoadBalancer, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
-use crate::edge::cloudwatch::{CloudWatch, Pace};
+use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
 use crate::edge::elb::{self, Elb, Found};
 use crate::edge::time::Stopwatch;
 
@@ -46,6 +46,10 @@ pub struct Account {
     pub gateways: Vec<Arc<Gateway>>,
     /// What could not be found out last.
     pub troubles: Vec<Trouble>,
+    /// Whether its figures mean what is made of them, as far as it was tried.
+    pub proof: Proof,
+    /// How often it was tried.
+    pub proof_attempts: u8,
     elb: Elb,
     selections: Vec<Selection>,
     idle_timeouts: IdleTimeouts,
@@ -122,13 +126,13 @@ impl Account {
         let mut paces: HashMap<Scope, Arc<Pace>> = HashMap::new();
         let mut accounts = Vec::new();
         for (scope, linked, selections) in by_scope {
-            let sdk = scoped(base, &scope).await;
+            let sdk = Box::pin(scoped(base, &scope)).await;
             // A monitoring account reads the metrics of others as itself.
             let reader = match linked {
                 Some(_) => Scope { role_arn: None, external_id: None, ..scope },
                 None => scope,
             };
-            let metrics = scoped(base, &reader).await;
+            let metrics = Box::pin(scoped(base, &reader)).await;
             let pace = paces.entry(reader).or_insert_with(|| Arc::new(Pace::of(&config.quota)));
             let skew = Skew::default();
             accounts.push(Self {
@@ -136,6 +140,8 @@ impl Account {
                 cloudwatch: CloudWatch::new(&metrics, Arc::clone(pace), linked, &skew),
                 gateways: Vec::new(),
                 troubles: Vec::new(),
+                proof: Proof::default(),
+                proof_attempts: 0,
                 elb: Elb::new(&sdk, &skew),
                 skew,
                 selections,
@@ -237,11 +243,11 @@ impl Account {
     ) -> Vec<Arc<Gateway>> {
         let matches = matches(&self.selections, &self.region, list, tags, troubles);
         let arns: Vec<&str> = matches.iter().map(|m| m.found.arn.text.as_str()).collect();
-        let Unread { gone, faults, unread } =
+        let Unread { gone, faults, waiting } =
             self.idle_timeouts.read(&self.elb, &arns, now, deadline, usage).await;
         troubles.extend(faults.into_iter().map(Trouble::from));
-        if unread > 0 {
-            let said = format!("the idle timeouts of {unread} load balancers are not read yet");
+        if waiting > 0 {
+            let said = format!("the idle timeouts of {waiting} load balancers are not read yet");
             troubles.push(Fault::incomplete(elb::ATTRIBUTES, &self.region, said).into());
         }
         let there = matches.iter().filter(|m| !gone.contains(&m.found.arn.text));
@@ -348,7 +354,7 @@ struct Unread {
     gone: HashSet<String>,
     faults: Vec<Fault>,
     /// How many must wait for the next time, where nothing failed.
-    unread: usize,
+    waiting: usize,
 }
 
 impl IdleTimeouts {
@@ -398,7 +404,7 @@ impl IdleTimeouts {
             }
         }
         if unread.faults.is_empty() {
-            unread.unread = arns.len() - self.0.len() - unread.gone.len();
+            unread.waiting = arns.len() - self.0.len() - unread.gone.len();
         }
         unread
     }

@@ -60,6 +60,24 @@ impl Kind {
         }
     }
 
+    /// What proves that the figures mean what is made of them: samples, samples
+    /// up to eleven days, 504s, 502s, and the answers of targets by class.
+    #[must_use]
+    pub fn proof_rows(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Alb => &[
+                (LATENCY, "SampleCount"),
+                (LATENCY, "TC(:1000000)"),
+                ("HTTPCode_ELB_504_Count", "Sum"),
+                ("HTTPCode_ELB_502_Count", "Sum"),
+                ("HTTPCode_Target_2XX_Count", "Sum"),
+                ("HTTPCode_Target_3XX_Count", "Sum"),
+                ("HTTPCode_Target_4XX_Count", "Sum"),
+                ("HTTPCode_Target_5XX_Count", "Sum"),
+            ],
+        }
+    }
+
     /// Where each signal comes from. Rows of one metric stand together: they
     /// must travel in one request to be billed as one metric.
     #[must_use]

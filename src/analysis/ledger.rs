@@ -104,6 +104,20 @@ impl Ledger {
         self.read.map_or(self.unassessed, |read| read.max(self.unassessed))
     }
 
+    /// How many minutes were assessed and are not counted yet, because CloudWatch
+    /// may still add to them.
+    #[must_use]
+    pub fn provisional(&self) -> u64 {
+        u64::try_from(self.unassessed.since(self.uncounted)).unwrap_or(0)
+    }
+
+    /// How many minutes were read and are held back, because they are empty and
+    /// may be late.
+    #[must_use]
+    pub fn late(&self) -> u64 {
+        u64::try_from(self.unread().since(self.unassessed)).unwrap_or(0)
+    }
+
     /// Enters what was delivered: an episode whose end was told is forgotten.
     pub fn told(&mut self, notice: &Notice) {
         let is_it = |record: &Record| record.episode.id == notice.episode.id;

@@ -192,7 +192,14 @@ impl Snapshot {
             row.push((signal.missing() == Missing::Zero).then_some(0.0));
         }
         let length = usize::try_from(end.since(first)).unwrap_or(0);
-        Self { first, length, columns, width: row.len(), values: row.repeat(length), target_groups: Vec::new() }
+        Self {
+            first,
+            length,
+            columns,
+            width: row.len(),
+            values: row.repeat(length),
+            target_groups: Vec::new(),
+        }
     }
 
     /// Enters one datapoint. What lies outside the snapshot, or is no

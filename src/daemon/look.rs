@@ -31,9 +31,8 @@ impl Daemon {
         }
         if !faults.is_empty() {
             let faults = faults.iter();
-            let said = faults.map(|fault| {
-                format!("{fault}. Target groups are not shown. {}", fault.advice())
-            });
+            let said = faults
+                .map(|fault| format!("{fault}. Target groups are not shown. {}", fault.advice()));
             self.troubles.tell("target groups", said);
         }
     }

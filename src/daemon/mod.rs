@@ -7,6 +7,7 @@
 
 mod look;
 mod plan;
+mod proof;
 mod said;
 
 use std::collections::{BTreeMap, HashMap};
@@ -166,7 +167,7 @@ impl Daemon {
     /// is read, assessed, told, saved and published.
     pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
         let stopwatch = Stopwatch::start();
-        self.read_and_tell(now, watch).await;
+        Box::pin(self.read_and_tell(now, watch)).await;
         self.save();
         self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
@@ -180,6 +181,7 @@ impl Daemon {
         let end = Minute::containing(theirs - seconds(poll.delay.get()));
         let settled = Minute::containing(theirs - seconds(poll.settle.get()));
         let fetched = self.catch_up(end, settled, &mut usage, watch).await;
+        self.prove(end, &mut usage).await;
         let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
         self.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {

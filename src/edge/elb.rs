@@ -109,7 +109,8 @@ impl Elb {
         arns: &[String],
         usage: &mut Usage,
     ) -> Result<Vec<(String, BTreeMap<String, String>)>, Fault> {
-        let answer = self.client.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
+        let answer =
+            self.client.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
         let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
         usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
         let described = answer?.tag_descriptions.unwrap_or_default();
@@ -149,7 +150,8 @@ impl Elb {
         let pages = self.client.describe_target_groups().load_balancer_arn(arn).into_paginator();
         let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
         let groups = groups.map_err(|error| Fault::of(TARGET_GROUPS, &self.region, &error))?;
-        let dimension = |arn: &str| Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1));
+        let dimension =
+            |arn: &str| Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1));
         Ok(groups.iter().filter_map(|group| dimension(group.target_group_arn()?)).collect())
     }
 }

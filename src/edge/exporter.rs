@@ -147,6 +147,22 @@ const MINUTES: (&str, &str) = (
     "One-minute datapoints by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), lost (CloudWatch no longer had them).",
 );
 
+/// Which of a gateway's minutes are not counted yet, by state.
+const WAITING: (&str, &str) = (
+    "nearmiss_minutes_waiting",
+    "Minutes that were read and are not counted yet, by state: provisional (assessed; CloudWatch may still add to them), late (empty after traffic, which may be CloudWatch's delay: held back).",
+);
+
+fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
+    let Series { gateway, ledger, .. } = *series;
+    let states = [("provisional", ledger.provisional()), ("late", ledger.late())];
+    states.into_iter().map(|(state, minutes)| {
+        let mut labels = labels(gateway);
+        labels.push(label("state", state));
+        metric(MetricType::GAUGE, labels, count(minutes))
+    })
+}
+
 fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
     let Minutes { settled, idle, lost, .. } = series.ledger.minutes;
     let gateway = series.gateway;
@@ -259,6 +275,8 @@ pub struct Exporter {
     pub notifications: IntCounterVec,
     /// Notifications that no sink took yet.
     pub pending: IntGauge,
+    /// What was proved of CloudWatch's figures, by check.
+    pub proofs: IntGaugeVec,
     /// Seconds that this machine's clock is ahead of AWS's.
     pub clock_skew: IntGauge,
     /// State files written, by outcome.
@@ -310,6 +328,16 @@ impl Exporter {
                 IntGauge::new(
                     "nearmiss_notifications_pending",
                     "Notifications that were due and could not be delivered yet.",
+                )?,
+            )?,
+            proofs: register(
+                &registry,
+                IntGaugeVec::new(
+                    Opts::new(
+                        "nearmiss_self_check",
+                        "Whether CloudWatch's figures mean what is made of them: 1 yes, 0 no, absent while it could not be tried. counts_add_up: counts within a bound add up to the samples. timeouts_leave_no_sample: a 504 is no latency sample, so that requests are samples plus 504s.",
+                    ),
+                    &["check"],
                 )?,
             )?,
             clock_skew: register(
@@ -387,6 +415,8 @@ impl Exporter {
         }
         let minutes = all.iter().flat_map(minutes).collect();
         append(&mut page, MINUTES.0, MINUTES.1, MetricType::COUNTER, minutes);
+        let waiting = all.iter().flat_map(waiting).collect();
+        append(&mut page, WAITING.0, WAITING.1, MetricType::GAUGE, waiting);
         let histograms = all.iter().filter_map(histogram).collect();
         append(&mut page, HISTOGRAM.0, HISTOGRAM.1, MetricType::HISTOGRAM, histograms);
         append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, all.iter().map(info).collect());

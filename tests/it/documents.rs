@@ -6,7 +6,7 @@ use std::path::Path;
 
 use nearmiss::config::Config;
 
-use crate::world::{ALL, World, poll};
+use crate::world::{World, poll};
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
@@ -58,7 +58,7 @@ fn the_unit_starts_the_program_with_words_that_it_knows() {
 /// The page of a daemon that has seen both kinds of trouble.
 async fn page() -> String {
     let world = World::of("slow_burn", 7, "").await;
-    let mut daemon = world.daemon(ALL).await;
+    let mut daemon = world.daemon("[[gateway]]\nload_balancer = \"*\"\nhistogram = true\n").await;
     poll(&mut daemon, 0..40).await;
     String::from_utf8(daemon.page().metrics.to_vec()).unwrap()
 }

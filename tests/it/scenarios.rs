@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::tier::Tier;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::aws::Usage;
+use nearmiss::edge::aws::{Skew, Usage};
 use nearmiss::edge::elb::Elb;
 use nearmiss::edge::state::StateFile;
 use nearmiss::sim::Setup;
@@ -246,7 +246,7 @@ async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
     assert_eq!(metric(&by_name, "nearmiss_gateways", ""), Some(0.0));
 
     let open = World::of("slow_burn", 7, "").await; // the same ARNs, and they can be read
-    let list = Elb::new(&open.base).list(&mut Usage::default()).await.unwrap();
+    let list = Elb::new(&open.base, &Skew::default()).list(&mut Usage::default()).await.unwrap();
     let arn = &list.iter().find(|found| found.name == "checkout").unwrap().arn.text;
     let gateway = format!("[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n");
     let mut explicit = world.daemon(&gateway).await;
@@ -295,7 +295,8 @@ async fn a_calm_gateway_with_little_traffic_is_not_read_more_often() {
     let mut daemon = world.daemon(gateway).await;
     poll(&mut daemon, 0..240).await;
     let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
-    assert!(billed <= f64::from(2 * (240 / 5 + 3)), "{billed} metrics in four hours");
+    let self_check = 8.0;
+    assert!(billed <= f64::from(2 * (240 / 5 + 3)) + self_check, "{billed} metrics in four hours");
 }
 
 #[tokio::test]

@@ -1,0 +1,221 @@
+//! Amazon CloudWatch: asks for minutes of many gateways, gets snapshots.
+//!
+//! A snapshot is whole or nothing: unless every statistic of a gateway came
+//! back marked Complete, over all pages, the gateway has no snapshot but a
+//! [`Fault`], and its neighbours in the same request keep theirs. All
+//! statistics of a gateway travel in one request, because five statistics of
+//! one metric are billed as one metric only there.
+
+mod pace;
+mod proof;
+mod request;
+mod results;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_cloudwatch::Client;
+use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput;
+use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult, ScanBy};
+use aws_smithy_types::DateTime;
+use futures::StreamExt;
+use tracing::warn;
+
+pub use pace::Pace;
+pub use proof::Proof;
+use request::{batches, billed_metrics};
+use results::Results;
+
+use super::aws::{Fault, Problem, Skew, Usage, region_of};
+use super::time::Stopwatch;
+use crate::analysis::gateway::Gateway;
+use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::tier::Tier;
+
+/// The IAM action of everything here.
+pub const ACTION: &str = "cloudwatch:GetMetricData";
+
+/// `GetMetricData` takes so many queries.
+const MOST_QUERIES: usize = 500;
+/// Requests under way at once, per account and Region.
+const CONCURRENCY: usize = 8;
+/// More pages than this is an answer without an end.
+const MOST_PAGES: usize = 200;
+
+/// CloudWatch, seen from one account and Region.
+#[derive(Debug, Clone)]
+pub struct CloudWatch {
+    client: Client,
+    region: String,
+    pace: Arc<Pace>,
+    linked: Option<String>,
+}
+
+/// Which minutes of which gateway.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Which gateway.
+    pub gateway: Arc<Gateway>,
+    /// The first minute that is needed; more may be answered.
+    pub from: Minute,
+    /// Which of its signals.
+    pub tier: Tier,
+    /// The dimension values of its target groups, where they are asked for too.
+    pub target_groups: Vec<String>,
+}
+
+/// One gateway's minutes, or why there are none.
+pub type Answer = Result<Snapshot, Arc<Fault>>;
+
+impl CloudWatch {
+    /// A client for the account and Region of this configuration, which keeps
+    /// to this pace and tells `skew` what time it is there. As a monitoring
+    /// account it reads the metrics of the account that is `linked` to it
+    /// (cross-account observability).
+    #[must_use]
+    pub fn new(config: &SdkConfig, pace: Arc<Pace>, linked: Option<String>, skew: &Skew) -> Self {
+        let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
+        let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
+        Self { client, region: region_of(config), pace, linked }
+    }
+
+    /// The minutes of each gateway up to before `end`, in the order of the asks.
+    ///
+    /// What fails is asked again in smaller requests, so that one gateway's
+    /// trouble stays its own, as long as `deadline` allows; what was got by then
+    /// is kept.
+    pub async fn fetch(
+        &self,
+        asks: &[Ask],
+        end: Minute,
+        deadline: Duration,
+    ) -> (Vec<Answer>, Usage) {
+        let watch = Stopwatch::start();
+        let late = Arc::new(self.incomplete("not asked within the deadline".to_owned()));
+        let mut answers: Vec<Answer> = asks.iter().map(|_| Err(Arc::clone(&late))).collect();
+        let mut open: Vec<usize> = (0..asks.len()).collect();
+        let mut usage = Usage::default();
+        for queries in [MOST_QUERIES, MOST_QUERIES / 10, 1] {
+            let batches = batches(&open, asks, queries);
+            let requests = batches.iter().map(|batch| {
+                let asks: Vec<&Ask> = batch.iter().map(|index| &asks[*index]).collect();
+                self.fetch_within(asks, end, deadline.saturating_sub(watch.elapsed()))
+            });
+            let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
+            let mut each = batches.iter();
+            while let (Some((got, used)), Some(batch)) = (done.next().await, each.next()) {
+                usage.add(used);
+                for (index, answer) in batch.iter().zip(got) {
+                    answers[*index] = answer;
+                }
+            }
+            open.retain(|index| {
+                answers[*index].as_ref().is_err_and(|fault| is_worth_another_try(fault))
+            });
+            if open.is_empty() || watch.elapsed() >= deadline {
+                break;
+            }
+        }
+        (answers, usage)
+    }
+
+    async fn fetch_within(
+        &self,
+        batch: Vec<&Ask>,
+        end: Minute,
+        left: Duration,
+    ) -> (Vec<Answer>, Usage) {
+        let mut usage = Usage::default();
+        let fetched = tokio::time::timeout(left, self.fetch_batch(&batch, end, &mut usage)).await;
+        let late = || self.incomplete("no whole answer within the deadline".to_owned());
+        let answers = fetched.unwrap_or_else(|_| Err(late())).unwrap_or_else(|fault| {
+            let fault = Arc::new(fault);
+            batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
+        });
+        (answers, usage)
+    }
+
+    fn incomplete(&self, said: String) -> Fault {
+        Fault::incomplete(ACTION, &self.region, said)
+    }
+
+    async fn fetch_batch(
+        &self,
+        batch: &[&Ask],
+        end: Minute,
+        usage: &mut Usage,
+    ) -> Result<Vec<Answer>, Fault> {
+        let first = batch.iter().map(|ask| ask.from).min().unwrap_or(end);
+        let queries: Vec<_> =
+            batch.iter().enumerate().flat_map(|(index, ask)| self.queries(index, ask)).collect();
+        let results = Results::of(self.pages(&queries, first, end, usage).await?);
+        let answer = |(index, ask): (usize, &&Ask)| {
+            let snapshot = results.snapshot(index, ask, first, end);
+            snapshot.map_err(|said| Arc::new(self.incomplete(said)))
+        };
+        Ok(batch.iter().enumerate().map(answer).collect())
+    }
+
+    async fn pages(
+        &self,
+        queries: &[MetricDataQuery],
+        first: Minute,
+        end: Minute,
+        usage: &mut Usage,
+    ) -> Result<Vec<MetricDataResult>, Fault> {
+        let mut results = Vec::with_capacity(queries.len());
+        let mut token = None;
+        for _ in 0..MOST_PAGES {
+            let page = self.page(queries, first, end, token, usage).await?;
+            for message in page.messages() {
+                warn!(
+                    region = self.region,
+                    code = message.code().unwrap_or_default(),
+                    "CloudWatch says: {}",
+                    message.value().unwrap_or_default()
+                );
+            }
+            token = page.next_token().map(str::to_owned);
+            results.extend(page.metric_data_results.unwrap_or_default());
+            if token.is_none() {
+                return Ok(results);
+            }
+        }
+        let said = format!("the answer has more than {MOST_PAGES} pages");
+        Err(self.incomplete(said))
+    }
+
+    async fn page(
+        &self,
+        queries: &[MetricDataQuery],
+        first: Minute,
+        end: Minute,
+        token: Option<String>,
+        usage: &mut Usage,
+    ) -> Result<GetMetricDataOutput, Fault> {
+        self.pace.admit(queries.len(), end.since(first)).await;
+        let answer = self
+            .client
+            .get_metric_data()
+            .set_metric_data_queries(Some(queries.to_vec()))
+            .start_time(DateTime::from_secs(first.start()))
+            .end_time(DateTime::from_secs(end.start()))
+            .scan_by(ScanBy::TimestampAscending)
+            .set_next_token(token)
+            .send()
+            .await
+            .map_err(|error| Fault::of(ACTION, &self.region, &error));
+        usage.call(ACTION, answer.as_ref().err().map(|fault| fault.problem));
+        if answer.is_ok() {
+            usage.billed_metrics += billed_metrics(queries);
+        }
+        answer
+    }
+}
+
+/// Whether a smaller request could fare better. Where the identity, the network
+/// or the quota is at fault, it could not.
+fn is_worth_another_try(fault: &Fault) -> bool {
+    matches!(fault.problem, Problem::Refused | Problem::Failed | Problem::Incomplete)
+}

@@ -1,0 +1,40 @@
+//! The pace of requests: below an account's quotas, by our own account of them.
+
+use std::num::NonZeroU32;
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+
+use crate::config::Quotas;
+
+/// Keeps below the quotas of an account in a Region, which others use too.
+#[derive(Debug)]
+pub struct Pace {
+    requests: DefaultDirectRateLimiter,
+    datapoints: DefaultDirectRateLimiter,
+    most_datapoints: NonZeroU32,
+}
+
+impl Pace {
+    /// For these quotas.
+    #[must_use]
+    pub fn of(quotas: &Quotas) -> Self {
+        let limiter = |per_second| RateLimiter::direct(Quota::per_second(per_second));
+        Self {
+            requests: limiter(quotas.requests_per_second),
+            datapoints: limiter(quotas.datapoints_per_second),
+            most_datapoints: quotas.datapoints_per_second,
+        }
+    }
+
+    /// Waits until a request for so many minutes of so many statistics may go.
+    /// CloudWatch counts what a request could return, not what it does; one that
+    /// could return more than a second's worth waits for a whole second.
+    pub(super) async fn admit(&self, queries: usize, minutes: i64) {
+        let minutes = usize::try_from(minutes).unwrap_or(0);
+        let datapoints = u32::try_from(queries * minutes).unwrap_or(u32::MAX);
+        let datapoints = NonZeroU32::new(datapoints).unwrap_or(NonZeroU32::MIN);
+        self.requests.until_ready().await;
+        // More than fits is impossible: it is capped at what fits.
+        let _ = self.datapoints.until_n_ready(datapoints.min(self.most_datapoints)).await;
+    }
+}

@@ -1,0 +1,129 @@
+//! Whether CloudWatch's figures mean what is made of them here.
+//!
+//! Two things that AWS does not promise in so many words are tried once on a
+//! gateway's own figures: that counts within bounds add up to the number of
+//! samples, and that a 504 leaves no latency sample. Everything that is counted
+//! rests on the two.
+
+use std::time::Duration;
+
+use super::{CloudWatch, Results};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::signal::Minute;
+use crate::edge::aws::{Fault, Usage};
+
+/// What one gateway's figures show; `None` where they cannot tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// Whether the count of samples up to a very high bound is the number of
+    /// samples.
+    pub counts_add_up: Option<bool>,
+    /// Whether requests that ended in 504 are missing from the samples.
+    pub timeouts_leave_no_sample: Option<bool>,
+}
+
+/// Sums over the same minutes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    samples: f64,
+    within: f64,
+    answered: f64,
+    timeouts: f64,
+    resets: f64,
+}
+
+impl Proof {
+    /// What either of two proofs knows; a failed one counts more.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let both = |a: Option<bool>, b: Option<bool>| match (a, b) {
+            (Some(a), Some(b)) => Some(a && b),
+            (a, b) => a.or(b),
+        };
+        Self {
+            counts_add_up: both(self.counts_add_up, other.counts_add_up),
+            timeouts_leave_no_sample: both(
+                self.timeouts_leave_no_sample,
+                other.timeouts_leave_no_sample,
+            ),
+        }
+    }
+
+    /// A 502 may or may not leave a sample, so that the two possibilities are
+    /// told apart only where there are more 504s than 502s.
+    fn of(sums: Sums) -> Self {
+        let Sums { samples, within, answered, timeouts, resets } = sums;
+        let is_between = |low: f64| (low..=low + resets).contains(&samples);
+        let (without, with) = (is_between(answered), is_between(answered + timeouts));
+        Self {
+            counts_add_up: (samples > 0.0).then(|| (samples - within).abs() < 0.5),
+            timeouts_leave_no_sample: (timeouts > resets && without != with).then_some(without),
+        }
+    }
+}
+
+impl CloudWatch {
+    /// Looks at the minutes of a gateway from `first` to before `end`.
+    ///
+    /// # Errors
+    /// When CloudWatch does not answer, or not wholly.
+    pub async fn prove(
+        &self,
+        gateway: &Gateway,
+        (first, end): (Minute, Minute),
+        deadline: Duration,
+        usage: &mut Usage,
+    ) -> Result<Proof, Fault> {
+        let rows = gateway.kind.proof_rows();
+        let whole = [(gateway.kind.dimension(), gateway.id.dimension.as_str())];
+        let query = |(row, (metric, stat)): (usize, &(&str, &str))| {
+            self.query(format!("p{row}"), gateway.kind, metric, (*stat).to_owned(), &whole)
+        };
+        let queries: Vec<_> = rows.iter().enumerate().map(query).collect();
+        let pages = tokio::time::timeout(deadline, self.pages(&queries, first, end, usage)).await;
+        let late = |_| Err(self.incomplete("no whole answer within the deadline".to_owned()));
+        let results = Results::of(pages.unwrap_or_else(late)?);
+        let sum = |row: usize| {
+            let points = results.complete(&format!("p{row}"), rows.get(row).map_or("", |r| r.0));
+            let points = points.map_err(|said| self.incomplete(said))?;
+            Ok::<f64, Fault>(points.iter().map(|(_, value)| value).sum())
+        };
+        Ok(Proof::of(Sums {
+            samples: sum(0)?,
+            within: sum(1)?,
+            timeouts: sum(2)?,
+            resets: sum(3)?,
+            answered: sum(4)? + sum(5)? + sum(6)? + sum(7)?,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_prove_or_refute_or_leave_it_open() {
+        let all = |samples, answered, timeouts, resets| {
+            Proof::of(Sums { samples, within: samples, answered, timeouts, resets })
+                .timeouts_leave_no_sample
+        };
+        assert_eq!(all(100.0, 100.0, 7.0, 0.0), Some(true));
+        assert_eq!(all(103.0, 100.0, 7.0, 4.0), Some(true), "502s may leave samples");
+        assert_eq!(all(107.0, 100.0, 7.0, 0.0), Some(false));
+        assert_eq!(all(100.0, 100.0, 0.0, 0.0), None, "no 504, no proof");
+        assert_eq!(all(103.0, 100.0, 3.0, 3.0), None, "502s or 504s?");
+        assert_eq!(all(150.0, 100.0, 7.0, 0.0), None, "neither");
+        let off = Sums { samples: 100.0, within: 99.0, ..Sums::default() };
+        assert_eq!(Proof::of(off).counts_add_up, Some(false));
+        assert_eq!(Proof::of(Sums::default()).counts_add_up, None);
+    }
+
+    #[test]
+    fn one_refutation_outweighs_a_proof() {
+        let (yes, no) = (Some(true), Some(false));
+        let proof = |a, b| Proof { counts_add_up: a, timeouts_leave_no_sample: b };
+        assert_eq!(proof(yes, None).and(proof(no, yes)), proof(no, yes));
+        assert_eq!(Proof::default().and(proof(yes, no)), proof(yes, no));
+    }
+}
