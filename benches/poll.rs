@@ -1,23 +1,31 @@
-//! What one poll costs at 1,000 and 10,000 load balancers: time, and memory.
-//! Every load balancer is read in every poll, as if something stirred in each.
+//! What one poll costs at 100, 1,000 and 10,000 load balancers - time, memory,
+//! requests - and what a scrape of the page costs beside it. Every load balancer
+//! is read in every poll, as if something stirred in each.
 //!
-//! `cargo bench --bench poll` prints a table. The daemon is the real one; the
-//! simulator answers from another process, so that its work is not counted.
+//! `cargo bench --bench poll` prints two tables. The daemon is the real one; the
+//! simulator answers from another process, so that its work is not counted. The
+//! scrapers are a hundred clients that scrape at the same moment, again and
+//! again, while polls go on.
 
 // A benchmark that cannot run has nobody to tell but its reader.
 #![allow(clippy::expect_used, clippy::cast_precision_loss)]
 
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use aws_config::Region;
 use aws_credential_types::Credentials;
+use futures::future::join_all;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::aws;
-use nearmiss::edge::time::Stopwatch;
+use nearmiss::edge::time::{Clock, Stopwatch};
+use nearmiss::edge::{aws, http};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 const START: i64 = 1_767_603_600;
 const POLLS: i64 = 5;
@@ -31,22 +39,82 @@ impl Drop for Sim {
     }
 }
 
+/// How many clients scrape at the same moment.
+const SCRAPERS: usize = 100;
+/// How often they do.
+const ROUNDS: usize = 5;
+
 fn main() {
     // Cargo passes flags such as --bench; this bench has none of its own.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!(
-        "| load balancers | poll, wall | poll, CPU | CPU per load balancer (decode, assess, render) | page | resident | per load balancer |"
+        "| load balancers | poll, wall | poll, CPU | CPU per load balancer | of it save, render, compress | requests | billed metrics | resident | per load balancer |"
     );
-    println!("|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     let empty = resident();
-    for load_balancers in [1_000u32, 10_000] {
-        runtime.block_on(measure(load_balancers, empty));
+    let mut scrapes = String::new();
+    for load_balancers in [100u32, 1_000, 10_000] {
+        scrapes += &runtime.block_on(measure(load_balancers, empty));
     }
+    println!(
+        "\n| load balancers | page | series | compressed | {SCRAPERS} scrapes at once: median | p99 | poll meanwhile, wall |"
+    );
+    println!("|---:|---:|---:|---:|---:|---:|---:|\n{scrapes}");
 }
 
-async fn measure(load_balancers: u32, empty: f64) {
+async fn measure(load_balancers: u32, empty: f64) -> String {
     let (sim, endpoint) = simulator(load_balancers);
     let directory = tempfile::tempdir().expect("a directory");
+    let mut daemon = daemon(&endpoint, directory.path()).await;
+    // The first poll discovers; the second finds the simulator warm.
+    for minute in 0..2 {
+        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+    }
+    let before =
+        [own(&daemon, "nearmiss_api_calls_total"), own(&daemon, "nearmiss_billed_metrics")];
+    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
+    for minute in 2..2 + POLLS {
+        let (watch, before) = (Stopwatch::start(), cpu_time());
+        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+        wall.push(watch.elapsed());
+        cpu.push(cpu_time().saturating_sub(before));
+    }
+    let after = [own(&daemon, "nearmiss_api_calls_total"), own(&daemon, "nearmiss_billed_metrics")];
+    let per_poll = |which: usize| (after[which] - before[which]) / POLLS as f64;
+    let idle = {
+        let before = cpu_time();
+        daemon.poll(START + 60 * (1 + POLLS) + 6, &mut |_| {}).await; // nothing new to read
+        cpu_time().saturating_sub(before)
+    };
+    let memory = resident();
+    let median_wall = median(&mut wall);
+    let median_cpu = median(&mut cpu);
+    println!(
+        "| {load_balancers} | {median_wall:.2?} | {median_cpu:.2?} | {:.0?} | {idle:.2?} | {:.0} | {:.0} | {memory:.0} MiB | {:.1} KiB |",
+        median_cpu / load_balancers,
+        per_poll(0),
+        per_poll(1),
+        (memory - empty) * 1024.0 / f64::from(load_balancers),
+    );
+    let page = daemon.page();
+    let text = String::from_utf8_lossy(&page.metrics).into_owned();
+    let watched = text.matches("nearmiss_gateway_up{").count();
+    assert_eq!(watched, load_balancers as usize, "not all load balancers are watched");
+    let (mut latencies, mut meanwhile) = scraped(&mut daemon).await;
+    drop(sim);
+    latencies.sort_unstable();
+    format!(
+        "| {load_balancers} | {:.1} MiB | {} | {:.2} MiB | {:.0?} | {:.0?} | {:.2?} |\n",
+        page.metrics.len() as f64 / 1_048_576.0,
+        text.lines().filter(|line| !line.starts_with('#')).count(),
+        page.gzip.len() as f64 / 1_048_576.0,
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() * 99 / 100],
+        median(&mut meanwhile),
+    )
+}
+
+async fn daemon(endpoint: &str, directory: &Path) -> Daemon {
     let base = aws::loader()
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("bench", "bench", None, None, "bench"))
@@ -58,35 +126,58 @@ async fn measure(load_balancers: u32, empty: f64) {
          [quota]\nrequests_per_second = 1000\ndatapoints_per_second = 10000000\n\
          [discovery]\nrefresh = \"1d\"\n[[gateway]]\nload_balancer = \"*\"\n\
          [state]\npath = \"{}\"\n",
-        directory.path().join("state.json").display()
+        directory.join("state.json").display()
     );
     let config = Config::parse(&text, Path::new("bench")).expect("a config");
-    let mut daemon = Daemon::start(config, &base).await.expect("a daemon");
-    // The first poll discovers; the second finds the simulator warm.
-    for minute in 0..2 {
+    Daemon::start(config, &base).await.expect("a daemon")
+}
+
+/// Scrapes while polls go on: how long each scrape and each poll took.
+async fn scraped(daemon: &mut Daemon) -> (Vec<Duration>, Vec<Duration>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let stop = CancellationToken::new();
+    let serving = http::serve(listener, daemon.pages(), Clock::System, stop.clone());
+    tokio::spawn(serving);
+    let scrapers = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(async {
+            let mut latencies = Vec::new();
+            for _ in 0..ROUNDS {
+                latencies.extend(join_all((0..SCRAPERS).map(|_| scrape(address))).await);
+            }
+            latencies
+        })
+    });
+    let mut polls = Vec::new();
+    let mut minute = 2 + POLLS;
+    while !scrapers.is_finished() || polls.is_empty() {
+        let watch = Stopwatch::start();
         daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+        polls.push(watch.elapsed());
+        minute += 1;
     }
-    let (mut wall, mut cpu) = (Vec::new(), Vec::new());
-    for minute in 2..2 + POLLS {
-        let (watch, before) = (Stopwatch::start(), cpu_time());
-        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-        wall.push(watch.elapsed());
-        cpu.push(cpu_time().saturating_sub(before));
-    }
-    let page = daemon.page().metrics.len();
-    let watched =
-        String::from_utf8_lossy(&daemon.page().metrics).matches("nearmiss_gateway_up{").count();
-    assert_eq!(watched, load_balancers as usize, "not all load balancers are watched");
-    let memory = resident();
-    println!(
-        "| {load_balancers} | {:.2?} | {:.2?} | {:.0?} | {:.1} MiB | {memory:.0} MiB | {:.1} KiB |",
-        median(&mut wall),
-        median(&mut cpu),
-        median(&mut cpu) / load_balancers,
-        page as f64 / 1_048_576.0,
-        (memory - empty) * 1024.0 / f64::from(load_balancers),
-    );
-    drop(sim);
+    stop.cancel();
+    (scrapers.join().expect("scrapes"), polls)
+}
+
+async fn scrape(address: SocketAddr) -> Duration {
+    let watch = Stopwatch::start();
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "no page");
+    watch.elapsed()
+}
+
+/// The sum of the series of one metric that the daemon counts of itself.
+fn own(daemon: &Daemon, name: &str) -> f64 {
+    let page = daemon.page();
+    let text = String::from_utf8_lossy(&page.metrics);
+    let values = text.lines().filter(|line| line.starts_with(name));
+    values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
 fn simulator(load_balancers: u32) -> (Sim, String) {

@@ -20,6 +20,8 @@ SICK = "checkout"
 COUNTERS = ["nearmiss_requests_total", "nearmiss_near_misses_total", "nearmiss_elb_504_total"]
 CLOCK = "nearmiss_data_timestamp_seconds"
 LASTS = 80  # seconds of the demo, one scenario minute each
+DAY_SPEED = 600  # simulated seconds per second
+DAY_LASTS = 24 * 3600 // DAY_SPEED + 8  # seconds: a day and a little
 DASHBOARD = pathlib.Path(__file__).resolve().parents[2] / "grafana" / "nearmiss.json"
 
 # Panels that may be empty while all is well, by a part of their expression, and
@@ -97,6 +99,45 @@ def increases(sim, samples, gateway):
     common.ok(f"{gateway}: the counters grew by the truth, to the request, at each of {len(samples)} scrapes; "
               f"in {last_clock - first_clock} min: {', '.join(f'{n} +{v}' for n, v in grown.items())}")
     return grown
+
+
+class Day:
+    """A whole simulated day, scraped by a Prometheus of its own."""
+
+    def __init__(self, nearmiss):
+        self.demo = common.Child("demo of a day", [
+            nearmiss, "demo", "--scenario", "slow_burn", "--seed", "7", "--speed", str(DAY_SPEED),
+            "--for", f"{DAY_LASTS}s"], expected_to_live=False)
+        url = wait("the day's demo says where its metrics are",
+                   lambda: self.demo.says(r"metrics: http://(127\.0\.0\.1:\d+)/metrics"), 30).group(1)
+        self.prometheus = Prometheus(url)
+        wait("the day's Prometheus is ready", self.prometheus.ready, 30)
+
+    def values(self, name):
+        """{scrape time: value} of the sick load balancer."""
+        found = self.prometheus.ask(f'{name}{{gateway="{SICK}"}}[1h]')
+        return {at: float(text) for series in found for at, text in series["values"]}
+
+    def conclude(self, sim):
+        """increase() between two scrapes that lie a day apart is the truth."""
+        day = 24 * 60
+
+        def span():
+            clock = self.values(CLOCK)
+            times = sorted(clock)
+            last = times[-1] if times else None
+            return times and clock[last] // 60 - clock[times[0]] // 60 >= day and (times[0], last, clock)
+
+        first, last, clock = wait("the demo's day is over", span, DAY_LASTS + 60)
+        early, late = int(clock[first]) // 60, int(clock[last]) // 60
+        expected = common.totals(sim.truth(SICK, early - 1, late - 1))
+        milliseconds = round((last - first) * 1000)
+        for name in COUNTERS:
+            query = urllib.parse.urlencode({
+                "query": f'increase({name}{{gateway="{SICK}"}}[{milliseconds}ms])', "time": f"{last:.3f}"})
+            result = json.loads(common.get(f"{self.prometheus.url}/api/v1/query?{query}")[1])["data"]["result"]
+            increased = [round(float(series["value"][1]), 3) for series in result]
+            equal(f"a day of {late - early} min: increase({name}) is the truth", increased, [expected[name]])
 
 
 def hostile_clients(url):
@@ -228,6 +269,7 @@ def filled(expression):
 
 def main():
     nearmiss = common.binary()
+    day = Day(nearmiss)
     demo = common.Child("demo", [nearmiss, "demo", "--scenario", "slow_burn", "--seed", "7", "--for", f"{LASTS}s"])
     url = wait("the demo says where its metrics are",
                lambda: demo.says(r"metrics: (http://127\.0\.0\.1:\d+)/metrics"), 30).group(1)
@@ -271,6 +313,8 @@ def main():
     failed = [s for s in prometheus.ask("sum(count_over_time((up == 0)[5m:1s]))") if s["value"][1] != "0"]
     equal("not one scrape failed", failed, [])
     demo.must_live()
+    demo.kill()
+    day.conclude(sim)
 
 
 main()

@@ -136,7 +136,7 @@ impl Daemon {
         if let Some(listener) = self.listener.take() {
             let address = http::address(&listener).map(tracing::field::display);
             info!(address, "nearmiss is running");
-            tokio::spawn(http::serve(listener, self.pages.subscribe(), clock, stop.clone()));
+            tokio::spawn(http::serve(listener, self.pages(), clock, stop.clone()));
         }
         tell_systemd(&[NotifyState::Ready]);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
@@ -161,6 +161,12 @@ impl Daemon {
     #[must_use]
     pub fn page(&self) -> Arc<Page> {
         Arc::clone(&self.pages.borrow())
+    }
+
+    /// The latest page whenever there is a new one, for a listener.
+    #[must_use]
+    pub fn pages(&self) -> watch::Receiver<Arc<Page>> {
+        self.pages.subscribe()
     }
 
     /// One poll at `now` (seconds since the Unix epoch): everything up to then

@@ -149,8 +149,8 @@ const MINUTES: (&str, &str) = (
 
 /// Which of a gateway's minutes are not counted yet, by state.
 const WAITING: (&str, &str) = (
-    "nearmiss_minutes_waiting",
-    "Minutes that were read and are not counted yet, by state: provisional (assessed; CloudWatch may still add to them), late (empty after traffic, which may be CloudWatch's delay: held back).",
+    "nearmiss_datapoints_waiting",
+    "One-minute datapoints that were read and are not counted yet, by state: provisional (assessed; CloudWatch may still add to them), late (empty after traffic, which may be CloudWatch's delay: held back).",
 );
 
 fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
