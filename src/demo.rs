@@ -24,7 +24,7 @@ use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, StartError};
 use crate::edge::aws;
 use crate::edge::time::Clock;
-use crate::sim::{Faults, Setup, SetupError, Sim};
+use crate::sim::{Setup, SetupError, Sim};
 
 const REGION: &str = "eu-central-1";
 const ACCOUNT: &str = "111122223333";
@@ -79,8 +79,7 @@ impl Demo {
             start: START,
             region: REGION.into(),
             account: ACCOUNT.into(),
-            load_balancers: None,
-            faults: Faults::default(),
+            ..Setup::default()
         })?;
         let aws = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", aws.local_addr()?);

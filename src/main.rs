@@ -257,7 +257,8 @@ async fn dispatch(command: Command) -> Ending {
         } => {
             let faults: Faults = faults.parse().map_err(|error| Failure::usage(&error))?;
             let start = start.resolve();
-            let setup = Setup { scenario, seed, start, region, account, load_balancers, faults };
+            let account = Setup { account, region, ..Setup::default() };
+            let setup = Setup { scenario, seed, start, load_balancers, faults, ..account };
             simulate(setup, listen).await
         }
         Command::Completions { shell } => {

@@ -37,6 +37,19 @@ pub struct Buckets {
     pub sum: f64,
 }
 
+impl Buckets {
+    /// How much more there is in each than there was.
+    #[must_use]
+    pub fn beyond(&self, before: &Self) -> Self {
+        let mut more = *self;
+        for (count, before) in more.within.iter_mut().zip(before.within) {
+            *count = (*count - before).max(0.0);
+        }
+        more.sum = (more.sum - before.sum).max(0.0);
+        more
+    }
+}
+
 /// Requests by latency since the timeout is what it is. A 504 is beyond every
 /// bound.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

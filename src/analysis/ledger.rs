@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::Notice;
 use super::alert::{Reason, Record, whole};
 use super::gateway::{Detail, Gateway};
-use super::histogram::Histogram;
+use super::histogram::{Buckets, Histogram};
 use super::signal::{Minute, Reading, Snapshot};
 
 /// Counted minutes are compared with what CloudWatch says of them later, as
@@ -43,9 +43,26 @@ pub struct Ledger {
     /// held back that may be late: those need no reading of their own.
     #[serde(skip)]
     read: Option<Minute>,
-    /// The newest counted minutes, oldest first: requests and 504s.
+    /// The newest counted minutes, oldest first.
+    #[serde(default)]
+    remembered: VecDeque<Counted>,
+}
+
+/// A minute as it was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+struct Counted {
+    #[serde(rename = "m")]
+    minute: Minute,
+    /// The timeout that made a near miss, seconds.
+    #[serde(rename = "t")]
+    timeout: f64,
+    #[serde(flatten)]
+    totals: Totals,
+    /// What CloudWatch said of it last, where that is less.
     #[serde(skip)]
-    remembered: VecDeque<(Minute, u64, u64)>,
+    seen: Option<Totals>,
+    #[serde(skip)]
+    buckets: Option<Buckets>,
 }
 
 /// What became of the minutes since a gateway was first seen.
@@ -72,6 +89,40 @@ pub struct Totals {
     pub timeouts: u64,
 }
 
+impl Totals {
+    fn of(reading: &Reading) -> Self {
+        Self {
+            requests: whole(reading.requests()),
+            near_misses: whole(reading.near_misses),
+            timeouts: whole(reading.timeouts),
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.requests += more.requests;
+        self.near_misses += more.near_misses;
+        self.timeouts += more.timeouts;
+    }
+
+    /// How much more of each than there was.
+    fn beyond(self, before: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(before.requests),
+            near_misses: self.near_misses.saturating_sub(before.near_misses),
+            timeouts: self.timeouts.saturating_sub(before.timeouts),
+        }
+    }
+
+    /// The larger of each.
+    fn or(self, other: Self) -> Self {
+        Self {
+            requests: self.requests.max(other.requests),
+            near_misses: self.near_misses.max(other.near_misses),
+            timeouts: self.timeouts.max(other.timeouts),
+        }
+    }
+}
+
 impl Ledger {
     /// A gateway seen for the first time: assessing begins with `minute`, and
     /// counting with the minute after it, so that all counters are exported
@@ -95,7 +146,7 @@ impl Ledger {
     /// detectors look at windows of `window` minutes.
     #[must_use]
     pub fn needs_from(&self, window: u32) -> Minute {
-        self.unassessed.plus(1 - i64::from(window)).min(self.uncounted)
+        self.unassessed.min(self.uncounted).plus(1 - i64::from(window))
     }
 
     /// The first minute that was not read yet.
@@ -136,10 +187,12 @@ impl Ledger {
 
     /// Counts the minutes up to before `settled` that are not counted yet.
     /// One that the snapshot lacks stops the counting, and so does an empty one
-    /// that may be late: neither is skipped. A histogram whose bounds are new
+    /// that may be late: neither is skipped. What CloudWatch adds to a counted
+    /// minute later is added too; what it takes away is only noticed, because a
+    /// counter does not fall. A histogram whose bounds are new
     /// counts from the next time on, so that it is exported once as zero.
     pub fn count(&mut self, gateway: &Gateway, snapshot: &Snapshot, settled: Minute) {
-        self.notice_revisions(snapshot);
+        self.add_revisions(gateway, snapshot);
         self.read = Some(snapshot.end());
         self.newest_data = snapshot.last_active().max(self.newest_data);
         if self.has_new_bounds(gateway) {
@@ -149,7 +202,7 @@ impl Ledger {
             && let Some(reading) = snapshot.reading(self.uncounted)
             && !snapshot.may_be_late(self.uncounted, settled)
         {
-            self.add(&reading, snapshot);
+            self.add(gateway, &reading, snapshot.buckets(reading.minute));
         }
     }
 
@@ -167,35 +220,53 @@ impl Ledger {
         new
     }
 
-    fn add(&mut self, reading: &Reading, snapshot: &Snapshot) {
+    fn add(&mut self, gateway: &Gateway, reading: &Reading, buckets: Option<Buckets>) {
         let idle = reading.requests() <= 0.0;
         *(if idle { &mut self.minutes.idle } else { &mut self.minutes.settled }) += 1;
-        let (requests, timeouts) = (whole(reading.requests()), whole(reading.timeouts));
-        self.totals.requests += requests;
-        self.totals.near_misses += whole(reading.near_misses);
-        self.totals.timeouts += timeouts;
-        if let Some((histogram, minute)) =
-            self.histogram.as_mut().zip(snapshot.buckets(reading.minute))
-        {
-            histogram.add(&minute, requests, reading.timeouts);
+        let totals = Totals::of(reading);
+        self.totals.add(totals);
+        if let Some((histogram, minute)) = self.histogram.as_mut().zip(buckets) {
+            histogram.add(&minute, totals.requests, reading.timeouts);
         }
         self.uncounted = reading.minute.plus(1);
-        self.remembered.push_back((reading.minute, requests, timeouts));
+        let timeout = gateway.timeout.seconds;
+        let minute = reading.minute;
+        self.remembered.push_back(Counted { minute, timeout, totals, seen: None, buckets });
         if self.remembered.len() > REMEMBERED_MINUTES {
             self.remembered.pop_front();
         }
     }
 
-    /// Minutes that CloudWatch changed after they were counted. Near misses are
-    /// not compared: their bounds move when the timeout does.
-    fn notice_revisions(&mut self, snapshot: &Snapshot) {
-        for (minute, requests, timeouts) in &mut self.remembered {
-            let Some(reading) = snapshot.reading(*minute) else { continue };
-            let now = (whole(reading.requests()), whole(reading.timeouts));
-            if now != (*requests, *timeouts) {
-                self.minutes.revised += 1;
-                (*requests, *timeouts) = now;
+    /// Adds what CloudWatch has added to minutes after they were counted. Near
+    /// misses and buckets are compared only while the timeout is the same.
+    fn add_revisions(&mut self, gateway: &Gateway, snapshot: &Snapshot) {
+        for counted in &mut self.remembered {
+            let Some(reading) = snapshot.reading(counted.minute) else { continue };
+            let mut now = Totals::of(&reading);
+            let same_bounds = counted.timeout.total_cmp(&gateway.timeout.seconds).is_eq();
+            if !same_bounds {
+                now.near_misses = counted.totals.near_misses;
             }
+            if now == counted.seen.unwrap_or(counted.totals) {
+                continue;
+            }
+            counted.seen = Some(now);
+            self.minutes.revised += 1;
+            if counted.totals.requests == 0 && now.requests > 0 {
+                self.minutes.idle = self.minutes.idle.saturating_sub(1);
+                self.minutes.settled += 1;
+            }
+            let more = now.beyond(counted.totals);
+            self.totals.add(more);
+            let buckets = counted.buckets.zip(snapshot.buckets(counted.minute));
+            if let Some((histogram, (before, after))) = self.histogram.as_mut().zip(buckets)
+                && same_bounds
+            {
+                #[allow(clippy::cast_precision_loss)] // a minute's 504s
+                histogram.add(&after.beyond(&before), more.requests, more.timeouts as f64);
+                counted.buckets = Some(after);
+            }
+            counted.totals = now.or(counted.totals);
         }
     }
 

@@ -148,9 +148,13 @@ pub enum Missing {
     Absent,
 }
 
-/// An empty minute is held back until a later minute has data, or
-/// for so long.
+/// An empty minute that may be late is held back for so long at the most.
 const HELD_BACK_MINUTES: i64 = 10;
+/// So many minutes with so many requests each make a steady traffic, in which an
+/// empty minute is not a minute without requests (Poisson: e^-14 is one in a
+/// million).
+const STEADY_MINUTES: i64 = 5;
+const STEADY_REQUESTS: f64 = 14.0;
 
 /// Consecutive minutes of one gateway, as CloudWatch described them in answers
 /// that were complete for every signal. There is no partial snapshot.
@@ -246,13 +250,28 @@ impl Snapshot {
         minutes.into_iter().find(|reading| reading.requests() > 0.0).map(|reading| reading.minute)
     }
 
-    /// Whether this minute may yet get data: it and all after it are empty, and
-    /// it is only a short time past. An answer that is complete and empty looks
-    /// the same when CloudWatch lags.
+    /// Whether this minute may yet get data: it is empty and only a short time
+    /// past, and either all after it are empty too, or it is a hole in a steady
+    /// traffic. An answer that is complete and empty looks the same when CloudWatch
+    /// lags.
     #[must_use]
     pub fn may_be_late(&self, minute: Minute, now: Minute) -> bool {
-        let active = self.last_active();
-        active.is_none_or(|active| active < minute) && now.since(minute) <= HELD_BACK_MINUTES
+        now.since(minute) <= HELD_BACK_MINUTES
+            && self.reading(minute).is_none_or(|reading| reading.requests() <= 0.0)
+            && (self.last_active().is_none_or(|active| active < minute) || self.is_hole(minute))
+    }
+
+    /// Whether the traffic before this empty minute was steady, and what came
+    /// after it is no trouble that would explain the silence.
+    fn is_hole(&self, minute: Minute) -> bool {
+        let readings = |from: i64, to: i64| (from..to).filter_map(|m| self.reading(Minute(m)));
+        let before: Vec<_> = readings(self.first.0, minute.0).collect();
+        let Some(last) = before.iter().rev().find(|r| r.requests() > 0.0) else { return false };
+        let steady = last.minute.plus(1 - STEADY_MINUTES);
+        let is_steady = steady >= self.first
+            && readings(steady.0, last.minute.0 + 1).all(|r| r.requests() >= STEADY_REQUESTS);
+        let is_trouble = |r: Reading| r.timeouts > 0.0 || r.near_misses > 0.0;
+        is_steady && !readings(minute.0, self.end().0).any(is_trouble)
     }
 
     /// What is known of one minute; `None` outside the snapshot.

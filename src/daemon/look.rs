@@ -86,7 +86,7 @@ impl Daemon {
         let said = wrong.map(|skew| {
             let which = if skew > 0 { "ahead of" } else { "behind" };
             format!(
-                "this machine's clock is {} s {which} AWS's, going by the Date header of its answers: minutes are read by AWS's clock. Set this one right (chronyc tracking, timedatectl); from 15 min on AWS refuses its signatures",
+                "this machine's clock is {} s {which} AWS's, going by the Date header of its answers: minutes are read by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
                 skew.abs()
             )
         });

@@ -136,7 +136,7 @@ const GATEWAY: &[Row] = &[
     ),
     counter(
         "nearmiss_late_revisions_total",
-        "Minutes that CloudWatch changed after they were counted. Should they rise, raise [poll] settle.",
+        "Minutes that CloudWatch changed after they were counted: what it adds is added, what it takes away is not. Should they rise, raise [poll] settle.",
         |s| Some(count(s.ledger.minutes.revised)),
     ),
 ];

@@ -1,16 +1,23 @@
 //! `CloudWatch` `GetMetricData`.
 //!
 //! Queries for the same metric, place and period are answered together: one
-//! pool of requests per period serves all their statistics.
+//! pool of requests per period serves all their statistics. All metrics of one
+//! load balancer walk through the window side by side, so that a long window
+//! makes each of its minutes once.
 
 use std::collections::{HashMap, HashSet};
+use std::ops::Range;
 
 use super::catalog::{self, Metric};
 use super::document::{Failure, Reply};
 use super::input::{Input, missing};
-use super::pages::{Series, page, position};
+use super::pages::{Position, Series, page, position};
+use super::parallel;
 use super::place::{self, Place};
+use super::publication::View;
+use super::retention;
 use super::rng::{hash, hash_bytes};
+use super::series::Spot;
 use super::state::{Call, State};
 use super::statistics::Stat;
 
@@ -19,6 +26,9 @@ const MAX_QUERIES: usize = 500;
 const MAX_POINTS: i64 = 100_800;
 /// Minutes times metrics one call may cover, so that no call runs for minutes.
 const MAX_WORK: i64 = 5_000_000;
+
+/// Minutes of a window from which on several threads work on it.
+const LONG: i64 = 1_440;
 
 /// One checked query.
 struct Query<'a> {
@@ -29,6 +39,8 @@ struct Query<'a> {
     period: i64,
     stat: Stat,
     returned: bool,
+    /// Where the metric is looked for, if not in the caller's account.
+    account: Option<&'a str>,
     /// Hash of what is asked, without the id.
     content: u64,
 }
@@ -39,12 +51,24 @@ struct Window {
     until: i64,
     /// End of the data that already arrived.
     known: i64,
+    /// AWS's now, epoch seconds.
+    now: Option<i64>,
 }
+
+/// The queries for one metric, place and period.
+struct Bundle<'a> {
+    metric: &'static Metric,
+    spot: Spot<'a>,
+    /// Indexes of the queries.
+    queries: Vec<usize>,
+}
+
+/// Bundles by load balancer (ARN) and period (minutes).
+type Bundles<'a> = HashMap<(&'a str, i64), Vec<Bundle<'a>>>;
 
 /// Answers `GetMetricData`.
 pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply {
     let queries = queries(input)?;
-    let window = window(state, input)?;
     let descending = match input.text("ScanBy")? {
         None | Some("TimestampDescending") => true,
         Some("TimestampAscending") => false,
@@ -56,12 +80,18 @@ pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
         return Err(Failure::validation(message));
     }
     let mark = fingerprint(state, input);
-    let from = position(input.text("NextToken")?, mark)?;
+    let position = position(input.text("NextToken")?, mark, call.now)?;
+    let window = window(state, input, position)?;
     let returned: Vec<&Query> = queries.iter().filter(|query| query.returned).collect();
     let mut all: Vec<Series> =
         returned.iter().map(|query| Series::new(query.id, &query.label)).collect();
+    for (query, series) in returned.iter().zip(&mut all) {
+        if !may_read(state, call, query) {
+            series.status = "Forbidden";
+        }
+    }
     if !call.foreign {
-        compute(state, &returned, &window, &mut all)?;
+        compute(state, call, &returned, &window, &mut all)?;
     }
     for (index, series) in all.iter_mut().enumerate() {
         if descending {
@@ -71,7 +101,13 @@ pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
         let number = hash(&[call.number, index as u64]);
         spoil(state, number, content, descending, series);
     }
-    Ok(page(&all, from, limit as usize, mark))
+    Ok(page(&all, position, limit as usize))
+}
+
+/// Whether the caller may read metrics of the account a query asks for.
+fn may_read(state: &State, call: &Call, query: &Query) -> bool {
+    let monitoring = call.account == state.setup.account;
+    query.account.is_none_or(|asked| asked == call.account || (monitoring && state.linked(asked)))
 }
 
 fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
@@ -142,6 +178,7 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
         period: period / 60,
         stat,
         returned: one.flag("ReturnData")?.unwrap_or(true),
+        account: one.text("AccountId")?,
         content: hash_bytes(0, part.raw().to_string().as_bytes()),
     })
 }
@@ -167,7 +204,7 @@ fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric
     }
 }
 
-fn window(state: &State, input: Input) -> Result<Window, Failure> {
+fn window(state: &State, input: Input, position: Position) -> Result<Window, Failure> {
     let start = input.time("StartTime")?.ok_or_else(|| missing("StartTime"))?;
     let end = input.time("EndTime")?.ok_or_else(|| missing("EndTime"))?;
     if start >= end {
@@ -176,8 +213,11 @@ fn window(state: &State, input: Input) -> Result<Window, Failure> {
         ));
     }
     let until = (end + 59).div_euclid(60);
+    let aged = position.now.filter(|_| state.setup.faults.retention);
+    let start = aged.map_or(start, |now| retention::rounded(start, now));
     Ok(Window {
         from: start.div_euclid(60),
+        now: position.now,
         until,
         known: until - i64::from(state.setup.faults.late),
     })
@@ -186,41 +226,79 @@ fn window(state: &State, input: Input) -> Result<Window, Failure> {
 /// The datapoints of every returned query, oldest first.
 fn compute(
     state: &State,
+    call: &Call,
     queries: &[&Query],
     window: &Window,
     all: &mut [Series],
 ) -> Result<(), Failure> {
-    let mut together: HashMap<(&str, &Place, i64), Vec<usize>> = HashMap::new();
-    for (index, query) in queries.iter().enumerate() {
-        let key = (query.metric.name, &query.place, query.period);
-        together.entry(key).or_default().push(index);
-    }
-    if (window.until - window.from).saturating_mul(together.len() as i64) > MAX_WORK {
+    let bundles = bundles(state, call, queries, all);
+    let metrics: usize = bundles.values().map(Vec::len).sum();
+    if (window.until - window.from).saturating_mul(metrics as i64) > MAX_WORK {
         return Err(Failure::validation("The window times the number of metrics is too large"));
     }
-    for group in together.values() {
-        let first = queries[group[0]];
-        let Some(spot) = state.world.spot(&first.place) else {
-            continue;
-        };
-        let mut from = window.from;
-        while from < window.known {
-            let until = (from + first.period).min(window.known);
-            let pool = spot.pool(first.metric, &state.minutes, from..until);
-            for index in group {
-                if let Some(value) = queries[*index].stat.of(&pool) {
-                    all[*index].points.push((from * 60, value));
-                }
+    let view = View::at(state, window.now);
+    for ((_, period), group) in bundles {
+        let kept = window.now.filter(|_| state.setup.faults.retention);
+        let since = kept.map_or(i64::MIN, |now| retention::since(period * 60, now));
+        let starts = (window.from..window.known).step_by(period as usize);
+        let starts: Vec<i64> = starts.filter(|from| from * 60 >= since).collect();
+        let long = window.known - window.from > LONG;
+        let values = parallel::map(&starts, long, |from| {
+            values(&group, queries, view, *from..(from + period).min(window.known))
+        });
+        for (from, values) in starts.iter().zip(values) {
+            for (index, value) in values {
+                all[index].points.push((from * 60, value));
             }
-            from = until.max(from + first.period);
         }
     }
     Ok(())
 }
 
+/// What the queries of one load balancer find in one period (epoch minutes), by
+/// index of the query.
+fn values(
+    group: &[Bundle],
+    queries: &[&Query],
+    view: View,
+    period: Range<i64>,
+) -> Vec<(usize, f64)> {
+    let mut found = Vec::new();
+    for one in group {
+        let pool = one.spot.pool(one.metric, view, period.clone());
+        let values = one.queries.iter().map(|&index| (index, queries[index].stat.of(&pool)));
+        found.extend(values.filter_map(|(index, value)| Some((index, value?))));
+    }
+    found
+}
+
+/// Puts the queries together whose load balancer exists and may be read.
+fn bundles<'a>(state: &'a State, call: &Call, queries: &[&Query], all: &[Series]) -> Bundles<'a> {
+    let mut together: HashMap<(&str, &Place, &str, i64), Vec<usize>> = HashMap::new();
+    for (index, query) in queries.iter().enumerate() {
+        if all[index].status != "Forbidden" {
+            let account = query.account.unwrap_or(&call.account);
+            let key = (query.metric.name, &query.place, account, query.period);
+            together.entry(key).or_default().push(index);
+        }
+    }
+    let mut bundles = Bundles::new();
+    for ((_, place, account, period), indexes) in together {
+        if let Some(spot) = state.world.spot(place, account) {
+            let key = (spot.balancer.arn.as_str(), period);
+            let metric = queries[indexes[0]].metric;
+            bundles.entry(key).or_default().push(Bundle { metric, spot, queries: indexes });
+        }
+    }
+    bundles
+}
+
 /// Applies the faults that hit single results.
 fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mut Series) {
     let (faults, seed) = (&state.setup.faults, state.setup.seed);
+    if series.status == "Forbidden" {
+        return;
+    }
     if faults.internal(seed, number) {
         series.points.clear();
         series.status = "InternalError";
@@ -235,6 +313,7 @@ fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mu
         }
         series.status = "PartialData";
     }
+    faults.disorder(seed, content, &mut series.points);
 }
 
 /// Hash of everything but the token: a token belongs to its own queries.

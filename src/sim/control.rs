@@ -4,6 +4,7 @@
 
 use serde_json::{Value as Json, json};
 
+use super::ending::Ending;
 use super::minute::lock;
 use super::scenario::Trouble;
 use super::state::State;
@@ -31,10 +32,12 @@ pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
         status,
         headers: vec![("content-type", "application/json".to_owned())],
         body: body.to_string().into_bytes(),
+        ending: Ending::Whole,
     }
 }
 
 fn scenario(state: &State) -> Json {
+    let seconds = |minute: i64| minute.checked_mul(60);
     let balancers: Vec<Json> = state
         .world
         .balancers
@@ -45,7 +48,11 @@ fn scenario(state: &State) -> Json {
                 "arn": one.arn,
                 "dimension": one.dimension,
                 "target_groups": one.groups.iter().map(|group| &group.dimension).collect::<Vec<_>>(),
+                "account": one.account,
                 "idle_timeout": one.plan.timeout,
+                "timeouts": one.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
+                "created": seconds(one.life.start),
+                "deleted": seconds(one.life.end),
                 "sick": !matches!(one.plan.trouble, Trouble::None | Trouble::Sparse { .. }),
             })
         })
@@ -58,6 +65,7 @@ fn scenario(state: &State) -> Json {
         "start": state.setup.start,
         "region": state.setup.region,
         "account": state.setup.account,
+        "linked": state.setup.linked,
         "topics": state.topics(),
         "load_balancers": balancers,
     })
@@ -87,9 +95,9 @@ fn truth(state: &State, query: &str) -> Result<Json, String> {
     if to < from || to - from > MAX_SPAN || from.abs() > 1_000_000_000 {
         return Err(format!("the window must be forward and at most {MAX_SPAN} minutes"));
     }
-    let balancer = state.world.by_name(&name).ok_or(format!("no load balancer '{name}'"))?;
     let minutes = (from..to).map(|minute| {
-        json!(state.minutes.of(balancer, minute).truth(minute, balancer.plan.timeout))
+        let (requests, timeout) = state.really(&name, minute)?;
+        Some(json!(requests.truth(minute, timeout)))
     });
-    Ok(minutes.collect())
+    minutes.collect::<Option<Json>>().ok_or_else(|| format!("no load balancer '{name}'"))
 }

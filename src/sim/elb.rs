@@ -26,11 +26,14 @@ pub(super) fn answer(state: &State, call: &Call, input: Input) -> Reply {
     }
 }
 
+/// What the caller's account has at the time of the call.
 fn everything<'a>(state: &'a State, call: &Call) -> Vec<&'a Balancer> {
     if call.foreign {
         return Vec::new();
     }
-    state.world.balancers.iter().chain(&state.world.network).collect()
+    let minute = state.minute(call);
+    let all = state.world.balancers.iter().chain(&state.world.network);
+    all.filter(|one| one.account == call.account && one.life.contains(&minute)).collect()
 }
 
 fn not_found(what: &str) -> Failure {
@@ -131,7 +134,7 @@ fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
 
 fn describe_attributes(state: &State, call: &Call, input: Input) -> Reply {
     let one = by_arn(state, call, input.required("LoadBalancerArn")?)?;
-    let timeout = one.plan.timeout.to_string();
+    let timeout = one.timeout(state.minute(call)).to_string();
     let common = [
         ("access_logs.s3.enabled", "false"),
         ("access_logs.s3.bucket", ""),

@@ -32,7 +32,11 @@ pub(super) fn balancer_value(state: &State, one: &Balancer) -> Value {
     let network = one.dimension.starts_with("net/");
     let kind = if network { "network" } else { "application" };
     let region = &state.world.region;
-    let number = hash_bytes(seed, one.name.as_bytes()) % 2_000_000_000;
+    let number = hash_bytes(seed, one.hex.as_bytes()) % 2_000_000_000;
+    let created = match one.life.start {
+        i64::MIN => state.setup.start - AGE,
+        minute => minute * 60,
+    };
     let dns = if network {
         format!("{}-{}.elb.{region}.amazonaws.com", one.name, one.hex)
     } else {
@@ -42,7 +46,7 @@ pub(super) fn balancer_value(state: &State, one: &Balancer) -> Value {
         ("LoadBalancerArn", Value::text(one.arn.as_str())),
         ("DNSName", Value::text(dns)),
         ("CanonicalHostedZoneId", Value::text("Z215JYRZR1TBD5")),
-        ("CreatedTime", Value::Time(state.setup.start - AGE)),
+        ("CreatedTime", Value::Time(created)),
         ("LoadBalancerName", Value::text(one.name.as_str())),
         ("Scheme", Value::text("internet-facing")),
         ("VpcId", Value::text(short("vpc", ""))),
@@ -89,7 +93,7 @@ pub(super) fn listener_value(state: &State, one: &Balancer) -> Value {
     let certificate = format!(
         "arn:aws:acm:{}:{}:certificate/{:016x}",
         state.world.region,
-        state.world.account,
+        one.account,
         hash_bytes(state.setup.seed, one.arn.as_bytes())
     );
     Value::Record(vec![

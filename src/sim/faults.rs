@@ -3,12 +3,15 @@
 //! Faults of a call (throttling, 500s, lost pages, internal errors of a result)
 //! hash a call counter: asking again must be able to succeed, as it does at
 //! AWS. A partial result hashes the query's content: data that has not arrived
-//! yet stays missing however often the same window is asked for.
-
-use std::str::FromStr;
+//! yet stays missing however often the same window is asked for. Faults of a
+//! time go by AWS's now, see [`super::clock`]; how a text is read is told in
+//! [`super::fault_text`].
 
 use super::document::Failure;
+use super::ending::Ending;
+use super::publication::Gap;
 use super::rng::{hash, unit};
+use super::timeline::{Change, Span};
 
 /// Which faults the simulated services show; the default is none.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,6 +36,38 @@ pub struct Faults {
     pub expired: bool,
     /// Every answer is held back this many milliseconds.
     pub slow_ms: u64,
+    /// Seconds by which the client's clock is ahead of AWS's; negative if behind.
+    pub clock: Option<i64>,
+    /// A minute's points exist from so many seconds after its end on.
+    pub publish: Option<i64>,
+    /// Share of a load balancer's minutes reported low until 150 s after their end.
+    pub revise: f64,
+    /// The same until 7 minutes after their end.
+    pub revise_late: f64,
+    /// Outages of the publication, after which the points appear.
+    pub gaps: Vec<Gap>,
+    /// Share of `GetMetricData` results whose points are out of order.
+    pub shuffle: f64,
+    /// Share of `GetMetricData` results that repeat some points.
+    pub duplicate: f64,
+    /// Share of answers that break off in the middle of the body.
+    pub cut: f64,
+    /// Share of answers that stop in the middle of the body and stay open.
+    pub stall: f64,
+    /// When every call is answered `ExpiredToken`.
+    pub expire: Vec<Span>,
+    /// When every call is answered HTTP 503.
+    pub down: Vec<Span>,
+    /// When every `GetMetricData` is throttled.
+    pub throttled: Vec<Span>,
+    /// Whether old points are gone and old times want long periods.
+    pub retention: bool,
+    /// Changes of the account, added to those of the setup.
+    pub changes: Vec<Change>,
+    /// Linked accounts, added to those of the setup.
+    pub linked: Vec<String>,
+    /// The external id of the setup, unless that has one.
+    pub external_id: Option<String>,
 }
 
 /// Why a fault text was refused.
@@ -41,7 +76,9 @@ pub enum FaultError {
     /// No fault has this name.
     #[error(
         "unknown fault '{0}'; known: throttle, error500, partial, internal, lost_page, denied, \
-         sns_down, late, expired, slow_ms"
+         sns_down, late, expired, slow_ms, clock, publish, revise, revise_late, gap, shuffle, \
+         duplicate, cut, stall, expire, down, throttled, retention, timeout, create, delete, \
+         recreate, linked, external_id"
     )]
     Unknown(String),
     /// The value does not fit the fault.
@@ -56,58 +93,7 @@ pub enum FaultError {
     },
 }
 
-impl FromStr for Faults {
-    type Err = FaultError;
-
-    /// Reads `"throttle=0.1,partial=0.05,denied=sns:Publish"`; empty text is no fault.
-    fn from_str(text: &str) -> Result<Self, FaultError> {
-        let mut faults = Self::default();
-        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            faults.set(name.trim(), value.trim())?;
-        }
-        Ok(faults)
-    }
-}
-
 impl Faults {
-    fn set(&mut self, name: &str, value: &str) -> Result<(), FaultError> {
-        let wrong =
-            |needs| FaultError::Value { name: name.to_owned(), value: value.to_owned(), needs };
-        let share = || {
-            let number = value.parse::<f64>().ok();
-            let number = number.filter(|share| (0.0..=1.0).contains(share));
-            number.ok_or_else(|| wrong("a share between 0 and 1"))
-        };
-        let count = || value.parse::<u64>().map_err(|_| wrong("a whole number"));
-        match name {
-            "throttle" => self.throttle = share()?,
-            "error500" => self.error500 = share()?,
-            "partial" => self.partial = share()?,
-            "internal" => self.internal = share()?,
-            "lost_page" => self.lost_page = share()?,
-            "sns_down" => self.sns_down = count()?,
-            "slow_ms" => self.slow_ms = count()?,
-            "late" => {
-                self.late = value.parse().map_err(|_| wrong("a whole number of minutes"))?;
-            }
-            "denied" => {
-                let known = ["cloudwatch:", "elasticloadbalancing:", "sns:", "sts:"];
-                if !known.iter().any(|service| value.starts_with(service)) {
-                    return Err(wrong("an IAM action such as sns:Publish"));
-                }
-                self.denied.push(value.to_owned());
-            }
-            "expired" => match value {
-                "" | "true" => self.expired = true,
-                "false" => self.expired = false,
-                _ => return Err(wrong("true or false")),
-            },
-            _ => return Err(FaultError::Unknown(name.to_owned())),
-        }
-        Ok(())
-    }
-
     /// The refusal a call meets before it is looked at.
     pub(super) fn of_call(
         &self,
@@ -119,10 +105,7 @@ impl Faults {
     ) -> Option<Failure> {
         let struck = |kind: u64, share: f64| unit(hash(&[seed, 100, kind, call])) < share;
         if self.expired {
-            let message = "The security token included in the request is expired";
-            return Some(
-                Failure::new(403, "ExpiredToken", message).shaped("ExpiredTokenException"),
-            );
+            return Some(expired());
         }
         if self.denied.iter().any(|denied| denied.eq_ignore_ascii_case(action)) {
             return Some(denied(action, caller));
@@ -138,6 +121,33 @@ impl Faults {
         None
     }
 
+    /// The refusal every call meets in this minute of the scenario, by AWS's now.
+    pub(super) fn of_minute(&self, minute: i64, action: &str) -> Option<Failure> {
+        let now = |spans: &[Span]| spans.iter().any(|span| span.holds(minute));
+        if now(&self.down) {
+            let message = "The request has failed due to a temporary failure of the server.";
+            let failure = Failure::new(503, "ServiceUnavailable", message);
+            return Some(failure.shaped("ServiceUnavailableException"));
+        }
+        if now(&self.expire) {
+            return Some(expired());
+        }
+        (action == "cloudwatch:GetMetricData" && now(&self.throttled))
+            .then(|| Failure::new(400, "Throttling", "Rate exceeded"))
+    }
+
+    /// How far the answer to the call of this running number gets.
+    pub(super) fn ending(&self, seed: u64, call: u64) -> Ending {
+        let struck = |kind: u64, share: f64| unit(hash(&[seed, 103, kind, call])) < share;
+        if struck(1, self.stall) {
+            Ending::Stall
+        } else if struck(2, self.cut) {
+            Ending::Cut
+        } else {
+            Ending::Whole
+        }
+    }
+
     /// Whether the result with this running number is an internal error.
     pub(super) fn internal(&self, seed: u64, number: u64) -> bool {
         unit(hash(&[seed, 101, number])) < self.internal
@@ -148,6 +158,11 @@ impl Faults {
         let draw = hash(&[seed, 102, content]);
         (unit(draw) < self.partial).then_some(1 + (draw % 3) as usize)
     }
+}
+
+fn expired() -> Failure {
+    let message = "The security token included in the request is expired";
+    Failure::new(403, "ExpiredToken", message).shaped("ExpiredTokenException")
 }
 
 /// AWS's refusal of an action the caller may not do.
@@ -183,10 +198,37 @@ mod tests {
     }
 
     #[test]
+    fn faults_of_a_time_and_changes_may_be_repeated() {
+        let text = "clock=-30,publish=90,gap=20-25,gap=30-31:15,expire=1-2,down=3-4,\
+                    throttled=5-6,timeout=a:5:90,recreate=a:9,retention,linked=222222222222";
+        let faults: Faults = text.parse().expect("valid");
+        assert_eq!((faults.clock, faults.publish, faults.retention), (Some(-30), Some(90), true));
+        assert_eq!((faults.gaps.len(), faults.changes.len(), faults.linked.len()), (2, 2, 1));
+        let code = |minute, action| faults.of_minute(minute, action).map(|failure| failure.code);
+        assert_eq!(code(2, "sns:Publish").as_deref(), Some("ExpiredToken"));
+        assert_eq!(code(3, "sns:Publish").as_deref(), Some("ServiceUnavailable"));
+        assert_eq!(code(5, "sns:Publish"), None);
+        assert_eq!(code(6, "cloudwatch:GetMetricData").as_deref(), Some("Throttling"));
+        assert_eq!(code(7, "cloudwatch:GetMetricData"), None);
+    }
+
+    #[test]
     fn a_wrong_text_says_what_is_wrong() {
-        for text in
-            ["thrott=1", "throttle=2", "throttle=x", "late=-1", "denied=Publish", "expired=7"]
-        {
+        for text in [
+            "thrott=1",
+            "throttle=2",
+            "throttle=x",
+            "late=-1",
+            "denied=Publish",
+            "expired=7",
+            "publish=-1",
+            "clock=1e9",
+            "gap=5",
+            "gap=5-6:x",
+            "down=6-5",
+            "timeout=a:5",
+            "external_id=",
+        ] {
             let error = text.parse::<Faults>().expect_err(text).to_string();
             assert!(error.contains(text.split('=').next().unwrap_or("")), "{error}");
         }

@@ -5,11 +5,13 @@
 //! a large fleet has hundreds of thousands of entries.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::catalog::{self, METRICS};
 use super::document::{Failure, Reply, Value};
 use super::input::Input;
 use super::place::Place;
+use super::publication::View;
 use super::rng::hash_bytes;
 use super::series::Spot;
 use super::state::{Call, State};
@@ -62,21 +64,59 @@ pub(super) fn list_metrics(state: &State, call: &Call, input: Input) -> Reply {
                     .shaped("InvalidParameterValueException")
             })?,
     };
+    let reach = Reach::new(state, call, input)?;
     let mut fields = Vec::new();
-    let mut metrics = Vec::new();
+    let (mut metrics, mut owners) = (Vec::new(), Vec::new());
     if !call.foreign {
         let listing = state.listing.get_or_init(|| Listing::new(state));
         let mut found = listing.0.iter().enumerate().skip(from).filter(|(_, entry)| {
             name.is_none_or(|name| METRICS[usize::from(entry.metric)].name == name)
                 && entry.fits(state, &filters)
+                && reach.holds(entry.balancer(state))
         });
-        metrics.extend(found.by_ref().take(PAGE).map(|(_, entry)| entry.value(state)));
+        for (_, entry) in found.by_ref().take(PAGE) {
+            metrics.push(entry.value(state));
+            owners.push(Value::text(entry.balancer(state).account.as_str()));
+        }
         if let Some((position, _)) = found.next() {
             fields.push(("NextToken", Value::text(format!("{mark}-{position}"))));
         }
     }
     fields.insert(0, ("Metrics", Value::List(metrics)));
+    if reach.linked {
+        fields.push(("OwningAccounts", Value::List(owners)));
+    }
     Ok(Value::Record(fields))
+}
+
+/// Whose metrics are listed.
+struct Reach<'a> {
+    /// The caller's account.
+    account: &'a str,
+    /// Whether linked accounts are included.
+    linked: bool,
+    /// The only account asked for.
+    only: Option<&'a str>,
+    /// Epoch minute at which a load balancer has to exist or have existed.
+    minute: i64,
+}
+
+impl<'a> Reach<'a> {
+    fn new(state: &State, call: &'a Call, input: Input<'a>) -> Result<Self, Failure> {
+        let monitoring = call.account == state.setup.account;
+        Ok(Self {
+            account: &call.account,
+            linked: monitoring && input.flag("IncludeLinkedAccounts")?.unwrap_or(false),
+            only: input.text("OwningAccount")?,
+            minute: call.now.map_or(i64::MAX, |now| now.div_euclid(60)),
+        })
+    }
+
+    fn holds(&self, one: &Balancer) -> bool {
+        (self.linked || one.account == self.account)
+            && self.only.is_none_or(|only| one.account == only)
+            && one.life.start <= self.minute
+    }
 }
 
 fn filters(input: Input<'_>) -> Result<Vec<Filter<'_>>, Failure> {
@@ -102,10 +142,12 @@ fn mark(input: Input) -> String {
 
 impl Listing {
     fn new(state: &State) -> Self {
-        let mut known: HashMap<u64, Vec<Seen>> = HashMap::new();
+        let mut known: HashMap<(u64, Range<i64>), Vec<Seen>> = HashMap::new();
         let mut entries = Vec::new();
         for (index, balancer) in state.world.balancers.iter().enumerate() {
-            let seen = known.entry(balancer.stream).or_insert_with(|| ever(state, balancer));
+            let seen = known
+                .entry((balancer.stream, balancer.life.clone()))
+                .or_insert_with(|| ever(state, balancer));
             entries.extend(seen.iter().map(|&(metric, group, zone)| Entry {
                 balancer: index as u32,
                 metric,
@@ -138,7 +180,7 @@ fn ever(state: &State, balancer: &Balancer) -> Vec<Seen> {
             let spot =
                 Spot { balancer, group: group.map(usize::from), zone: zone.map(usize::from) };
             let metric_of = &METRICS[usize::from(metric)];
-            let seen = spot.pool(metric_of, &state.minutes, minute..minute + 1).count() > 0;
+            let seen = spot.pool(metric_of, View::at(state, None), minute..minute + 1).count() > 0;
             if seen {
                 found.push((metric, group, zone));
             }
@@ -150,8 +192,12 @@ fn ever(state: &State, balancer: &Balancer) -> Vec<Seen> {
 }
 
 impl Entry {
+    fn balancer<'a>(&self, state: &'a State) -> &'a Balancer {
+        &state.world.balancers[self.balancer as usize]
+    }
+
     fn place(&self, state: &State) -> Place {
-        let balancer = &state.world.balancers[self.balancer as usize];
+        let balancer = self.balancer(state);
         let group = self.group.and_then(|at| balancer.groups.get(usize::from(at)));
         Place {
             balancer: Some(balancer.dimension.clone()),

@@ -17,6 +17,9 @@ use super::world::Balancer;
 /// Requests the cache holds at most (eight bytes each).
 const CACHED_REQUESTS: usize = 6_000_000;
 
+/// Minutes whose arrivals are kept for the minutes after them.
+const RECENT_ARRIVALS: usize = 128;
+
 /// What really happened in one minute; counts are requests, times are seconds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Truth {
@@ -53,8 +56,12 @@ pub(super) struct Minute {
 }
 
 impl Minute {
-    fn new(mut requests: Vec<Request>) -> Self {
-        requests.sort_unstable_by_key(|r| (r.took, r.outcome as u8, r.group, r.zone, r.target));
+    /// A minute in which these requests ended.
+    pub(super) fn new(mut requests: Vec<Request>) -> Self {
+        requests.sort_unstable_by_key(|r| {
+            let rest = [r.outcome as u8, r.group, r.zone, r.target];
+            u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
+        });
         let mut tally = [0; 5];
         for request in &requests {
             tally[request.outcome as usize] += 1;
@@ -116,7 +123,12 @@ pub(super) struct Minutes {
     script: i64,
     played: Mutex<HashMap<u64, Arc<OnceLock<Played>>>>,
     cache: Mutex<Cache>,
+    /// What was made last: a minute also sees the arrivals of the ones before it.
+    recent: Mutex<VecDeque<Recent>>,
 }
+
+/// Arrivals by stream and epoch minute.
+type Recent = ((u64, i64), Arc<Vec<Arrival>>);
 
 /// Arrivals by scripted minute, with their waiting time.
 type Played = Vec<Vec<Arrival>>;
@@ -131,7 +143,13 @@ struct Cache {
 impl Minutes {
     /// Minutes of a scenario that starts at this epoch minute and lasts `script` minutes.
     pub(super) fn new(start: i64, script: i64) -> Self {
-        Self { start, script, played: Mutex::default(), cache: Mutex::default() }
+        Self {
+            start,
+            script,
+            played: Mutex::default(),
+            cache: Mutex::default(),
+            recent: Mutex::default(),
+        }
     }
 
     /// The requests of `balancer` that ended in this epoch minute.
@@ -146,7 +164,7 @@ impl Minutes {
     }
 
     fn make(&self, balancer: &Balancer, minute: i64) -> Minute {
-        let longest = balancer.plan.timeout.max(11);
+        let longest = balancer.longest_timeout().max(11);
         let back = i64::from(longest.div_ceil(60));
         let mut ended = Vec::new();
         for from in minute - back..=minute {
@@ -167,13 +185,28 @@ impl Minutes {
         let since = minute - self.start;
         let queued = matches!(balancer.plan.trouble, super::scenario::Trouble::Overload { .. });
         if !queued || since < 0 || since >= self.script {
-            return show(&arrivals(balancer, self.start, minute));
+            return show(&self.unqueued(balancer, minute));
         }
         let cell = Arc::clone(lock(&self.played).entry(balancer.stream).or_default());
         let played = cell.get_or_init(|| queue::play(balancer, self.start, self.script));
         if let Some(batch) = played.get(since as usize) {
             show(batch);
         }
+    }
+
+    /// The arrivals of a minute that meet no queue.
+    fn unqueued(&self, balancer: &Balancer, minute: i64) -> Arc<Vec<Arrival>> {
+        let key = (balancer.stream, minute);
+        if let Some((_, known)) = lock(&self.recent).iter().rev().find(|one| one.0 == key) {
+            return Arc::clone(known);
+        }
+        let made = Arc::new(arrivals(balancer, self.start, minute));
+        let mut recent = lock(&self.recent);
+        recent.push_back((key, Arc::clone(&made)));
+        if recent.len() > RECENT_ARRIVALS {
+            recent.pop_front();
+        }
+        made
     }
 }
 

@@ -7,7 +7,7 @@
 //! latency sample, so percentiles go quiet exactly when things get worse.
 //!
 //! It has no clock. A query carries its window, so the same question always has
-//! the same answer. Minutes before the start are the healthy baseline, and so
+//! the same answer; where AWS's now matters, it is the time the client signed with. Minutes before the start are the healthy baseline, and so
 //! are the minutes after the script.
 
 // Numbers here are bounded by construction: counts, minutes, microseconds.
@@ -20,19 +20,26 @@
 
 mod catalog;
 mod cbor;
+mod clock;
 mod cloudwatch;
 mod control;
+mod disorder;
 mod document;
 mod elb;
 mod elb_view;
+mod ending;
+mod fault_text;
 mod faults;
 mod input;
 mod listing;
 mod minute;
 mod pages;
+mod parallel;
 mod place;
+mod publication;
 mod queue;
 mod recognise;
+mod retention;
 mod rng;
 mod scenario;
 mod series;
@@ -42,6 +49,7 @@ mod sns_rules;
 mod state;
 mod statistics;
 mod sts;
+mod timeline;
 mod traffic;
 mod wire;
 mod world;
@@ -49,6 +57,8 @@ mod xml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,7 +69,9 @@ use tokio_util::sync::CancellationToken;
 
 pub use faults::{FaultError, Faults};
 pub use minute::Truth;
+pub use publication::Gap;
 pub use scenario::{Scenario, scenarios};
+pub use timeline::{Change, Event, Span};
 
 /// Load balancers a simulator may have at most.
 const MAX_BALANCERS: usize = 10_000;
@@ -79,8 +91,88 @@ pub struct Setup {
     pub account: String,
     /// How many load balancers, 1 to 10,000; `None` leaves it to the scenario.
     pub load_balancers: Option<usize>,
-    /// What goes wrong on the AWS side.
+    /// Accounts that share their metrics with `account`; the load balancers are
+    /// dealt out to `account` and these in turn.
+    pub linked: Vec<String>,
+    /// What `AssumeRole` has to bring as `ExternalId`, if anything.
+    pub external_id: Option<String>,
+    /// How the account changes during the scenario.
+    pub changes: Vec<Change>,
+    /// What goes wrong on the AWS side; may add to the three fields before.
     pub faults: Faults,
+}
+
+impl Setup {
+    /// The setup with what the text of the faults says about it.
+    fn with_text(mut self) -> Self {
+        self.linked.append(&mut self.faults.linked);
+        self.changes.append(&mut self.faults.changes);
+        self.external_id = self.external_id.or(self.faults.external_id.take());
+        self
+    }
+
+    /// Refuses impossible values.
+    fn check(&self) -> Result<(), SetupError> {
+        if self.start <= 0 || self.start % 60 != 0 || self.start > 100_000_000_000 {
+            return Err(SetupError::BadStart(self.start));
+        }
+        for (at, account) in std::iter::once(&self.account).chain(&self.linked).enumerate() {
+            let digits = account.bytes().all(|byte| byte.is_ascii_digit());
+            if account.len() != 12 || !digits {
+                return Err(SetupError::BadAccount(account.clone()));
+            }
+            if at > 0 && (*account == self.account || self.linked[..at - 1].contains(account)) {
+                return Err(SetupError::LinkedTwice(account.clone()));
+            }
+        }
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let region = &self.region;
+        let ends = region.ends_with(|c: char| c.is_ascii_digit());
+        if !region.chars().all(plain) || !ends || region.split('-').count() < 3 {
+            return Err(SetupError::BadRegion(region.clone()));
+        }
+        match self.load_balancers {
+            Some(count) if !(1..=MAX_BALANCERS).contains(&count) => {
+                Err(SetupError::BadCount(count))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A scenario as it is, for tests.
+    #[cfg(test)]
+    fn of(scenario: &str, seed: u64) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            seed,
+            start: 1_795_219_200,
+            region: "eu-central-1".to_owned(),
+            account: "123456789012".to_owned(),
+            load_balancers: None,
+            linked: Vec::new(),
+            external_id: None,
+            changes: Vec::new(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// Healthy traffic in one account from a Monday morning on.
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            scenario: "healthy".to_owned(),
+            seed: 1,
+            start: 1_767_603_600, // 2026-01-05T09:00:00Z
+            region: "eu-central-1".to_owned(),
+            account: "111122223333".to_owned(),
+            load_balancers: None,
+            faults: Faults::default(),
+            linked: Vec::new(),
+            external_id: None,
+            changes: Vec::new(),
+        }
+    }
 }
 
 /// Why a setup was refused.
@@ -106,6 +198,12 @@ pub enum SetupError {
     /// Too few or too many load balancers.
     #[error("load_balancers must be between 1 and 10000, not {0}")]
     BadCount(usize),
+    /// A linked account is the account itself or named twice.
+    #[error("linked account '{0}' is there already")]
+    LinkedTwice(String),
+    /// A change concerns a load balancer that never exists.
+    #[error("no load balancer '{0}' to change")]
+    UnknownBalancer(String),
 }
 
 /// An SNS message the simulator accepted.
@@ -144,31 +242,19 @@ impl Sim {
     ///
     /// When the setup names no known scenario or holds an impossible value.
     pub fn new(setup: Setup) -> Result<Self, SetupError> {
+        let setup = setup.with_text();
         let Some(scenario) = scenario::find(&setup.scenario) else {
             let known: Vec<&str> = scenarios().iter().map(|one| one.name).collect();
             let known = known.join(", ");
             return Err(SetupError::UnknownScenario { name: setup.scenario, known });
         };
-        if setup.start <= 0 || setup.start % 60 != 0 || setup.start > 100_000_000_000 {
-            return Err(SetupError::BadStart(setup.start));
+        setup.check()?;
+        let state = state::State::new(setup, scenario);
+        let mut changed = state.setup.changes.iter().map(|change| &change.name);
+        if let Some(name) = changed.find(|name| state.world.by_name(name, 0).is_none()) {
+            return Err(SetupError::UnknownBalancer(name.clone()));
         }
-        let digits = setup.account.bytes().all(|byte| byte.is_ascii_digit());
-        if setup.account.len() != 12 || !digits {
-            return Err(SetupError::BadAccount(setup.account));
-        }
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let region = &setup.region;
-        let ends = region.ends_with(|c: char| c.is_ascii_digit());
-        if !region.chars().all(plain) || !ends || region.split('-').count() < 3 {
-            return Err(SetupError::BadRegion(setup.region));
-        }
-        match setup.load_balancers {
-            Some(count) if !(1..=MAX_BALANCERS).contains(&count) => {
-                return Err(SetupError::BadCount(count));
-            }
-            _ => {}
-        }
-        Ok(Self { state: Arc::new(state::State::new(setup, scenario)) })
+        Ok(Self { state: Arc::new(state) })
     }
 
     /// Serves every protocol on this listener until `stop` fires.
@@ -176,10 +262,18 @@ impl Sim {
         server::serve(self.state, listener, stop).await;
     }
 
+    /// Says what time it is at AWS (unix seconds), whatever clients sign with.
+    pub fn tell_now(&self, now: i64) {
+        self.state.tell_now(now);
+    }
+
     /// Names of the application load balancers, in the order of the scenario.
     #[must_use]
     pub fn load_balancers(&self) -> Vec<String> {
-        self.state.world.balancers.iter().map(|one| one.name.clone()).collect()
+        let mut names: Vec<String> =
+            self.state.world.balancers.iter().map(|one| one.name.clone()).collect();
+        names.dedup();
+        names
     }
 
     /// Every accepted SNS message, in order.
@@ -192,18 +286,18 @@ impl Sim {
     /// `None` if there is no such load balancer.
     #[must_use]
     pub fn truth(&self, load_balancer: &str, minute: i64) -> Option<Truth> {
-        let balancer = self.state.world.by_name(load_balancer)?;
-        let requests = self.state.minutes.of(balancer, minute);
-        Some(requests.truth(minute, balancer.plan.timeout))
+        let (requests, timeout) = self.state.really(load_balancer, minute)?;
+        Some(requests.truth(minute, timeout))
     }
 
     /// Epoch minute of the first 504 of the script at this load balancer.
     #[must_use]
     pub fn first_504(&self, load_balancer: &str) -> Option<i64> {
-        let balancer = self.state.world.by_name(load_balancer)?;
         self.state.script().find(|minute| {
-            let requests = self.state.minutes.of(balancer, *minute);
-            requests.requests.iter().any(|request| request.outcome.is_504())
+            let really = self.state.really(load_balancer, *minute);
+            really.is_some_and(|(minute, _)| {
+                minute.requests.iter().any(|request| request.outcome.is_504())
+            })
         })
     }
 }

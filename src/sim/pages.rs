@@ -1,8 +1,9 @@
 //! Pages of a `GetMetricData` answer.
 //!
 //! All points of all results are numbered through; a page is a range of these
-//! numbers, and a token says where the next one begins. Clients have to put a
-//! result together again from several pages.
+//! numbers, and a token says where the next one begins and at which moment the
+//! first one was cut. Clients have to put a result together again from several
+//! pages.
 
 use super::document::{Failure, Value};
 
@@ -22,8 +23,20 @@ impl<'a> Series<'a> {
     }
 }
 
-/// One answer of at most `limit` points, beginning at point number `from`.
-pub(super) fn page(all: &[Series], from: usize, limit: usize, mark: u64) -> Value {
+/// Where a page begins, and for which queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Position {
+    /// Number of its first point.
+    pub(super) from: usize,
+    /// AWS's now of the first page, epoch seconds; later points must not move pages.
+    pub(super) now: Option<i64>,
+    /// Hash of the queries.
+    pub(super) mark: u64,
+}
+
+/// One answer of at most `limit` points, beginning at a position.
+pub(super) fn page(all: &[Series], position: Position, limit: usize) -> Value {
+    let Position { from, now, mark } = position;
     let (mut seen, until) = (0, from + limit);
     let mut results = Vec::new();
     let mut more = false;
@@ -51,7 +64,8 @@ pub(super) fn page(all: &[Series], from: usize, limit: usize, mark: u64) -> Valu
     }
     let mut fields = vec![("MetricDataResults", Value::List(results))];
     if more {
-        fields.push(("NextToken", Value::text(format!("{mark:016x}-{until}"))));
+        let now = now.map(|now| format!("-{now}")).unwrap_or_default();
+        fields.push(("NextToken", Value::text(format!("{mark:016x}-{until}{now}"))));
     }
     fields.push(("Messages", Value::List(Vec::new())));
     Value::Record(fields)
@@ -65,26 +79,38 @@ fn result(series: &Series, points: &[(i64, f64)], status: &str) -> Value {
         ("Values", Value::List(points.iter().map(|point| Value::Number(point.1)).collect())),
         ("StatusCode", Value::text(status)),
     ];
-    if status == "InternalError" {
-        let message = Value::Record(vec![
-            ("Code", Value::text("InternalError")),
-            ("Value", Value::text("An internal error occurred; retry the request")),
-        ]);
-        fields.push(("Messages", Value::List(vec![message])));
-    }
+    let reason = match status {
+        "InternalError" => "An internal error occurred; retry the request",
+        "Forbidden" => "The account is not linked to this monitoring account",
+        _ => return Value::Record(fields),
+    };
+    let message = vec![("Code", Value::text(status)), ("Value", Value::text(reason))];
+    fields.push(("Messages", Value::List(vec![Value::Record(message)])));
     Value::Record(fields)
 }
 
-/// Where a token says the page begins.
-pub(super) fn position(token: Option<&str>, mark: u64) -> Result<usize, Failure> {
+/// Where a token says the page begins; without one it is the first page, cut now.
+pub(super) fn position(
+    token: Option<&str>,
+    mark: u64,
+    now: Option<i64>,
+) -> Result<Position, Failure> {
     let Some(token) = token else {
-        return Ok(0);
+        return Ok(Position { from: 0, now, mark });
     };
-    let parts = token.split_once('-');
-    let valid = parts.filter(|(given, _)| *given == format!("{mark:016x}"));
-    valid.and_then(|(_, position)| position.parse().ok()).ok_or_else(|| {
+    read(token, mark).ok_or_else(|| {
         Failure::new(400, "InvalidNextToken", "The next token specified is invalid.")
     })
+}
+
+fn read(token: &str, mark: u64) -> Option<Position> {
+    let mut parts = token.splitn(3, '-');
+    if parts.next()? != format!("{mark:016x}") {
+        return None;
+    }
+    let from = parts.next()?.parse().ok().filter(|from| *from < usize::MAX / 2)?;
+    let now = parts.next().map(str::parse).transpose().ok()?;
+    Some(Position { from, now, mark })
 }
 
 #[cfg(test)]
@@ -109,9 +135,10 @@ mod tests {
         for counts in [&[0, 3, 0, 5, 0][..], &[0, 0], &[4, 4, 4], &[1, 0, 0, 1, 7, 0], &[10]] {
             for limit in 1..12 {
                 let all = sizes(counts);
-                let (mut from, mut points, mut complete) = (0, Vec::new(), Vec::new());
+                let first = position(None, 7, Some(60)).expect("no token");
+                let (mut from, mut points, mut complete) = (first, Vec::new(), Vec::new());
                 loop {
-                    let answer = page(&all, from, limit, 7).to_json();
+                    let answer = page(&all, from, limit).to_json();
                     for one in answer["MetricDataResults"].as_array().into_iter().flatten() {
                         let id = one["Id"].as_str().unwrap_or("").to_owned();
                         for value in one["Values"].as_array().into_iter().flatten() {
@@ -124,7 +151,8 @@ mod tests {
                     let Some(token) = answer["NextToken"].as_str() else {
                         break;
                     };
-                    from = position(Some(token), 7).expect("its own token");
+                    from = position(Some(token), 7, None).expect("its own token");
+                    assert_eq!(from.now, Some(60));
                 }
                 let expected: Vec<(String, usize)> = all
                     .iter()
@@ -139,8 +167,11 @@ mod tests {
 
     #[test]
     fn a_token_of_other_queries_is_refused() {
-        assert_eq!(position(None, 7), Ok(0));
-        assert!(position(Some("0000000000000008-5"), 7).is_err());
-        assert!(position(Some("nonsense"), 7).is_err());
+        let at = |from, now| Ok(Position { from, now, mark: 7 });
+        assert_eq!(position(None, 7, None), at(0, None));
+        assert_eq!(position(Some("0000000000000007-5"), 7, Some(1)), at(5, None));
+        for token in ["0000000000000008-5", "0000000000000007-5-x", "nonsense"] {
+            assert!(position(Some(token), 7, None).is_err());
+        }
     }
 }

@@ -30,7 +30,7 @@ pub(super) fn play(balancer: &Balancer, start: i64, minutes: i64) -> Vec<Vec<Arr
                 let service = slower(arrival.request.took, target, targets);
                 let took = wait_and_work(&mut free[target], now, service);
                 arrival.request.took = u32::try_from(took).unwrap_or(u32::MAX);
-                arrival.request = limited(arrival.request, balancer.plan.timeout);
+                arrival.request = limited(arrival.request, balancer.timeout(start + since));
             }
             batch
         })

@@ -4,8 +4,9 @@
 //! when AWS reports nothing at all (no traffic, or a counter that stayed zero).
 
 use super::catalog::{Count, Derived, Metric, Source};
-use super::minute::{Minute, Minutes, seconds};
+use super::minute::{Minute, seconds};
 use super::place::Place;
+use super::publication::View;
 use super::statistics::Pool;
 use super::traffic::{Outcome, Request};
 use super::world::{Balancer, World, ZONES};
@@ -18,8 +19,8 @@ pub(super) struct Spot<'a> {
 }
 
 impl World {
-    /// The load balancer, group and zone of a place, if they exist.
-    pub(super) fn spot(&self, place: &Place) -> Option<Spot<'_>> {
+    /// The load balancer, group and zone of a place, if the account has them.
+    pub(super) fn spot(&self, place: &Place, account: &str) -> Option<Spot<'_>> {
         let balancer = match (&place.balancer, &place.group) {
             (Some(dimension), _) => self.by_dimension(dimension)?,
             (None, Some(group)) => self
@@ -28,6 +29,9 @@ impl World {
                 .find(|one| one.groups.iter().any(|g| g.dimension == *group))?,
             (None, None) => return None,
         };
+        if balancer.account != account {
+            return None;
+        }
         let group = match &place.group {
             None => None,
             Some(name) => Some(balancer.groups.iter().position(|g| g.dimension == *name)?),
@@ -51,16 +55,12 @@ impl Spot<'_> {
     }
 
     /// The pooled values of a metric over epoch minutes; empty where AWS reports nothing.
-    pub(super) fn pool(
-        &self,
-        metric: &Metric,
-        minutes: &Minutes,
-        window: std::ops::Range<i64>,
-    ) -> Pool {
+    pub(super) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            let minute = minutes.of(self.balancer, at);
-            self.collect(metric.source, &minute, &mut values);
+            if let Some(minute) = view.minute(self.balancer, at) {
+                self.collect(metric.source, &minute, &mut values);
+            }
         }
         Pool::new(values)
     }

@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming as Body};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming as Body;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::control;
+use super::ending::{Answer, Ending};
 use super::state::State;
 use super::wire::{self, Incoming, Outgoing};
 
@@ -34,11 +35,13 @@ const GRACE: Duration = Duration::from_secs(2);
 struct Shared {
     state: Arc<State>,
     working: Semaphore,
+    stop: CancellationToken,
 }
 
 /// Serves until `stop` fires.
 pub(super) async fn serve(state: Arc<State>, listener: TcpListener, stop: CancellationToken) {
-    let shared = Arc::new(Shared { state, working: Semaphore::new(MAX_WORKING) });
+    let shared =
+        Arc::new(Shared { state, working: Semaphore::new(MAX_WORKING), stop: stop.clone() });
     let free = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut open = JoinSet::new();
     loop {
@@ -97,7 +100,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, stop: CancellationTo
     }
 }
 
-async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Full<Bytes>> {
+async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer> {
     let slow = shared.state.setup.faults.slow_ms;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
@@ -107,7 +110,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Full<By
         tokio::time::sleep(Duration::from_millis(slow)).await;
     }
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return plain(413, "the body is larger than 4 MiB or broke off");
+        return plain(&shared.stop, 413, "the body is larger than 4 MiB or broke off");
     };
     let headers = parts.headers.iter().filter_map(|(name, value)| {
         Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
@@ -119,7 +122,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Full<By
         body: body.to_bytes().to_vec(),
     };
     let Ok(_permit) = shared.working.acquire().await else {
-        return plain(503, "shutting down");
+        return plain(&shared.stop, 503, "shutting down");
     };
     let state = Arc::clone(&shared.state);
     let work = tokio::task::spawn_blocking(move || {
@@ -130,16 +133,17 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Full<By
         }
     });
     match work.await {
-        Ok(outgoing) => respond(outgoing),
+        Ok(outgoing) => respond(&shared.stop, outgoing),
         Err(error) => {
             tracing::error!(%error, "an answer panicked");
-            plain(500, "the simulator failed while answering; this is a bug in it")
+            plain(&shared.stop, 500, "the simulator failed while answering; this is a bug in it")
         }
     }
 }
 
-fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(outgoing.body)));
+fn respond(stop: &CancellationToken, outgoing: Outgoing) -> Response<Answer> {
+    let body = Answer::new(outgoing.body, outgoing.ending, stop.clone());
+    let mut response = Response::new(body);
     *response.status_mut() =
         StatusCode::from_u16(outgoing.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in outgoing.headers {
@@ -150,13 +154,15 @@ fn respond(outgoing: Outgoing) -> Response<Full<Bytes>> {
     response
 }
 
-fn plain(status: u16, text: &str) -> Response<Full<Bytes>> {
-    respond(Outgoing {
+fn plain(stop: &CancellationToken, status: u16, text: &str) -> Response<Answer> {
+    let outgoing = Outgoing {
         status,
         headers: vec![
             ("content-type", "text/plain".to_owned()),
             ("connection", "close".to_owned()),
         ],
         body: text.as_bytes().to_vec(),
-    })
+        ending: Ending::Whole,
+    };
+    respond(stop, outgoing)
 }

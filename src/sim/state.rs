@@ -4,11 +4,12 @@
 //! role sessions, and counters. Everything else is a pure function of the setup.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use super::listing::Listing;
-use super::minute::{Minutes, lock};
+use super::minute::{Minute, Minutes, lock};
+use super::publication::View;
 use super::scenario::Scenario;
 use super::world::World;
 use super::{Published, Setup};
@@ -23,6 +24,8 @@ pub(super) struct State {
     pub(super) messages: Mutex<Messages>,
     /// Access key -> ARN of the role session it was issued to.
     pub(super) sessions: Mutex<BTreeMap<String, String>>,
+    /// AWS's now, where it was told, epoch seconds.
+    now: Mutex<Option<i64>>,
     calls: AtomicU64,
     tally: Mutex<BTreeMap<(String, String, String), u64>>,
 }
@@ -42,8 +45,12 @@ pub(super) struct Call {
     /// Whether the call is signed for another region than the simulated one.
     pub(super) foreign: bool,
     pub(super) access_key: String,
+    /// Number of the account the caller belongs to.
+    pub(super) account: String,
     /// Time of the signature, epoch seconds.
     pub(super) signed_at: Option<i64>,
+    /// AWS's now, epoch seconds; like the signature it may be missing.
+    pub(super) now: Option<i64>,
     /// Running number of the call.
     pub(super) number: u64,
 }
@@ -51,8 +58,7 @@ pub(super) struct Call {
 impl State {
     /// The state of a fresh simulator.
     pub(super) fn new(setup: Setup, scenario: &'static Scenario) -> Self {
-        let world =
-            World::new(scenario, setup.seed, &setup.region, &setup.account, setup.load_balancers);
+        let world = World::new(scenario, &setup);
         Self {
             minutes: Minutes::new(setup.start / 60, scenario.minutes),
             scenario,
@@ -61,6 +67,7 @@ impl State {
             listing: std::sync::OnceLock::new(),
             messages: Mutex::default(),
             sessions: Mutex::default(),
+            now: Mutex::default(),
             calls: AtomicU64::new(0),
             tally: Mutex::default(),
         }
@@ -74,6 +81,16 @@ impl State {
     /// The scripted epoch minutes.
     pub(super) fn script(&self) -> std::ops::Range<i64> {
         self.start()..self.start() + self.scenario.minutes
+    }
+
+    /// Says what AWS's now is, epoch seconds.
+    pub(super) fn tell_now(&self, now: i64) {
+        *lock(&self.now) = Some(now);
+    }
+
+    /// AWS's now, if it was told.
+    pub(super) fn told_now(&self) -> Option<i64> {
+        *lock(&self.now)
     }
 
     /// The number of the next call.
@@ -96,6 +113,30 @@ impl State {
     pub(super) fn caller(&self, access_key: &str) -> String {
         let issued = lock(&self.sessions).get(access_key).cloned();
         issued.unwrap_or_else(|| format!("arn:aws:iam::{}:user/simulated", self.setup.account))
+    }
+
+    /// Number of the account whoever holds this access key belongs to.
+    pub(super) fn account(&self, access_key: &str) -> String {
+        self.caller(access_key).split(':').nth(4).unwrap_or_default().to_owned()
+    }
+
+    /// Whether an account shares its metrics with the setup's own.
+    pub(super) fn linked(&self, account: &str) -> bool {
+        self.setup.linked.iter().any(|one| one == account)
+    }
+
+    /// The epoch minute of a call; without a time it is the scenario's first.
+    pub(super) fn minute(&self, call: &Call) -> i64 {
+        call.now.unwrap_or(self.setup.start).div_euclid(60)
+    }
+
+    /// What really ended at a load balancer of this name in an epoch minute, and
+    /// the idle timeout in seconds; nothing while there was none of this name.
+    pub(super) fn really(&self, name: &str, minute: i64) -> Option<(Arc<Minute>, u32)> {
+        let one = self.world.by_name(name, minute)?;
+        let requests = View::at(self, None).minute(one, minute);
+        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Vec::new())));
+        Some((requests, one.timeout(minute)))
     }
 
     /// ARN of a topic of this account, which exists only in the simulated region.

@@ -1,7 +1,7 @@
 //! Security Token Service: who am I, and becoming somebody else.
 //!
 //! Issued keys are remembered, so that a later call with them is made by the
-//! assumed role.
+//! assumed role, in the account of that role.
 
 use super::document::{Failure, Reply, Value};
 use super::faults::denied;
@@ -32,7 +32,7 @@ fn identity(state: &State, call: &Call) -> Value {
     };
     Value::Record(vec![
         ("UserId", Value::text(user)),
-        ("Account", Value::text(state.setup.account.as_str())),
+        ("Account", Value::text(call.account.as_str())),
         ("Arn", Value::text(arn)),
     ])
 }
@@ -64,7 +64,10 @@ fn assume_role(state: &State, call: &Call, input: Input) -> Reply {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err(Failure::validation(format!("{role} is invalid")));
     };
-    if name == "denied" || account != state.setup.account {
+    let known = account == state.setup.account || state.linked(account);
+    let wanted = state.setup.external_id.as_deref();
+    let trusted = wanted.is_none() || input.text("ExternalId")? == wanted;
+    if name == "denied" || !known || !trusted {
         let mut failure = denied("sts:AssumeRole", &state.caller(&call.access_key));
         failure.message = format!(
             "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
@@ -72,11 +75,13 @@ fn assume_role(state: &State, call: &Call, input: Input) -> Reply {
         );
         return Err(failure);
     }
-    Ok(issue(state, call, name, session, duration))
+    let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
+    Ok(issue(state, call, arn, duration))
 }
 
-fn issue(state: &State, call: &Call, role: &str, session: &str, duration: i64) -> Value {
-    let arn = format!("arn:aws:sts::{}:assumed-role/{role}/{session}", state.setup.account);
+/// Temporary keys of the role session with this ARN, valid so many seconds.
+fn issue(state: &State, call: &Call, arn: String, duration: i64) -> Value {
+    let session = arn.rsplit('/').next().unwrap_or_default();
     let seed = state.setup.seed;
     let key = format!("ASIA{:016X}", hash_bytes(seed, arn.as_bytes()));
     let secret = format!(
@@ -90,7 +95,7 @@ fn issue(state: &State, call: &Call, role: &str, session: &str, duration: i64) -
         sessions.insert(key.clone(), arn.clone());
     }
     // The only time the simulator knows is the one the caller signed with.
-    let expires = call.signed_at.unwrap_or(state.setup.start) + duration;
+    let expires = call.now.unwrap_or(state.setup.start) + duration;
     Value::Record(vec![
         (
             "Credentials",

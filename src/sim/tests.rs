@@ -2,21 +2,13 @@
 //!
 //! They go through the public interface, as any user of the simulator does.
 
-use super::{Faults, Setup, SetupError, Sim, scenarios};
+use super::{Setup, SetupError, Sim, scenarios};
 
 const START: i64 = 1_795_219_200;
 const MINUTE_0: i64 = START / 60;
 
 fn setup(scenario: &str, seed: u64) -> Setup {
-    Setup {
-        scenario: scenario.to_owned(),
-        seed,
-        start: START,
-        region: "eu-central-1".to_owned(),
-        account: "123456789012".to_owned(),
-        load_balancers: None,
-        faults: Faults::default(),
-    }
+    Setup::of(scenario, seed)
 }
 
 fn sim(scenario: &str, seed: u64) -> Sim {

@@ -86,6 +86,7 @@ pub(super) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arri
         return sparse(balancer, block, minute);
     }
     let mut rng = Rng::new(&[balancer.stream, 10, minute as u64]);
+    let timeout = balancer.timeout(minute);
     let since = minute - start;
     let count = rng.poisson(rate(plan, since, minute));
     (0..count)
@@ -93,7 +94,7 @@ pub(super) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arri
             let at = rng.below(60 * SECOND as usize) as u32;
             let offset = since as f64 + f64::from(at) / (60.0 * f64::from(SECOND));
             let request = one(&mut rng, balancer, since, offset);
-            Arrival { at, request }
+            Arrival { at, request: limited(request, timeout) }
         })
         .collect()
 }
@@ -108,7 +109,7 @@ fn rate(plan: &Plan, since: i64, minute: i64) -> f64 {
     }
 }
 
-/// One request arriving `offset` minutes after the start.
+/// One request arriving `offset` minutes after the start, as long as it takes.
 fn one(rng: &mut Rng, balancer: &Balancer, since: i64, offset: f64) -> Request {
     let plan = &balancer.plan;
     let group = usize::from(balancer.groups.len() > 1 && rng.unit() < 0.3);
@@ -146,7 +147,7 @@ fn one(rng: &mut Rng, balancer: &Balancer, since: i64, offset: f64) -> Request {
         Trouble::Overload { service, .. } => request.took = micros(rng.lognormal(service, 0.5)),
         _ => ordinary(rng, &mut request, plan.timeout),
     }
-    limited(request, plan.timeout)
+    request
 }
 
 /// The everyday mix: mostly quick, some medium, a few reports.
@@ -191,7 +192,7 @@ fn sparse(balancer: &Balancer, block: i64, minute: i64) -> Vec<Arrival> {
                 target: rng.below(targets) as u8,
             };
             let at = rng.below(60 * SECOND as usize) as u32;
-            Arrival { at, request: limited(request, timeout) }
+            Arrival { at, request: limited(request, balancer.timeout(minute)) }
         })
         .collect()
 }

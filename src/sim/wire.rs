@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::document::{Failure, Reply, Value};
+use super::ending::Ending;
 use super::input::Input;
 use super::recognise::{Asked, Protocol, SERVICES, recognise, scope};
 use super::rng::hash_bytes;
 use super::state::{Call, State};
-use super::{cbor, cloudwatch, elb, listing, sns, sts, xml};
-use chrono::NaiveDateTime;
+use super::{cbor, clock, cloudwatch, elb, listing, sns, sts, xml};
 
 /// A request as far as the services care.
 pub(super) struct Incoming {
@@ -27,36 +27,62 @@ pub(super) struct Outgoing {
     pub(super) status: u16,
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
+    pub(super) ending: Ending,
+}
+
+/// What a request says about itself before it is understood.
+#[derive(Clone, Copy)]
+struct Stamp {
+    /// Time of the signature, epoch seconds.
+    signed_at: Option<i64>,
+    /// AWS's now, epoch seconds.
+    now: Option<i64>,
+    /// Running number of the request.
+    number: u64,
 }
 
 /// Answers one request of an AWS client.
 pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     let asked = recognise(request);
     let id = request_id(state, request);
-    let reply = serve(state, request, &asked);
+    let stamp = stamp(state, request);
+    let reply = serve(state, request, &asked, stamp);
     let outcome = match &reply {
         Ok(_) => "200",
         Err(failure) => failure.code.as_str(),
     };
     let known = !matches!(&reply, Err(failure) if failure.code == "SimUnknownOperation");
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
-    write(request, &asked, &reply, &id)
+    let mut outgoing = write(request, &asked, &reply, &id);
+    outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(now))));
+    outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
+    outgoing
 }
 
-fn serve(state: &State, request: &Incoming, asked: &Asked) -> Reply {
+fn stamp(state: &State, request: &Incoming) -> Stamp {
+    let signed_at = clock::signed_at(request);
+    let ahead = state.setup.faults.clock.unwrap_or(0);
+    let now = state.told_now().or(signed_at.map(|at| at - ahead));
+    Stamp { signed_at, now, number: state.next_call() }
+}
+
+fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Reply {
     if request.method != "POST" {
         let message = format!("method {} is not understood; AWS clients POST", request.method);
         return Err(Failure::new(405, "SimUnknownOperation", message));
     }
-    let call = identify(state, request, asked)?;
+    let call = identify(state, request, asked, stamp)?;
     let input = asked.input.as_ref().map_err(Clone::clone)?;
     let input = Input::new(input, asked.protocol == Protocol::Query);
     let action = format!("{}:{}", call.service, call.operation);
     let further = input.raw().get("NextToken").or(input.raw().get("Marker")).is_some();
     let caller = state.caller(&call.access_key);
-    let faults = &state.setup.faults;
-    if let Some(failure) = faults.of_call(state.setup.seed, call.number, &action, &caller, further)
-    {
+    let (faults, seed) = (&state.setup.faults, state.setup.seed);
+    let minute = call.now.map(|now| (now - state.setup.start).div_euclid(60));
+    let refused = minute
+        .and_then(|minute| faults.of_minute(minute, &action))
+        .or_else(|| faults.of_call(seed, call.number, &action, &caller, further));
+    if let Some(failure) = refused {
         return Err(failure);
     }
     match (call.service, call.operation.as_str()) {
@@ -70,7 +96,12 @@ fn serve(state: &State, request: &Incoming, asked: &Asked) -> Reply {
 }
 
 /// Checks the signature's form (not its value) and who signed for what.
-fn identify(state: &State, request: &Incoming, asked: &Asked) -> Result<Call, Failure> {
+fn identify(
+    state: &State,
+    request: &Incoming,
+    asked: &Asked,
+    stamp: Stamp,
+) -> Result<Call, Failure> {
     if !request.headers.contains_key("authorization") {
         let message = "Request is missing Authentication Token";
         return Err(Failure::new(403, "MissingAuthenticationToken", message));
@@ -87,15 +118,19 @@ fn identify(state: &State, request: &Incoming, asked: &Asked) -> Result<Call, Fa
         );
         return Err(Failure::new(403, "SignatureDoesNotMatch", message));
     }
-    let date = request.headers.get("x-amz-date");
-    let date = date.and_then(|date| NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok());
+    let skew = stamp.signed_at.zip(stamp.now);
+    if let Some(failure) = skew.and_then(|(signed, now)| clock::out_of_time(signed, now)) {
+        return Err(failure);
+    }
     Ok(Call {
         service: asked.service,
         operation: asked.operation.clone(),
         foreign: scope.region != state.setup.region,
+        account: state.account(&scope.access_key),
         access_key: scope.access_key,
-        signed_at: date.map(|date| date.and_utc().timestamp()),
-        number: state.next_call(),
+        signed_at: stamp.signed_at,
+        now: stamp.now,
+        number: stamp.number,
     })
 }
 
@@ -123,7 +158,7 @@ fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing
         }
         protocol => write_typed(request, protocol, reply, &mut headers),
     };
-    Outgoing { status, headers, body }
+    Outgoing { status, headers, body, ending: Ending::Whole }
 }
 
 /// CBOR or JSON, which differ only in the bytes.
@@ -164,21 +199,12 @@ fn write_typed(
 
 #[cfg(test)]
 mod tests {
+    use super::super::Setup;
     use super::super::scenario::find;
-    use super::super::{Faults, Setup};
     use super::*;
 
     fn state() -> State {
-        let setup = Setup {
-            scenario: "healthy".to_owned(),
-            seed: 1,
-            start: 1_795_219_200,
-            region: "eu-central-1".to_owned(),
-            account: "123456789012".to_owned(),
-            load_balancers: None,
-            faults: Faults::default(),
-        };
-        State::new(setup, find("healthy").expect("exists"))
+        State::new(Setup::of("healthy", 1), find("healthy").expect("exists"))
     }
 
     fn form(body: &str, service: &str) -> Incoming {

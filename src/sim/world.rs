@@ -1,12 +1,16 @@
 //! The account: load balancers, target groups, targets, zones, tags.
 //!
-//! Built once from scenario and seed. Identifiers are hashes of seed and name,
-//! so they are stable and look like real ones.
+//! Built once from setup and scenario. Identifiers are hashes of seed and name,
+//! so they are stable and look like real ones. A load balancer that is deleted
+//! and created again is two entries of the same name with a life each.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use super::Setup;
 use super::rng::{Rng, hash, hash_bytes};
 use super::scenario::{Plan, SLOW_BURN, Scenario, Trouble};
+use super::timeline;
 
 /// Zones a load balancer serves, by letter.
 pub(super) const ZONES: [char; 3] = ['a', 'b', 'c'];
@@ -17,13 +21,13 @@ const SHARED_STREAMS: u64 = 16;
 /// Everything that exists in the simulated account.
 pub(super) struct World {
     pub(super) region: String,
-    pub(super) account: String,
     /// Application load balancers.
     pub(super) balancers: Vec<Balancer>,
     /// A network load balancer, if the scenario has one.
     pub(super) network: Option<Balancer>,
     by_dimension: HashMap<String, usize>,
-    by_name: HashMap<String, usize>,
+    /// All lives of a name, oldest first.
+    by_name: HashMap<String, Vec<usize>>,
 }
 
 /// One load balancer.
@@ -33,6 +37,12 @@ pub(super) struct Balancer {
     /// `app/NAME/16hex`, the `CloudWatch` dimension value.
     pub(super) dimension: String,
     pub(super) hex: String,
+    /// The account that owns it.
+    pub(super) account: String,
+    /// Epoch minutes in which it exists.
+    pub(super) life: Range<i64>,
+    /// Changes of the idle timeout: (epoch minute from which on, seconds).
+    pub(super) timeouts: Vec<(i64, u32)>,
     pub(super) groups: Vec<Group>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) plan: Plan,
@@ -52,34 +62,38 @@ pub(super) struct Group {
     pub(super) targets: Vec<(String, usize)>,
 }
 
+impl Balancer {
+    /// Idle timeout in force in an epoch minute, seconds.
+    pub(super) fn timeout(&self, minute: i64) -> u32 {
+        let before = self.timeouts.iter().rev().find(|(from, _)| *from <= minute);
+        before.map_or(self.plan.timeout, |(_, seconds)| *seconds)
+    }
+
+    /// The longest idle timeout there ever is, seconds.
+    pub(super) fn longest_timeout(&self) -> u32 {
+        let changed = self.timeouts.iter().map(|(_, seconds)| *seconds);
+        changed.fold(self.plan.timeout, u32::max)
+    }
+}
+
 impl World {
-    /// Builds the account of a scenario.
-    pub(super) fn new(
-        scenario: &Scenario,
-        seed: u64,
-        region: &str,
-        account: &str,
-        count: Option<usize>,
-    ) -> Self {
-        let count = count.unwrap_or(scenario.load_balancers);
-        let balancers: Vec<Balancer> = (0..count)
-            .map(|index| {
-                let (name, plan, stream) = member(scenario, seed, index);
-                balancer(name, plan, stream, seed, region, account)
-            })
-            .collect();
-        let network = scenario.network.map(|name| {
-            let plan = scenario.plans[0];
-            network_balancer(name, plan, seed, region, account)
-        });
-        let index = |key: fn(&Balancer) -> &String| {
-            balancers.iter().enumerate().map(|(at, one)| (key(one).clone(), at)).collect()
-        };
+    /// Builds the accounts of a scenario.
+    pub(super) fn new(scenario: &Scenario, setup: &Setup) -> Self {
+        let count = setup.load_balancers.unwrap_or(scenario.load_balancers);
+        let mut balancers = Vec::with_capacity(count);
+        for index in 0..count {
+            balancers.extend(incarnations(scenario, setup, index));
+        }
+        let network = scenario.network.map(|name| network_balancer(name, scenario, setup));
+        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, one) in balancers.iter().enumerate() {
+            by_name.entry(one.name.clone()).or_default().push(at);
+        }
+        let dimensions = balancers.iter().enumerate();
         Self {
-            region: region.to_owned(),
-            account: account.to_owned(),
-            by_dimension: index(|one| &one.dimension),
-            by_name: index(|one| &one.name),
+            region: setup.region.clone(),
+            by_dimension: dimensions.map(|(at, one)| (one.dimension.clone(), at)).collect(),
+            by_name,
             balancers,
             network,
         }
@@ -90,9 +104,12 @@ impl World {
         self.balancers.get(*self.by_dimension.get(dimension)?)
     }
 
-    /// The application load balancer of this name.
-    pub(super) fn by_name(&self, name: &str) -> Option<&Balancer> {
-        self.balancers.get(*self.by_name.get(name)?)
+    /// The application load balancer of this name in an epoch minute; if none
+    /// exists then, the oldest one of this name.
+    pub(super) fn by_name(&self, name: &str, minute: i64) -> Option<&Balancer> {
+        let lives = self.by_name.get(name)?;
+        let alive = lives.iter().find(|at| self.balancers[**at].life.contains(&minute));
+        self.balancers.get(*alive.or(lives.first())?)
     }
 
     /// Name of a zone of this region.
@@ -137,78 +154,98 @@ fn fleet_plan(base: Plan, seed: u64, index: usize) -> (Plan, Option<u64>) {
     (plan, Some(hash(&[seed, 3, u64::from(plan.timeout), class])))
 }
 
-fn hex16(seed: u64, kind: &str, name: &str) -> String {
-    format!("{:016x}", hash_bytes(seed, format!("{kind}/{name}").as_bytes()))
-}
-
-fn balancer(
-    name: String,
-    plan: Plan,
-    stream: u64,
-    seed: u64,
-    region: &str,
-    account: &str,
-) -> Balancer {
-    let hex = hex16(seed, "app", &name);
-    let dimension = format!("app/{name}/{hex}");
-    let groups =
-        (0..plan.groups).map(|at| group(&name, at, plan.targets, seed, region, account)).collect();
-    let teams = ["payments", "shop", "platform", "search"];
-    let team = teams[(hash_bytes(seed, name.as_bytes()) % 4) as usize];
-    let shift = match plan.trouble {
-        Trouble::Growing { .. } => Rng::new(&[seed, 4, stream]).unit() * 2.0 - 1.0,
-        _ => 0.0,
-    };
-    Balancer {
-        arn: format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{dimension}"),
-        dimension,
-        hex,
-        groups,
-        tags: vec![
-            ("env".to_owned(), "prod".to_owned()),
-            ("team".to_owned(), team.to_owned()),
-            ("service".to_owned(), name.clone()),
-        ],
-        name,
-        plan,
-        stream,
-        shift,
+/// The load balancers that bear the name of one member, one after the other.
+fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balancer> {
+    let (name, plan, mut stream) = member(scenario, setup.seed, index);
+    let start = setup.start / 60;
+    let timeouts = timeline::timeouts(&setup.changes, &name, start);
+    if !timeouts.is_empty() {
+        // Shared traffic is kept by stream; a timeout of its own needs its own.
+        stream = hash(&[setup.seed, 1, index as u64]);
     }
+    let owner = match index % (setup.linked.len() + 1) {
+        0 => &setup.account,
+        linked => &setup.linked[linked - 1],
+    };
+    let lives = timeline::lives(&setup.changes, &name, start).into_iter().enumerate();
+    lives
+        .map(|(turn, life)| {
+            let maker = Maker { seed: setup.seed, region: &setup.region, account: owner, turn };
+            Balancer { life, timeouts: timeouts.clone(), ..maker.balancer(&name, plan, stream) }
+        })
+        .collect()
 }
 
-fn network_balancer(name: &str, plan: Plan, seed: u64, region: &str, account: &str) -> Balancer {
-    let mut one = balancer(name.to_owned(), plan, 0, seed, region, account);
+fn network_balancer(name: &str, scenario: &Scenario, setup: &Setup) -> Balancer {
+    let Setup { seed, region, account, .. } = setup;
+    let maker = Maker { seed: *seed, region, account, turn: 0 };
+    let mut one = maker.balancer(name, scenario.plans[0], 0);
     one.dimension = format!("net/{name}/{}", one.hex);
-    one.arn =
-        format!("arn:aws:elasticloadbalancing:{region}:{account}:loadbalancer/{}", one.dimension);
+    one.arn = maker.arn(&format!("loadbalancer/{}", one.dimension));
     one.groups.clear();
     one
 }
 
-fn group(
-    balancer: &str,
-    at: usize,
-    targets: usize,
+/// Makes the things of one account.
+struct Maker<'a> {
     seed: u64,
-    region: &str,
-    account: &str,
-) -> Group {
-    // A target group name has at most 32 characters, like a load balancer's.
-    let suffix = if at == 0 { "main" } else { "aux" };
-    let name: String = format!("{}-{suffix}", balancer.chars().take(26).collect::<String>());
-    let hex = hex16(seed, "targetgroup", &name);
-    let dimension = format!("targetgroup/{name}/{hex}");
-    let targets = (0..targets)
-        .map(|target| {
-            let id = hash_bytes(seed, format!("{name}/{target}").as_bytes());
-            (format!("i-0{id:016x}"), target % ZONES.len())
-        })
-        .collect();
-    Group {
-        arn: format!("arn:aws:elasticloadbalancing:{region}:{account}:{dimension}"),
-        name,
-        dimension,
-        targets,
+    region: &'a str,
+    account: &'a str,
+    /// How many of the same name there were before.
+    turn: usize,
+}
+
+impl Maker<'_> {
+    fn arn(&self, resource: &str) -> String {
+        format!("arn:aws:elasticloadbalancing:{}:{}:{resource}", self.region, self.account)
+    }
+
+    fn hex16(&self, kind: &str, name: &str) -> String {
+        let turn = if self.turn == 0 { String::new() } else { format!("/{}", self.turn) };
+        format!("{:016x}", hash_bytes(self.seed, format!("{kind}/{name}{turn}").as_bytes()))
+    }
+
+    fn balancer(&self, name: &str, plan: Plan, stream: u64) -> Balancer {
+        let hex = self.hex16("app", name);
+        let dimension = format!("app/{name}/{hex}");
+        let teams = ["payments", "shop", "platform", "search"];
+        let team = teams[(hash_bytes(self.seed, name.as_bytes()) % 4) as usize];
+        let shift = match plan.trouble {
+            Trouble::Growing { .. } => Rng::new(&[self.seed, 4, stream]).unit() * 2.0 - 1.0,
+            _ => 0.0,
+        };
+        Balancer {
+            arn: self.arn(&format!("loadbalancer/{dimension}")),
+            dimension,
+            hex,
+            account: self.account.to_owned(),
+            life: i64::MIN..i64::MAX,
+            timeouts: Vec::new(),
+            groups: (0..plan.groups).map(|at| self.group(name, at, plan.targets)).collect(),
+            tags: vec![
+                ("env".to_owned(), "prod".to_owned()),
+                ("team".to_owned(), team.to_owned()),
+                ("service".to_owned(), name.to_owned()),
+            ],
+            name: name.to_owned(),
+            plan,
+            stream,
+            shift,
+        }
+    }
+
+    fn group(&self, balancer: &str, at: usize, targets: usize) -> Group {
+        // A target group name has at most 32 characters, like a load balancer's.
+        let suffix = if at == 0 { "main" } else { "aux" };
+        let name: String = format!("{}-{suffix}", balancer.chars().take(26).collect::<String>());
+        let dimension = format!("targetgroup/{name}/{}", self.hex16("targetgroup", &name));
+        let targets = (0..targets)
+            .map(|target| {
+                let id = hash_bytes(self.seed, format!("{name}/{target}").as_bytes());
+                (format!("i-0{id:016x}"), target % ZONES.len())
+            })
+            .collect();
+        Group { arn: self.arn(&dimension), name, dimension, targets }
     }
 }
 
@@ -219,7 +256,7 @@ mod tests {
 
     fn world(seed: u64, count: usize) -> World {
         let fleet = find("fleet").unwrap_or(&super::super::scenario::scenarios()[0]);
-        World::new(fleet, seed, "eu-central-1", "123456789012", Some(count))
+        World::new(fleet, &Setup { load_balancers: Some(count), ..Setup::of("fleet", seed) })
     }
 
     #[test]
@@ -248,7 +285,35 @@ mod tests {
         let world = world(1, 20);
         let one = &world.balancers[11];
         assert_eq!(world.by_dimension(&one.dimension).map(|b| &b.arn), Some(&one.arn));
-        assert_eq!(world.by_name(&one.name).map(|b| &b.arn), Some(&one.arn));
-        assert!(world.by_name("nobody").is_none());
+        assert_eq!(world.by_name(&one.name, 0).map(|b| &b.arn), Some(&one.arn));
+        assert!(world.by_name("nobody", 0).is_none());
+    }
+
+    #[test]
+    fn a_recreated_balancer_is_another_one_of_the_same_name() {
+        let change = timeline::Change::read("recreate", "svc-00003:10").expect("readable");
+        let setup = Setup {
+            load_balancers: Some(6),
+            changes: vec![change],
+            linked: vec!["222222222222".to_owned()],
+            ..Setup::of("fleet", 1)
+        };
+        let fleet = find("fleet").expect("exists");
+        let world = World::new(fleet, &setup);
+        assert_eq!(world.balancers.len(), 7);
+        let at = |minute| world.by_name("svc-00003", setup.start / 60 + minute).expect("known");
+        assert_ne!((&at(9).arn, &at(9).groups[0].arn), (&at(10).arn, &at(10).groups[0].arn));
+        assert_eq!(at(9).stream, at(10).stream);
+        assert!(at(9).arn.contains(":222222222222:"));
+        assert!(world.balancers[0].arn.contains(&setup.account));
+    }
+
+    #[test]
+    fn the_timeout_in_force_is_the_last_one_set() {
+        let mut one = world(1, 1).balancers.swap_remove(0);
+        one.timeouts = vec![(10, 90), (20, 30)];
+        let base = one.plan.timeout;
+        assert_eq!([9, 10, 19, 20].map(|at| one.timeout(at)), [base, 90, 90, 30]);
+        assert_eq!(one.longest_timeout(), base.max(90));
     }
 }

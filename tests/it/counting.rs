@@ -119,8 +119,62 @@ proptest! {
     }
 }
 
+/// A minute of which CloudWatch knows only a part until it is `known` minutes old.
+#[derive(Debug, Clone)]
+struct Revised {
+    all: u32,
+    first: u32,
+    known: i64,
+}
+
+fn revised() -> impl Strategy<Value = Revised> {
+    (0..50u32, 0..50u32, 0..10i64).prop_map(|(all, first, known)| Revised {
+        all,
+        first: first.min(all),
+        known,
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_revised_within_ten_minutes_is_counted_in_the_end_over_polls_gaps_and_restarts(
+        truth in prop::collection::vec(revised(), 120),
+        polls in prop::collection::vec((1..5i64, any::<bool>(), any::<bool>()), 60),
+    ) {
+        let mut ledger = Ledger::starting(Minute(20));
+        let last = 119i64;
+        let mut now = 21;
+        // In the end a few polls see everything as it is.
+        let ending = (0..20).map(|_| (1, false, false));
+        for (later, fails, restarts) in polls.into_iter().chain(ending) {
+            now += later;
+            if restarts {
+                ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+            }
+            if fails {
+                continue;
+            }
+            let first = ledger.needs_from(15);
+            let mut snapshot = Snapshot::quiet(first, Minute(now), &Signal::ALL);
+            for minute in first.0.max(0)..now.min(last) {
+                let Revised { all, first, known } = truth[usize::try_from(minute).unwrap()];
+                let requests = if now - minute > known { all } else { first };
+                snapshot.record(Signal::Samples, Minute(minute), f64::from(requests));
+            }
+            ledger.unassessed = ledger.unassessed.max(Minute(now));
+            ledger.count(&gateway(), &snapshot, Minute(now - 1));
+        }
+        let end = ledger.uncounted.0.min(last);
+        let seen = usize::try_from(end).unwrap();
+        let all: u64 = truth[21..seen].iter().map(|m| u64::from(m.all)).sum();
+        let minutes = ledger.minutes;
+        prop_assert_eq!(minutes.settled + minutes.idle, u64::try_from(ledger.uncounted.0 - 21).unwrap());
+        prop_assert_eq!(ledger.totals.requests, all);
+    }
+}
+
 #[test]
-fn what_changes_after_it_was_counted_is_noticed_once_and_not_counted_again() {
+fn what_is_added_after_it_was_counted_is_noticed_and_added_once_and_nothing_is_taken_away() {
     let mut ledger = Ledger::starting(Minute(0));
     let mut snapshot = Snapshot::quiet(Minute(0), Minute(5), &Signal::ALL);
     for minute in 0..5 {
@@ -128,9 +182,11 @@ fn what_changes_after_it_was_counted_is_noticed_once_and_not_counted_again() {
     }
     ledger.count(&gateway(), &snapshot, Minute(4));
     assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 0));
-    snapshot.record(Signal::Samples, Minute(2), 12.0);
-    for _ in 0..2 {
+    for (now, requests, revised) in [(12.0, 32, 1), (12.0, 32, 1), (11.0, 32, 2), (13.0, 33, 3)] {
+        snapshot.record(Signal::Samples, Minute(2), now);
         ledger.count(&gateway(), &snapshot, Minute(4));
-        assert_eq!((ledger.totals.requests, ledger.minutes.revised), (30, 1));
+        assert_eq!((ledger.totals.requests, ledger.minutes.revised), (requests, revised), "{now}");
+        let text = serde_json::to_string(&ledger).unwrap();
+        ledger = serde_json::from_str(&text).unwrap();
     }
 }

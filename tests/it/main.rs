@@ -8,6 +8,7 @@ mod cli;
 mod config_errors;
 mod counting;
 mod documents;
+mod faults;
 mod http;
 mod messages;
 mod scenarios;

@@ -10,7 +10,7 @@ use nearmiss::edge::elb::Elb;
 use nearmiss::edge::state::StateFile;
 use nearmiss::sim::Setup;
 
-use crate::world::{ACCOUNT, ALL, REGION, START, World, metric, poll};
+use crate::world::{ALL, START, World, metric, poll};
 
 const SCRIPT: std::ops::Range<i64> = 0..90;
 
@@ -258,12 +258,8 @@ async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
 async fn calm_fleet(load_balancers: usize, minutes: i64) -> (World, Daemon) {
     let world = World::with(Setup {
         scenario: "fleet".into(),
-        seed: 1,
-        start: START,
-        region: REGION.into(),
-        account: ACCOUNT.into(),
         load_balancers: Some(load_balancers),
-        faults: "".parse().unwrap(),
+        ..Setup::default()
     })
     .await;
     let mut daemon = world.daemon(ALL).await;

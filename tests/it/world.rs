@@ -2,15 +2,18 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_smithy_async::time::TimeSource;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
-use nearmiss::sim::{Faults, Setup, Sim, Truth};
+use nearmiss::sim::{Setup, Sim, Truth};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +25,7 @@ pub const ACCOUNT: &str = "111122223333";
 /// A simulated AWS that ends with the test.
 pub struct World {
     pub sim: Sim,
+    pub clock: Hands,
     pub base: SdkConfig,
     pub directory: tempfile::TempDir,
     address: SocketAddr,
@@ -35,21 +39,32 @@ impl Drop for World {
     }
 }
 
+/// A clock that stands where it was set: the SDK signs with it, and the
+/// simulator takes what is signed for the time.
+#[derive(Debug, Clone, Default)]
+pub struct Hands(Arc<AtomicI64>);
+
+impl Hands {
+    pub fn set(&self, now: i64) {
+        self.0.store(now, Ordering::Relaxed);
+    }
+}
+
+impl TimeSource for Hands {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed).try_into().unwrap())
+    }
+}
+
 impl World {
     pub async fn of(scenario: &str, seed: u64, faults: &str) -> Self {
-        Self::with(Setup {
-            scenario: scenario.into(),
-            seed,
-            start: START,
-            region: REGION.into(),
-            account: ACCOUNT.into(),
-            load_balancers: None,
-            faults: faults.parse().unwrap(),
-        })
-        .await
+        let faults = faults.parse().unwrap();
+        Self::with(Setup { scenario: scenario.into(), seed, faults, ..Setup::default() }).await
     }
 
     pub async fn with(setup: Setup) -> Self {
+        let clock = Hands::default();
+        clock.set(START);
         let sim = Sim::new(setup).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -60,10 +75,11 @@ impl World {
             .region(Region::new(REGION))
             .credentials_provider(Credentials::new("test", "test", None, None, "test"))
             .endpoint_url(endpoint)
+            .time_source(clock.clone())
             .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(1)))
             .load()
             .await;
-        Self { sim, base, directory: tempfile::tempdir().unwrap(), address, stop, serving }
+        Self { sim, clock, base, directory: tempfile::tempdir().unwrap(), address, stop, serving }
     }
 
     /// From now on the same account is in another scenario: its load balancers
@@ -71,15 +87,7 @@ impl World {
     pub async fn becomes(&mut self, scenario: &str) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap();
-        let setup = Setup {
-            scenario: scenario.into(),
-            seed: 1,
-            start: START,
-            region: REGION.into(),
-            account: ACCOUNT.into(),
-            load_balancers: None,
-            faults: Faults::default(),
-        };
+        let setup = Setup { scenario: scenario.into(), ..Setup::default() };
         self.sim = Sim::new(setup).unwrap();
         self.stop = CancellationToken::new();
         let listener = TcpListener::bind(self.address).await.unwrap();

@@ -1,0 +1,69 @@
+//! AWS's now: the time a client signs with, moved by the `clock` fault - or what
+//! whoever runs the simulator says it is, because SDKs correct the time they sign
+//! with by the `Date` of the answers.
+//!
+//! The simulator has no clock, so a request brings the time along. Whatever
+//! depends on now (publication, the account's changes, retention) asks here and
+//! falls silent for a request that carries no time.
+
+use chrono::{DateTime, NaiveDateTime};
+
+use super::document::Failure;
+use super::wire::Incoming;
+
+/// Seconds a signature may be older or younger than AWS's now.
+const TOLERANCE: i64 = 900;
+
+/// When a request was signed, epoch seconds.
+pub(super) fn signed_at(request: &Incoming) -> Option<i64> {
+    let date = request.headers.get("x-amz-date")?;
+    let date = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
+    Some(date.and_utc().timestamp())
+}
+
+/// Epoch seconds as a `Date` header, e.g. `Mon, 05 Jan 2026 09:13:00 GMT`.
+pub(super) fn http_date(epoch: i64) -> String {
+    written(epoch, "%a, %d %b %Y %H:%M:%S GMT")
+}
+
+/// AWS's refusal of a signature too far from its now (both epoch seconds).
+pub(super) fn out_of_time(signed: i64, now: i64) -> Option<Failure> {
+    let stamp = |epoch| written(epoch, "%Y%m%dT%H%M%SZ");
+    let (oldest, youngest) = (now - TOLERANCE, now + TOLERANCE);
+    let (given, here) = (stamp(signed), stamp(now));
+    let message = if signed < oldest {
+        let limit = stamp(oldest);
+        format!("Signature expired: {given} is now earlier than {limit} ({here} - 15 min.)")
+    } else if signed > youngest {
+        let limit = stamp(youngest);
+        format!("Signature not yet current: {given} is still later than {limit} ({here} + 15 min.)")
+    } else {
+        return None;
+    };
+    Some(Failure::new(403, "SignatureDoesNotMatch", message).shaped("InvalidSignatureException"))
+}
+
+fn written(epoch: i64, format: &str) -> String {
+    let time = DateTime::from_timestamp(epoch, 0);
+    time.map(|time| time.format(format).to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_http_wants_them() {
+        assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn fifteen_minutes_are_tolerated_either_way_and_no_second_more() {
+        assert_eq!(out_of_time(10_000, 10_900), None);
+        assert_eq!(out_of_time(10_000, 9_100), None);
+        let text = |signed, now| out_of_time(signed, now).map(|failure| failure.message);
+        let (old, young) = (text(10_000, 10_901), text(10_000, 9_099));
+        assert!(old.is_some_and(|text| text.starts_with("Signature expired: 19700101T024640Z")));
+        assert!(young.is_some_and(|text| text.starts_with("Signature not yet current")));
+    }
+}

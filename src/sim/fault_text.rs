@@ -1,0 +1,141 @@
+//! Reading faults from text such as `throttle=0.1,publish=90,gap=20-25:15`.
+//!
+//! Apart from [`super::faults`], which says what the faults do. A part of the
+//! text that cannot be read is refused with what would fit.
+
+use std::str::FromStr;
+
+use super::faults::{FaultError, Faults};
+use super::publication::Gap;
+use super::timeline::{Change, Span};
+
+/// Seconds a clock or a publication may be off at most: a year.
+const YEAR: i64 = 366 * 86_400;
+
+impl FromStr for Faults {
+    type Err = FaultError;
+
+    /// Reads `"throttle=0.1,partial=0.05,denied=sns:Publish"`; empty text is no fault.
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let mut faults = Self::default();
+        for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let part = Part { name: name.trim(), value: value.trim() };
+            if !(part.share(&mut faults)? || part.number(&mut faults)? || part.time(&mut faults)?) {
+                part.other(&mut faults)?;
+            }
+        }
+        Ok(faults)
+    }
+}
+
+/// One `NAME=VALUE`.
+#[derive(Clone, Copy)]
+struct Part<'a> {
+    name: &'a str,
+    value: &'a str,
+}
+
+impl Part<'_> {
+    fn wrong(self, needs: &'static str) -> FaultError {
+        FaultError::Value { name: self.name.to_owned(), value: self.value.to_owned(), needs }
+    }
+
+    fn parsed<T: FromStr>(self, needs: &'static str) -> Result<T, FaultError> {
+        self.value.parse().map_err(|_| self.wrong(needs))
+    }
+
+    /// Takes a fault that is a share; false if it is none.
+    fn share(self, faults: &mut Faults) -> Result<bool, FaultError> {
+        let slot = match self.name {
+            "throttle" => &mut faults.throttle,
+            "error500" => &mut faults.error500,
+            "partial" => &mut faults.partial,
+            "internal" => &mut faults.internal,
+            "lost_page" => &mut faults.lost_page,
+            "revise" => &mut faults.revise,
+            "revise_late" => &mut faults.revise_late,
+            "shuffle" => &mut faults.shuffle,
+            "duplicate" => &mut faults.duplicate,
+            "cut" => &mut faults.cut,
+            "stall" => &mut faults.stall,
+            _ => return Ok(false),
+        };
+        let number = self.value.parse::<f64>().ok();
+        let number = number.filter(|share| (0.0..=1.0).contains(share));
+        *slot = number.ok_or_else(|| self.wrong("a share between 0 and 1"))?;
+        Ok(true)
+    }
+
+    /// Takes a fault that is a number; false if it is none.
+    fn number(self, faults: &mut Faults) -> Result<bool, FaultError> {
+        match self.name {
+            "sns_down" => faults.sns_down = self.parsed("a whole number")?,
+            "slow_ms" => faults.slow_ms = self.parsed("a whole number")?,
+            "late" => faults.late = self.parsed("a whole number of minutes")?,
+            "clock" => faults.clock = Some(self.seconds(-YEAR)?),
+            "publish" => faults.publish = Some(self.seconds(0)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn seconds(self, least: i64) -> Result<i64, FaultError> {
+        let needs = "whole seconds, a year at most";
+        let seconds = self.parsed(needs)?;
+        if (least..=YEAR).contains(&seconds) { Ok(seconds) } else { Err(self.wrong(needs)) }
+    }
+
+    /// Takes a fault of certain minutes, or a change of the account; false if it is none.
+    fn time(self, faults: &mut Faults) -> Result<bool, FaultError> {
+        let spans = match self.name {
+            "gap" => {
+                let gap = Gap::read(self.value);
+                faults.gaps.push(gap.ok_or_else(|| self.wrong("minutes FROM-TO[:MINUTES]"))?);
+                return Ok(true);
+            }
+            "timeout" | "create" | "delete" | "recreate" => {
+                let change = Change::read(self.name, self.value);
+                let needs = "NAME:MINUTE, and for timeout NAME:MINUTE:SECONDS";
+                faults.changes.push(change.ok_or_else(|| self.wrong(needs))?);
+                return Ok(true);
+            }
+            "expire" => &mut faults.expire,
+            "down" => &mut faults.down,
+            "throttled" => &mut faults.throttled,
+            _ => return Ok(false),
+        };
+        spans.push(Span::read(self.value).ok_or_else(|| self.wrong("minutes FROM-TO"))?);
+        Ok(true)
+    }
+
+    /// Takes whatever is left.
+    fn other(self, faults: &mut Faults) -> Result<(), FaultError> {
+        match self.name {
+            "denied" => {
+                let known = ["cloudwatch:", "elasticloadbalancing:", "sns:", "sts:"];
+                if !known.iter().any(|service| self.value.starts_with(service)) {
+                    return Err(self.wrong("an IAM action such as sns:Publish"));
+                }
+                faults.denied.push(self.value.to_owned());
+            }
+            "expired" => faults.expired = self.flag()?,
+            "retention" => faults.retention = self.flag()?,
+            "linked" => faults.linked.push(self.value.to_owned()),
+            "external_id" if !self.value.is_empty() => {
+                faults.external_id = Some(self.value.to_owned());
+            }
+            "external_id" => return Err(self.wrong("a text")),
+            _ => return Err(FaultError::Unknown(self.name.to_owned())),
+        }
+        Ok(())
+    }
+
+    fn flag(self) -> Result<bool, FaultError> {
+        match self.value {
+            "" | "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err(self.wrong("true or false")),
+        }
+    }
+}

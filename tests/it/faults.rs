@@ -1,0 +1,301 @@
+//! Whatever AWS does: each settled minute is counted once and truly, nobody is
+//! told of what did not happen, and nothing that happened stays untold.
+//!
+//! Each case runs a whole story with a fault over several seeds. A case that
+//! fails names its seed; the same seed tells the same story again.
+
+use std::collections::HashSet;
+
+use nearmiss::analysis::signal::Minute;
+use nearmiss::daemon::Daemon;
+use nearmiss::edge::state::{Ledgers, StateFile};
+use nearmiss::sim::Truth;
+
+use crate::world::{ALL, START, World, metric};
+
+/// The sick load balancer of the story, and the healthy ones.
+const SICK: &str = "checkout";
+const HEALTHY: [&str; 2] = ["web", "search"];
+/// The story is over by then, and every minute of it settled.
+const END: i64 = 100;
+/// Up to so many minutes at the end may wait for being settled.
+const OPEN_MINUTES: i64 = 16;
+/// What is told in any case: it begins, becomes worse, ends.
+const TOLD: [&str; 3] = ["firing", "escalated", "resolved"];
+
+/// A story under a fault, polled once a minute; `ahead` is how far the machine's
+/// clock is ahead of AWS's.
+async fn story(seed: u64, faults: &str, more: &str, ahead: i64) -> (World, Daemon) {
+    let world = World::of("slow_burn", seed, faults).await;
+    let mut daemon = world.daemon(&format!("{ALL}{more}")).await;
+    for minute in 0..END {
+        let now = START + 60 * minute + 5 + ahead;
+        world.clock.set(now);
+        world.sim.tell_now(now - ahead);
+        daemon.poll(now, &mut |_| {}).await;
+    }
+    (world, daemon)
+}
+
+fn ledgers(world: &World) -> Ledgers {
+    StateFile::new(&world.state()).load().unwrap()
+}
+
+/// What was counted of a load balancer, compared with what happened.
+fn counts_are_the_truth(world: &World, case: &str) {
+    for (key, ledger) in ledgers(world) {
+        let name = key.split('/').nth(3).unwrap().to_owned();
+        let counted = ledger.minutes.settled + ledger.minutes.idle + ledger.minutes.lost;
+        let first = ledger.uncounted.plus(-i64::try_from(counted).unwrap());
+        let truths: Vec<Truth> = (first.0..ledger.uncounted.0)
+            .filter_map(|minute| world.sim.truth(&name, minute))
+            .collect();
+        let requests: u64 = truths.iter().map(|t| t.samples + t.elb_504).sum();
+        let near: u64 = truths.iter().map(|t| t.near_misses).sum();
+        let timeouts: u64 = truths.iter().map(|t| t.elb_504).sum();
+        let totals = ledger.totals;
+        assert_eq!(
+            (totals.requests, totals.near_misses, totals.timeouts),
+            (requests, near, timeouts),
+            "{case}: {name} from {first} to {}",
+            ledger.uncounted
+        );
+        let missing = Minute::containing(START).plus(END).since(ledger.uncounted);
+        assert!(missing <= OPEN_MINUTES, "{case}: {missing} minutes of {name} are not counted");
+        assert!(first.since(Minute::containing(START)) <= 16, "{case}: {name} begins at {first}");
+        assert_eq!(ledger.minutes.lost, 0, "{case}: {name}");
+    }
+}
+
+/// One episode of the sick one, told from its beginning to its end, none of the
+/// healthy ones.
+fn the_story_was_told(world: &World, case: &str) {
+    let published = world.sim.published();
+    let mut reasons = Vec::new();
+    let mut seen = HashSet::new();
+    for one in &published {
+        let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
+        let machine: serde_json::Value =
+            serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
+        let gateway = machine["gateway"]["name"].as_str().unwrap();
+        assert!(!HEALTHY.contains(&gateway), "{case}: a false alert of {gateway}: {machine}");
+        // A message that was taken while its answer was cut comes again, with
+        // the same id.
+        if seen.insert(machine["id"].to_string()) {
+            reasons.push(machine["reason"].as_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(reasons.first().map(String::as_str), Some(TOLD[0]), "{case}: {reasons:?}");
+    assert_eq!(reasons.last().map(String::as_str), Some(TOLD[2]), "{case}: {reasons:?}");
+    assert!(reasons.iter().all(|reason| TOLD.contains(&reason.as_str())), "{case}: {reasons:?}");
+    let firing = reasons.iter().filter(|reason| *reason == TOLD[0]).count();
+    assert_eq!(firing, 1, "{case}: {reasons:?}");
+}
+
+async fn holds(name: &str, faults: &str, seeds: std::ops::Range<u64>) {
+    for seed in seeds {
+        let case = format!("{name}, seed {seed}, faults {faults}");
+        let (world, _) = story(seed, faults, "", 0).await;
+        counts_are_the_truth(&world, &case);
+        the_story_was_told(&world, &case);
+    }
+}
+
+/// A test for each fault, so that they run side by side.
+macro_rules! faults {
+    ($($name:ident: $faults:literal, $seeds:expr;)*) => {$(
+        #[tokio::test]
+        async fn $name() {
+            holds(stringify!($name), $faults, $seeds).await;
+        }
+    )*};
+}
+
+faults! {
+    nothing_is_wrong: "", 1..4;
+    one_call_in_five_is_throttled: "throttle=0.2", 1..4;
+    one_answer_in_five_is_an_error: "error500=0.2", 1..4;
+    a_twentieth_of_the_results_is_partial: "partial=0.05", 1..4;
+    a_tenth_of_the_results_fails: "internal=0.1", 1..4;
+    further_pages_are_lost: "lost_page=0.3", 1..3;
+    points_come_ninety_seconds_late: "publish=90", 1..4;
+    points_come_three_minutes_late: "publish=180", 1..3;
+    answers_are_out_of_order_and_doubled: "shuffle=0.3,duplicate=0.3", 1..4;
+    one_connection_in_ten_is_cut: "cut=0.1", 1..4;
+    cloudwatch_is_silent_for_a_while: "gap=20-26:6", 1..4;
+    aws_is_down_for_a_quarter_of_an_hour: "down=18-33", 1..4;
+    credentials_are_expired_for_a_while: "expire=22-40", 1..3;
+    cloudwatch_throttles_everything_for_a_while: "throttled=24-36", 1..3;
+    everything_at_once: "throttle=0.1,error500=0.05,partial=0.03,internal=0.03,shuffle=0.2,duplicate=0.1,cut=0.03,publish=60,down=40-44", 1..6;
+}
+
+#[tokio::test]
+async fn one_seed_tells_one_story_twice_under_every_fault() {
+    for faults in ["throttle=0.2,internal=0.1", "publish=90,shuffle=0.3", "down=18-33"] {
+        let (once, _) = story(5, faults, "", 0).await;
+        let (again, _) = story(5, faults, "", 0).await;
+        assert_eq!(once.told(), again.told(), "seed 5, faults {faults}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_revision_is_noticed_and_the_count_stays() {
+    let (world, daemon) = story(3, "revise_late=0.2", "", 0).await;
+    let revised: Vec<u64> = ledgers(&world).values().map(|ledger| ledger.minutes.revised).collect();
+    let revised = revised.iter().map(|n| f64::from(u32::try_from(*n).unwrap())).sum::<f64>();
+    assert!(revised > 10.0, "{revised}");
+    let shown: f64 = ["checkout", "web", "search"]
+        .iter()
+        .filter_map(|g| metric(&daemon, "nearmiss_late_revisions_total", g))
+        .sum();
+    assert!((shown - revised).abs() < 0.5, "{shown} on the page, {revised} in the state");
+    the_story_was_told(&world, "revise_late=0.2, seed 3");
+}
+
+#[tokio::test]
+async fn what_is_revised_before_it_settles_is_counted_as_revised() {
+    for (faults, settle, seeds) in
+        [("publish=20,revise=0.1", "3m", 1..4), ("revise_late=0.2", "8m", 1..3)]
+    {
+        for seed in seeds {
+            let case = format!("{faults}, settle {settle}, seed {seed}");
+            let more = format!("[poll]\nsettle = \"{settle}\"\n");
+            let (world, daemon) = story(seed, faults, &more, 0).await;
+            counts_are_the_truth(&world, &case);
+            the_story_was_told(&world, &case);
+            let revised = metric(&daemon, "nearmiss_late_revisions_total", SICK);
+            assert_eq!(revised, Some(0.0), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_wrong_is_said_and_does_no_harm() {
+    for (ahead, seed) in [(300i32, 1), (-300, 2), (600, 3)] {
+        let case = format!("clock {ahead} s ahead, seed {seed}");
+        let (world, daemon) = story(seed, "publish=30", "", i64::from(ahead)).await;
+        counts_are_the_truth(&world, &case);
+        the_story_was_told(&world, &case);
+        let skew = metric(&daemon, "nearmiss_clock_skew_seconds", "").unwrap();
+        assert!((skew - f64::from(ahead)).abs() <= 15.0, "{case}: {skew}");
+    }
+}
+
+#[tokio::test]
+async fn a_timeout_that_changes_is_followed() {
+    for seed in 1..4 {
+        let case = format!("timeout of web becomes 120 s, seed {seed}");
+        let (world, daemon) = story(seed, "timeout=web:30:120", "", 0).await;
+        counts_are_the_truth(&world, &case);
+        the_story_was_told(&world, &case);
+        assert_eq!(metric(&daemon, "nearmiss_timeout_seconds", "web"), Some(120.0), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn load_balancers_come_and_go() {
+    for seed in 1..4 {
+        let case = format!("seed {seed}");
+        let faults = "create=web:30,delete=search:50,recreate=checkout:75";
+        let (world, daemon) = story(seed, faults, "", 0).await;
+        assert!(metric(&daemon, "nearmiss_requests_total", "web").unwrap() > 50_000.0, "{case}");
+        assert_eq!(metric(&daemon, "nearmiss_requests_total", "search"), None, "{case}");
+        let dimensions: Vec<String> = ledgers(&world).into_keys().collect();
+        let checkouts = dimensions.iter().filter(|key| key.contains("/checkout/")).count();
+        assert_eq!(checkouts, 2, "{case}: the old and the new one: {dimensions:?}");
+        the_story_was_told(&world, &case);
+    }
+}
+
+#[tokio::test]
+async fn a_histogram_holds_the_truth_and_begins_anew_when_the_timeout_changes() {
+    let text = "[[gateway]]\nload_balancer = \"*\"\nhistogram = true\n";
+    let world = World::of("slow_burn", 4, "timeout=web:30:120").await;
+    let mut daemon = world.daemon(text).await;
+    for minute in 0..60 {
+        world.clock.set(START + 60 * minute + 5);
+        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+    }
+    counts_are_the_truth_of(&world, &daemon, "checkout", "60", "48");
+    let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+    let of_web: Vec<&str> = page
+        .lines()
+        .filter(|line| line.starts_with("nearmiss_target_response_seconds_count{gateway=\"web\""))
+        .collect();
+    assert!(of_web.len() == 1 && of_web[0].contains("timeout=\"120\""), "{of_web:?}");
+}
+
+/// Near misses as the difference of two buckets, 504s as what is beyond all.
+fn counts_are_the_truth_of(world: &World, daemon: &Daemon, name: &str, timeout: &str, near: &str) {
+    let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+    let start = format!("{{gateway=\"{name}\"");
+    let value = |series: &str, label: &str| -> u64 {
+        let is_it = |line: &&str| {
+            line.strip_prefix(series).is_some_and(|rest| rest.starts_with(&start))
+                && line.contains(label)
+        };
+        let line = page.lines().find(is_it).unwrap_or_else(|| panic!("{series} {label}"));
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let bucket =
+        |le: &str| value("nearmiss_target_response_seconds_bucket", &format!("le=\"{le}\""));
+    let count = value("nearmiss_target_response_seconds_count", "");
+    let key = ledgers(world).into_iter().find(|(key, _)| key.contains(&format!("/{name}/")));
+    let totals = key.unwrap().1.totals;
+    assert_eq!(count, totals.requests);
+    assert_eq!(bucket("+Inf"), count);
+    assert_eq!(bucket(timeout) - bucket(near), totals.near_misses);
+    assert_eq!(count - bucket(timeout), totals.timeouts);
+    assert!(totals.near_misses > 100 && totals.timeouts > 100, "{totals:?}");
+}
+
+#[tokio::test]
+async fn a_monitoring_account_reads_linked_ones() {
+    let other = "222222222222";
+    let world = World::of("slow_burn", 7, &format!("linked={other},external_id=secret")).await;
+    let role = format!("arn:aws:iam::{other}:role/nearmiss");
+    let mut daemon = world
+        .daemon(&format!(
+            "[[gateway]]\nload_balancer = \"*\"\nrole_arn = \"{role}\"\nexternal_id = \"secret\"\nmonitored_account = \"{other}\"\n"
+        ))
+        .await;
+    for minute in 0..10 {
+        world.clock.set(START + 60 * minute + 5);
+        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+    }
+    let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+    let account = format!("account=\"{other}\"");
+    let watched: Vec<&str> =
+        page.lines().filter(|line| line.starts_with("nearmiss_requests_total{")).collect();
+    assert!(!watched.is_empty(), "{page}");
+    for line in watched {
+        assert!(line.contains(&account) && !line.ends_with(" 0"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn target_groups_are_shown_while_something_stirs() {
+    let (_, daemon) = {
+        let world = World::of("slow_burn", 7, "").await;
+        let mut daemon = world.daemon(ALL).await;
+        for minute in 0..30 {
+            world.clock.set(START + 60 * minute + 5);
+            daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+        }
+        (world, daemon)
+    };
+    let slow = metric(&daemon, "nearmiss_target_group_response_p99_seconds", SICK).unwrap();
+    assert!(slow > 40.0, "{slow}");
+    assert!(metric(&daemon, "nearmiss_target_group_healthy_hosts", SICK).unwrap() > 0.0);
+    assert_eq!(metric(&daemon, "nearmiss_target_group_response_p99_seconds", "web"), None);
+}
+
+#[tokio::test]
+async fn the_self_check_finds_that_504s_leave_no_sample() {
+    let (_, daemon) = story(7, "", "", 0).await;
+    assert_eq!(metric(&daemon, "nearmiss_self_check", ""), Some(1.0));
+    let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+    for check in ["counts_add_up", "timeouts_leave_no_sample"] {
+        assert!(page.contains(&format!("nearmiss_self_check{{check=\"{check}\"}} 1")), "{check}");
+    }
+}
