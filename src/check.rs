@@ -255,7 +255,7 @@ async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding
             Ask { gateway, from, tier: Tier::Stirring, target_groups: Vec::new() }
         })
         .collect();
-    let (answers, _) = account.cloudwatch.fetch(&asks, end, deadline).await;
+    let (answers, _) = account.cloudwatch.minutes(&asks, end, deadline).await;
     match answers.first() {
         Some(Ok(snapshot)) => {
             let window = snapshot.window(end.plus(-1), LONGEST_WINDOW);

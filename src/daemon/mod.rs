@@ -247,7 +247,7 @@ impl Daemon {
         }
         let calls = plans
             .iter()
-            .map(|(account, until, asks)| account.cloudwatch.fetch(asks, *until, deadline));
+            .map(|(account, until, asks)| account.cloudwatch.minutes(asks, *until, deadline));
         let answers = futures::future::join_all(calls).await;
         for ((_, _, asks), (answers, used)) in plans.iter().zip(answers) {
             usage.add(used);

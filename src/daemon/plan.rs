@@ -32,7 +32,7 @@ pub(super) struct Fetched {
 }
 
 impl Fetched {
-    pub(super) fn enter(&mut self, gateway: &Gateway, answer: Answer) {
+    pub(super) fn enter(&mut self, gateway: &Gateway, answer: Answer<Snapshot>) {
         match answer {
             Ok(snapshot) => {
                 self.snapshots.insert(gateway.id.key(), snapshot);

@@ -39,6 +39,7 @@ pub(super) enum Count {
     Target2xx,
     Target5xx,
     ConnectionErrors,
+    Elb4xx,
 }
 
 /// Values that are not simply requests.
@@ -51,6 +52,8 @@ pub(super) enum Derived {
     NewConnections,
     ProcessedBytes,
     ConsumedLcus,
+    /// Requests sent to targets none of which is healthy.
+    FailedOpen,
 }
 
 /// One metric.
@@ -97,7 +100,7 @@ pub(super) static METRICS: &[Metric] = &[
     metric("ConsumedLCUs", "Count", LB, Source::Derived(Derived::ConsumedLcus)),
     never("HTTPCode_ELB_500_Count", LB | AZ),
     never("HTTPCode_ELB_503_Count", LB | AZ),
-    never("HTTPCode_ELB_4XX_Count", LB | AZ),
+    metric("HTTPCode_ELB_4XX_Count", "Count", LB | AZ, Source::Requests(Count::Elb4xx)),
     never("HTTPCode_ELB_3XX_Count", LB | AZ),
     never("HTTPCode_Target_3XX_Count", ALL),
     never("HTTPCode_Target_4XX_Count", ALL),
@@ -107,7 +110,12 @@ pub(super) static METRICS: &[Metric] = &[
     never("AnomalousHostCount", TG | TGAZ),
     never("MitigatedHostCount", TG | TGAZ),
     never("ActiveZonalShiftHostCount", TG | TGAZ),
-    never("UnhealthyRoutingRequestCount", TG | TGAZ),
+    metric(
+        "UnhealthyRoutingRequestCount",
+        "Count",
+        TG | TGAZ,
+        Source::Derived(Derived::FailedOpen),
+    ),
     never("HealthyStateDNS", TG | TGAZ),
     never("HealthyStateRouting", TG | TGAZ),
     never("UnhealthyStateDNS", TG | TGAZ),

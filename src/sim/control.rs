@@ -6,8 +6,8 @@ use serde_json::{Value as Json, json};
 
 use super::ending::Ending;
 use super::minute::lock;
-use super::scenario::Trouble;
 use super::state::State;
+use super::story;
 use super::wire::Outgoing;
 
 /// Minutes one question for the truth may span.
@@ -19,13 +19,14 @@ pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
         "/_sim/scenario" => (200, scenario(state)),
         "/_sim/published" => (200, json!(lock(&state.messages).accepted)),
         "/_sim/requests" => (200, requests(state)),
+        "/_sim/story" => (200, json!(story::all(state))),
         "/_sim/truth" => match truth(state, query) {
             Ok(body) => (200, body),
             Err(message) => (400, json!({"error": message})),
         },
         _ => (
             404,
-            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/published, /_sim/requests"}),
+            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/story, /_sim/published, /_sim/requests"}),
         ),
     };
     Outgoing {
@@ -53,7 +54,7 @@ fn scenario(state: &State) -> Json {
                 "timeouts": one.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
                 "created": seconds(one.life.start),
                 "deleted": seconds(one.life.end),
-                "sick": !matches!(one.plan.trouble, Trouble::None | Trouble::Sparse { .. }),
+                "sick": one.plan.trouble.sick(),
             })
         })
         .collect();

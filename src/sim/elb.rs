@@ -134,7 +134,7 @@ fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
 
 fn describe_attributes(state: &State, call: &Call, input: Input) -> Reply {
     let one = by_arn(state, call, input.required("LoadBalancerArn")?)?;
-    let timeout = one.timeout(state.minute(call)).to_string();
+    let timeout = state.minutes.timeout(one, state.minute(call)).to_string();
     let common = [
         ("access_logs.s3.enabled", "false"),
         ("access_logs.s3.bucket", ""),

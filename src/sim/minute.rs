@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use serde::Serialize;
 
 use super::queue;
+use super::scene::Telling;
+use super::stage::Stage;
 use super::statistics::rank;
 use super::traffic::{Arrival, Outcome, Request, SECOND, arrivals};
 use super::world::Balancer;
@@ -31,10 +33,16 @@ pub struct Truth {
     pub samples: u64,
     /// Answered after more than 0.8 and at most 1.0 idle timeouts.
     pub near_misses: u64,
-    /// 504s of the load balancer, both kinds.
+    /// 504s of the load balancer, every kind.
     pub elb_504: u64,
     /// 504s because no connection came about within 10 s.
     pub connect_failures: u64,
+    /// 504s because a body stalled; these are samples as well.
+    #[serde(skip_serializing_if = "is_default")]
+    pub stalled: u64,
+    /// 460s: clients gave up before the idle timeout, without a sample.
+    #[serde(skip_serializing_if = "is_default")]
+    pub abandoned: u64,
     /// 502s of the load balancer.
     pub elb_502: u64,
     /// 5xx the targets answered themselves.
@@ -52,7 +60,11 @@ pub struct Truth {
 /// The requests that ended in one minute, fastest first.
 pub(super) struct Minute {
     pub(super) requests: Vec<Request>,
-    tally: [u64; 5],
+    /// Bits of the targets that fail their health checks.
+    pub(super) unhealthy: u16,
+    /// Whether `CloudWatch` has no datapoints of it.
+    pub(super) hidden: bool,
+    tally: [u32; 7],
 }
 
 impl Minute {
@@ -62,16 +74,22 @@ impl Minute {
             let rest = [r.outcome as u8, r.group, r.zone, r.target];
             u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
         });
-        let mut tally = [0; 5];
+        let mut tally = [0; 7];
         for request in &requests {
             tally[request.outcome as usize] += 1;
         }
-        Self { requests, tally }
+        requests.shrink_to_fit();
+        Self { requests, unhealthy: 0, hidden: false, tally }
+    }
+
+    /// A minute of a tale.
+    pub(super) fn played(requests: Vec<Request>, unhealthy: u16, hidden: bool) -> Self {
+        Self { unhealthy, hidden, ..Self::new(requests) }
     }
 
     /// How many requests ended this way.
     pub(super) fn count(&self, outcome: Outcome) -> u64 {
-        self.tally[outcome as usize]
+        u64::from(self.tally[outcome as usize])
     }
 
     /// Samples in seconds, fastest first.
@@ -94,14 +112,17 @@ impl Minute {
             let took = u64::from(request.took);
             request.outcome.sampled() && took > low && took <= high
         };
-        let unreachable = self.count(Outcome::Unreachable);
+        let (unreachable, stalled) =
+            (self.count(Outcome::Unreachable), self.count(Outcome::Stalled));
         Truth {
             minute,
             requests: self.requests.len() as u64,
             samples: samples.len() as u64,
             near_misses: self.requests.iter().filter(near).count() as u64,
-            elb_504: unreachable + self.count(Outcome::TimedOut),
+            elb_504: unreachable + stalled + self.count(Outcome::TimedOut),
             connect_failures: unreachable,
+            stalled,
+            abandoned: self.count(Outcome::Abandoned),
             elb_502: self.count(Outcome::Reset),
             target_5xx: self.count(Outcome::TargetError),
             median: at(50.0),
@@ -110,6 +131,11 @@ impl Minute {
             idle_timeout: timeout,
         }
     }
+}
+
+/// For counts that only some scenarios have.
+fn is_default<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
 /// Microseconds as seconds.
@@ -125,6 +151,7 @@ pub(super) struct Minutes {
     cache: Mutex<Cache>,
     /// What was made last: a minute also sees the arrivals of the ones before it.
     recent: Mutex<VecDeque<Recent>>,
+    stages: Mutex<HashMap<u64, Arc<Mutex<Stage>>>>,
 }
 
 /// Arrivals by stream and epoch minute.
@@ -149,11 +176,15 @@ impl Minutes {
             played: Mutex::default(),
             cache: Mutex::default(),
             recent: Mutex::default(),
+            stages: Mutex::default(),
         }
     }
 
     /// The requests of `balancer` that ended in this epoch minute.
     pub(super) fn of(&self, balancer: &Balancer, minute: i64) -> Arc<Minute> {
+        if let Some(played) = self.staged(balancer, minute) {
+            return played;
+        }
         let key = (balancer.stream, minute);
         if let Some(known) = lock(&self.cache).known.get(&key) {
             return Arc::clone(known);
@@ -161,6 +192,27 @@ impl Minutes {
         let made = Arc::new(self.make(balancer, minute));
         lock(&self.cache).keep(key, &made);
         made
+    }
+
+    /// A scripted minute of a tale, which is kept apart from the cache.
+    fn staged(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
+        if !(self.start..self.start + self.script).contains(&minute) {
+            return None;
+        }
+        let telling = Telling::of(balancer, self.start)?;
+        let stage =
+            Arc::clone(lock(&self.stages).entry(balancer.stream).or_insert_with(|| {
+                Arc::new(Mutex::new(Stage::new(telling, balancer, self.script)))
+            }));
+        lock(&stage).of(balancer, minute)
+    }
+
+    /// The idle timeout in force in this epoch minute, seconds.
+    pub(super) fn timeout(&self, balancer: &Balancer, minute: i64) -> u32 {
+        let usual = balancer.timeout(minute);
+        let scripted = (self.start..self.start + self.script).contains(&minute);
+        let telling = Telling::of(balancer, self.start).filter(|_| scripted);
+        telling.map_or(usual, |telling| telling.scene(minute, true).timeout(usual))
     }
 
     fn make(&self, balancer: &Balancer, minute: i64) -> Minute {

@@ -25,12 +25,14 @@ mod cloudwatch;
 mod control;
 mod disorder;
 mod document;
+mod draft;
 mod elb;
 mod elb_view;
 mod ending;
 mod fault_text;
 mod faults;
 mod input;
+mod library;
 mod listing;
 mod minute;
 mod pages;
@@ -42,13 +44,18 @@ mod recognise;
 mod retention;
 mod rng;
 mod scenario;
+mod scene;
 mod series;
 mod server;
 mod sns;
 mod sns_rules;
+mod stage;
 mod state;
 mod statistics;
+mod story;
 mod sts;
+mod summary;
+mod tale;
 mod timeline;
 mod traffic;
 mod wire;
@@ -71,6 +78,8 @@ pub use faults::{FaultError, Faults};
 pub use minute::Truth;
 pub use publication::Gap;
 pub use scenario::{Scenario, scenarios};
+pub use story::Story;
+pub use summary::Summary;
 pub use timeline::{Change, Event, Span};
 
 /// Load balancers a simulator may have at most.
@@ -83,7 +92,8 @@ pub struct Setup {
     pub scenario: String,
     /// Everything random hangs on it.
     pub seed: u64,
-    /// The scenario's minute 0, unix seconds, a multiple of 60.
+    /// The scenario's minute 0, unix seconds, a multiple of 60; for the long scenarios
+    /// a Monday 00:00 UTC, because some of them are about times of day and weekdays.
     pub start: i64,
     /// The only region with anything in it, e.g. `eu-central-1`.
     pub region: String,
@@ -288,6 +298,20 @@ impl Sim {
     pub fn truth(&self, load_balancer: &str, minute: i64) -> Option<Truth> {
         let (requests, timeout) = self.state.really(load_balancer, minute)?;
         Some(requests.truth(minute, timeout))
+    }
+
+    /// What happens in the scenario, one story per load balancer in their order.
+    #[must_use]
+    pub fn story(&self) -> Vec<Story> {
+        story::all(&self.state)
+    }
+
+    /// What `CloudWatch` reports of a load balancer (by name) over a period of
+    /// epoch minutes; `None` if there is no such load balancer.
+    #[must_use]
+    pub fn summary(&self, load_balancer: &str, minutes: std::ops::Range<i64>) -> Option<Summary> {
+        let balancer = self.state.world.by_name(load_balancer, minutes.start)?;
+        Some(summary::of(&self.state, balancer, minutes))
     }
 
     /// Epoch minute of the first 504 of the script at this load balancer.

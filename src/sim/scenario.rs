@@ -2,7 +2,13 @@
 //!
 //! A scenario is a list of load balancer plans. Times are minutes after the
 //! start, latencies are shares of the idle timeout or seconds as stated, so a
-//! new story is a new table and not new code.
+//! new story is a new table and not new code. The long ones are in
+//! [`super::library`].
+
+use std::sync::LazyLock;
+
+use super::library;
+use super::tale::Tale;
 
 /// One story the simulator can tell.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +68,19 @@ pub(super) enum Trouble {
     },
     /// A handful of requests; in every block of minutes one takes most of the timeout.
     Sparse { block: i64 },
+    /// A long story with ingredients of its own.
+    Tale(&'static Tale),
+}
+
+impl Trouble {
+    /// Whether something harmful happens.
+    pub(super) fn sick(self) -> bool {
+        match self {
+            Self::None | Self::Sparse { .. } => false,
+            Self::Tale(tale) => tale.cause.is_some(),
+            _ => true,
+        }
+    }
 }
 
 const HEALTHY: Plan = Plan {
@@ -84,7 +103,10 @@ pub(super) const SLOW_BURN: Trouble = Trouble::Growing {
     repaired: 50.0,
 };
 
-static SCENARIOS: &[Scenario] = &[
+static ALL: LazyLock<Vec<Scenario>> =
+    LazyLock::new(|| [SHORT, library::HARMFUL, library::BENIGN].concat());
+
+static SHORT: &[Scenario] = &[
     Scenario {
         name: "healthy",
         summary: "Three healthy load balancers with daily traffic; p99 a few seconds.",
@@ -234,12 +256,12 @@ static SCENARIOS: &[Scenario] = &[
 /// Every scenario there is.
 #[must_use]
 pub fn scenarios() -> &'static [Scenario] {
-    SCENARIOS
+    &ALL
 }
 
 /// The scenario of this name.
 pub(super) fn find(name: &str) -> Option<&'static Scenario> {
-    SCENARIOS.iter().find(|scenario| scenario.name == name)
+    ALL.iter().find(|scenario| scenario.name == name)
 }
 
 /// Value at a minute between (minute, value) knots, exponential in between.

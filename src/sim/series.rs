@@ -58,7 +58,8 @@ impl Spot<'_> {
     pub(super) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            if let Some(minute) = view.minute(self.balancer, at) {
+            let minute = view.minute(self.balancer, at);
+            if let Some(minute) = minute.filter(|minute| !minute.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }
         }
@@ -97,10 +98,14 @@ impl Spot<'_> {
         let zones = ZONES.len() as u64;
         let nodes = if self.zone.is_some() { 1 } else { zones };
         match derived {
-            Derived::HealthyHosts => values.push((self.hosts() as f64, nodes)),
-            Derived::UnhealthyHosts => values.push((0.0, nodes)),
+            Derived::HealthyHosts => {
+                values.push((self.hosts(!minute.unhealthy) as f64, nodes));
+            }
+            Derived::UnhealthyHosts => {
+                values.push((self.hosts(minute.unhealthy) as f64, nodes));
+            }
             Derived::PerTarget if requests > 0 => {
-                values.push((requests as f64 / self.hosts().max(1) as f64, 1));
+                values.push((requests as f64 / self.hosts(u16::MAX).max(1) as f64, 1));
             }
             Derived::ActiveConnections => {
                 values.push((requests as f64 * 1.5 / nodes as f64, nodes));
@@ -108,30 +113,40 @@ impl Spot<'_> {
             Derived::NewConnections => values.push((1.0, requests / 3)),
             Derived::ProcessedBytes => values.push((4_096.0, requests)),
             Derived::ConsumedLcus => values.push((requests as f64 / 60.0 / 25.0, 1)),
-            Derived::PerTarget => {}
+            Derived::FailedOpen if minute.unhealthy.count_ones() as usize >= self.registered() => {
+                values.push((1.0, requests));
+            }
+            Derived::PerTarget | Derived::FailedOpen => {}
         }
     }
 
-    /// Registered targets of the place.
-    fn hosts(&self) -> usize {
+    /// Registered targets of the first group, the one a tale is about.
+    fn registered(&self) -> usize {
+        self.balancer.groups.first().map_or(1, |group| group.targets.len().max(1))
+    }
+
+    /// Registered targets of the place among those whose bits are set.
+    fn hosts(&self, among: u16) -> usize {
         let groups = self.balancer.groups.iter().enumerate();
         groups
             .filter(|(at, _)| self.group.is_none_or(|group| group == *at))
-            .flat_map(|(_, group)| &group.targets)
-            .filter(|(_, zone)| self.zone.is_none_or(|wanted| wanted == *zone))
+            .flat_map(|(_, group)| group.targets.iter().enumerate())
+            .filter(|(at, _)| *at > 15 || among >> at & 1 == 1)
+            .filter(|(_, (_, zone))| self.zone.is_none_or(|wanted| wanted == *zone))
             .count()
     }
 }
 
 fn counted(what: Count) -> &'static [Outcome] {
-    use Outcome::{Answered, Reset, TargetError, TimedOut, Unreachable};
+    use Outcome::{Abandoned, Answered, Reset, Stalled, TargetError, TimedOut, Unreachable};
     match what {
-        Count::All => &[Answered, TargetError, Reset, Unreachable, TimedOut],
-        Count::Elb504 => &[Unreachable, TimedOut],
+        Count::All => &[Answered, TargetError, Reset, Unreachable, TimedOut, Stalled, Abandoned],
+        Count::Elb504 => &[Unreachable, TimedOut, Stalled],
         Count::Elb502 => &[Reset],
-        Count::Elb5xx => &[Reset, Unreachable, TimedOut],
-        Count::Target2xx => &[Answered],
+        Count::Elb5xx => &[Reset, Unreachable, TimedOut, Stalled],
+        Count::Target2xx => &[Answered, Stalled],
         Count::Target5xx => &[TargetError],
         Count::ConnectionErrors => &[Unreachable],
+        Count::Elb4xx => &[Abandoned],
     }
 }

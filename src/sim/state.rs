@@ -136,7 +136,7 @@ impl State {
         let one = self.world.by_name(name, minute)?;
         let requests = View::at(self, None).minute(one, minute);
         let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Vec::new())));
-        Some((requests, one.timeout(minute)))
+        Some((requests, self.minutes.timeout(one, minute)))
     }
 
     /// ARN of a topic of this account, which exists only in the simulated region.

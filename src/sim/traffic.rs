@@ -1,11 +1,14 @@
 //! Requests: what arrives in a minute, how long it takes, how it ends.
 //!
 //! Each minute's arrivals are drawn from an address of their own, so any minute
-//! can be made without the ones before it. Only the overload story carries a
-//! queue from minute to minute; it is played once, see [`super::queue`].
+//! can be made without the ones before it. Only the overload story and the tales
+//! carry queues from minute to minute; they are played once, see [`super::queue`]
+//! and [`super::stage`].
 
+use super::draft;
 use super::rng::{Rng, hash};
 use super::scenario::{Plan, Trouble, along};
+use super::scene::Telling;
 use super::world::{Balancer, ZONES};
 
 /// Microseconds in a second; times are whole microseconds so that bounds are exact.
@@ -28,18 +31,23 @@ pub(super) enum Outcome {
     Unreachable,
     /// 504: no answer within the idle timeout.
     TimedOut,
+    /// 504: headers in time, but the body stalled for the idle timeout.
+    Stalled,
+    /// 460: the client gave up first.
+    Abandoned,
 }
 
 impl Outcome {
     /// Whether the request leaves a `TargetResponseTime` sample. A reset does:
-    /// access logs show a target processing time for it.
+    /// access logs show a target processing time for it. So does a stalled body,
+    /// whose headers were there.
     pub(super) fn sampled(self) -> bool {
-        matches!(self, Self::Answered | Self::TargetError | Self::Reset)
+        matches!(self, Self::Answered | Self::TargetError | Self::Reset | Self::Stalled)
     }
 
     /// Whether the load balancer answered 504.
     pub(super) fn is_504(self) -> bool {
-        matches!(self, Self::Unreachable | Self::TimedOut)
+        matches!(self, Self::Unreachable | Self::TimedOut | Self::Stalled)
     }
 }
 
@@ -82,6 +90,9 @@ pub(super) fn limited(mut request: Request, timeout: u32) -> Request {
 /// The arrivals of one epoch minute without any queueing between them.
 pub(super) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arrival> {
     let plan = &balancer.plan;
+    if let Some(telling) = Telling::of(balancer, start) {
+        return draft::idle(&telling, balancer, minute);
+    }
     if let Trouble::Sparse { block } = plan.trouble {
         return sparse(balancer, block, minute);
     }

@@ -1,13 +1,19 @@
-//! Amazon CloudWatch: asks for minutes of many gateways, gets snapshots.
+//! Amazon CloudWatch: asks for figures of many gateways, gets whole answers.
 //!
-//! A snapshot is whole or nothing: unless every statistic of a gateway came
-//! back marked Complete, over all pages, the gateway has no snapshot but a
+//! An answer is whole or nothing: unless every statistic of a gateway came
+//! back marked Complete, over all pages, the gateway has no answer but a
 //! [`Fault`], and its neighbours in the same request keep theirs. All
 //! statistics of a gateway travel in one request, because five statistics of
 //! one metric are billed as one metric only there.
+//!
+//! One way of asking serves all: minutes ([`CloudWatch::minutes`]), quarters of
+//! an hour ([`CloudWatch::quarters`]) and the self-check ([`CloudWatch::prove`])
+//! are lists of queries on the way there and points on the way back.
 
+mod minutes;
 mod pace;
 mod proof;
+
 mod request;
 mod results;
 
@@ -22,16 +28,15 @@ use aws_smithy_types::DateTime;
 use futures::StreamExt;
 use tracing::warn;
 
+pub use minutes::Ask;
 pub use pace::Pace;
 pub use proof::Proof;
-use request::{batches, billed_metrics};
-use results::Results;
+
+use request::{Query, Wanted, batches, billed_metrics};
+use results::{Points, Results};
 
 use super::aws::{Fault, Problem, Skew, Usage, region_of};
 use super::time::Stopwatch;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::tier::Tier;
 
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
@@ -52,21 +57,8 @@ pub struct CloudWatch {
     linked: Option<String>,
 }
 
-/// Which minutes of which gateway.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// Which gateway.
-    pub gateway: Arc<Gateway>,
-    /// The first minute that is needed; more may be answered.
-    pub from: Minute,
-    /// Which of its signals.
-    pub tier: Tier,
-    /// The dimension values of its target groups, where they are asked for too.
-    pub target_groups: Vec<String>,
-}
-
-/// One gateway's minutes, or why there are none.
-pub type Answer = Result<Snapshot, Arc<Fault>>;
+/// What was asked of one gateway, or why it did not come.
+pub type Answer<T> = Result<T, Arc<Fault>>;
 
 impl CloudWatch {
     /// A client for the account and Region of this configuration, which keeps
@@ -80,27 +72,29 @@ impl CloudWatch {
         Self { client, region: region_of(config), pace, linked }
     }
 
-    /// The minutes of each gateway up to before `end`, in the order of the asks.
+    /// The points of each query of each wanted gateway, in their order, in
+    /// steps of `period` seconds up to before `end` (Unix seconds).
     ///
     /// What fails is asked again in smaller requests, so that one gateway's
     /// trouble stays its own, as long as `deadline` allows; what was got by then
     /// is kept.
-    pub async fn fetch(
+    async fn read(
         &self,
-        asks: &[Ask],
-        end: Minute,
+        wanted: &[Wanted],
+        period: i64,
+        end: i64,
         deadline: Duration,
-    ) -> (Vec<Answer>, Usage) {
+    ) -> (Vec<Answer<Vec<Points>>>, Usage) {
         let watch = Stopwatch::start();
         let late = Arc::new(self.incomplete("not asked within the deadline".to_owned()));
-        let mut answers: Vec<Answer> = asks.iter().map(|_| Err(Arc::clone(&late))).collect();
-        let mut open: Vec<usize> = (0..asks.len()).collect();
+        let mut answers: Vec<_> = wanted.iter().map(|_| Err(Arc::clone(&late))).collect();
+        let mut open: Vec<usize> = (0..wanted.len()).collect();
         let mut usage = Usage::default();
         for queries in [MOST_QUERIES, MOST_QUERIES / 10, 1] {
-            let batches = batches(&open, asks, queries);
+            let batches = batches(&open, wanted, queries, period, end);
             let requests = batches.iter().map(|batch| {
-                let asks: Vec<&Ask> = batch.iter().map(|index| &asks[*index]).collect();
-                self.fetch_within(asks, end, deadline.saturating_sub(watch.elapsed()))
+                let batch: Vec<&Wanted> = batch.iter().map(|index| &wanted[*index]).collect();
+                self.read_within(batch, period, end, deadline.saturating_sub(watch.elapsed()))
             });
             let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
             let mut each = batches.iter();
@@ -120,54 +114,60 @@ impl CloudWatch {
         (answers, usage)
     }
 
-    async fn fetch_within(
+    async fn read_within(
         &self,
-        batch: Vec<&Ask>,
-        end: Minute,
+        batch: Vec<&Wanted>,
+        period: i64,
+        end: i64,
         left: Duration,
-    ) -> (Vec<Answer>, Usage) {
+    ) -> (Vec<Answer<Vec<Points>>>, Usage) {
         let mut usage = Usage::default();
-        let fetched = tokio::time::timeout(left, self.fetch_batch(&batch, end, &mut usage)).await;
+        let read = self.read_batch(&batch, period, end, &mut usage);
+        let read = tokio::time::timeout(left, read).await;
         let late = || self.incomplete("no whole answer within the deadline".to_owned());
-        let answers = fetched.unwrap_or_else(|_| Err(late())).unwrap_or_else(|fault| {
+        let answers = read.unwrap_or_else(|_| Err(late())).unwrap_or_else(|fault| {
             let fault = Arc::new(fault);
             batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
         });
         (answers, usage)
     }
 
-    fn incomplete(&self, said: String) -> Fault {
-        Fault::incomplete(ACTION, &self.region, said)
-    }
-
-    async fn fetch_batch(
+    async fn read_batch(
         &self,
-        batch: &[&Ask],
-        end: Minute,
+        batch: &[&Wanted],
+        period: i64,
+        end: i64,
         usage: &mut Usage,
-    ) -> Result<Vec<Answer>, Fault> {
-        let first = batch.iter().map(|ask| ask.from).min().unwrap_or(end);
-        let queries: Vec<_> =
-            batch.iter().enumerate().flat_map(|(index, ask)| self.queries(index, ask)).collect();
-        let results = Results::of(self.pages(&queries, first, end, usage).await?);
-        let answer = |(index, ask): (usize, &&Ask)| {
-            let snapshot = results.snapshot(index, ask, first, end);
-            snapshot.map_err(|said| Arc::new(self.incomplete(said)))
+    ) -> Result<Vec<Answer<Vec<Points>>>, Fault> {
+        let first = batch.iter().map(|wanted| wanted.from).min().unwrap_or(end);
+        let linked = self.linked.as_deref();
+        let of_one = |(index, wanted): (usize, &&Wanted)| wanted.spelled(index, period, linked);
+        let queries: Vec<_> = batch.iter().enumerate().flat_map(of_one).collect();
+        let points = usize::try_from((end - first) / period).unwrap_or(0) * queries.len();
+        let mut results = Results::of(self.pages(&queries, points, (first, end), usage).await?);
+        let answer = |(index, wanted): (usize, &&Wanted)| {
+            let points = results.take(index, wanted);
+            points.map_err(|said| Arc::new(self.incomplete(said)))
         };
         Ok(batch.iter().enumerate().map(answer).collect())
+    }
+
+    fn incomplete(&self, said: String) -> Fault {
+        Fault::incomplete(ACTION, &self.region, said)
     }
 
     async fn pages(
         &self,
         queries: &[MetricDataQuery],
-        first: Minute,
-        end: Minute,
+        points: usize,
+        (first, end): (i64, i64),
         usage: &mut Usage,
     ) -> Result<Vec<MetricDataResult>, Fault> {
         let mut results = Vec::with_capacity(queries.len());
         let mut token = None;
         for _ in 0..MOST_PAGES {
-            let page = self.page(queries, first, end, token, usage).await?;
+            self.pace.admit(points).await;
+            let page = self.page(queries, (first, end), token, usage).await?;
             for message in page.messages() {
                 warn!(
                     region = self.region,
@@ -189,18 +189,16 @@ impl CloudWatch {
     async fn page(
         &self,
         queries: &[MetricDataQuery],
-        first: Minute,
-        end: Minute,
+        (first, end): (i64, i64),
         token: Option<String>,
         usage: &mut Usage,
     ) -> Result<GetMetricDataOutput, Fault> {
-        self.pace.admit(queries.len(), end.since(first)).await;
         let answer = self
             .client
             .get_metric_data()
             .set_metric_data_queries(Some(queries.to_vec()))
-            .start_time(DateTime::from_secs(first.start()))
-            .end_time(DateTime::from_secs(end.start()))
+            .start_time(DateTime::from_secs(first))
+            .end_time(DateTime::from_secs(end))
             .scan_by(ScanBy::TimestampAscending)
             .set_next_token(token)
             .send()

@@ -26,12 +26,11 @@ impl Pace {
         }
     }
 
-    /// Waits until a request for so many minutes of so many statistics may go.
-    /// CloudWatch counts what a request could return, not what it does; one that
-    /// could return more than a second's worth waits for a whole second.
-    pub(super) async fn admit(&self, queries: usize, minutes: i64) {
-        let minutes = usize::try_from(minutes).unwrap_or(0);
-        let datapoints = u32::try_from(queries * minutes).unwrap_or(u32::MAX);
+    /// Waits until a request that could return so many datapoints may go.
+    /// CloudWatch counts what it could, not what it does; one that could return
+    /// more than a second's worth waits for a whole second.
+    pub(super) async fn admit(&self, datapoints: usize) {
+        let datapoints = u32::try_from(datapoints).unwrap_or(u32::MAX);
         let datapoints = NonZeroU32::new(datapoints).unwrap_or(NonZeroU32::MIN);
         self.requests.until_ready().await;
         // More than fits is impossible: it is capped at what fits.

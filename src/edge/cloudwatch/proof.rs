@@ -7,10 +7,9 @@
 
 use std::time::Duration;
 
-use super::{CloudWatch, Results};
+use super::{Answer, CloudWatch, Query, Usage, Wanted};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::signal::Minute;
-use crate::edge::aws::{Fault, Usage};
 
 /// What one gateway's figures show; `None` where they cannot tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -73,27 +72,22 @@ impl CloudWatch {
         (first, end): (Minute, Minute),
         deadline: Duration,
         usage: &mut Usage,
-    ) -> Result<Proof, Fault> {
-        let rows = gateway.kind.proof_rows();
-        let whole = [(gateway.kind.dimension(), gateway.id.dimension.as_str())];
-        let query = |(row, (metric, stat)): (usize, &(&str, &str))| {
-            self.query(format!("p{row}"), gateway.kind, metric, (*stat).to_owned(), &whole)
-        };
-        let queries: Vec<_> = rows.iter().enumerate().map(query).collect();
-        let pages = tokio::time::timeout(deadline, self.pages(&queries, first, end, usage)).await;
-        let late = |_| Err(self.incomplete("no whole answer within the deadline".to_owned()));
-        let results = Results::of(pages.unwrap_or_else(late)?);
-        let sum = |row: usize| {
-            let points = results.complete(&format!("p{row}"), rows.get(row).map_or("", |r| r.0));
-            let points = points.map_err(|said| self.incomplete(said))?;
-            Ok::<f64, Fault>(points.iter().map(|(_, value)| value).sum())
+    ) -> Answer<Proof> {
+        let rows = gateway.kind.proof_rows().iter();
+        let queries = rows.map(|(metric, stat)| Query::of(metric, *stat)).collect();
+        let wanted = [Wanted::of(gateway, first.start(), queries)];
+        let (answers, used) = self.read(&wanted, 60, end.start(), deadline).await;
+        usage.add(used);
+        let points = answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
+        let sum = |row: usize| -> f64 {
+            points.get(row).into_iter().flatten().map(|(_, value)| value).sum()
         };
         Ok(Proof::of(Sums {
-            samples: sum(0)?,
-            within: sum(1)?,
-            timeouts: sum(2)?,
-            resets: sum(3)?,
-            answered: sum(4)? + sum(5)? + sum(6)? + sum(7)?,
+            samples: sum(0),
+            within: sum(1),
+            timeouts: sum(2),
+            resets: sum(3),
+            answered: sum(4) + sum(5) + sum(6) + sum(7),
         }))
     }
 }

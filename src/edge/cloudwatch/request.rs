@@ -4,84 +4,105 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
-use super::{Ask, CloudWatch};
-use crate::analysis::gateway::{Gateway, Kind, Row};
+use crate::analysis::gateway::{Gateway, Kind};
 
 /// CloudWatch bills so many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;
+/// `GetMetricData` answers so many points in one page; more take another page,
+/// which is billed again.
+const MOST_POINTS: usize = 100_800;
 
-impl Ask {
-    /// How many queries it takes.
-    pub(super) fn queries(&self) -> usize {
-        let Gateway { kind, detail, .. } = *self.gateway;
-        let groups = self.target_groups.len() * kind.target_group_rows().len();
-        kind.rows_for(self.tier, detail).count() + groups
+/// A statistic of a metric.
+#[derive(Debug, Clone)]
+pub(super) struct Query {
+    pub(super) metric: &'static str,
+    pub(super) stat: String,
+    /// The target group whose metric it is; `None` for the whole gateway's.
+    pub(super) target_group: Option<String>,
+}
+
+/// What is wanted of one gateway.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    kind: Kind,
+    dimension: String,
+    pub(super) queries: Vec<Query>,
+    /// From when on, Unix seconds.
+    pub(super) from: i64,
+}
+
+impl Query {
+    pub(super) fn of(metric: &'static str, stat: impl Into<String>) -> Self {
+        Self { metric, stat: stat.into(), target_group: None }
     }
 }
 
-impl CloudWatch {
-    pub(super) fn queries(&self, index: usize, ask: &Ask) -> Vec<MetricDataQuery> {
-        let gateway = &ask.gateway;
-        let kind = gateway.kind;
-        let whole = (kind.dimension(), gateway.id.dimension.as_str());
-        let rows = kind.rows_for(ask.tier, gateway.detail);
-        let mut queries: Vec<_> = rows
-            .map(|row| {
-                let stat = row.stat.spelled_for(gateway);
-                self.query(query_id(index, row), kind, row.metric, stat, &[whole])
-            })
-            .collect();
-        for (number, group) in ask.target_groups.iter().enumerate() {
-            let dimensions = [whole, (kind.target_group_dimension(), group.as_str())];
-            for (row, (metric, stat)) in kind.target_group_rows().iter().enumerate() {
-                let id = group_query_id(index, number, row);
-                queries.push(self.query(id, kind, metric, (*stat).to_owned(), &dimensions));
-            }
-        }
-        queries
+impl Wanted {
+    pub(super) fn of(gateway: &Gateway, from: i64, queries: Vec<Query>) -> Self {
+        Self { kind: gateway.kind, dimension: gateway.id.dimension.clone(), queries, from }
     }
 
-    pub(super) fn query(
+    /// The queries as CloudWatch takes them; `index` is the gateway's number in
+    /// the request.
+    pub(super) fn spelled(
         &self,
-        id: String,
-        kind: Kind,
-        metric: &str,
-        stat: String,
-        dimensions: &[(&str, &str)],
-    ) -> MetricDataQuery {
-        let dimensions = dimensions
-            .iter()
-            .map(|(name, value)| Dimension::builder().name(*name).value(*value).build());
-        let metric = Metric::builder()
-            .namespace(kind.namespace())
-            .metric_name(metric)
-            .set_dimensions(Some(dimensions.collect()))
-            .build();
-        let stat = MetricStat::builder().metric(metric).period(60).stat(stat).build();
-        let query = MetricDataQuery::builder().id(id).metric_stat(stat);
-        query.set_account_id(self.linked.clone()).build()
+        index: usize,
+        period: i64,
+        linked: Option<&str>,
+    ) -> Vec<MetricDataQuery> {
+        let period = i32::try_from(period).unwrap_or(i32::MAX);
+        let spelled = |(number, query): (usize, &Query)| {
+            let dimension =
+                |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
+            let mut metric = Metric::builder()
+                .namespace(self.kind.namespace())
+                .metric_name(query.metric)
+                .dimensions(dimension(self.kind.dimension(), &self.dimension));
+            if let Some(group) = &query.target_group {
+                metric = metric.dimensions(dimension(self.kind.target_group_dimension(), group));
+            }
+            let stat =
+                MetricStat::builder().metric(metric.build()).period(period).stat(&query.stat);
+            MetricDataQuery::builder()
+                .id(query_id(index, number))
+                .metric_stat(stat.build())
+                .set_account_id(linked.map(str::to_owned))
+                .build()
+        };
+        self.queries.iter().enumerate().map(spelled).collect()
     }
 }
 
-/// Asks of one tier in requests of at most so many queries, and at least one
-/// gateway each.
-pub(super) fn batches(open: &[usize], asks: &[Ask], queries: usize) -> Vec<Vec<usize>> {
+pub(super) fn query_id(index: usize, number: usize) -> String {
+    format!("g{index}_{number}")
+}
+
+/// Requests of at most so many queries and points, and at least one gateway
+/// each; gateways that are asked for the same number of queries stand together.
+pub(super) fn batches(
+    open: &[usize],
+    wanted: &[Wanted],
+    most_queries: usize,
+    period: i64,
+    end: i64,
+) -> Vec<Vec<usize>> {
     let mut open = open.to_vec();
-    open.sort_by_key(|index| asks[*index].tier);
+    open.sort_by_key(|index| (wanted[*index].queries.len(), -wanted[*index].from));
     let mut batches: Vec<Vec<usize>> = Vec::new();
-    let mut room = 0;
-    let mut tier = None;
+    let (mut queries, mut first) = (0, end);
     for index in open {
-        let takes = asks[index].queries();
-        let fits = takes <= room && tier == Some(asks[index].tier);
+        let one = &wanted[index];
+        let reaching = first.min(one.from);
+        let steps = usize::try_from((end - reaching) / period).unwrap_or(0);
+        let together = queries + one.queries.len();
+        let fits = together <= most_queries && together * steps <= MOST_POINTS;
         if let Some(batch) = batches.last_mut().filter(|_| fits) {
             batch.push(index);
+            (queries, first) = (together, reaching);
         } else {
             batches.push(vec![index]);
-            room = queries;
+            (queries, first) = (one.queries.len(), one.from);
         }
-        tier = Some(asks[index].tier);
-        room = room.saturating_sub(takes);
     }
     batches
 }
@@ -99,12 +120,4 @@ pub(super) fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
         *statistics.entry(key).or_default() += 1;
     }
     statistics.values().map(|n| n.div_ceil(STATISTICS_PER_METRIC) as u64).sum()
-}
-
-pub(super) fn query_id(index: usize, row: &Row) -> String {
-    format!("g{index}_{}", row.signal.number())
-}
-
-pub(super) fn group_query_id(index: usize, group: usize, row: usize) -> String {
-    format!("g{index}_t{group}_{row}")
 }

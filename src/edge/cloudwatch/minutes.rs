@@ -1,0 +1,90 @@
+//! Minutes of gateways, and the newest figures of their target groups.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
+use crate::analysis::gateway::{Detail, Gateway};
+use crate::analysis::histogram;
+use crate::analysis::signal::{Minute, Signal, Snapshot, TargetGroup};
+use crate::analysis::tier::Tier;
+
+/// Which minutes of which gateway.
+#[derive(Debug, Clone)]
+pub struct Ask {
+    /// Which gateway.
+    pub gateway: Arc<Gateway>,
+    /// The first minute that is needed.
+    pub from: Minute,
+    /// Which of its signals.
+    pub tier: Tier,
+    /// The dimension values of its target groups, where they are asked for too.
+    pub target_groups: Vec<String>,
+}
+
+impl CloudWatch {
+    /// The minutes of each gateway up to before `end`, in the order of the asks;
+    /// what could not be read within `deadline` says why.
+    pub async fn minutes(
+        &self,
+        asks: &[Ask],
+        end: Minute,
+        deadline: Duration,
+    ) -> (Vec<Answer<Snapshot>>, Usage) {
+        let wanted: Vec<Wanted> = asks.iter().map(Ask::wanted).collect();
+        let (answers, usage) = self.read(&wanted, 60, end.start(), deadline).await;
+        let snapshot = |(ask, points): (&Ask, Answer<_>)| Ok(ask.snapshot(end, points?));
+        (asks.iter().zip(answers).map(snapshot).collect(), usage)
+    }
+}
+
+impl Ask {
+    fn wanted(&self) -> Wanted {
+        let Gateway { kind, detail, .. } = *self.gateway;
+        let rows = kind.rows_for(self.tier, detail);
+        let mut queries: Vec<Query> =
+            rows.map(|row| Query::of(row.metric, row.stat.spelled_for(&self.gateway))).collect();
+        for group in &self.target_groups {
+            queries.extend(kind.target_group_rows().iter().map(|(metric, stat)| Query {
+                target_group: Some(group.clone()),
+                ..Query::of(metric, *stat)
+            }));
+        }
+        Wanted::of(&self.gateway, self.from.start(), queries)
+    }
+
+    fn snapshot(&self, end: Minute, points: Vec<Points>) -> Snapshot {
+        let gateway = &self.gateway;
+        let rows: Vec<_> = gateway.kind.rows_for(self.tier, gateway.detail).collect();
+        let mut asked: Vec<Signal> = rows.iter().map(|row| row.signal).collect();
+        if gateway.detail == Detail::Histogram {
+            asked.push(Signal::NearMisses);
+        }
+        let mut snapshot = Snapshot::quiet(self.from, end, &asked);
+        let mut points = points.into_iter();
+        for (row, points) in rows.iter().zip(points.by_ref()) {
+            for (at, value) in points {
+                snapshot.record(row.signal, Minute::containing(at), value);
+            }
+        }
+        if let Some(near) = histogram::bound_at(gateway.near)
+            && gateway.detail == Detail::Histogram
+        {
+            let until = histogram::bound_at(1.0);
+            let until = until.filter(|_| !gateway.timeout.is_below_the_load_balancers());
+            snapshot.count_near_misses(near, until);
+        }
+        for group in &self.target_groups {
+            let (p99, healthy) = (points.next(), points.next());
+            let name = group.split('/').nth(1).unwrap_or(group).to_owned();
+            let (p99, healthy_hosts) = (p99.and_then(newest), healthy.and_then(newest));
+            snapshot.target_groups.push(TargetGroup { name, p99, healthy_hosts });
+        }
+        snapshot
+    }
+}
+
+fn newest(points: Points) -> Option<f64> {
+    let newest = points.into_iter().max_by_key(|(at, _)| *at);
+    newest.map(|(_, value)| value).filter(|value| value.is_finite())
+}

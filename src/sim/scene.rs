@@ -1,0 +1,216 @@
+//! Which acts of a tale are on in a minute, and what follows for requests.
+//!
+//! A scene is looked up once per minute, so that healthy minutes, which are
+//! nearly all, cost nothing per request.
+
+use super::rng::{hash, unit};
+use super::scenario::{Trouble, along};
+use super::tale::{Act, DAY, Tale, What, When, Who};
+use super::world::Balancer;
+
+/// Minutes one target takes in a rolling deployment, and how many it is down.
+const ROLL_SLOT: i64 = 5;
+const ROLL_DOWN: i64 = 2;
+/// Minutes either way by which a seed moves pivot and daily curve.
+const MOVED: f64 = 20.0;
+
+/// A tale as one seed tells it.
+#[derive(Clone, Copy)]
+pub(super) struct Telling {
+    pub(super) tale: &'static Tale,
+    /// Address of all its draws.
+    pub(super) stream: u64,
+    /// Epoch minute of the scenario's minute 0.
+    pub(super) start: i64,
+    /// Epoch minute of the pivot.
+    pub(super) pivot: i64,
+    /// Factor on the load.
+    pub(super) level: f64,
+    /// Minutes by which the daily curve is late.
+    pub(super) late: f64,
+}
+
+/// The acts that are on in one minute, each with the minutes since it began.
+pub(super) struct Scene {
+    pub(super) minute: i64,
+    on: Vec<(&'static What, i64)>,
+}
+
+impl Telling {
+    /// How the balancer tells its tale, if it has one.
+    pub(super) fn of(balancer: &Balancer, start: i64) -> Option<Self> {
+        let Trouble::Tale(tale) = balancer.plan.trouble else {
+            return None;
+        };
+        let stream = balancer.stream;
+        let moved = (swing(stream, 20) * MOVED).round() as i64;
+        let pivot = start + tale.pivot + if tale.pivot > 0 { moved } else { 0 };
+        let level = 1.0 + 0.1 * swing(stream, 21);
+        let late = MOVED * swing(stream, 22);
+        Some(Self { tale, stream, start, pivot, level, late })
+    }
+
+    /// What is on in this epoch minute. Outside the script the acts around the
+    /// pivot are off: they belong to it.
+    pub(super) fn scene(&self, minute: i64, scripted: bool) -> Scene {
+        let acts = self.tale.acts.iter().enumerate();
+        let on = acts.filter_map(|(index, act)| {
+            let since = self.since(act, index as u64, minute)?;
+            let over = !scripted && minute > self.pivot && matches!(act.when, When::Pivot(..));
+            (!over).then_some((&act.what, since))
+        });
+        Scene { minute, on: on.collect() }
+    }
+
+    /// Minutes since the act's episode began, if one is on.
+    fn since(&self, act: &Act, index: u64, minute: i64) -> Option<i64> {
+        match act.when {
+            When::Pivot(from, until) => {
+                let since = minute - self.pivot;
+                (from..until).contains(&since).then_some(since - from)
+            }
+            When::Random { every, length } => {
+                let block = minute.div_euclid(every);
+                let free = (every - length).max(1) as u64;
+                let at = hash(&[self.stream, 23, index, block as u64]) % free;
+                let since = minute.rem_euclid(every) - at as i64;
+                (0..length).contains(&since).then_some(since)
+            }
+            When::Clock { days, at, length, wobble, within } => {
+                let today = minute.div_euclid(DAY);
+                [today, today - 1].into_iter().find_map(|day| {
+                    let number = day - self.start.div_euclid(DAY);
+                    let named = days >> (day + 3).rem_euclid(7) & 1 == 1;
+                    let draw = swing(hash(&[self.stream, 24, index]), day as u64);
+                    let begin = day * DAY + at + (draw * wobble as f64) as i64;
+                    let since = minute - begin;
+                    let inside = (within.0..within.1).contains(&number);
+                    (named && inside && (0..length).contains(&since)).then_some(since)
+                })
+            }
+        }
+    }
+}
+
+impl Scene {
+    /// A scene of a single act.
+    #[cfg(test)]
+    pub(super) fn test(minute: i64, what: &'static What, since: i64) -> Self {
+        Self { minute, on: vec![(what, since)] }
+    }
+
+    /// Every act that is on, with the minutes since its episode began.
+    pub(super) fn acts(&self) -> impl Iterator<Item = (&'static What, i64)> {
+        self.on.iter().copied()
+    }
+
+    /// Whether an act like this is on.
+    pub(super) fn has(&self, like: impl Fn(&What) -> bool) -> bool {
+        self.on.iter().any(|(what, _)| like(what))
+    }
+
+    /// Factor on the load.
+    pub(super) fn load(&self) -> f64 {
+        let factor = |(what, since): &(&What, i64)| match what {
+            What::Load(knots) => Some(along(knots, *since as f64)),
+            _ => None,
+        };
+        self.on.iter().filter_map(factor).product()
+    }
+
+    /// The idle timeout in force, seconds.
+    pub(super) fn timeout(&self, usual: u32) -> u32 {
+        let other = self.on.iter().find_map(|(what, _)| match what {
+            What::Timeout(seconds) => Some(*seconds),
+            _ => None,
+        });
+        other.unwrap_or(usual)
+    }
+
+    /// Factor on the service time of whoever is among `who`, `part` into the minute.
+    pub(super) fn slow(&self, part: f64, who: &[Who]) -> f64 {
+        let factor = |(what, since): &(&What, i64)| match what {
+            What::Slow(one, knots) if who.contains(one) => Some(along(knots, *since as f64 + part)),
+            _ => None,
+        };
+        self.on.iter().filter_map(factor).product()
+    }
+
+    /// Factor on the service time at a target, for changes that concern targets.
+    pub(super) fn slow_target(&self, part: f64, target: usize, targets: usize) -> f64 {
+        let rolling = self.on.iter().any(|(what, since)| {
+            matches!(what, What::Roll { .. })
+                && rolled(*since, targets) == target
+                && since % ROLL_SLOT >= ROLL_DOWN
+        });
+        self.slow(part, &[Who::Target(target)]) * if rolling { 4.0 } else { 1.0 }
+    }
+
+    /// Bits of the targets that get no requests.
+    pub(super) fn down(&self, targets: usize) -> u16 {
+        let bits = |(what, since): &(&What, i64)| match what {
+            What::Up(steps) => {
+                let step = steps.iter().rev().find(|step| step.0 <= *since);
+                let up = step.map_or(targets, |step| step.1);
+                !0 << up.min(targets)
+            }
+            What::Roll { .. } if since % ROLL_SLOT < ROLL_DOWN => 1 << rolled(*since, targets),
+            _ => 0,
+        };
+        let all = (1_u16 << targets) - 1;
+        self.on.iter().map(bits).fold(0, |a, b| a | b) & all
+    }
+
+    /// Bits of the targets that fail their health checks.
+    pub(super) fn unhealthy(&self, targets: usize) -> u16 {
+        let open = self.has(|what| matches!(what, What::FailOpen));
+        if open { (1 << targets) - 1 } else { self.down(targets) }
+    }
+
+    /// The target whose work is cut off at the beginning of this minute.
+    pub(super) fn killed(&self, targets: usize) -> Option<usize> {
+        self.on.iter().find_map(|(what, since)| match what {
+            What::Roll { kills: true } if since % ROLL_SLOT == 0 => Some(rolled(*since, targets)),
+            _ => None,
+        })
+    }
+}
+
+/// The target a rolling deployment is at.
+fn rolled(since: i64, targets: usize) -> usize {
+    (since / ROLL_SLOT) as usize % targets.max(1)
+}
+
+/// A number in [-1, 1) that belongs to an address.
+pub(super) fn swing(stream: u64, kind: u64) -> f64 {
+    2.0 * unit(hash(&[stream, kind])) - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scene(what: &'static What, since: i64) -> Scene {
+        Scene::test(100, what, since)
+    }
+
+    #[test]
+    fn a_rolling_deployment_takes_one_target_after_another() {
+        let roll = &What::Roll { kills: true };
+        assert_eq!(scene(roll, 0).down(4), 0b0001);
+        assert_eq!(scene(roll, 3).down(4), 0);
+        assert!((scene(roll, 3).slow_target(0.0, 0, 4) - 4.0).abs() < 1e-12);
+        assert_eq!(scene(roll, 6).down(4), 0b0010);
+        assert_eq!(scene(roll, 5).killed(4), Some(1));
+        assert_eq!(scene(roll, 6).killed(4), None);
+    }
+
+    #[test]
+    fn lost_targets_are_down_and_a_fail_open_only_looks_like_it() {
+        let up = &What::Up(&[(0, 3), (60, 1)]);
+        assert_eq!(scene(up, 59).down(4), 0b1000);
+        assert_eq!(scene(up, 60).down(4), 0b1110);
+        let open = scene(&What::FailOpen, 0);
+        assert_eq!((open.down(4), open.unhealthy(4)), (0, 0b1111));
+    }
+}

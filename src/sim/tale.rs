@@ -1,0 +1,167 @@
+//! Long stories as data: days of requests, a service behind them, and acts.
+//!
+//! A tale is told with few orthogonal ingredients. Classes say how long requests
+//! take, acts change something (load, pace, targets, outcome, timeout, client)
+//! and a [`When`] says in which episodes they do. All curves are knots of
+//! (minutes since the episode began, value), exponential in between, so a new
+//! story is a new table and not new code.
+//!
+//! Weekdays and times of day are real UTC ones, taken from the epoch minute: a
+//! tale with weekdays in it wants a `Setup::start` that is a Monday 00:00 UTC.
+
+/// Minutes in a day.
+pub(super) const DAY: i64 = 1_440;
+/// Bits of weekdays.
+pub(super) const MONDAY_TO_FRIDAY: u8 = 0b001_1111;
+pub(super) const SATURDAY: u8 = 0b010_0000;
+pub(super) const SUNDAY: u8 = 0b100_0000;
+pub(super) const WEEKEND: u8 = SATURDAY | SUNDAY;
+pub(super) const EVERY_DAY: u8 = MONDAY_TO_FRIDAY | WEEKEND;
+/// Day 8 at 10:00, when things go wrong unless stated otherwise.
+pub(super) const DAY_8: i64 = 7 * DAY + 600;
+/// An episode without an end.
+pub(super) const EVER: i64 = 1_000_000;
+
+/// A curve: (minutes since the episode began, value).
+pub(super) type Knots = &'static [(f64, f64)];
+
+/// One load balancer's long story.
+#[derive(Debug)]
+pub(super) struct Tale {
+    /// What goes wrong, in standard words; `None` if nothing harmful does.
+    pub(super) cause: Option<&'static str>,
+    /// Minute after the start that [`When::Pivot`] counts from: the fault's
+    /// start, or the event of a benign tale.
+    pub(super) pivot: i64,
+    /// Minutes after the pivot at which the cause is gone, if it ever is.
+    pub(super) repaired: Option<i64>,
+    /// How an incident is recognised.
+    pub(super) incident: Incident,
+    /// Workers per target; 0 means that nobody ever waits.
+    pub(super) workers: usize,
+    /// Classes of requests; the shares add up to 1.
+    pub(super) mix: &'static [Class],
+    pub(super) acts: &'static [Act],
+}
+
+/// When 504s are an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incident {
+    /// At least three in five minutes and more than 1 % of the requests.
+    Share,
+    /// At least five in thirty minutes: recurring jobs, trickles, little traffic.
+    Count,
+}
+
+/// One class of requests.
+#[derive(Debug)]
+pub(super) struct Class {
+    /// Share of all requests.
+    pub(super) share: f64,
+    /// Median service time in seconds.
+    pub(super) median: f64,
+    /// Lognormal sigma, or with `normal` the standard deviation in seconds.
+    pub(super) sigma: f64,
+    pub(super) normal: bool,
+    /// The service ends by itself after this many seconds.
+    pub(super) most: f64,
+    /// Bytes keep flowing, so the idle timeout never strikes.
+    pub(super) flowing: bool,
+    /// Relative difference between seeds, either way.
+    pub(super) spread: f64,
+}
+
+/// Something that changes a tale during episodes.
+#[derive(Debug)]
+pub(super) struct Act {
+    pub(super) when: When,
+    pub(super) what: What,
+}
+
+/// The episodes of an act; whole minutes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum When {
+    /// From and until so many minutes after the pivot.
+    Pivot(i64, i64),
+    /// On these weekdays (bits) at this minute of the day, moved by up to
+    /// `wobble` minutes either way, while the day of the tale is in `within`.
+    Clock { days: u8, at: i64, length: i64, wobble: i64, within: (i64, i64) },
+    /// Once in every block of so many minutes, at a random place in it.
+    Random { every: i64, length: i64 },
+}
+
+/// Whom a change of pace concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    All,
+    Class(usize),
+    Jobs,
+    Target(usize),
+    /// Requests through the load balancer node of this zone (index).
+    Zone(u8),
+}
+
+/// What an act does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    /// Multiplies the load.
+    Load(Knots),
+    /// Multiplies service times.
+    Slow(Who, Knots),
+    /// Only the first so many targets are up, by minutes since the episode began.
+    Up(&'static [(i64, usize)]),
+    /// All targets fail their health checks; requests go to all of them anyway.
+    FailOpen,
+    /// This share takes so many seconds of service.
+    Hang(f64, f64),
+    /// This share first waits so many seconds.
+    Wait(f64, f64),
+    /// This share finds no connection.
+    Unreachable(f64),
+    /// This share gets its headers in time and the rest of its body never.
+    Stall(f64),
+    /// The target stops every so many minutes, at first for so many seconds, and
+    /// for so many seconds more per hour of the episode.
+    Pause { target: usize, every: i64, seconds: f64, growth: f64 },
+    /// So many requests, one each so many seconds, apart from the mix.
+    Job { count: u32, spacing: f64, seconds: f64, sigma: f64 },
+    /// Target after target (five minutes each) is down for two minutes and four
+    /// times as slow for three; `kills` cuts off what it works on.
+    Roll { kills: bool },
+    /// Another idle timeout, seconds.
+    Timeout(u32),
+    /// Clients give up after so many seconds.
+    Patience(u32),
+    /// Clients repeat a request up to so many times after a 504, a second later.
+    Retries(u8),
+    /// Queues are emptied and clients stop repeating.
+    Restart,
+    /// `CloudWatch` has no datapoints.
+    Gap,
+}
+
+/// The everyday mix: mostly quick, 3 % reports.
+pub(super) const WEB: &[Class] =
+    &[Class { share: 0.97, ..QUICK }, Class { share: 0.03, median: 3.0, sigma: 0.5, ..QUICK }];
+
+/// The quick class of the everyday mix.
+pub(super) const QUICK: Class = Class {
+    share: 1.0,
+    median: 0.25,
+    sigma: 0.7,
+    normal: false,
+    most: f64::INFINITY,
+    flowing: false,
+    spread: 0.1,
+};
+
+/// A tale in which nothing happens.
+pub(super) const CALM: Tale = Tale {
+    cause: None,
+    pivot: DAY_8,
+    repaired: None,
+    incident: Incident::Share,
+    workers: 0,
+    mix: WEB,
+    acts: &[],
+};
