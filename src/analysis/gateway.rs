@@ -134,6 +134,7 @@ const ALB: &[Row] = &[
     always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
     stirring(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
     stirring(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
+    stirring(Signal::RequestCount, "RequestCount", Stat::Fixed("Sum")),
 ];
 
 /// Which gateway, for people and for metric labels.
@@ -247,7 +248,11 @@ mod tests {
     #[test]
     fn every_kind_has_a_row_for_every_signal_and_keeps_a_metric_together() {
         let rows = Kind::Alb.rows();
-        assert!(Signal::ALL.iter().all(|s| rows.iter().filter(|r| r.signal == *s).count() == 1));
+        for signal in Signal::ALL {
+            // Healthy hosts are kept per target group, never per load balancer.
+            let expected = usize::from(signal != Signal::HealthyHosts);
+            assert_eq!(rows.iter().filter(|r| r.signal == signal).count(), expected, "{signal:?}");
+        }
         let mut seen: Vec<&str> = rows.iter().map(|r| r.metric).collect();
         seen.dedup();
         let runs = seen.len();
@@ -257,9 +262,9 @@ mod tests {
     }
 
     #[test]
-    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_four() {
+    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_five() {
         assert_eq!(Kind::Alb.billed_metrics(Tier::Calm), 2);
-        assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring), 4);
+        assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring), 5);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Notice;
 use super::alert::{Reason, Record, whole};
-use super::signal::{Minute, Reading, Snapshot};
+use super::signal::{Minute, Snapshot};
+use super::window::Reading;
 
 /// Counted minutes are compared with what CloudWatch says of them later, as
 /// long as the detectors read them anyway.
