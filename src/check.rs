@@ -15,6 +15,7 @@ use crate::analysis::ledger::Ledger;
 use crate::analysis::quantity::{Span, count, percent, seconds};
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
+use crate::analysis::window::Window;
 use crate::config::{Config, State};
 use crate::discovery::Account;
 use crate::edge::aws::{self, Fault, Usage, region_of};
@@ -258,7 +259,8 @@ async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding
     let (answers, _) = account.cloudwatch.minutes(&asks, end, deadline).await;
     match answers.first() {
         Some(Ok(snapshot)) => {
-            let window = snapshot.window(end.plus(-1), LONGEST_WINDOW);
+            let readings = snapshot.readings(end.plus(-1), LONGEST_WINDOW);
+            let window = Window::over(&readings);
             let name = asks.first().map_or("", |ask| &ask.gateway.id.name);
             let note = if window.requests() > 0.0 {
                 ""

@@ -136,6 +136,8 @@ schedule = "* * * * * *"
 calm_every = "1m"
 [[gateway]]
 load_balancer = "*"
+[alert]
+resolve_after = "10m"
 [sink.sns]
 topic_arn = "arn:aws:sns:{REGION}:{ACCOUNT}:nearmiss"
 [state]

@@ -31,7 +31,7 @@
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
 //!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
-//! - [`daemon`], [`discovery`], [`check`], [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
+//! - [`daemon`], [`backtest`], [`discovery`], [`check`], [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
 //!   and `sim`.
 //!
 //! # Invariants
@@ -85,6 +85,7 @@
 //!   tried without an account will not be tried.
 
 pub mod analysis;
+pub mod backtest;
 pub mod check;
 pub mod config;
 pub mod cost;

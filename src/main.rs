@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use indicatif::{ProgressBar, ProgressStyle};
 use nearmiss::analysis::gateway::{Detail, Kind};
+use nearmiss::backtest::{Backtest, Period, Said};
 use nearmiss::config::{Config, Poll, RoleArn};
 use nearmiss::daemon::Daemon;
 use nearmiss::demo::{Demo, DemoError};
@@ -147,6 +149,25 @@ enum Command {
         #[arg(long, default_value = "")]
         faults: String,
     },
+    /// Say what nearmiss would have said over a past period
+    #[command(
+        after_help = "Example: nearmiss backtest --config nearmiss.toml --from -14d --to -0s\nWith --format json each line is one notification, and the last one the summary."
+    )]
+    Backtest {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// From when on: a time (2026-01-05T09:00:00Z), or so long before now (-14d)
+        #[arg(long, allow_hyphen_values = true, value_parser = start)]
+        from: Start,
+        /// Until when, likewise
+        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
+        to: Start,
+        /// Dollars per 1,000 metrics requested
+        #[arg(long, default_value_t = 0.01)]
+        price: f64,
+        #[arg(long, value_enum, default_value = "text")]
+        format: Format,
+    },
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -229,6 +250,9 @@ async fn dispatch(command: Command) -> Ending {
         Command::Cost { config, gateways, price, format } => {
             predict_cost(&load(&config.path)?, gateways, price, format).await
         }
+        Command::Backtest { config, from, to, price, format } => {
+            backtest(&load(&config.path)?, (from, to), price, format).await
+        }
         Command::IamPolicy { config, role } => print_policy(&load(&config.path)?, role),
         Command::Demo { scenario, seed, speed, listen, lasts } => {
             let demo = Demo { scenario, seed, speed, listen, lasts };
@@ -309,6 +333,62 @@ async fn predict_cost(
         Format::Json => print(&serde_json::to_string_pretty(&prediction).unwrap_or_default()),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn backtest(
+    config: &Config,
+    (from, to): (Start, Start),
+    price: f64,
+    format: Format,
+) -> Ending {
+    let clock = Clock::System;
+    let period = Period::between(from.resolve(), to.resolve(), clock);
+    let period = period.map_err(|error| Failure::usage(&error))?;
+    if let Some(caution) = period.caution(clock) {
+        eprintln!("{caution}");
+    }
+    let bar = ProgressBar::new(0); // silent unless standard error is a terminal
+    bar.set_style(
+        ProgressStyle::with_template("{bar:40} {percent:>3} % of {len} minutes, {eta} left")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let tell = |said: &Said| {
+        let line = match format {
+            Format::Text => text_of(said),
+            Format::Json => serde_json::to_string(said).unwrap_or_default(),
+        };
+        bar.suspend(|| print(&line));
+    };
+    let progress = |done, all| {
+        bar.set_length(all);
+        bar.set_position(done);
+    };
+    let base = aws::loader().load().await;
+    let backtest = Backtest { config, period, price_per_1000: price };
+    let (summary, troubles) = backtest.run(&base, clock, tell, progress).await;
+    bar.finish_and_clear();
+    troubles.iter().for_each(|trouble| eprintln!("{trouble}"));
+    print(&match format {
+        Format::Text => format!(
+            "{} gateways, {} minutes ({} with requests), {} episodes; {} metrics billed, ${:.2}",
+            summary.gateways,
+            summary.minutes,
+            summary.minutes_with_requests,
+            summary.episodes,
+            summary.billed_metrics,
+            summary.dollars
+        ),
+        Format::Json => serde_json::json!({ "summary": summary }).to_string(),
+    });
+    if summary.minutes_with_requests == 0 {
+        eprintln!("insufficient data: CloudWatch has no minute with requests in that time");
+    }
+    Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn text_of(said: &Said) -> String {
+    let Said { at, gateway, rule, severity, reason, text, .. } = said;
+    format!("{at}  {:<9} {severity:<8} {gateway}  {rule}: {text}", reason.name())
 }
 
 /// How many gateways the config selects at present, by how they are read.

@@ -10,23 +10,33 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::detector::{LONGEST_EVALUATION, Rule, Severity, State, Verdict};
-use super::gateway::Identity;
-use super::signal::{Minute, Reading, Window};
+use super::baseline::Baseline;
+use super::detector::{Rule, Severity, State, Verdict};
+use super::forecast::Forecast;
+use super::gateway::Gateway;
+use super::signal::Minute;
+use super::window::{Reading, Window};
 
-/// How many episodes of one gateway may wait to be told. Each lasts a quarter
-/// of an hour at the least, so that this is over two days without a receiver.
-pub const MOST_EPISODES: usize = 200;
+/// How many episodes of one gateway may wait to be told. Each lasts an hour at
+/// the least.
+pub const MOST_EPISODES: usize = 8;
+/// The newest minutes whose near misses and 504s belong to an episode that begins.
+const RECENT: u32 = 15;
+/// The share of the timeout above which the slowest answers forbid an end.
+const STILL_SLOW: f64 = 0.6;
+/// The factor up to which they are as usual.
+const AS_USUAL: f64 = 1.25;
 
 /// One stretch of trouble of one gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Episode {
     /// The same for the same trouble, whoever computes it: gateway and start.
     pub id: String,
-    /// The first minute with a near miss or a 504 in the window in which the
-    /// first rule fired.
+    /// The first minute with a near miss or a 504 in the quarter of an hour in
+    /// which the first rule fired; without one, the minute in which it fired.
     pub began: Minute,
-    /// The last minute with a near miss or a 504 while a rule was breaching.
+    /// The last minute with a near miss or a 504 while a rule was breaching, or in
+    /// which a forecast held.
     pub last_breach: Minute,
     /// The worst severity so far.
     pub severity: Severity,
@@ -61,6 +71,10 @@ pub struct Evidence {
     pub value: Option<f64>,
     /// What it was compared with.
     pub threshold: f64,
+    /// When the timeout is reached, from the end of that minute, where the
+    /// detector can tell.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
 }
 
 /// An episode, and what its receivers know of it.
@@ -105,13 +119,17 @@ impl Episode {
 
     /// An episode that this verdict on this window begins. The window's bad
     /// minutes belong to it.
-    fn starting(gateway: &Identity, window: &Window, verdict: &Verdict) -> Option<Self> {
+    fn starting(gateway: &Gateway, window: Window<'_>, verdict: &Verdict) -> Option<Self> {
         let readings = window.readings();
         let last = readings.last()?;
-        let first = readings.iter().position(|r| r.near_misses + r.timeouts > 0.0)?;
+        let is_bad = |r: &Reading| r.near_misses + r.timeouts > 0.0;
+        let first = match readings.iter().position(is_bad) {
+            Some(first) if !verdict.rule.is_forecast() => first,
+            _ => readings.len() - 1,
+        };
         let began = readings.get(first)?.minute;
         let mut episode = Self {
-            id: format!("{}@{began}", gateway.key()),
+            id: format!("{}@{began}", gateway.id.key()),
             began,
             last_breach: last.minute,
             severity: verdict.severity,
@@ -150,21 +168,23 @@ impl Episode {
             self.evidence = Evidence::of(verdict);
         }
         self.quiet_minutes = 0;
-        if reading.near_misses + reading.timeouts > 0.0 {
+        if reading.near_misses + reading.timeouts > 0.0 || verdict.rule.is_forecast() {
             self.last_breach = reading.minute;
         }
     }
 
-    fn quiet(&mut self, minute: Minute, resolve_after: u32) {
+    fn quiet(&mut self, minute: Minute, resolve_after: u32, is_slow: bool) {
         self.quiet_minutes += 1;
-        self.ended = (self.quiet_minutes >= resolve_after).then_some(minute);
+        let quiet_time = self.rules.keys().map(|rule| rule.quiet_time(resolve_after)).max();
+        let long_enough = self.quiet_minutes >= quiet_time.unwrap_or(resolve_after);
+        self.ended = (long_enough && !is_slow).then_some(minute);
     }
 }
 
 impl Evidence {
     fn of(verdict: &Verdict) -> Self {
-        let Verdict { rule, value, threshold, ref why, .. } = *verdict;
-        Self { rule, why: why.clone(), value, threshold }
+        let Verdict { rule, value, threshold, ref why, forecast, .. } = *verdict;
+        Self { rule, why: why.clone(), value, threshold, forecast }
     }
 }
 
@@ -184,13 +204,15 @@ impl Record {
 
 /// The episodes of a gateway after one more minute: at most the last of them is
 /// open, the others wait to be told. `resolve_after` is how many minutes must
-/// be quiet before one ends; minutes without requests do not count, because
-/// silence is no recovery.
+/// be quiet before one ends (some rules ask for more, see [`Rule::quiet_time`]), and
+/// the slowest answers must be below 60 % of the timeout or as usual; minutes
+/// without requests do not count, because silence is no recovery.
 #[must_use]
 pub fn advance(
     mut records: Vec<Record>,
-    gateway: &Identity,
-    window: &Window,
+    gateway: &Gateway,
+    window: Window<'_>,
+    usual: &Baseline,
     verdicts: &[Verdict],
     resolve_after: u32,
 ) -> Vec<Record> {
@@ -200,8 +222,7 @@ pub fn advance(
     if let Some(verdict) = worst
         && !records.last().is_some_and(|r| r.episode.is_open())
     {
-        let recent = window.newest(LONGEST_EVALUATION);
-        let episode = Episode::starting(gateway, &recent, verdict);
+        let episode = Episode::starting(gateway, window.newest(RECENT), verdict);
         records.extend(episode.map(|episode| Record { episode, told: None }));
         let excess = records.len().saturating_sub(MOST_EPISODES);
         records.drain(..excess);
@@ -212,10 +233,22 @@ pub fn advance(
             episode.breach(reading, verdict);
         }
         if worst.is_none() && reading.requests() > 0.0 {
-            episode.quiet(reading.minute, resolve_after);
+            let is_slow = is_slow(gateway.timeout.seconds, window, usual);
+            episode.quiet(reading.minute, resolve_after, is_slow);
         }
     }
     records
+}
+
+/// Whether most of the last minutes are still near the timeout, and not because
+/// they always are.
+fn is_slow(timeout: f64, window: Window<'_>, usual: &Baseline) -> bool {
+    let most = usual.p99.unwrap_or(0.0);
+    let limit = (STILL_SLOW * timeout).max(AS_USUAL * most);
+    let minutes = window.newest(RECENT).readings().iter();
+    let p99s = minutes.filter(|r| r.requests() > 0.0).filter_map(|r| r.effective_p99(timeout));
+    let (slow, all) = p99s.fold((0, 0), |(s, n), p99| (s + usize::from(p99 >= limit), n + 1));
+    slow * 2 > all
 }
 
 /// A count that CloudWatch sent as a floating-point number. Casting saturates,

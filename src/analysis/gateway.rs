@@ -88,6 +88,14 @@ impl Kind {
         }
     }
 
+    /// What is read of a quarter of an hour.
+    pub fn quarter_rows(self, tier: Tier) -> impl Iterator<Item = &'static Row> {
+        let rows = match self {
+            Self::Alb => ALB_QUARTERS,
+        };
+        rows.iter().filter(move |row| row.tier <= tier)
+    }
+
     /// The rows that a tier needs.
     pub fn rows_for(self, tier: Tier, detail: Detail) -> impl Iterator<Item = &'static Row> {
         self.rows(detail).iter().filter(move |row| row.tier <= tier)
@@ -97,9 +105,19 @@ impl Kind {
     /// for every five of its statistics.
     #[must_use]
     pub fn billed_metrics(self, tier: Tier, detail: Detail) -> u64 {
-        let metrics: Vec<&str> = self.rows_for(tier, detail).map(|row| row.metric).collect();
-        metrics.chunk_by(|a, b| a == b).map(|statistics| statistics.len().div_ceil(5) as u64).sum()
+        billed(self.rows_for(tier, detail))
     }
+
+    /// The metrics that CloudWatch bills for one request of quarters.
+    #[must_use]
+    pub fn billed_quarter_metrics(self, tier: Tier) -> u64 {
+        billed(self.quarter_rows(tier))
+    }
+}
+
+fn billed(rows: impl Iterator<Item = &'static Row>) -> u64 {
+    let metrics: Vec<&str> = rows.map(|row| row.metric).collect();
+    metrics.chunk_by(|a, b| a == b).map(|statistics| statistics.len().div_ceil(5) as u64).sum()
 }
 
 /// How much of the latency is read.
@@ -188,6 +206,18 @@ const ALB: &[Row] = &[
     always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
     stirring(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
     stirring(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
+    stirring(Signal::RequestCount, "RequestCount", Stat::Fixed("Sum")),
+];
+
+const ALB_QUARTERS: &[Row] = &[
+    ALB[0],
+    ALB[1],
+    ALB[2],
+    ALB[3],
+    always(Signal::Sum, LATENCY, Stat::Fixed("Sum")),
+    ALB[4],
+    ALB[5],
+    ALB[6],
 ];
 
 const fn within(bound: u8) -> Row {
@@ -214,6 +244,7 @@ const ALB_HISTOGRAM: &[Row] = &[
     ALB[5],
     ALB[6],
     ALB[7],
+    ALB[8],
 ];
 
 /// Which gateway, for people and for metric labels.
@@ -336,7 +367,11 @@ mod tests {
     #[test]
     fn every_kind_has_a_row_for_every_signal() {
         let rows = Kind::Alb.rows(Detail::Figures);
-        assert!(Signal::ALL.iter().all(|s| rows.iter().filter(|r| r.signal == *s).count() == 1));
+        for signal in Signal::ALL {
+            // Healthy hosts are kept per target group, never per load balancer.
+            let expected = usize::from(signal != Signal::HealthyHosts);
+            assert_eq!(rows.iter().filter(|r| r.signal == signal).count(), expected, "{signal:?}");
+        }
     }
 
     #[test]
@@ -352,8 +387,8 @@ mod tests {
     }
 
     #[test]
-    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_four() {
-        for (detail, calm, stirring) in [(Detail::Figures, 2, 4), (Detail::Histogram, 4, 6)] {
+    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_five() {
+        for (detail, calm, stirring) in [(Detail::Figures, 2, 5), (Detail::Histogram, 4, 7)] {
             assert_eq!(Kind::Alb.billed_metrics(Tier::Calm, detail), calm);
             assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring, detail), stirring);
         }

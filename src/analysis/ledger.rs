@@ -13,11 +13,17 @@ use super::Notice;
 use super::alert::{Reason, Record, whole};
 use super::gateway::{Detail, Gateway};
 use super::histogram::{Buckets, Histogram};
-use super::signal::{Minute, Reading, Snapshot};
+use super::signal::{Minute, Snapshot};
+use super::window::Reading;
 
 /// Counted minutes are compared with what CloudWatch says of them later, as
 /// long as the detectors read them anyway.
 const REMEMBERED_MINUTES: usize = 15;
+
+/// Trouble is remembered for fourteen days, as long as anything is compared with
+/// them, and no more than so many stretches of it.
+const INCIDENT_MINUTES: i64 = 14 * 24 * 60;
+const MOST_INCIDENTS: usize = 200;
 
 /// What is remembered of one gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +45,10 @@ pub struct Ledger {
     pub newest_data: Option<Minute>,
     /// Episodes that go on, or of which somebody must still be told.
     pub records: Vec<Record>,
+    /// Stretches of trouble of the last fourteen days, oldest first: no examples
+    /// of what is usual.
+    #[serde(default)]
+    incidents: VecDeque<(Minute, Minute)>,
     /// The end of what was read last. It is past `unassessed` while minutes are
     /// held back that may be late: those need no reading of their own.
     #[serde(skip)]
@@ -137,6 +147,7 @@ impl Ledger {
             minutes: Minutes::default(),
             newest_data: None,
             records: Vec::new(),
+            incidents: VecDeque::new(),
             read: None,
             remembered: VecDeque::new(),
         }
@@ -176,6 +187,25 @@ impl Ledger {
             self.records.retain(|record| !is_it(record));
         } else if let Some(record) = self.records.iter_mut().find(|record| is_it(record)) {
             record.told = Some(notice.episode.severity);
+        }
+    }
+
+    /// Stretches of trouble, first and last minute, oldest first.
+    pub fn incidents(&self) -> impl Iterator<Item = (Minute, Minute)> {
+        self.incidents.iter().copied()
+    }
+
+    /// Enters a stretch of trouble, or its going on.
+    pub fn enter_incident(&mut self, from: Minute, to: Minute) {
+        match self.incidents.back_mut() {
+            Some(last) if from <= last.1 => last.1 = last.1.max(to),
+            _ => self.incidents.push_back((from, to)),
+        }
+        let kept = to.plus(-INCIDENT_MINUTES);
+        while self.incidents.len() > MOST_INCIDENTS
+            || self.incidents.front().is_some_and(|first| first.1 < kept)
+        {
+            self.incidents.pop_front();
         }
     }
 

@@ -5,22 +5,31 @@
 //! [`Snapshot`], everything after it acts on a [`Report`].
 
 pub mod alert;
+pub mod baseline;
 pub mod detector;
+pub mod forecast;
 pub mod gateway;
 pub mod histogram;
+pub mod history;
 pub mod ledger;
 pub mod message;
+pub mod outlook;
 pub mod quantity;
+pub mod recurrence;
 pub mod signal;
+pub mod statistics;
 pub mod tier;
+pub mod window;
 
 use std::sync::Arc;
 
 use alert::{Episode, Reason, Record};
-use detector::{Detectors, LONGEST_WINDOW, Rule, Verdict};
+use detector::{Case, Detectors, LONGEST_WINDOW, Rule, Severity, State, Verdict};
 use gateway::Gateway;
-use signal::{Minute, Reading, Snapshot, TargetGroup};
+use history::History;
+use signal::{Minute, Snapshot, TargetGroup};
 use tier::Tier;
+use window::{Reading, Window};
 
 /// A minute without requests is shown only after so many of them.
 const SHOWN_MINUTES: usize = 3;
@@ -43,6 +52,9 @@ pub struct Report {
     pub target_groups: Vec<TargetGroup>,
     /// How closely it is to be watched from here on.
     pub tier: Tier,
+    /// Until when too little is known of its usual days for the rules that
+    /// compare with them; `None` once enough is known.
+    pub learning_until: Option<Minute>,
 }
 
 /// One thing to tell people.
@@ -58,10 +70,12 @@ pub struct Notice {
     pub episode: Episode,
 }
 
-/// Assesses one minute of one gateway: the detectors look at the window that
-/// ends with it, and the episodes move on by it. `None` when the snapshot does
-/// not reach that minute, or when the minute may yet get data: after traffic, that
-/// is; a window without any is judged as it is.
+/// Assesses one minute of one gateway: the detectors look at the hour that ends
+/// with it and at the quarters before it, and the episodes move on by it. `None`
+/// when the snapshot does not reach that minute, or when the minute may yet get
+/// data: after traffic, that is; a window without any is judged as it is.
+///
+/// The history is only read; it is `&mut` for the outlook that it keeps.
 #[must_use]
 pub fn assess(
     gateway: &Arc<Gateway>,
@@ -69,21 +83,26 @@ pub fn assess(
     resolve_after: u32,
     records: Vec<Record>,
     snapshot: &Snapshot,
+    history: &mut History,
     minute: Minute,
 ) -> Option<Report> {
     let reading = snapshot.reading(minute)?;
     if snapshot.last_active().is_some() && snapshot.may_be_late(minute, snapshot.end()) {
         return None;
     }
-    let window = snapshot.window(minute, LONGEST_WINDOW);
-    let mut newest = window.readings().iter().rev().take(SHOWN_MINUTES);
+    let readings = snapshot.readings(minute, LONGEST_WINDOW);
+    let window = Window::over(&readings);
+    let mut newest = readings.iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
-    let verdicts = detectors.judge(gateway, &window);
-    let records = alert::advance(records, &gateway.id, &window, &verdicts, resolve_after);
-    let tier = Tier::of(gateway, &records, &window);
+    let outlook = history.outlook(gateway, minute);
+    let verdicts = detectors.judge(Case { gateway, window, outlook });
+    let records =
+        alert::advance(records, gateway, window, &outlook.usual, &verdicts, resolve_after);
+    let tier = Tier::of(gateway, &records, window, &outlook.usual);
+    let learning_until = outlook.learning_until;
     let target_groups = snapshot.target_groups.clone();
     let gateway = Arc::clone(gateway);
-    Some(Report { gateway, reading, shown, verdicts, records, target_groups, tier })
+    Some(Report { gateway, reading, shown, verdicts, records, target_groups, tier, learning_until })
 }
 
 impl Report {
@@ -91,6 +110,16 @@ impl Report {
     #[must_use]
     pub fn open_episode(&self) -> Option<&Episode> {
         self.records.last().map(|r| &r.episode).filter(|episode| episode.is_open())
+    }
+
+    /// The first and the last minute of the trouble that this minute belongs to:
+    /// no example of what is usual, to be given to [`History::mark`]. `None` where
+    /// no rule above [`Severity::Info`] is breaching.
+    #[must_use]
+    pub fn incident(&self) -> Option<(Minute, Minute)> {
+        let breaches = |v: &Verdict| v.state == State::Breaching && v.severity > Severity::Info;
+        let episode = self.open_episode().filter(|_| self.verdicts.iter().any(breaches))?;
+        Some((episode.began, self.reading.minute))
     }
 
     /// `1 - p99 / T`: how much of the timeout the slowest percent of the

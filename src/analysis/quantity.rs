@@ -112,6 +112,20 @@ pub fn seconds(value: f64) -> String {
     format!("{} s", trimmed(&text))
 }
 
+/// A length of time as a person says it: `20 min`, `3 h`, `4.5 d`. Up to half a
+/// day rounded to what a forecast can know.
+#[must_use]
+pub fn rough_time(seconds: f64) -> String {
+    let minutes = seconds / 60.0;
+    match minutes {
+        m if m < 1.0 => "a minute".to_owned(),
+        m if m < 20.0 => format!("{m:.0} min"),
+        m if m < 85.0 => format!("{:.0} min", (m / 5.0).round() * 5.0),
+        m if m < 1_440.0 => format!("{} h", trimmed(&format!("{:.1}", (m / 30.0).round() / 2.0))),
+        m => format!("{} d", trimmed(&format!("{:.1}", m / 1_440.0))),
+    }
+}
+
 /// Two telling digits, never fewer than all before the point.
 fn telling(value: f64) -> String {
     let text = match value {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::histogram::{BOUNDS, Buckets};
+use super::window::Reading;
 
 /// One minute of UTC, counted from the Unix epoch: it covers the seconds from
 /// `60 * m` (inclusive) to `60 * (m + 1)` (exclusive), as CloudWatch's
@@ -82,6 +83,10 @@ pub enum Signal {
     ConnectionErrors,
     /// TLS handshakes with a target that failed.
     TlsErrors,
+    /// Requests for which a target was chosen, whatever became of them.
+    RequestCount,
+    /// Targets that pass their health checks.
+    HealthyHosts,
     /// Latencies of all answered requests together, in seconds.
     Sum,
     /// Requests answered within the bucket bound of this number, of
@@ -91,10 +96,10 @@ pub enum Signal {
 
 impl Signal {
     /// How many there are.
-    const COUNT: usize = 9 + BOUNDS.len();
+    const COUNT: usize = 11 + BOUNDS.len();
 
     /// Every signal without the histogram's.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::P50,
         Self::P99,
         Self::Maximum,
@@ -103,6 +108,8 @@ impl Signal {
         Self::Timeouts,
         Self::ConnectionErrors,
         Self::TlsErrors,
+        Self::RequestCount,
+        Self::HealthyHosts,
     ];
 
     /// What an absent datapoint of this signal means, once CloudWatch has said
@@ -110,12 +117,13 @@ impl Signal {
     #[must_use]
     pub fn missing(self) -> Missing {
         match self {
-            Self::P50 | Self::P99 | Self::Maximum => Missing::Absent,
+            Self::P50 | Self::P99 | Self::Maximum | Self::HealthyHosts => Missing::Absent,
             Self::Samples
             | Self::NearMisses
             | Self::Timeouts
             | Self::ConnectionErrors
             | Self::TlsErrors
+            | Self::RequestCount
             | Self::Sum
             | Self::Within(_) => Missing::Zero,
         }
@@ -133,8 +141,10 @@ impl Signal {
             Self::Timeouts => 5,
             Self::ConnectionErrors => 6,
             Self::TlsErrors => 7,
-            Self::Sum => 8,
-            Self::Within(bound) => (9 + usize::from(bound)).min(Self::COUNT - 1),
+            Self::RequestCount => 8,
+            Self::HealthyHosts => 9,
+            Self::Sum => 10,
+            Self::Within(bound) => (11 + usize::from(bound)).min(Self::COUNT - 1),
         }
     }
 }
@@ -246,8 +256,13 @@ impl Snapshot {
     /// The newest minute with a request.
     #[must_use]
     pub fn last_active(&self) -> Option<Minute> {
-        let minutes = (self.first.0..self.end().0).rev().filter_map(|m| self.reading(Minute(m)));
-        minutes.into_iter().find(|reading| reading.requests() > 0.0).map(|reading| reading.minute)
+        (self.first.0..self.end().0).rev().map(Minute).find(|minute| !self.is_empty(*minute))
+    }
+
+    /// Whether nobody came, as far as was asked.
+    fn is_empty(&self, minute: Minute) -> bool {
+        let counts = [Signal::Samples, Signal::Timeouts, Signal::RequestCount];
+        counts.iter().all(|signal| self.value(*signal, minute).unwrap_or(0.0) <= 0.0)
     }
 
     /// Whether this minute may yet get data: it is empty and only a short time
@@ -257,7 +272,7 @@ impl Snapshot {
     #[must_use]
     pub fn may_be_late(&self, minute: Minute, now: Minute) -> bool {
         now.since(minute) <= HELD_BACK_MINUTES
-            && self.reading(minute).is_none_or(|reading| reading.requests() <= 0.0)
+            && self.is_empty(minute)
             && (self.last_active().is_none_or(|active| active < minute) || self.is_hole(minute))
     }
 
@@ -292,6 +307,8 @@ impl Snapshot {
             timeouts: count(Signal::Timeouts),
             connection_errors: value(Signal::ConnectionErrors),
             tls_errors: value(Signal::TlsErrors),
+            request_count: value(Signal::RequestCount),
+            healthy_hosts: value(Signal::HealthyHosts),
         })
     }
 
@@ -323,206 +340,15 @@ impl Snapshot {
     /// The `length` minutes that end with `last`, oldest first; fewer where the
     /// snapshot begins later.
     #[must_use]
-    pub fn window(&self, last: Minute, length: u32) -> Window {
+    pub fn readings(&self, last: Minute, length: u32) -> Vec<Reading> {
         let first = last.plus(1 - i64::from(length)).max(self.first);
-        Window((first.0..=last.0).filter_map(|minute| self.reading(Minute(minute))).collect())
-    }
-}
-
-/// One minute of one gateway.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Reading {
-    /// Which minute.
-    pub minute: Minute,
-    /// Median latency of the answered requests, seconds.
-    pub p50: Option<f64>,
-    /// 99th percentile of the latency of the answered requests, seconds.
-    pub p99: Option<f64>,
-    /// Largest latency of the answered requests, seconds.
-    pub maximum: Option<f64>,
-    /// Answered requests.
-    pub samples: f64,
-    /// Requests answered close to the timeout.
-    pub near_misses: f64,
-    /// 504s.
-    pub timeouts: f64,
-    /// Connections to targets that failed; `None` where it was not asked.
-    pub connection_errors: Option<f64>,
-    /// TLS handshakes with targets that failed; `None` where it was not asked.
-    pub tls_errors: Option<f64>,
-}
-
-impl Reading {
-    /// Answered requests plus 504s. A 504 very probably leaves no latency
-    /// sample (AWS equates the metric with a log field that is -1 then), so
-    /// that the two add up to the requests that reached a target.
-    #[must_use]
-    pub fn requests(&self) -> f64 {
-        self.samples + self.timeouts
-    }
-
-    /// The share of the requests that ended in 504; `None` without a request.
-    #[must_use]
-    pub fn timeout_share(&self) -> Option<f64> {
-        ratio(self.timeouts, self.requests())
-    }
-
-    /// The 99th percentile over *all* requests, seconds: a 504 counts as "at
-    /// least `timeout`". When 1 % or more of the requests are 504s it is the
-    /// timeout itself (a lower bound). Below that the wanted rank among the
-    /// answered requests is `0.99 / (1 - share)` (the censored-sample rank of
-    /// Kaplan and Meier, 1958), read off the line from the observed p99 to the
-    /// maximum. `None` when nothing was measured.
-    #[must_use]
-    pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
-        let share = self.timeout_share()?;
-        if share >= 0.01 {
-            return Some(timeout.max(self.p99.unwrap_or(timeout)));
-        }
-        let p99 = self.p99?;
-        let rank = 0.99 / (1.0 - share);
-        let maximum = self.maximum.unwrap_or(p99).max(p99);
-        Some(p99 + (maximum - p99) * ((rank - 0.99) / 0.01).clamp(0.0, 1.0))
-    }
-}
-
-/// `part / whole`, or `None` of nothing.
-fn ratio(part: f64, whole: f64) -> Option<f64> {
-    (whole > 0.0).then(|| part / whole)
-}
-
-/// Some consecutive minutes, oldest first, and their totals.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Window(Vec<Reading>);
-
-impl Window {
-    /// The minutes.
-    #[must_use]
-    pub fn readings(&self) -> &[Reading] {
-        &self.0
-    }
-
-    /// The newest `length` minutes.
-    #[must_use]
-    pub fn newest(&self, length: u32) -> Window {
-        let skip = self.0.len().saturating_sub(length as usize);
-        Window(self.0[skip..].to_vec())
-    }
-
-    /// All but the newest `length` minutes.
-    #[must_use]
-    pub fn before(&self, length: u32) -> Window {
-        let keep = self.0.len().saturating_sub(length as usize);
-        Window(self.0[..keep].to_vec())
-    }
-
-    /// How many minutes it has.
-    #[must_use]
-    pub fn minutes(&self) -> usize {
-        self.0.len()
-    }
-
-    /// All requests in it.
-    #[must_use]
-    pub fn requests(&self) -> f64 {
-        self.0.iter().map(Reading::requests).sum()
-    }
-
-    /// All near misses in it.
-    #[must_use]
-    pub fn near_misses(&self) -> f64 {
-        self.0.iter().map(|r| r.near_misses).sum()
-    }
-
-    /// All 504s in it.
-    #[must_use]
-    pub fn timeouts(&self) -> f64 {
-        self.0.iter().map(|r| r.timeouts).sum()
-    }
-
-    /// All failed connections to targets in it; `None` where a minute was not
-    /// asked for them.
-    #[must_use]
-    pub fn connection_errors(&self) -> Option<f64> {
-        self.0.iter().map(|r| r.connection_errors).sum()
-    }
-
-    /// All failed TLS handshakes with targets in it; `None` where a minute was
-    /// not asked for them.
-    #[must_use]
-    pub fn tls_errors(&self) -> Option<f64> {
-        self.0.iter().map(|r| r.tls_errors).sum()
-    }
-
-    /// The share of its requests that were near misses or 504s.
-    #[must_use]
-    pub fn share_at_risk(&self) -> Option<f64> {
-        ratio(self.near_misses() + self.timeouts(), self.requests())
-    }
-
-    /// The share of its requests that were 504s.
-    #[must_use]
-    pub fn timeout_share(&self) -> Option<f64> {
-        ratio(self.timeouts(), self.requests())
-    }
-
-    /// Requests per minute; `None` for a window without minutes.
-    #[must_use]
-    pub fn rate(&self) -> Option<f64> {
-        #[allow(clippy::cast_precision_loss)] // a window has tens of minutes
-        let minutes = self.0.len() as f64;
-        ratio(self.requests(), minutes)
-    }
-
-    /// The largest effective p99 of its minutes, seconds. Percentiles of
-    /// minutes are compared here, never averaged.
-    #[must_use]
-    pub fn worst_effective_p99(&self, timeout: f64) -> Option<f64> {
-        self.0.iter().filter_map(|r| r.effective_p99(timeout)).reduce(f64::max)
+        (first.0..=last.0.min(self.end().0)).filter_map(|m| self.reading(Minute(m))).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
-        Reading {
-            minute: Minute(0),
-            p50: None,
-            p99,
-            maximum,
-            samples,
-            near_misses: 0.0,
-            timeouts,
-            connection_errors: None,
-            tls_errors: None,
-        }
-    }
-
-    #[test]
-    fn a_percent_of_504s_puts_the_p99_at_the_timeout_however_low_it_reads() {
-        let r = reading(990.0, 10.0, Some(3.4), Some(8.0));
-        assert_eq!(r.effective_p99(60.0), Some(60.0));
-    }
-
-    #[test]
-    fn fewer_504s_move_the_rank_towards_the_maximum() {
-        let r = reading(995.0, 5.0, Some(10.0), Some(20.0));
-        let p99 = r.effective_p99(60.0).unwrap();
-        assert!((p99 - 14.97).abs() < 0.01, "{p99}");
-    }
-
-    #[test]
-    fn without_504s_the_p99_is_the_observed_one() {
-        assert_eq!(reading(10.0, 0.0, Some(3.0), Some(9.0)).effective_p99(60.0), Some(3.0));
-    }
-
-    #[test]
-    fn only_504s_and_no_sample_is_a_p99_at_the_timeout() {
-        assert_eq!(reading(0.0, 7.0, None, None).effective_p99(60.0), Some(60.0));
-        assert_eq!(reading(0.0, 0.0, None, None).effective_p99(60.0), None);
-    }
 
     #[test]
     fn absence_is_zero_for_counters_and_nothing_for_measurements() {

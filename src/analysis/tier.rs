@@ -6,8 +6,11 @@
 //! Nothing is missed by that: the minutes are read all the same, only later.
 
 use super::alert::Record;
+use super::baseline::Baseline;
+use super::detector::Rule;
 use super::gateway::Gateway;
-use super::signal::{Minute, Window};
+use super::signal::Minute;
+use super::window::{Reading, Window};
 
 /// How closely a gateway is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,21 +21,34 @@ pub enum Tier {
     Stirring,
 }
 
-/// From this share of the timeout on a p99 is worth a closer look.
+/// While it is not known what is usual: the share of the timeout from which on
+/// a p99 is worth a closer look.
 const STIRRING_P99: f64 = 0.5;
+/// Once it is known: the share below which no p99 is.
+const LOOKED_AT: f64 = 0.2;
+/// The factor above what is usual that is worth a closer look.
+const ABOVE_USUAL: f64 = 1.25;
+/// M of the last five minutes that must be above it.
+const MINUTES: usize = 3;
+/// A median of fewer requests than this in a minute is chance.
+const MEDIAN_REQUESTS: f64 = 20.0;
 
 impl Tier {
-    /// Something stirs while an episode is open, and where the window has a
-    /// near miss, a 504, or a minute whose p99 is past half the timeout.
+    /// Something stirs while an episode is open (unless all it knows is that a
+    /// job grows from day to day), and where the last minutes are above what is usual
+    /// at this time of day: in near misses and 504s, in the p99 when it is past a
+    /// fifth of the timeout, or in the median. A gateway that is always slow, or
+    /// slow every night, is calm.
     #[must_use]
-    pub fn of(gateway: &Gateway, records: &[Record], window: &Window) -> Self {
-        let timeout = gateway.timeout.seconds;
-        let open = records.iter().any(|record| record.episode.is_open());
-        let close = |p99: f64| p99 >= STIRRING_P99 * timeout;
+    pub fn of(gateway: &Gateway, records: &[Record], window: Window<'_>, usual: &Baseline) -> Self {
+        let slow_job =
+            |record: &Record| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
+        let open = records.iter().any(|record| record.episode.is_open() && !slow_job(record));
+        let recent = window.newest(15);
+        let at_risk = recent.near_misses() + recent.timeouts();
         let stirs = open
-            || window.near_misses() > 0.0
-            || window.timeouts() > 0.0
-            || window.worst_effective_p99(timeout).is_some_and(close);
+            || at_risk > usual.usual_at_risk()
+            || slower(gateway.timeout.seconds, window.newest(5), usual);
         if stirs { Self::Stirring } else { Self::Calm }
     }
 
@@ -46,6 +62,34 @@ impl Tier {
         let its_turn = || (end.0 + turn).rem_euclid(calm_every.max(1)) == 0;
         waiting > 0 && (self == Self::Stirring || waiting >= calm_every || its_turn())
     }
+}
+
+impl Tier {
+    /// A calm gateway's quarters are read once so many are over.
+    pub const CALM_QUARTERS: i64 = 4;
+
+    /// Whether a gateway with so many unknown quarters must be asked for them.
+    #[must_use]
+    pub fn wants_quarters(self, waiting: i64) -> bool {
+        waiting > 0 && (self == Self::Stirring || waiting >= Self::CALM_QUARTERS)
+    }
+}
+
+/// Whether several of these minutes are slower than is usual.
+fn slower(timeout: f64, recent: Window<'_>, usual: &Baseline) -> bool {
+    let several = |is_slow: &dyn Fn(&Reading) -> bool| {
+        recent.readings().iter().filter(|r| is_slow(r)).count() >= MINUTES
+    };
+    let limit = match usual.p99.filter(|_| usual.is_known()) {
+        Some(p99) => (ABOVE_USUAL * p99).max(LOOKED_AT * timeout),
+        None => STIRRING_P99 * timeout,
+    };
+    let median_limit = usual.p50.filter(|_| usual.is_known()).map(|p50| ABOVE_USUAL * p50);
+    several(&|r| r.effective_p99(timeout).is_some_and(|p99| p99 > limit))
+        || several(&|r| {
+            r.samples >= MEDIAN_REQUESTS
+                && r.p50.zip(median_limit).is_some_and(|(p50, limit)| p50 > limit)
+        })
 }
 
 #[cfg(test)]

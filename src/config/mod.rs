@@ -201,7 +201,7 @@ pub struct Alert {
 
 impl Default for Alert {
     fn default() -> Self {
-        Self { resolve_after: Span::seconds(900) }
+        Self { resolve_after: Span::seconds(3600) }
     }
 }
 

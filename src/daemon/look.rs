@@ -72,6 +72,7 @@ impl Daemon {
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
         self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         let gone = self.reports.extract_if(|key, _| !watched.contains(key));
+        self.histories.retain(|key, _| watched.contains(key));
         self.departed.extend(gone);
         self.departed.retain(|key, _| !watched.contains(key));
     }

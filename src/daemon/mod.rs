@@ -5,6 +5,7 @@
 //! the order of time, so that a late poll, a missed tick or a restart makes no
 //! difference to what is found - only to when.
 
+mod history;
 mod look;
 mod plan;
 mod proof;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::analysis::gateway::Gateway;
+use crate::analysis::history::{History, Mark};
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
@@ -76,6 +78,7 @@ pub struct Daemon {
     state: StateFile,
     ledgers: Ledgers,
     reports: HashMap<String, Report>,
+    histories: HashMap<String, History>,
     /// The last reports of gateways that are no longer watched, until the end
     /// of their episodes is told.
     departed: HashMap<String, Report>,
@@ -105,6 +108,7 @@ impl Daemon {
             state,
             ledgers,
             reports: HashMap::new(),
+            histories: HashMap::new(),
             departed: HashMap::new(),
             troubles: Troubles::default(),
             listener: Some(listener),
@@ -173,13 +177,18 @@ impl Daemon {
     /// is read, assessed, told, saved and published.
     pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
         let stopwatch = Stopwatch::start();
-        Box::pin(self.read_and_tell(now, watch)).await;
+        let settled = Box::pin(self.read_and_tell(now, watch)).await;
         self.save();
         self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
+        let left = self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
+        let mut usage = Usage::default();
+        self.read_history(settled, left, &mut usage).await;
+        self.exporter.record(&usage);
     }
 
-    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
+    /// Returns the end of the minutes that have settled.
+    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) -> Minute {
         let mut usage = Usage::default();
         self.look_around(now, &mut usage).await;
         let theirs = now - self.clock_error();
@@ -200,6 +209,7 @@ impl Daemon {
             }),
         );
         self.exporter.record(&usage);
+        settled
     }
 
     /// Reads and assesses stretch after stretch until the present is reached,
@@ -327,11 +337,18 @@ impl Daemon {
         minute: Minute,
     ) -> Option<Report> {
         let snapshot = fetched.snapshots.get(key)?;
+        self.history_of(key);
+        let history = self.histories.get_mut(key)?;
         let ledger = self.ledgers.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
         let quiet = self.config.alert.resolve_after.minutes();
         let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
         let records = ledger.records.clone();
-        let report = assess(gateway, &self.config.detector, quiet, records, snapshot, minute)?;
+        let detectors = &self.config.detector;
+        let report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
+        if let Some((from, to)) = report.incident() {
+            history.mark(from, to, Mark::Incident);
+            ledger.enter_incident(from, to);
+        }
         ledger.records.clone_from(&report.records);
         ledger.unassessed = minute.plus(1);
         Some(report)

@@ -7,8 +7,8 @@
 //! latency sample, so percentiles go quiet exactly when things get worse.
 //!
 //! It has no clock. A query carries its window, so the same question always has
-//! the same answer; where AWS's now matters, it is the time the client signed with. Minutes before the start are the healthy baseline, and so
-//! are the minutes after the script.
+//! the same answer; where AWS's now matters, it is the time the client signed with. The four hours before the start are the healthy
+//! baseline, and so are the minutes after the script; earlier nobody came.
 
 // Numbers here are bounded by construction: counts, minutes, microseconds.
 #![allow(

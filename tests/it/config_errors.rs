@@ -48,7 +48,7 @@ fn every_error_says_where_and_what() {
         after("[detector.near_miss]\ndatapoints_to_alarm = 6\n"),
         after("[detector.near_miss]\nevaluation_periods = 60\n"),
         after("[detector.near_miss]\nshare = 1.0\n"),
-        after("[detector.timeouts]\nmin_count = 0\n"),
+        after("[detector.blackout]\nmin_requests = 0\n"),
         after("[detector.p99]\n"),
         after("[sink.sns]\n"),
         after("[sink.sns]\ntopic_arn = \"nearmiss\"\n"),

@@ -35,6 +35,7 @@ fn notice(name: &str, why: &str, reason: Reason) -> Notice {
             why: why.into(),
             value: Some(0.017),
             threshold: 0.01,
+            forecast: None,
         },
         quiet_minutes: 0,
         ended: None,

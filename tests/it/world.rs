@@ -103,6 +103,7 @@ impl World {
         let text = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\n\
              [sink.sns]\ntopic_arn = \"arn:aws:sns:{REGION}:{ACCOUNT}:nearmiss\"\n\
+             [alert]\nresolve_after = \"10m\"\n\
              [state]\npath = \"{}\"\n{more}",
             state.display()
         );

@@ -1,133 +1,93 @@
 //! Answers come close to the timeout: the warning before the first 504.
 //!
-//! "The p99 is at least `f * T`" is the same as "at least 1 % of the requests
-//! took longer than `f * T`". The second form is used, because CloudWatch can
-//! count it exactly (`TC(f*T:T)`), because 504s, which leave no latency
-//! sample, can be added to it, and because a count stays honest when there are
-//! few requests.
+//! Counted, not estimated: CloudWatch counts the answers that took longer than
+//! `near * timeout` exactly, 504s are added, and the count is compared with what
+//! is usual at this time of day. So a nightly job that always takes 50 s is
+//! silent, and so is one slow request in a quiet night: few requests are judged
+//! by what they prove (Wilson 1927), never by a percentile.
 
 use serde::{Deserialize, Serialize};
 
-use super::{Rule, Severity, State, Verdict, check_window, traffic_words};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::quantity::{Ratio, count, percent, seconds};
-use crate::analysis::signal::{Reading, Window};
+use super::words::{of_requests, traffic_words, usual_count};
+use super::{Case, Rule, Severity, Verdict};
+use crate::analysis::quantity::{count, percent, seconds};
+use crate::analysis::statistics::{beyond_chance, wilson_lower};
+use crate::analysis::window::Window;
 
-/// Fires when, in `datapoints_to_alarm` of the last `evaluation_periods`
-/// minutes, at least `share` of the requests were near misses or 504s.
+/// Fires when, within 15 or 60 minutes, more requests came close to the timeout
+/// than is usual at this time of day, and proved to be more than one in a thousand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Raw")]
+#[serde(default, deny_unknown_fields)]
 pub struct NearMiss {
-    /// The share of requests at risk that makes a minute breaching. 0.01 is
-    /// "the p99 is past `near * timeout`".
-    pub share: Ratio,
-    /// M of "M out of N minutes".
-    pub datapoints_to_alarm: u32,
-    /// N of "M out of N minutes".
-    pub evaluation_periods: u32,
-    /// Fewer near misses than this in the N minutes never fire: one slow
-    /// request in a quiet night is no trend.
-    pub min_count: u32,
+    /// Whether it is used.
+    pub enabled: bool,
 }
 
 impl Default for NearMiss {
     fn default() -> Self {
-        let share = Ratio::try_from(0.01).unwrap_or_else(|_| unreachable!("0.01 is a ratio"));
-        Self { share, datapoints_to_alarm: 3, evaluation_periods: 5, min_count: 5 }
+        Self { enabled: true }
     }
 }
 
-/// As it stands in the config.
-#[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Raw {
-    share: Ratio,
-    datapoints_to_alarm: u32,
-    evaluation_periods: u32,
-    min_count: u32,
-}
-
-impl Default for Raw {
-    fn default() -> Self {
-        let NearMiss { share, datapoints_to_alarm, evaluation_periods, min_count } =
-            NearMiss::default();
-        Self { share, datapoints_to_alarm, evaluation_periods, min_count }
-    }
-}
-
-impl TryFrom<Raw> for NearMiss {
-    type Error = String;
-
-    fn try_from(raw: Raw) -> Result<Self, String> {
-        let Raw { share, datapoints_to_alarm, evaluation_periods, min_count } = raw;
-        check_window("evaluation_periods", evaluation_periods)?;
-        if !(1..=evaluation_periods).contains(&datapoints_to_alarm) {
-            return Err(format!(
-                "expected datapoints_to_alarm between 1 and evaluation_periods ({evaluation_periods}), found {datapoints_to_alarm}"
-            ));
-        }
-        Ok(Self { share, datapoints_to_alarm, evaluation_periods, min_count })
-    }
-}
+/// Requests at risk beyond what chance explains.
+const MARGIN: f64 = 4.0;
+/// The factor by which a quarter of an hour must pass the most that is usual.
+const ABOVE_QUARTER: f64 = 1.5;
+/// The same for an hour.
+const ABOVE_HOUR: f64 = 1.25;
+/// The share of the requests that must be proven to be at risk.
+const SHARE: f64 = 0.001;
+/// Slow requests that are cut at the timeout have neighbours that just made it;
+/// at least this share of those at risk must have been answered.
+const ANSWERED: f64 = 0.1;
 
 impl NearMiss {
-    /// The verdict on the newest minutes of the window.
+    /// The verdict on the last 15 and 60 minutes.
     #[must_use]
-    pub fn judge(&self, gateway: &Gateway, window: &Window) -> Verdict {
-        let recent = window.newest(self.evaluation_periods);
-        let breaching = recent.readings().iter().filter(|r| self.breaches(r)).count();
-        let enough = recent.near_misses() >= f64::from(self.min_count);
-        let state = if recent.requests() <= 0.0 {
-            State::Unknown
-        } else if breaching >= self.datapoints_to_alarm as usize && enough {
-            State::Breaching
-        } else {
-            State::Quiet
-        };
-        Verdict {
-            rule: Rule::NearMiss,
-            state,
-            severity: Severity::Warning,
-            value: recent.share_at_risk(),
-            threshold: self.share.get(),
-            why: if state == State::Breaching {
-                self.why(gateway, window, &recent)
-            } else {
-                String::new()
-            },
+    pub fn judge(&self, case: Case<'_>) -> Verdict {
+        let usual = &case.outlook.usual;
+        let quarter = (beyond_chance(usual.mean_at_risk) + MARGIN)
+            .max(ABOVE_QUARTER * usual.usual_at_risk())
+            .max(usual.most_at_risk_in_two);
+        let hour = (beyond_chance(4.0 * usual.mean_at_risk) + MARGIN)
+            .max(ABOVE_HOUR * usual.most_at_risk_in_five);
+        let spans = [(15, quarter, 1.0), (60, hour, 4.0)];
+        let found = spans.into_iter().find_map(|(minutes, limit, quarters)| {
+            let recent = case.window.newest(minutes);
+            breaches(recent, limit).then_some((recent, minutes, limit, quarters))
+        });
+        let recent = case.window.newest(15);
+        let value = (recent.requests() > 0.0).then(|| recent.at_risk());
+        match found {
+            None => Verdict::quiet(Rule::NearMiss, value, quarter),
+            Some((recent, minutes, limit, quarters)) => {
+                Verdict::quiet(Rule::NearMiss, Some(recent.at_risk()), limit)
+                    .breaching(Severity::Warning, why(case, recent, minutes, quarters))
+            }
         }
     }
+}
 
-    /// Slow requests that are cut at the timeout have neighbours that just made
-    /// it; requests that fail to connect have none. So at least a tenth of what
-    /// is at risk must have been answered, or it is not this rule's business.
-    fn breaches(&self, reading: &Reading) -> bool {
-        let at_risk = reading.near_misses + reading.timeouts;
-        reading.near_misses > 0.0
-            && reading.near_misses >= 0.1 * at_risk
-            && at_risk >= self.share.get() * reading.requests()
-    }
+fn breaches(recent: Window<'_>, limit: f64) -> bool {
+    let at_risk = recent.at_risk();
+    at_risk > limit
+        && recent.near_misses() >= ANSWERED * at_risk
+        && wilson_lower(at_risk, recent.requests()) > SHARE
+}
 
-    fn why(&self, gateway: &Gateway, window: &Window, recent: &Window) -> String {
-        let timeout = gateway.timeout.seconds;
-        let near = recent.near_misses();
-        let requests = recent.requests();
-        let reaches = match recent.worst_effective_p99(timeout) {
-            Some(p99) if p99 >= timeout => "The p99 is at the timeout. ".to_owned(),
-            Some(p99) if requests >= 1000.0 => format!("The p99 reached {}. ", seconds(p99)),
-            _ => String::new(),
-        };
-        format!(
-            "{} of {} requests ({}) took more than {} ({} of the {} timeout) in {} min and were just answered; {} ended in 504. {reaches}{}",
-            count(near),
-            count(requests),
-            percent(near / requests),
-            seconds(gateway.near_seconds()),
-            percent(gateway.near),
-            seconds(timeout),
-            recent.minutes(),
-            count(recent.timeouts()),
-            traffic_words(window, self.evaluation_periods),
-        )
-    }
+fn why(case: Case<'_>, recent: Window<'_>, minutes: u32, quarters: f64) -> String {
+    let (gateway, usual) = (case.gateway, &case.outlook.usual);
+    let near = recent.near_misses();
+    let most = if quarters > 1.0 { usual.most_at_risk_in_five } else { usual.usual_at_risk() };
+    format!(
+        "{} ({}) took more than {} ({} of the {} timeout) and were just answered; {} ended in 504. {} {}",
+        of_requests(near, recent),
+        percent(near / recent.requests()),
+        seconds(gateway.near_seconds()),
+        percent(gateway.near),
+        seconds(gateway.timeout.seconds),
+        count(recent.slow_timeouts()),
+        usual_count(usual, quarters * usual.mean_at_risk, most),
+        traffic_words(case, minutes),
+    )
 }

@@ -1,5 +1,6 @@
 //! Minutes of gateways, and the newest figures of their target groups.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,6 +61,9 @@ impl Ask {
         if gateway.detail == Detail::Histogram {
             asked.push(Signal::NearMisses);
         }
+        if !self.target_groups.is_empty() {
+            asked.push(Signal::HealthyHosts);
+        }
         let mut snapshot = Snapshot::quiet(self.from, end, &asked);
         let mut points = points.into_iter();
         for (row, points) in rows.iter().zip(points.by_ref()) {
@@ -74,13 +78,38 @@ impl Ask {
             let until = until.filter(|_| !gateway.timeout.is_below_the_load_balancers());
             snapshot.count_near_misses(near, until);
         }
+        let mut hosts = Hosts::default();
         for group in &self.target_groups {
             let (p99, healthy) = (points.next(), points.next());
+            hosts.add(healthy.as_deref().unwrap_or_default());
             let name = group.split('/').nth(1).unwrap_or(group).to_owned();
             let (p99, healthy_hosts) = (p99.and_then(newest), healthy.and_then(newest));
             snapshot.target_groups.push(TargetGroup { name, p99, healthy_hosts });
         }
+        for (minute, healthy) in hosts.of_all(self.target_groups.len()) {
+            snapshot.record(Signal::HealthyHosts, minute, healthy);
+        }
         snapshot
+    }
+}
+
+/// Healthy targets by minute: of how many groups, and how many in all.
+#[derive(Default)]
+struct Hosts(BTreeMap<Minute, (usize, f64)>);
+
+impl Hosts {
+    fn add(&mut self, points: &[(i64, f64)]) {
+        for (at, value) in points {
+            let (groups, hosts) = self.0.entry(Minute::containing(*at)).or_default();
+            *groups += 1;
+            *hosts += value;
+        }
+    }
+
+    /// The minutes in which every group said how many it has.
+    fn of_all(self, groups: usize) -> impl Iterator<Item = (Minute, f64)> {
+        let whole = self.0.into_iter().filter(move |(_, (known, _))| *known == groups);
+        whole.map(|(minute, (_, hosts))| (minute, hosts))
     }
 }
 

@@ -13,7 +13,7 @@
 mod minutes;
 mod pace;
 mod proof;
-
+mod quarters;
 mod request;
 mod results;
 
@@ -31,7 +31,7 @@ use tracing::warn;
 pub use minutes::Ask;
 pub use pace::Pace;
 pub use proof::Proof;
-
+pub use quarters::{Quarters, Stretch};
 use request::{Query, Wanted, batches, billed_metrics};
 use results::{Points, Results};
 

@@ -1,0 +1,250 @@
+//! What is usual at a time of day, from the same time on the days before.
+//!
+//! "The same time" is an hour to either side, so that a change of the clocks
+//! shifts a nightly job within it. Quarters inside an incident are no example of
+//! what is usual. Of many days the second highest is what is usual at the most,
+//! so that one bad day teaches nothing - but what the same weekday had is taken
+//! in full, once there are two weeks: Sunday's job is usual on Sundays.
+
+use super::history::{DAY, History, Known, Quarter, Summary};
+use super::statistics::median;
+
+/// Days from which on a usual value is trusted.
+pub const KNOWN_DAYS: i64 = 3;
+/// The days that are looked at.
+const DAYS: i64 = 14;
+/// The same time of day, quarters to either side, for what is usual at the most.
+const AROUND: i64 = 4;
+/// The same, for means and medians.
+const NEAR: i64 = 1;
+/// From so many days on one of them is left out as an exception.
+const ROBUST_DAYS: usize = 5;
+
+/// What a gateway is like at one time of day. Of counts the most per time is
+/// over every day; `None` means that no day is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Baseline {
+    /// Days that are known at this time.
+    pub days: u32,
+    /// Near misses and slow 504s in a quarter: the mean.
+    pub mean_at_risk: f64,
+    /// The most near misses and slow 504s in a quarter; `None` where no day is known.
+    pub most_at_risk: Option<f64>,
+    /// The most near misses and slow 504s in two quarters in a row.
+    pub most_at_risk_in_two: f64,
+    /// The most near misses and slow 504s in five quarters in a row.
+    pub most_at_risk_in_five: f64,
+    /// Slow 504s in a quarter: the mean.
+    pub mean_timeouts: f64,
+    /// The most slow 504s in a quarter.
+    pub most_timeouts: f64,
+    /// The most slow 504s in three quarters in a row, which hold any half hour.
+    pub most_timeouts_in_three: f64,
+    /// The highest p99 of a quarter, seconds.
+    pub p99: Option<f64>,
+    /// The median of the medians, seconds.
+    pub p50: Option<f64>,
+    /// The highest median of a quarter, seconds.
+    pub most_p50: Option<f64>,
+    /// The most requests in flight.
+    pub in_flight: Option<f64>,
+    /// Requests in a quarter: the median.
+    pub requests: Option<f64>,
+}
+
+impl Baseline {
+    /// What is usual in this quarter, from the days before it, but not before
+    /// `first`, when the gateway first had a request: the quiet before is no
+    /// example. Near misses count only where they were counted for the same timeout.
+    #[must_use]
+    pub fn of(history: &History, timeout: f64, first: Quarter, quarter: Quarter) -> Self {
+        let among = |exclude| Self::from_days(history, timeout, first, quarter, exclude);
+        let usual = among(Exclude::Incidents);
+        if usual.days == 0 { among(Exclude::Nothing) } else { usual }
+    }
+
+    fn from_days(
+        history: &History,
+        timeout: f64,
+        first: Quarter,
+        quarter: Quarter,
+        exclude: Exclude,
+    ) -> Self {
+        let mut gathered = Gathered::default();
+        for day in 1..=DAYS {
+            let same_time = quarter.plus(-day * DAY);
+            let at = |offset: i64| {
+                let quarter = same_time.plus(offset);
+                let excluded = exclude == Exclude::Incidents && history.is_incident(quarter);
+                if excluded || quarter < first { Known::Unknown } else { history.quarter(quarter) }
+            };
+            gathered.add(day, timeout, at);
+        }
+        gathered.baseline()
+    }
+
+    /// Whether enough days are known to compare with.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        i64::from(self.days) >= KNOWN_DAYS
+    }
+
+    /// Whether a quarter of an hour (`minutes` up to 15) with so many requests
+    /// at risk is more than is usual.
+    #[must_use]
+    pub fn usual_at_risk(&self) -> f64 {
+        self.most_at_risk.unwrap_or(0.0)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Exclude {
+    Incidents,
+    Nothing,
+}
+
+/// The figures of the days, as they are collected.
+#[derive(Default)]
+struct Gathered {
+    days: u32,
+    at_risk: Sum,
+    timeouts: Sum,
+    most: [f64; 5],
+    counts_known: bool,
+    p99: Highest,
+    in_flight: Highest,
+    most_p50: Highest,
+    medians: Vec<f64>,
+    requests: Vec<f64>,
+    same_weekday: Vec<f64>,
+}
+
+impl Gathered {
+    fn add(&mut self, day: i64, timeout: f64, at: impl Fn(i64) -> Known) {
+        let (mut risks, mut failures) = ([0.0; 9], [0.0; 9]);
+        let (mut p99, mut in_flight, mut p50) = (None, None, None);
+        let mut known = false;
+        for (index, offset) in (-AROUND..=AROUND).enumerate() {
+            let summary = match at(offset) {
+                Known::Unknown => continue,
+                Known::Idle => None,
+                Known::Measured(summary) => Some(summary),
+            };
+            known = known || offset.abs() <= NEAR;
+            let (risk, failed) = summary.map_or((Some(0.0), 0.0), |s| counts(&s, timeout));
+            (risks[index], failures[index]) = (risk.unwrap_or(0.0), failed);
+            self.counts_known |= risk.is_some();
+            if offset.abs() <= NEAR + 1 {
+                self.at_risk.add(risk);
+                self.timeouts.add(Some(failed));
+            }
+            if offset.abs() <= NEAR {
+                self.same_time(day, summary.as_ref());
+            }
+            let Some(summary) = summary else { continue };
+            p99 = higher(p99, summary.effective_p99(timeout));
+            in_flight = higher(in_flight, summary.in_flight(timeout));
+            p50 = higher(p50, summary.p50);
+        }
+        self.days += u32::from(known);
+        self.p99.add(day, p99);
+        self.in_flight.add(day, in_flight);
+        self.most_p50.add(day, p50);
+        let most = [
+            most(&risks, 1),
+            most(&risks, 2),
+            most(&risks, 5),
+            most(&failures, 1),
+            most(&failures, 3),
+        ];
+        self.most.iter_mut().zip(most).for_each(|(kept, new)| *kept = kept.max(new));
+    }
+
+    fn same_time(&mut self, day: i64, summary: Option<&Summary>) {
+        let requests = summary.map_or(0.0, Summary::requests);
+        self.medians.extend(summary.and_then(|s| s.p50));
+        self.requests.push(requests);
+        if day % 7 == 0 {
+            self.same_weekday.push(requests);
+        }
+    }
+
+    fn baseline(mut self) -> Baseline {
+        // Two weeks have two of each weekday, three quarters each.
+        let two_weeks = self.same_weekday.len() >= 4;
+        let requests = if two_weeks { &mut self.same_weekday } else { &mut self.requests };
+        let [at_risk, at_risk_in_two, at_risk_in_five, timeouts, timeouts_in_three] = self.most;
+        Baseline {
+            days: self.days,
+            mean_at_risk: self.at_risk.mean(),
+            most_at_risk: self.counts_known.then_some(at_risk),
+            most_at_risk_in_two: at_risk_in_two,
+            most_at_risk_in_five: at_risk_in_five,
+            mean_timeouts: self.timeouts.mean(),
+            most_timeouts: timeouts,
+            most_timeouts_in_three: timeouts_in_three,
+            p99: self.p99.usual(),
+            p50: median(&mut self.medians),
+            most_p50: self.most_p50.usual(),
+            in_flight: self.in_flight.usual(),
+            requests: median(requests),
+        }
+    }
+}
+
+fn counts(summary: &Summary, timeout: f64) -> (Option<f64>, f64) {
+    let comparable = (summary.timeout - timeout).abs() < 0.001 * timeout;
+    (summary.at_risk().filter(|_| comparable), summary.slow_timeouts())
+}
+
+/// The largest sum of `length` neighbours.
+fn most(values: &[f64], length: usize) -> f64 {
+    values.windows(length).map(|run| run.iter().sum()).fold(0.0, f64::max)
+}
+
+fn higher(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.into_iter().chain(b).reduce(f64::max)
+}
+
+#[derive(Default)]
+struct Sum {
+    sum: f64,
+    number: f64,
+}
+
+impl Sum {
+    fn add(&mut self, value: Option<f64>) {
+        if let Some(value) = value {
+            self.sum += value;
+            self.number += 1.0;
+        }
+    }
+
+    fn mean(&self) -> f64 {
+        if self.number > 0.0 { self.sum / self.number } else { 0.0 }
+    }
+}
+
+/// The highest value of each day.
+#[derive(Default)]
+struct Highest {
+    days: Vec<f64>,
+    same_weekday: Option<f64>,
+}
+
+impl Highest {
+    fn add(&mut self, day: i64, value: Option<f64>) {
+        self.days.extend(value);
+        if day % 7 == 0 {
+            self.same_weekday = higher(self.same_weekday, value);
+        }
+    }
+
+    /// The highest; of more than five days the second highest, or what the same
+    /// weekday had.
+    fn usual(mut self) -> Option<f64> {
+        self.days.sort_unstable_by(|a, b| b.total_cmp(a));
+        let rank = usize::from(self.days.len() > ROBUST_DAYS);
+        higher(self.days.get(rank).copied(), self.same_weekday)
+    }
+}

@@ -1,0 +1,132 @@
+//! The slowest answers become slower, and will reach the timeout.
+//!
+//! A p99 that rises because the work grows (data, a slow endpoint, a leak) can be
+//! extrapolated; one that rises because requests queue cannot, and is the
+//! business of `saturation`. A rise must be significant (Mann 1945, Kendall
+//! 1975, Hamed and Rao 1998), above what is usual at this time of day, and seen in
+//! two quarters in a row. The p99 counts 504s as beyond the timeout.
+
+use serde::{Deserialize, Serialize};
+
+use super::words::{in_about, traffic_words};
+use super::{Case, Rule, Severity, Verdict};
+use crate::analysis::baseline::Baseline;
+use crate::analysis::forecast::{Trend, trend};
+use crate::analysis::history::{Known, Summary};
+use crate::analysis::outlook::LOOKBACK;
+use crate::analysis::quantity::{Span, count, rough_time, seconds};
+
+/// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Drift {
+    /// Whether it is used.
+    pub enabled: bool,
+    /// How far ahead it warns.
+    pub horizon: Span,
+    /// The requests that a quarter of an hour must have for its p99 to count.
+    pub min_requests: u32,
+}
+
+impl Default for Drift {
+    fn default() -> Self {
+        Self { enabled: true, horizon: Span::seconds(4 * 3600), min_requests: 100 }
+    }
+}
+
+/// The share of the timeout from which on a p99 is looked at, when what is usual is known.
+const LOOKED_AT: f64 = 0.2;
+/// The same while it is not.
+const LOOKED_AT_LEARNING: f64 = 0.5;
+/// The factor by which it must pass the highest that is usual.
+const ABOVE_USUAL: f64 = 1.25;
+/// The factor by which it must have risen.
+const RISE: f64 = 1.3;
+/// The shorter of the two stretches that are looked at, quarters: two hours.
+const SHORT: usize = 8;
+/// A timeout this close is critical, seconds.
+const CLOSE: f64 = 3600.0;
+
+impl Drift {
+    /// The verdict on the newest two quarters.
+    #[must_use]
+    pub fn judge(&self, case: Case<'_>) -> Verdict {
+        let timeout = case.gateway.timeout.seconds;
+        let outlook = case.outlook;
+        let Some(now) = outlook.newest.first() else {
+            return Verdict::quiet(Rule::Drift, None, timeout);
+        };
+        let p99 = self.p99(&now.summary, timeout);
+        let quiet = Verdict::quiet(Rule::Drift, p99, timeout);
+        let high = outlook.newest.iter().filter(|c| self.is_high(&c.summary, &c.usual, timeout));
+        let figures: Vec<Option<f64>> = match p99 {
+            Some(p99) if p99 < timeout && high.count() == 2 => {
+                outlook.recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect()
+            }
+            _ => return quiet,
+        };
+        let Some((last, before)) = figures.split_last() else { return quiet };
+        let horizon = self.horizon.get().as_secs_f64();
+        let (Some(found), Some(_)) = (
+            rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], timeout, horizon),
+            rise(before, timeout, horizon),
+        ) else {
+            return quiet;
+        };
+        let age =
+            case.window.readings().last().map_or(0, |r| r.minute.plus(1).since(now.quarter.end()));
+        #[allow(clippy::cast_precision_loss)] // an hour at most
+        let forecast = found.forecast.after(age as f64 * 60.0);
+        let severity = if forecast.mid < CLOSE { Severity::Critical } else { Severity::Warning };
+        let why =
+            why(case, &found, last.unwrap_or_default(), now.summary.requests(), in_about(forecast));
+        quiet.breaching(severity, why).expecting(forecast)
+    }
+
+    /// The p99 of a quarter, where it has requests enough for one.
+    fn p99(&self, summary: &Summary, timeout: f64) -> Option<f64> {
+        let enough = summary.requests() >= f64::from(self.min_requests);
+        summary.effective_p99(timeout).filter(|_| enough)
+    }
+
+    fn known_p99(&self, known: &Known, timeout: f64) -> Option<f64> {
+        match known {
+            Known::Measured(summary) => self.p99(summary, timeout),
+            Known::Unknown | Known::Idle => None,
+        }
+    }
+
+    /// Whether a quarter is worth a look: high, and higher than usual.
+    fn is_high(&self, summary: &Summary, usual: &Baseline, timeout: f64) -> bool {
+        let Some(p99) = self.p99(summary, timeout) else { return false };
+        match usual.p99.filter(|_| usual.is_known()) {
+            Some(most) => p99 >= LOOKED_AT * timeout && p99 > ABOVE_USUAL * most,
+            None => p99 >= LOOKED_AT_LEARNING * timeout,
+        }
+    }
+}
+
+/// The rise over two hours, or else over six, that ends within the horizon.
+fn rise(figures: &[Option<f64>], timeout: f64, horizon: f64) -> Option<Trend> {
+    let near = |trend: &Trend| trend.forecast.low <= horizon;
+    let short = &figures[figures.len() - SHORT.min(figures.len())..];
+    trend(short, timeout, RISE).filter(near).or_else(|| trend(figures, timeout, RISE).filter(near))
+}
+
+fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: String) -> String {
+    let usual = match case.outlook.newest.first().and_then(|c| c.usual.p99) {
+        Some(p99) => format!("usual at this time: up to {}", seconds(p99)),
+        None => "what is usual is not known yet".to_owned(),
+    };
+    #[allow(clippy::cast_precision_loss)] // dozens
+    let over = rough_time(trend.quarters as f64 * 900.0);
+    format!(
+        "The p99 rose from {} to {} in {over} (now {} of {} requests in 15 min; {usual}). It reaches the {} timeout {when}. {}",
+        seconds(trend.from),
+        seconds(trend.to),
+        seconds(p99),
+        count(requests),
+        seconds(case.gateway.timeout.seconds),
+        traffic_words(case, 15),
+    )
+}

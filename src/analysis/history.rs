@@ -1,0 +1,326 @@
+//! What a gateway was like, quarter of an hour by quarter of an hour, for the
+//! last fourteen days.
+//!
+//! CloudWatch computes a percentile of a quarter exactly when it is asked for
+//! `Period=900`, which no sum of minutes can do; and fourteen days of quarters
+//! fit in memory where minutes would not. A quarter is unknown (never read),
+//! idle (CloudWatch said that there was no request) or measured: the three are
+//! never mixed. Entering a quarter again replaces it, so that late data and a
+//! backfill need no care.
+
+use super::gateway::Gateway;
+use super::outlook::Outlook;
+use super::signal::Minute;
+use super::window::{ratio, whole_p99};
+
+/// How many quarters are kept: fourteen days.
+pub const QUARTERS: usize = 1344;
+/// Quarters in a day.
+pub const DAY: i64 = 96;
+/// Seconds in a quarter: CloudWatch's `Period`.
+pub const PERIOD: f64 = 900.0;
+/// Seconds after which the load balancer gives up connecting to a target; fixed by AWS.
+pub const CONNECT_TIMEOUT: f64 = 10.0;
+
+/// Fifteen minutes of UTC, counted from the Unix epoch, aligned as
+/// CloudWatch aligns datapoints of `Period=900`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Quarter(pub i64);
+
+impl Quarter {
+    /// The quarter that contains this minute.
+    #[must_use]
+    pub fn containing(minute: Minute) -> Self {
+        Self(minute.0.div_euclid(15))
+    }
+
+    /// Its first minute.
+    #[must_use]
+    pub fn start(self) -> Minute {
+        Minute(self.0.saturating_mul(15))
+    }
+
+    /// The first minute after it.
+    #[must_use]
+    pub fn end(self) -> Minute {
+        self.start().plus(15)
+    }
+
+    /// This quarter plus `quarters`, which may be negative.
+    #[must_use]
+    pub fn plus(self, quarters: i64) -> Self {
+        Self(self.0.saturating_add(quarters))
+    }
+}
+
+/// What CloudWatch said of one quarter: statistics of `Period=900`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Summary {
+    /// Answered requests (`SampleCount` of the latency).
+    pub samples: f64,
+    /// The sum of their latencies, seconds.
+    pub sum: Option<f64>,
+    /// Their median, seconds.
+    pub p50: Option<f64>,
+    /// Their 99th percentile, seconds.
+    pub p99: Option<f64>,
+    /// Their maximum, seconds.
+    pub maximum: Option<f64>,
+    /// Answered later than `near * timeout`; `None` where it was not asked, or
+    /// asked for another timeout.
+    pub near_misses: Option<f64>,
+    /// 504s.
+    pub timeouts: f64,
+    /// Connections to targets that failed; `None` where it was not asked.
+    pub connection_errors: Option<f64>,
+    /// The timeout for which near misses were counted, seconds.
+    pub timeout: f64,
+}
+
+impl Summary {
+    /// Answered requests plus 504s.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.samples + self.timeouts
+    }
+
+    /// 504s of requests that reached a target and got no answer in time; a
+    /// failed connection ends in 504 too, but says nothing of slowness.
+    #[must_use]
+    pub fn slow_timeouts(&self) -> f64 {
+        (self.timeouts - self.connection_errors.unwrap_or(0.0)).max(0.0)
+    }
+
+    /// Near misses and 504s of slow answers; `None` where near misses are unknown.
+    #[must_use]
+    pub fn at_risk(&self) -> Option<f64> {
+        Some(self.near_misses? + self.slow_timeouts())
+    }
+
+    /// The 99th percentile over all requests, 504s included, seconds: see
+    /// [`Reading::effective_p99`](super::window::Reading::effective_p99).
+    #[must_use]
+    pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
+        whole_p99(self.samples, self.slow_timeouts(), self.p99, self.maximum, timeout)
+    }
+
+    /// The mean number of requests that were being worked on (Little 1961):
+    /// the time spent in the targets per second. A 504 spent the whole timeout
+    /// there, a failed connection ten seconds.
+    #[must_use]
+    pub fn in_flight(&self, timeout: f64) -> Option<f64> {
+        let failed = self.connection_errors.unwrap_or(0.0).min(self.timeouts);
+        let busy = self.sum? + timeout * self.slow_timeouts() + CONNECT_TIMEOUT * failed;
+        ratio(busy, PERIOD)
+    }
+
+    /// Whether enough requests of it ended in 504 to be a burst rather than
+    /// the lone 504s of every large service: at least three, and over 0.1 %.
+    #[must_use]
+    pub fn is_burst(&self) -> bool {
+        self.slow_timeouts() >= 3.0 && self.slow_timeouts() > 0.001 * self.requests()
+    }
+}
+
+/// What is known of one quarter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Known {
+    /// It was never read.
+    Unknown,
+    /// CloudWatch said that there was no request.
+    Idle,
+    /// There were requests.
+    Measured(Summary),
+}
+
+/// Whether a stretch of time may serve as an example of what is usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It may.
+    Usual,
+    /// Trouble: last week's outage must not hide this week's.
+    Incident,
+    /// Trouble that somebody said is meant to be so; no later [`Mark::Incident`] changes that.
+    Benign,
+}
+
+/// A quarter in 40 bytes: absent figures are NaN, which no figure is.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    figures: [f32; 9],
+    known: bool,
+    mark: Mark,
+}
+
+const UNKNOWN: Cell = Cell { figures: [f32::NAN; 9], known: false, mark: Mark::Usual };
+
+impl Cell {
+    fn of(summary: &Summary, mark: Mark) -> Self {
+        #[allow(clippy::cast_possible_truncation)] // 7 digits are plenty; infinity is dropped
+        let figure = |value: f64| match value as f32 {
+            figure if figure.is_finite() && figure >= 0.0 => figure,
+            _ => f32::NAN,
+        };
+        let some = |value: Option<f64>| value.map_or(f32::NAN, figure);
+        let figures = [
+            figure(summary.samples),
+            some(summary.sum),
+            some(summary.p50),
+            some(summary.p99),
+            some(summary.maximum),
+            some(summary.near_misses),
+            figure(summary.timeouts),
+            some(summary.connection_errors),
+            figure(summary.timeout),
+        ];
+        Self { figures, known: true, mark }
+    }
+
+    fn read(&self) -> Known {
+        let [samples, sum, p50, p99, maximum, near, timeouts, connections, timeout] =
+            self.figures.map(|figure| (!figure.is_nan()).then_some(f64::from(figure)));
+        let summary = Summary {
+            samples: samples.unwrap_or(0.0),
+            sum,
+            p50,
+            p99,
+            maximum,
+            near_misses: near,
+            timeouts: timeouts.unwrap_or(0.0),
+            connection_errors: connections,
+            timeout: timeout.unwrap_or(0.0),
+        };
+        match self.known {
+            false => Known::Unknown,
+            true if summary.requests() <= 0.0 => Known::Idle,
+            true => Known::Measured(summary),
+        }
+    }
+}
+
+/// The last fourteen days of one gateway.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// By quarter modulo its length; empty until something is entered.
+    ring: Vec<Cell>,
+    /// The newest quarter that was entered.
+    newest: Option<Quarter>,
+    /// What follows from it, kept until something changes. A pure cache: it is
+    /// computed from the ring alone.
+    outlook: Option<Box<Outlook>>,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl History {
+    /// A gateway of which nothing is known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { ring: Vec::new(), newest: None, outlook: None }
+    }
+
+    /// Enters what CloudWatch said of a quarter that is over, or says of it
+    /// now; without requests it is idle. What is older than fourteen days before
+    /// the newest quarter is left out.
+    pub fn enter(&mut self, quarter: Quarter, summary: &Summary) {
+        self.reach(quarter);
+        let Some(index) = self.index(quarter) else { return };
+        self.outlook = None;
+        let cell = &mut self.ring[index];
+        *cell = Cell::of(summary, cell.mark);
+    }
+
+    /// Says of the quarters that share a minute with `from` to `to` (both
+    /// included) whether they are examples of what is usual.
+    pub fn mark(&mut self, from: Minute, to: Minute, mark: Mark) {
+        self.reach(Quarter::containing(to));
+        let oldest = self.newest.map_or(i64::MAX, |q| q.plus(1 - DAY * 14).0);
+        for quarter in Quarter::containing(from).0.max(oldest)..=Quarter::containing(to).0 {
+            let Some(index) = self.index(Quarter(quarter)) else { continue };
+            let now = &mut self.ring[index].mark;
+            if *now != mark && (*now, mark) != (Mark::Benign, Mark::Incident) {
+                *now = mark;
+                self.outlook = None;
+            }
+        }
+    }
+
+    /// What is known of a quarter.
+    #[must_use]
+    pub fn quarter(&self, quarter: Quarter) -> Known {
+        self.index(quarter).map_or(Known::Unknown, |index| self.ring[index].read())
+    }
+
+    /// Whether a quarter is marked as an incident.
+    #[must_use]
+    pub fn is_incident(&self, quarter: Quarter) -> bool {
+        self.index(quarter).is_some_and(|index| self.ring[index].mark == Mark::Incident)
+    }
+
+    /// The quarters that are kept, oldest first; none when nothing was entered.
+    pub fn quarters(&self) -> impl Iterator<Item = Quarter> + use<> {
+        let end = self.newest.map_or(0, |q| q.0.saturating_add(1));
+        let length = if self.newest.is_some() { DAY * 14 } else { 0 };
+        (end.saturating_sub(length)..end).map(Quarter)
+    }
+
+    /// The oldest quarter that is kept in which there were requests.
+    #[must_use]
+    pub fn first_measured(&self) -> Option<Quarter> {
+        self.quarters().find(|q| matches!(self.quarter(*q), Known::Measured(_)))
+    }
+
+    /// The first quarter that is not known, of those from `from` to before
+    /// `end`: where to read on.
+    #[must_use]
+    pub fn first_unknown(&self, from: Quarter, end: Quarter) -> Option<Quarter> {
+        let quarters = (from.0..end.0).map(Quarter);
+        quarters.into_iter().find(|q| self.quarter(*q) == Known::Unknown)
+    }
+
+    /// What follows from the history for this gateway at the end of `minute`,
+    /// from the quarters that were over by then. Computed when one of them, or
+    /// what is asked, has changed.
+    #[must_use]
+    pub fn outlook(&mut self, gateway: &Gateway, minute: Minute) -> &Outlook {
+        let running = Quarter::containing(minute.plus(1));
+        let kept = self.outlook.take().filter(|outlook| outlook.is_for(gateway, running));
+        let outlook = kept.unwrap_or_else(|| Box::new(Outlook::of(self, gateway, running)));
+        self.outlook.insert(outlook)
+    }
+
+    /// Bytes that it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let outlook = self.outlook.as_ref().map_or(0, |outlook| outlook.bytes());
+        size_of::<Self>() + self.ring.capacity() * size_of::<Cell>() + outlook
+    }
+
+    /// Makes room for a quarter newer than all.
+    fn reach(&mut self, quarter: Quarter) {
+        if self.ring.is_empty() {
+            self.ring = vec![UNKNOWN; QUARTERS];
+        }
+        let newest = self.newest.unwrap_or(quarter.plus(-1));
+        let steps = quarter.0.saturating_sub(newest.0).min(DAY * 14);
+        for step in 0..steps {
+            let index = slot(quarter.plus(-step));
+            self.ring[index] = UNKNOWN;
+        }
+        self.newest = Some(newest.max(quarter));
+    }
+
+    fn index(&self, quarter: Quarter) -> Option<usize> {
+        let age = self.newest?.0.saturating_sub(quarter.0);
+        (0..DAY * 14).contains(&age).then(|| slot(quarter))
+    }
+}
+
+/// Where in the ring a quarter has its place.
+fn slot(quarter: Quarter) -> usize {
+    usize::try_from(quarter.0.rem_euclid(DAY * 14)).unwrap_or(0)
+}

@@ -1,0 +1,259 @@
+//! Minutes as they are judged: one reading, and some in a row.
+//!
+//! Here is the arithmetic of censored latencies: a 504 leaves no sample, so
+//! that every share and quantile adds it as "beyond the timeout".
+
+use super::signal::Minute;
+
+/// One minute of one gateway.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Reading {
+    /// Which minute.
+    pub minute: Minute,
+    /// Median latency of the answered requests, seconds.
+    pub p50: Option<f64>,
+    /// 99th percentile of the latency of the answered requests, seconds.
+    pub p99: Option<f64>,
+    /// Largest latency of the answered requests, seconds.
+    pub maximum: Option<f64>,
+    /// Answered requests.
+    pub samples: f64,
+    /// Requests answered close to the timeout.
+    pub near_misses: f64,
+    /// 504s.
+    pub timeouts: f64,
+    /// Connections to targets that failed; `None` where it was not asked.
+    pub connection_errors: Option<f64>,
+    /// TLS handshakes with targets that failed; `None` where it was not asked.
+    pub tls_errors: Option<f64>,
+    /// Requests for which a target was chosen, answered or not; `None` where it
+    /// was not asked.
+    pub request_count: Option<f64>,
+    /// Targets that pass their health checks; `None` where it was not asked.
+    pub healthy_hosts: Option<f64>,
+}
+
+impl Reading {
+    /// Answered requests plus 504s. A 504 very probably leaves no latency
+    /// sample (AWS equates the metric with a log field that is -1 then), so
+    /// that the two add up to the requests that reached a target.
+    #[must_use]
+    pub fn requests(&self) -> f64 {
+        self.samples + self.timeouts
+    }
+
+    /// The share of the requests that ended in 504; `None` without a request.
+    #[must_use]
+    pub fn timeout_share(&self) -> Option<f64> {
+        ratio(self.timeouts, self.requests())
+    }
+
+    /// Whether targets had anything to do, answered or not.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.requests() > 0.0 || self.request_count.is_some_and(|count| count > 0.0)
+    }
+
+    /// Connections and TLS handshakes with targets that failed: each ends in a
+    /// 504 after ten seconds. `None` where neither was asked.
+    #[must_use]
+    pub fn unreachable(&self) -> Option<f64> {
+        match (self.connection_errors, self.tls_errors) {
+            (None, None) => None,
+            (connections, tls) => Some(connections.unwrap_or(0.0) + tls.unwrap_or(0.0)),
+        }
+    }
+
+    /// 504s of requests that reached a target and got no answer in time; a
+    /// failed connection ends in 504 too, but says nothing of slowness.
+    #[must_use]
+    pub fn slow_timeouts(&self) -> f64 {
+        (self.timeouts - self.unreachable().unwrap_or(0.0)).max(0.0)
+    }
+
+    /// The 99th percentile over *all* requests, seconds: see [`whole_p99`]. Failed
+    /// connections are no slow answers and are left out.
+    #[must_use]
+    pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
+        whole_p99(self.samples, self.slow_timeouts(), self.p99, self.maximum, timeout)
+    }
+}
+
+/// The 99th percentile over all requests, seconds, where a 504 counts as "at
+/// least `timeout`". When 1 % or more of the requests are 504s it is the
+/// timeout itself (a lower bound). Below that the wanted rank among the
+/// answered requests is `0.99 / (1 - share)` (the censored-sample rank of
+/// Kaplan and Meier, 1958), read off the line from the observed p99 to the
+/// maximum. `None` when nothing was measured.
+#[must_use]
+pub fn whole_p99(
+    samples: f64,
+    timeouts: f64,
+    p99: Option<f64>,
+    maximum: Option<f64>,
+    timeout: f64,
+) -> Option<f64> {
+    let share = ratio(timeouts, samples + timeouts)?;
+    if share >= 0.01 {
+        return Some(timeout.max(p99.unwrap_or(timeout)));
+    }
+    let p99 = p99?;
+    let rank = 0.99 / (1.0 - share);
+    let maximum = maximum.unwrap_or(p99).max(p99);
+    Some(p99 + (maximum - p99) * ((rank - 0.99) / 0.01).clamp(0.0, 1.0))
+}
+
+/// `part / whole`, or `None` of nothing.
+#[must_use]
+pub fn ratio(part: f64, whole: f64) -> Option<f64> {
+    (whole > 0.0).then(|| part / whole)
+}
+
+/// Some consecutive minutes, oldest first, and their totals.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window<'a>(&'a [Reading]);
+
+impl<'a> Window<'a> {
+    /// These minutes.
+    #[must_use]
+    pub fn over(readings: &'a [Reading]) -> Self {
+        Self(readings)
+    }
+
+    /// The minutes.
+    #[must_use]
+    pub fn readings(self) -> &'a [Reading] {
+        self.0
+    }
+
+    /// The newest `length` minutes.
+    #[must_use]
+    pub fn newest(self, length: u32) -> Self {
+        Self(&self.0[self.0.len().saturating_sub(length as usize)..])
+    }
+
+    /// All but the newest `length` minutes.
+    #[must_use]
+    pub fn before(self, length: u32) -> Self {
+        Self(&self.0[..self.0.len().saturating_sub(length as usize)])
+    }
+
+    /// How many minutes it has.
+    #[must_use]
+    pub fn minutes(self) -> usize {
+        self.0.len()
+    }
+
+    /// All requests in it.
+    #[must_use]
+    pub fn requests(self) -> f64 {
+        self.0.iter().map(Reading::requests).sum()
+    }
+
+    /// All near misses in it.
+    #[must_use]
+    pub fn near_misses(self) -> f64 {
+        self.0.iter().map(|r| r.near_misses).sum()
+    }
+
+    /// All 504s in it.
+    #[must_use]
+    pub fn timeouts(self) -> f64 {
+        self.0.iter().map(|r| r.timeouts).sum()
+    }
+
+    /// All 504s of slow answers in it; see [`Reading::slow_timeouts`].
+    #[must_use]
+    pub fn slow_timeouts(self) -> f64 {
+        let (timeouts, unreachable) = self.0.iter().fold((0.0, 0.0), |(t, u), r| {
+            (t + r.timeouts, u + r.unreachable().unwrap_or(0.0).min(r.timeouts))
+        });
+        timeouts - unreachable
+    }
+
+    /// All failed connections to targets in it; `None` where a minute was not
+    /// asked for them.
+    #[must_use]
+    pub fn connection_errors(self) -> Option<f64> {
+        self.0.iter().map(|r| r.connection_errors).sum()
+    }
+
+    /// All failed TLS handshakes with targets in it; `None` where a minute was
+    /// not asked for them.
+    #[must_use]
+    pub fn tls_errors(self) -> Option<f64> {
+        self.0.iter().map(|r| r.tls_errors).sum()
+    }
+
+    /// Near misses and 504s of slow answers in it.
+    #[must_use]
+    pub fn at_risk(self) -> f64 {
+        self.near_misses() + self.slow_timeouts()
+    }
+
+    /// The share of its requests that were 504s.
+    #[must_use]
+    pub fn timeout_share(self) -> Option<f64> {
+        ratio(self.timeouts(), self.requests())
+    }
+
+    /// Requests per minute; `None` for a window without minutes.
+    #[must_use]
+    pub fn rate(self) -> Option<f64> {
+        #[allow(clippy::cast_precision_loss)] // a window has tens of minutes
+        let minutes = self.0.len() as f64;
+        ratio(self.requests(), minutes)
+    }
+
+    /// The largest effective p99 of its minutes, seconds. Percentiles of
+    /// minutes are compared here, never averaged.
+    #[must_use]
+    pub fn worst_effective_p99(self, timeout: f64) -> Option<f64> {
+        self.0.iter().filter_map(|r| r.effective_p99(timeout)).reduce(f64::max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
+        Reading {
+            minute: Minute(0),
+            p50: None,
+            p99,
+            maximum,
+            samples,
+            near_misses: 0.0,
+            timeouts,
+            connection_errors: None,
+            tls_errors: None,
+            request_count: None,
+            healthy_hosts: None,
+        }
+    }
+
+    #[test]
+    fn a_percent_of_504s_puts_the_p99_at_the_timeout_however_low_it_reads() {
+        let r = reading(990.0, 10.0, Some(3.4), Some(8.0));
+        assert_eq!(r.effective_p99(60.0), Some(60.0));
+    }
+
+    #[test]
+    fn fewer_504s_move_the_rank_towards_the_maximum() {
+        let r = reading(995.0, 5.0, Some(10.0), Some(20.0));
+        let p99 = r.effective_p99(60.0).unwrap();
+        assert!((p99 - 14.97).abs() < 0.01, "{p99}");
+    }
+
+    #[test]
+    fn without_504s_the_p99_is_the_observed_one() {
+        assert_eq!(reading(10.0, 0.0, Some(3.0), Some(9.0)).effective_p99(60.0), Some(3.0));
+    }
+
+    #[test]
+    fn only_504s_and_no_sample_is_a_p99_at_the_timeout() {
+        assert_eq!(reading(0.0, 7.0, None, None).effective_p99(60.0), Some(60.0));
+        assert_eq!(reading(0.0, 0.0, None, None).effective_p99(60.0), None);
+    }
+}

@@ -1,0 +1,335 @@
+//! The same analysis over history: what nearmiss would have said, and when.
+//!
+//! Minute by minute, as each would have been known then: the detectors see the
+//! minutes up to that one, and the quarters of an hour that were over and
+//! published. Nothing is different from the daemon but where the clock stands -
+//! the same reading, the same [`assess`], the same decision whether to speak.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::Serialize;
+
+use crate::analysis::alert::Reason;
+use crate::analysis::detector::{LONGEST_WINDOW, Rule, Severity};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
+use crate::analysis::ledger::Ledger;
+use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::tier::Tier;
+use crate::analysis::{Notice, assess};
+use crate::config::Config;
+use crate::discovery::{Account, Trouble};
+use crate::edge::aws::{Fault, Usage};
+use crate::edge::cloudwatch::{Ask, CloudWatch, Quarters, Stretch};
+use crate::edge::time::Clock;
+
+/// Minutes are read in stretches of so many: three days.
+const STRETCH_MINUTES: i64 = 3 * 24 * 60;
+/// A quarter is known so many minutes after its end.
+const PUBLISHED_AFTER: i64 = 3;
+/// One stretch of one gateway may take so long.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// CloudWatch keeps one-minute data for so long.
+const RETENTION_SECONDS: i64 = 15 * 24 * 3600;
+
+/// What to look at.
+#[derive(Debug, Clone, Copy)]
+pub struct Period {
+    from: Minute,
+    to: Minute,
+}
+
+/// Why a period cannot be looked at.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PeriodError {
+    /// It ends before it begins.
+    #[error("--to must be later than --from, but {to} is not later than {from}")]
+    Reversed {
+        /// The beginning.
+        from: String,
+        /// The end.
+        to: String,
+    },
+    /// It has not happened yet.
+    #[error("--to is {to}, which is in the future: now is {now}")]
+    Future {
+        /// The end.
+        to: String,
+        /// The present.
+        now: String,
+    },
+}
+
+impl Period {
+    /// From one time to another, Unix seconds, in whole minutes.
+    ///
+    /// # Errors
+    /// When it is reversed, or reaches into the future.
+    pub fn between(from: i64, to: i64, clock: Clock) -> Result<Self, PeriodError> {
+        let now = clock.now();
+        if to <= from {
+            return Err(PeriodError::Reversed { from: time(from), to: time(to) });
+        }
+        if to > now {
+            return Err(PeriodError::Future { to: time(to), now: time(now) });
+        }
+        Ok(Self { from: Minute::containing(from), to: Minute::containing(to) })
+    }
+
+    /// What should be known about it beforehand: where it is older than what
+    /// CloudWatch keeps.
+    #[must_use]
+    pub fn caution(&self, clock: Clock) -> Option<String> {
+        let kept = clock.now() - RETENTION_SECONDS;
+        (self.from.start() < kept).then(|| {
+            format!(
+                "{} is more than 15 days ago: CloudWatch keeps one-minute data no longer, and minutes without data say nothing",
+                time(self.from.start())
+            )
+        })
+    }
+
+    /// How many minutes it has.
+    #[must_use]
+    pub fn minutes(&self) -> u64 {
+        u64::try_from(self.to.since(self.from)).unwrap_or(0)
+    }
+}
+
+/// One thing that would have been said.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Said {
+    /// When: the end of the minute that gave rise to it, plus the time until
+    /// it is read (`[poll] delay`).
+    pub at: String,
+    /// Of which gateway.
+    pub gateway: String,
+    /// By which rule.
+    pub rule: Rule,
+    /// How bad.
+    pub severity: Severity,
+    /// Why then.
+    pub reason: Reason,
+    /// Of which episode.
+    pub episode: String,
+    /// When the timeout would be reached, seconds from `at`'s minute.
+    pub eta_seconds: Option<crate::analysis::forecast::Forecast>,
+    /// The figure that was compared.
+    pub value: Option<f64>,
+    /// With what.
+    pub threshold: f64,
+    /// In words.
+    pub text: String,
+}
+
+/// What it all came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Summary {
+    /// Gateways that were looked at.
+    pub gateways: u64,
+    /// Minutes that were assessed, of all of them.
+    pub minutes: u64,
+    /// Of these, minutes with requests.
+    pub minutes_with_requests: u64,
+    /// Episodes that began.
+    pub episodes: u64,
+    /// Metrics that CloudWatch bills for it.
+    pub billed_metrics: u64,
+    /// What they cost.
+    pub dollars: f64,
+}
+
+/// A backtest of everything that a config watches.
+#[derive(Debug)]
+pub struct Backtest<'a> {
+    /// What to watch, and how.
+    pub config: &'a Config,
+    /// Which minutes.
+    pub period: Period,
+    /// Dollars per 1,000 metrics requested.
+    pub price_per_1000: f64,
+}
+
+impl Backtest<'_> {
+    /// Runs it. `tell` hears what would have been said, gateway by gateway;
+    /// `progress` how many minutes are done, of how many.
+    ///
+    /// What could not be found out or read comes back beside the summary.
+    pub async fn run(
+        &self,
+        base: &SdkConfig,
+        clock: Clock,
+        mut tell: impl FnMut(&Said),
+        mut progress: impl FnMut(u64, u64),
+    ) -> (Summary, Vec<String>) {
+        let mut troubles = Vec::new();
+        let mut usage = Usage::default();
+        let mut accounts = Account::of_config(self.config, base).await;
+        let deadline = self.config.poll.deadline;
+        for account in &mut accounts {
+            usage.add(account.refresh(clock.now(), deadline, deadline).await);
+            troubles.extend(account.troubles.iter().map(Trouble::to_string));
+        }
+        let gateways = accounts.iter().map(|account| account.gateways.len() as u64).sum::<u64>();
+        let all = gateways * self.period.minutes();
+        let mut summary = Summary { gateways, ..Summary::default() };
+        for account in &accounts {
+            for gateway in &account.gateways {
+                let done = summary.minutes;
+                let mut replay = Replay::of(self, gateway, &account.cloudwatch);
+                let mut step = |minutes: u64| progress(done + minutes, all);
+                if let Err(fault) = replay.run(&mut usage, &mut tell, &mut step).await {
+                    troubles.push(format!("{}: {fault}. {}", gateway.id.name, fault.advice()));
+                }
+                summary.minutes += replay.minutes;
+                summary.minutes_with_requests += replay.minutes_with_requests;
+                summary.episodes += replay.episodes;
+            }
+        }
+        summary.billed_metrics = usage.billed_metrics;
+        #[allow(clippy::cast_precision_loss)] // for people
+        let billed = usage.billed_metrics as f64;
+        summary.dollars = billed * self.price_per_1000 / 1000.0;
+        (summary, troubles)
+    }
+}
+
+/// The replay of one gateway.
+struct Replay<'a> {
+    backtest: &'a Backtest<'a>,
+    gateway: &'a Arc<Gateway>,
+    cloudwatch: &'a CloudWatch,
+    ledger: Ledger,
+    history: History,
+    /// Quarters that are not known yet at the minute where it stands.
+    to_come: VecDeque<(Quarter, crate::analysis::history::Summary)>,
+    minutes: u64,
+    minutes_with_requests: u64,
+    episodes: u64,
+}
+
+impl<'a> Replay<'a> {
+    fn of(
+        backtest: &'a Backtest<'a>,
+        gateway: &'a Arc<Gateway>,
+        cloudwatch: &'a CloudWatch,
+    ) -> Self {
+        Self {
+            backtest,
+            gateway,
+            cloudwatch,
+            ledger: Ledger::starting(backtest.period.from),
+            history: History::new(),
+            to_come: VecDeque::new(),
+            minutes: 0,
+            minutes_with_requests: 0,
+            episodes: 0,
+        }
+    }
+
+    async fn run(
+        &mut self,
+        usage: &mut Usage,
+        tell: &mut impl FnMut(&Said),
+        progress: &mut impl FnMut(u64),
+    ) -> Result<(), Arc<Fault>> {
+        let Period { from, to } = self.backtest.period;
+        self.to_come = self.quarters(usage).await?.into();
+        let mut next = from;
+        while next < to {
+            let end = to.min(next.plus(STRETCH_MINUTES));
+            let snapshot = self.snapshot(next, end, usage).await?;
+            for minute in (next.0..end.0).map(Minute) {
+                self.minute(&snapshot, minute, tell);
+            }
+            next = end;
+            progress(self.minutes);
+        }
+        Ok(())
+    }
+
+    /// Every quarter from fourteen days before the period to its end.
+    async fn quarters(&self, usage: &mut Usage) -> Result<Quarters, Arc<Fault>> {
+        let Period { from, to } = self.backtest.period;
+        let first = Quarter::containing(from).plus(-i64::try_from(QUARTERS).unwrap_or(0));
+        let gateway = Arc::clone(self.gateway);
+        let stretch = Stretch { gateway, from: first, tier: Tier::Stirring };
+        let end = Quarter::containing(to);
+        let (answers, used) = self.cloudwatch.quarters(&[stretch], end, PATIENCE).await;
+        usage.add(used);
+        answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    async fn snapshot(
+        &self,
+        next: Minute,
+        end: Minute,
+        usage: &mut Usage,
+    ) -> Result<Snapshot, Arc<Fault>> {
+        let ask = Ask {
+            gateway: Arc::clone(self.gateway),
+            from: next.plus(1 - i64::from(LONGEST_WINDOW)),
+            tier: Tier::Stirring,
+            target_groups: Vec::new(),
+        };
+        let (answers, used) = self.cloudwatch.minutes(&[ask], end, PATIENCE).await;
+        usage.add(used);
+        answers.into_iter().next().unwrap_or_else(|| Ok(Snapshot::quiet(next, end, &[])))
+    }
+
+    fn minute(&mut self, snapshot: &Snapshot, minute: Minute, tell: &mut impl FnMut(&Said)) {
+        let published = |quarter: &Quarter| quarter.end().plus(PUBLISHED_AFTER) <= minute.plus(1);
+        while let Some((quarter, summary)) = self.to_come.pop_front_if(|(q, _)| published(q)) {
+            self.history.enter(quarter, &summary);
+        }
+        let config = self.backtest.config;
+        let quiet = u32::try_from(config.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
+        let records = self.ledger.records.clone();
+        let history = &mut self.history;
+        self.minutes += 1;
+        let Some(report) =
+            assess(self.gateway, &config.detector, quiet, records, snapshot, history, minute)
+        else {
+            return;
+        };
+        self.minutes_with_requests += u64::from(report.reading.requests() > 0.0);
+        if let Some((from, to)) = report.incident() {
+            self.history.mark(from, to, Mark::Incident);
+        }
+        self.ledger.records.clone_from(&report.records);
+        for notice in report.notices() {
+            self.episodes += u64::from(notice.reason == Reason::Firing);
+            tell(&self.said(&notice));
+            self.ledger.told(&notice);
+        }
+    }
+
+    fn said(&self, notice: &Notice) -> Said {
+        let Notice { reason, episode, .. } = notice;
+        let evidence = &episode.evidence;
+        let delay = self.backtest.config.poll.delay.get().as_secs();
+        let at = notice.at.end() + i64::try_from(delay).unwrap_or(0);
+        Said {
+            at: time(at),
+            gateway: self.gateway.id.name.clone(),
+            rule: notice.rule(),
+            severity: episode.severity,
+            reason: *reason,
+            episode: episode.id.clone(),
+            eta_seconds: evidence.forecast.filter(|_| *reason != Reason::Resolved),
+            value: evidence.value,
+            threshold: evidence.threshold,
+            text: notice.why(),
+        }
+    }
+}
+
+/// ISO 8601 to the second.
+fn time(unix_seconds: i64) -> String {
+    let time = DateTime::<Utc>::from_timestamp(unix_seconds, 0).unwrap_or_default();
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}

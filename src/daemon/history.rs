@@ -1,0 +1,118 @@
+//! The daemon's reading of history: quarters of an hour, fourteen days back.
+//!
+//! The detectors compare with them. They are read after everything else in a
+//! poll, with what is left of its time, so that a daemon that starts warns of
+//! 504s and near misses long before it knows what is usual. Nothing is stored:
+//! CloudWatch keeps the history, and reading a fortnight of it again costs what
+//! two minutes of polls do.
+
+use std::time::Duration;
+
+use tracing::info;
+
+use super::Daemon;
+use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
+use crate::analysis::ledger::Ledger;
+use crate::analysis::signal::Minute;
+use crate::analysis::tier::Tier;
+use crate::discovery::Account;
+use crate::edge::aws::Usage;
+use crate::edge::cloudwatch::Stretch;
+
+/// Statistics that are read of a quarter.
+const STATISTICS: u64 = 8;
+
+impl Daemon {
+    /// Reads the quarters that are over before `settled` and not known yet, as
+    /// many as `left` and the quota allow.
+    pub(super) async fn read_history(
+        &mut self,
+        settled: Minute,
+        left: Duration,
+        usage: &mut Usage,
+    ) {
+        let end = Quarter::containing(settled);
+        let per_second = u64::from(self.config.quota.datapoints_per_second.get());
+        let room = per_second.saturating_mul(left.as_secs());
+        let mut plans = Vec::new();
+        for account in &self.accounts {
+            plans.push((account, self.stretches(account, end, room)));
+        }
+        let reads = plans
+            .iter()
+            .map(|(account, stretches)| account.cloudwatch.quarters(stretches, end, left));
+        let answers = futures::future::join_all(reads).await;
+        let mut read = 0;
+        for ((_, stretches), (answers, used)) in plans.iter().zip(answers) {
+            usage.add(used);
+            for (stretch, answer) in stretches.iter().zip(answers) {
+                // What failed is unknown still, and read by the next poll.
+                let Ok(quarters) = answer else { continue };
+                let Some(history) = self.histories.get_mut(&stretch.gateway.id.key()) else {
+                    continue;
+                };
+                read += u64::from(quarters.len() >= QUARTERS);
+                for (quarter, summary) in &quarters {
+                    history.enter(*quarter, summary);
+                }
+            }
+        }
+        if read > 0 {
+            self.tell_progress(end);
+        }
+    }
+
+    /// What is unknown of the gateways of an account and is due, up to so many
+    /// datapoints.
+    fn stretches(&self, account: &Account, end: Quarter, room: u64) -> Vec<Stretch> {
+        let mut stretches = Vec::new();
+        let mut datapoints = 0;
+        for gateway in &account.gateways {
+            let key = gateway.id.key();
+            let (Some(history), Some(report)) = (self.histories.get(&key), self.reports.get(&key))
+            else {
+                continue;
+            };
+            let Some(from) = first_unknown(history, end) else { continue };
+            let waiting = end.0 - from.0;
+            if !report.tier.wants_quarters(waiting) {
+                continue;
+            }
+            datapoints += u64::try_from(waiting).unwrap_or(0) * STATISTICS;
+            if datapoints > room && !stretches.is_empty() {
+                break;
+            }
+            let is_backfill = waiting > Tier::CALM_QUARTERS;
+            let tier = if is_backfill { Tier::Stirring } else { report.tier };
+            stretches.push(Stretch { gateway: gateway.clone(), from, tier });
+        }
+        stretches
+    }
+
+    fn tell_progress(&self, end: Quarter) {
+        let of = self.histories.len();
+        let known = |history: &&History| first_unknown(history, end).is_none();
+        let read = self.histories.values().filter(known).count();
+        let days = 14;
+        info!(read, of, days, "history is being read; what is usual is known for these gateways");
+    }
+
+    /// The history of a gateway, with the incidents that its ledger remembers.
+    pub(super) fn history_of(&mut self, key: &str) {
+        if self.histories.contains_key(key) {
+            return;
+        }
+        let mut history = History::new();
+        for (from, to) in self.ledgers.get(key).into_iter().flat_map(Ledger::incidents) {
+            history.mark(from, to, Mark::Incident);
+        }
+        self.histories.insert(key.to_owned(), history);
+    }
+}
+
+/// The first of the quarters before `end` that is not known; the one before it is
+/// read again, because CloudWatch may have added to it.
+fn first_unknown(history: &History, end: Quarter) -> Option<Quarter> {
+    let first = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
+    history.first_unknown(first, end)
+}
