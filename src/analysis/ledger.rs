@@ -134,9 +134,10 @@ impl Ledger {
         let idle = reading.requests() <= 0.0;
         *(if idle { &mut self.minutes.idle } else { &mut self.minutes.settled }) += 1;
         let (requests, timeouts) = (whole(reading.requests()), whole(reading.timeouts));
-        self.totals.requests += requests;
-        self.totals.near_misses += whole(reading.near_misses);
-        self.totals.timeouts += timeouts;
+        self.totals.requests = self.totals.requests.saturating_add(requests);
+        self.totals.near_misses =
+            self.totals.near_misses.saturating_add(whole(reading.near_misses));
+        self.totals.timeouts = self.totals.timeouts.saturating_add(timeouts);
         self.uncounted = reading.minute.plus(1);
         self.remembered.push_back((reading.minute, requests, timeouts));
         if self.remembered.len() > REMEMBERED_MINUTES {

@@ -208,28 +208,36 @@ impl Snapshot {
     #[must_use]
     pub fn reading(&self, minute: Minute) -> Option<Reading> {
         let row = self.rows.get(usize::try_from(minute.since(self.first)).ok()?)?;
-        let count = |signal: Signal| row[signal.column()].unwrap_or(0.0);
-        Some(Reading {
-            minute,
-            p50: row[Signal::P50.column()],
-            p99: row[Signal::P99.column()],
-            maximum: row[Signal::Maximum.column()],
-            samples: count(Signal::Samples),
-            near_misses: count(Signal::NearMisses),
-            timeouts: count(Signal::Timeouts),
-            connection_errors: row[Signal::ConnectionErrors.column()],
-            tls_errors: row[Signal::TlsErrors.column()],
-            request_count: row[Signal::RequestCount.column()],
-            healthy_hosts: row[Signal::HealthyHosts.column()],
-        })
+        Some(reading(minute, row))
     }
 
     /// The `length` minutes that end with `last`, oldest first; fewer where the
     /// snapshot begins later.
     #[must_use]
     pub fn readings(&self, last: Minute, length: u32) -> Vec<Reading> {
+        let row = |minute: Minute| usize::try_from(minute.since(self.first)).unwrap_or(0);
         let first = last.plus(1 - i64::from(length)).max(self.first);
-        (first.0..=last.0.min(self.end().0)).filter_map(|m| self.reading(Minute(m))).collect()
+        let rows = self.rows.get(row(first)..row(last.plus(1)).min(self.rows.len()));
+        let minutes = (first.0..).map(Minute);
+        rows.unwrap_or_default().iter().zip(minutes).map(|(row, m)| reading(m, row)).collect()
+    }
+}
+
+/// A row of a snapshot by name.
+fn reading(minute: Minute, row: &[Option<f64>; Signal::ALL.len()]) -> Reading {
+    let count = |signal: Signal| row[signal.column()].unwrap_or(0.0);
+    Reading {
+        minute,
+        p50: row[Signal::P50.column()],
+        p99: row[Signal::P99.column()],
+        maximum: row[Signal::Maximum.column()],
+        samples: count(Signal::Samples),
+        near_misses: count(Signal::NearMisses),
+        timeouts: count(Signal::Timeouts),
+        connection_errors: row[Signal::ConnectionErrors.column()],
+        tls_errors: row[Signal::TlsErrors.column()],
+        request_count: row[Signal::RequestCount.column()],
+        healthy_hosts: row[Signal::HealthyHosts.column()],
     }
 }
 

@@ -40,13 +40,9 @@ impl Tier {
     /// fifth of the timeout, or in the median. A gateway that is always slow, or
     /// slow every night, is calm.
     #[must_use]
-    pub fn of(
-        gateway: &Gateway,
-        records: &[Record],
-        window: Window<'_>,
-        usual: &Baseline,
-    ) -> Self {
-        let slow_job = |record: &Record| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
+    pub fn of(gateway: &Gateway, records: &[Record], window: Window<'_>, usual: &Baseline) -> Self {
+        let slow_job =
+            |record: &Record| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
         let open = records.iter().any(|record| record.episode.is_open() && !slow_job(record));
         let recent = window.newest(15);
         let at_risk = recent.near_misses() + recent.timeouts();

@@ -26,8 +26,7 @@ pub struct BurnRate {
 
 impl Default for BurnRate {
     fn default() -> Self {
-        let objective =
-            Ratio::try_from(0.999).unwrap_or_else(|_| unreachable!("0.999 is a ratio"));
+        let objective = Ratio::try_from(0.999).unwrap_or_else(|_| unreachable!("0.999 is a ratio"));
         Self { enabled: true, objective }
     }
 }
@@ -95,11 +94,16 @@ impl BurnRate {
             of_requests(recent.timeouts(), recent),
             percent(share),
             share / allowed,
-            percent(self.objective.get()),
+            objective(self.objective),
             cause(case, recent),
             traffic_words(case, 5),
         )
     }
+}
+
+/// The objective in percent, with all its nines.
+fn objective(objective: Ratio) -> String {
+    format!("{} %", (objective.get() * 1e8).round() / 1e6)
 }
 
 /// The last hour by minute, and the five hours before by quarter. The quarter in
@@ -109,9 +113,10 @@ fn six_hours(case: Case<'_>, hour: Failed) -> Failed {
     #[allow(clippy::cast_possible_truncation)] // 24
     let quarters = (6.0 * 3600.0 / PERIOD) as i64;
     let last = Quarter::containing(first.minute);
-    let before = case.outlook.recent.iter().filter(|(quarter, _)| {
-        *quarter < last && last.0.saturating_sub(quarter.0) <= quarters - 4
-    });
+    let before =
+        case.outlook.recent.iter().filter(|(quarter, _)| {
+            *quarter < last && last.0.saturating_sub(quarter.0) <= quarters - 4
+        });
     before.fold(hour, |sum, (_, known)| match known {
         Known::Measured(summary) => Failed {
             timeouts: sum.timeouts + summary.timeouts,
