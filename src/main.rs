@@ -367,7 +367,9 @@ async fn backtest(
     let backtest = Backtest { config, period, price_per_1000: price };
     let (summary, troubles) = backtest.run(&base, clock, tell, progress).await;
     bar.finish_and_clear();
-    troubles.iter().for_each(|trouble| eprintln!("{trouble}"));
+    for trouble in &troubles {
+        eprintln!("{trouble}");
+    }
     print(&match format {
         Format::Text => format!(
             "{} gateways, {} minutes ({} with requests), {} episodes; {} metrics billed, ${:.2}",

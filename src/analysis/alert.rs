@@ -156,9 +156,9 @@ impl Episode {
     }
 
     fn count(&mut self, reading: &Reading) {
-        self.requests += whole(reading.requests());
-        self.near_misses += whole(reading.near_misses);
-        self.timeouts += whole(reading.timeouts);
+        self.requests = self.requests.saturating_add(whole(reading.requests()));
+        self.near_misses = self.near_misses.saturating_add(whole(reading.near_misses));
+        self.timeouts = self.timeouts.saturating_add(whole(reading.timeouts));
     }
 
     fn breach(&mut self, reading: &Reading, verdict: &Verdict) {

@@ -15,6 +15,12 @@ pub const KNOWN_DAYS: i64 = 3;
 const DAYS: i64 = 14;
 /// The same time of day, quarters to either side, for what is usual at the most.
 const AROUND: i64 = 4;
+/// An hour that ends in this quarter begins so many quarters before the earliest of them.
+const BEFORE: i64 = AROUND + 4;
+/// All quarters that are looked at on one day.
+const LOOKED_AT: usize = 13;
+/// Those of them, from this one on, with which fifteen minutes are compared.
+const FIFTEEN_MINUTES: usize = 3;
 /// The same, for means and medians.
 const NEAR: i64 = 1;
 /// From so many days on one of them is left out as an exception.
@@ -89,8 +95,8 @@ impl Baseline {
         i64::from(self.days) >= KNOWN_DAYS
     }
 
-    /// Whether a quarter of an hour (`minutes` up to 15) with so many requests
-    /// at risk is more than is usual.
+    /// The most near misses and slow 504s that a quarter usually has; none where
+    /// no day is known.
     #[must_use]
     pub fn usual_at_risk(&self) -> f64 {
         self.most_at_risk.unwrap_or(0.0)
@@ -121,10 +127,10 @@ struct Gathered {
 
 impl Gathered {
     fn add(&mut self, day: i64, timeout: f64, at: impl Fn(i64) -> Known) {
-        let (mut risks, mut failures) = ([0.0; 9], [0.0; 9]);
+        let (mut risks, mut failures) = ([0.0; LOOKED_AT], [0.0; LOOKED_AT]);
         let (mut p99, mut in_flight, mut p50) = (None, None, None);
         let mut known = false;
-        for (index, offset) in (-AROUND..=AROUND).enumerate() {
+        for (index, offset) in (-BEFORE..=AROUND).enumerate() {
             let summary = match at(offset) {
                 Known::Unknown => continue,
                 Known::Idle => None,
@@ -141,7 +147,7 @@ impl Gathered {
             if offset.abs() <= NEAR {
                 self.same_time(day, summary.as_ref());
             }
-            let Some(summary) = summary else { continue };
+            let Some(summary) = summary.filter(|_| offset >= -AROUND) else { continue };
             p99 = higher(p99, summary.effective_p99(timeout));
             in_flight = higher(in_flight, summary.in_flight(timeout));
             p50 = higher(p50, summary.p50);
@@ -150,13 +156,9 @@ impl Gathered {
         self.p99.add(day, p99);
         self.in_flight.add(day, in_flight);
         self.most_p50.add(day, p50);
-        let most = [
-            most(&risks, 1),
-            most(&risks, 2),
-            most(&risks, 5),
-            most(&failures, 1),
-            most(&failures, 3),
-        ];
+        let (risk, failure) = (&risks[FIFTEEN_MINUTES..], &failures[FIFTEEN_MINUTES..]);
+        let most =
+            [most(risk, 1), most(risk, 2), most(&risks, 5), most(failure, 1), most(&failures, 3)];
         self.most.iter_mut().zip(most).for_each(|(kept, new)| *kept = kept.max(new));
     }
 

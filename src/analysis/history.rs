@@ -205,6 +205,8 @@ pub struct History {
     ring: Vec<Cell>,
     /// The newest quarter that was entered.
     newest: Option<Quarter>,
+    /// Where in the ring that one is: looking back from it needs no division.
+    head: usize,
     /// What follows from it, kept until something changes. A pure cache: it is
     /// computed from the ring alone.
     outlook: Option<Box<Outlook>>,
@@ -220,7 +222,7 @@ impl History {
     /// A gateway of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
-        Self { ring: Vec::new(), newest: None, outlook: None }
+        Self { ring: Vec::new(), newest: None, head: 0, outlook: None }
     }
 
     /// Enters what CloudWatch said of a quarter that is over, or says of it
@@ -311,12 +313,15 @@ impl History {
             let index = slot(quarter.plus(-step));
             self.ring[index] = UNKNOWN;
         }
-        self.newest = Some(newest.max(quarter));
+        let newest = newest.max(quarter);
+        self.newest = Some(newest);
+        self.head = slot(newest);
     }
 
     fn index(&self, quarter: Quarter) -> Option<usize> {
         let age = self.newest?.0.saturating_sub(quarter.0);
-        (0..DAY * 14).contains(&age).then(|| slot(quarter))
+        let age = usize::try_from(age).ok().filter(|age| *age < QUARTERS)?;
+        Some(if age <= self.head { self.head - age } else { self.head + QUARTERS - age })
     }
 }
 

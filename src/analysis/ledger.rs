@@ -109,9 +109,9 @@ impl Totals {
     }
 
     fn add(&mut self, more: Self) {
-        self.requests += more.requests;
-        self.near_misses += more.near_misses;
-        self.timeouts += more.timeouts;
+        self.requests = self.requests.saturating_add(more.requests);
+        self.near_misses = self.near_misses.saturating_add(more.near_misses);
+        self.timeouts = self.timeouts.saturating_add(more.timeouts);
     }
 
     /// How much more of each than there was.

@@ -24,7 +24,7 @@ pub mod window;
 use std::sync::Arc;
 
 use alert::{Episode, Reason, Record};
-use detector::{Case, Detectors, LONGEST_WINDOW, Rule, Severity, State, Verdict};
+use detector::{Case, Detectors, LONGEST_WINDOW, Rule, State, Verdict};
 use gateway::Gateway;
 use history::History;
 use signal::{Minute, Snapshot, TargetGroup};
@@ -113,11 +113,12 @@ impl Report {
     }
 
     /// The first and the last minute of the trouble that this minute belongs to:
-    /// no example of what is usual, to be given to [`History::mark`]. `None` where
-    /// no rule above [`Severity::Info`] is breaching.
+    /// no example of what is usual, to be given to [`History::mark`]. `None` while
+    /// no rule says that requests fail: near misses and forecasts are told once
+    /// and then known, or a new nightly job would be told every night.
     #[must_use]
     pub fn incident(&self) -> Option<(Minute, Minute)> {
-        let breaches = |v: &Verdict| v.state == State::Breaching && v.severity > Severity::Info;
+        let breaches = |v: &Verdict| v.state == State::Breaching && v.rule.is_failure();
         let episode = self.open_episode().filter(|_| self.verdicts.iter().any(breaches))?;
         Some((episode.began, self.reading.minute))
     }

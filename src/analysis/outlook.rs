@@ -35,9 +35,9 @@ pub struct Outlook {
     running: Quarter,
     /// What is usual at this time of day.
     pub usual: Baseline,
-    /// The newest known quarter and the one before it, newest first.
+    /// The newest known quarter and the two before it, newest first.
     pub newest: Vec<Compared>,
-    /// The last six hours by quarter, oldest first, ending with the newest known one.
+    /// The last six hours and a quarter, oldest first, ending with the newest known one.
     pub recent: Vec<(Quarter, Known)>,
     /// On how many of the last seven days requests ended in 504 in bursts, and
     /// the newest such quarter.
@@ -68,9 +68,9 @@ impl Outlook {
             Known::Unknown | Known::Idle => None,
         };
         let newest: Vec<Compared> =
-            last.into_iter().flat_map(|q| [q, q.plus(-1)]).map_while(compare).collect();
+            last.into_iter().flat_map(|q| [q, q.plus(-1), q.plus(-2)]).map_while(compare).collect();
         let ending = last.unwrap_or(running.plus(-1));
-        let recent = (0..24).rev().map(|age| ending.plus(-age));
+        let recent = (0..=24).rev().map(|age| ending.plus(-age));
         let (burst_days, worst_burst) = bursts(history, running);
         Self {
             timeout,

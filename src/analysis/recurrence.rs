@@ -12,13 +12,23 @@ use super::statistics::{median, rising, theil_sen};
 
 /// Days that it takes to tell a trend.
 const DAYS: usize = 7;
-/// Kendall's score above which a rise is no chance: one in a thousand, because
-/// every hour of the day is tested.
-const SCORE: f64 = 3.0;
+/// Kendall's score above which a rise may be no chance.
+const SCORE: f64 = 2.3;
+/// How many times its scatter it must have grown: with the score, less than one
+/// chance in a thousand, because every hour of the day is tested.
+const CLEAR: f64 = 5.0;
 /// The share of the timeout that a job must last before it is looked at.
 const LONG: f64 = 0.5;
 /// The share of the timeout by which it must have grown.
 const GROWTH: f64 = 0.08;
+/// A rise of which one day has more than this share is a step.
+const STEP: f64 = 0.6;
+/// Near misses and 504s from which on it is a job, and not a stray request.
+const SEVERAL: f64 = 4.0;
+/// Requests in a quarter that make its p99 one.
+const PERCENTILE: f64 = 100.0;
+/// Slower than this share of the timeout, and answered: whoever waits, waits longer.
+const ABOVE: f64 = 1.05;
 /// How far ahead is told, days.
 const HORIZON: f64 = 14.0;
 
@@ -33,77 +43,113 @@ pub struct Recurrence {
     pub per_day: f64,
     /// How many days this rests on.
     pub days: usize,
-    /// When they reach the timeout, from the end of that quarter.
-    pub forecast: Forecast,
+    /// When they reach the timeout, from the end of that quarter; `None` once
+    /// they have.
+    pub forecast: Option<Forecast>,
 }
 
 /// The time of day that reaches the timeout first.
 #[must_use]
 pub fn find(history: &History, timeout: f64, running: Quarter) -> Option<Recurrence> {
+    let lately = (1..=2 * DAY + 12).map(|age| history.quarter(running.plus(-age)));
+    let is_slow = |known: Known| match known {
+        Known::Measured(s) => s.at_risk().is_some_and(|n| n > 0.0) || s.p99 >= Some(LONG * timeout),
+        Known::Unknown | Known::Idle => false,
+    };
+    // Nearly every gateway ends here.
+    if !lately.into_iter().any(is_slow) {
+        return None;
+    }
     let hours = (0..24).filter_map(|hour| grows(history, timeout, running, hour));
-    hours.min_by(|a, b| a.forecast.mid.total_cmp(&b.forecast.mid))
+    let left = |found: &Recurrence| found.forecast.map_or(0.0, |forecast| forecast.mid);
+    hours.min_by(|a, b| left(a).total_cmp(&left(b)))
+}
+
+/// One day of one hour.
+#[derive(Clone, Copy)]
+struct Day {
+    /// How many days ago, not positive.
+    ago: f64,
+    /// The quarter with the slowest answer.
+    at: Quarter,
+    /// The slowest answer, seconds; 504s count as the timeout.
+    slowest: f64,
+    /// Whether more than a stray request was slow.
+    is_job: bool,
 }
 
 /// One hour of the day, widened by an hour to either side against changes of the clock.
 fn grows(history: &History, timeout: f64, running: Quarter, hour: i64) -> Option<Recurrence> {
     let newest = running.plus(-1 - hour * 4);
-    let days: Vec<(f64, Quarter, f64)> = (0_i32..14)
-        .rev()
-        .filter_map(|age| {
-            let end = newest.plus(-i64::from(age) * DAY);
-            let (quarter, slowest) = slowest(history, timeout, end)?;
-            Some((-f64::from(age), quarter, slowest))
-        })
-        .collect();
-    let (last_day, at, last) = *days.last()?;
-    if days.len() < DAYS || last < LONG * timeout || last_day < -1.0 {
+    let of = |age: i32| Day::of(history, timeout, newest, age);
+    if ![of(0), of(1)].iter().flatten().any(Day::is_job) {
         return None;
     }
-    let values: Vec<f64> = days.iter().map(|(_, _, slowest)| *slowest).collect();
-    let points: Vec<(f64, f64)> = days.iter().map(|(day, _, slowest)| (*day, *slowest)).collect();
+    let days: Vec<Day> = (0..14).rev().filter_map(of).collect();
+    let last = days.last()?;
+    let jobs = days.iter().rev().take(3).all(Day::is_job);
+    if days.len() < DAYS || !jobs || last.slowest < LONG * timeout || last.ago < -1.0 {
+        return None;
+    }
+    let values: Vec<f64> = days.iter().map(|day| day.slowest).collect();
+    let points: Vec<(f64, f64)> = days.iter().map(|day| (day.ago, day.slowest)).collect();
     let line = theil_sen(&points)?;
-    let span = last_day - points.first()?.0;
+    let growth = line.slope * (last.ago - points.first()?.0);
     let mut off: Vec<f64> = points.iter().map(|(x, y)| (y - line.at(*x)).abs()).collect();
     let scatter = median(&mut off)?;
-    let steady =
-        line.slope * span > (GROWTH * timeout).max(4.0 * scatter) && !is_step(&points, line.slope);
-    if !steady || rising(&values)? <= SCORE {
+    let clear = growth > (GROWTH * timeout).max(CLEAR * scatter) && !is_step(&values, growth);
+    if !clear || rising(&values)? <= SCORE {
         return None;
     }
-    let left = line.reaches(timeout)? - last_day;
-    let doubt = (scatter * 1.5 / line.slope).max(0.15 * left.max(0.0)).max(0.5);
-    let forecast = Forecast::between(
-        (left - doubt) * 86_400.0,
-        left.max(0.0) * 86_400.0,
-        (left + doubt) * 86_400.0,
-    )?;
-    (left <= HORIZON).then_some(Recurrence {
-        at,
-        now: line.at(last_day),
+    let now = line.at(last.ago);
+    let left = line.reaches(timeout)? - last.ago;
+    let found = left <= HORIZON && now < ABOVE * timeout;
+    found.then(|| Recurrence {
+        at: last.at,
+        now,
         per_day: line.slope,
         days: days.len(),
-        forecast,
+        forecast: when(left, scatter / line.slope),
     })
 }
 
-/// A single step is no growth: both halves must rise on their own.
-fn is_step(points: &[(f64, f64)], slope: f64) -> bool {
-    let (early, late) = points.split_at(points.len() / 2);
-    [early, late]
-        .into_iter()
-        .any(|half| theil_sen(half).is_none_or(|line| line.slope < 0.25 * slope))
+/// The forecast for a line that has `left` days to go and is sure to `scatter`
+/// days; `None` once it is there.
+fn when(left: f64, scatter: f64) -> Option<Forecast> {
+    const DAY: f64 = 86_400.0;
+    let doubt = (1.5 * scatter).max(0.25 * left).max(0.5);
+    let forecast = Forecast::between((left - doubt) * DAY, left * DAY, (left + doubt) * DAY)?;
+    (left > 0.0).then_some(forecast)
 }
 
-/// The slowest answer in the three hours that end with a quarter. A 504 counts as the timeout.
-fn slowest(history: &History, timeout: f64, end: Quarter) -> Option<(Quarter, f64)> {
-    let quarters = (0..12).map(|age| end.plus(-age));
-    let measured = quarters.filter_map(|quarter| match history.quarter(quarter) {
-        Known::Measured(summary) => {
-            let reached = (summary.slow_timeouts() >= 3.0).then_some(timeout);
-            let slowest = summary.maximum.into_iter().chain(reached).reduce(f64::max)?;
-            Some((quarter, slowest))
+/// A single step is no growth.
+fn is_step(values: &[f64], growth: f64) -> bool {
+    values.windows(2).any(|pair| pair[1] - pair[0] > STEP * growth)
+}
+
+impl Day {
+    /// The three hours that end with `newest`, `age` days before.
+    fn of(history: &History, timeout: f64, newest: Quarter, age: i32) -> Option<Self> {
+        let end = newest.plus(-i64::from(age) * DAY);
+        let mut found: Option<Self> = None;
+        let (mut at_risk, mut is_job) = (0.0, false);
+        for quarter in (0..12).map(|back| end.plus(-back)) {
+            let Known::Measured(summary) = history.quarter(quarter) else { continue };
+            at_risk += summary.at_risk().unwrap_or(0.0);
+            let many_slow = summary.p99.is_some_and(|p99| p99 >= LONG * timeout);
+            is_job |= many_slow && summary.samples >= PERCENTILE;
+            let reached = (summary.slow_timeouts() >= 1.0).then_some(timeout);
+            let slowest = summary.maximum.into_iter().chain(reached).reduce(f64::max);
+            if let Some(slowest) = slowest
+                && found.is_none_or(|day| slowest > day.slowest)
+            {
+                found = Some(Self { ago: -f64::from(age), at: quarter, slowest, is_job: false });
+            }
         }
-        Known::Unknown | Known::Idle => None,
-    });
-    measured.max_by(|a, b| a.1.total_cmp(&b.1))
+        found.map(|day| Self { is_job: is_job || at_risk >= SEVERAL, ..day })
+    }
+
+    fn is_job(&self) -> bool {
+        self.is_job
+    }
 }

@@ -342,7 +342,8 @@ impl Snapshot {
     #[must_use]
     pub fn readings(&self, last: Minute, length: u32) -> Vec<Reading> {
         let first = last.plus(1 - i64::from(length)).max(self.first);
-        (first.0..=last.0.min(self.end().0)).filter_map(|m| self.reading(Minute(m))).collect()
+        let minutes = first.0..last.plus(1).min(self.end()).0;
+        minutes.filter_map(|minute| self.reading(Minute(minute))).collect()
     }
 }
 

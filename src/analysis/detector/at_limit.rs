@@ -14,9 +14,9 @@ use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::statistics::beyond_chance;
 use crate::analysis::window::Window;
 
-/// Fires when at least three requests, and more than is usual, ended in 504 within
-/// half an hour, or within five minutes more than one in a thousand; and as long as
-/// bursts of 504s come on most days.
+/// Fires when at least six requests, and more than is usual, ended in 504 within
+/// half an hour, or within five minutes three and more than one in a thousand; and
+/// as long as bursts of 504s come on most days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AtLimit {
@@ -32,6 +32,8 @@ impl Default for AtLimit {
 
 /// Fewer 504s than this are lone ones.
 const FEWEST: f64 = 3.0;
+/// 504s within half an hour beyond what chance explains.
+const MARGIN: f64 = 2.0;
 /// The share of the requests that a burst within five minutes must pass.
 const SHARE: f64 = 0.001;
 /// On so many of the last seven days there must have been a burst to call it lasting.
@@ -45,9 +47,8 @@ impl AtLimit {
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let usual = &case.outlook.usual;
         let (burst, half_hour) = (case.window.newest(5), case.window.newest(30));
-        let in_half_hour = (beyond_chance(2.0 * usual.mean_timeouts) + 1.0)
-            .max(usual.most_timeouts_in_three)
-            .max(FEWEST - 0.5);
+        let in_half_hour =
+            (beyond_chance(2.0 * usual.mean_timeouts) + MARGIN).max(usual.most_timeouts_in_three);
         let value = (half_hour.requests() > 0.0).then(|| half_hour.slow_timeouts());
         let quiet = Verdict::quiet(Rule::AtLimit, value, in_half_hour);
         let sudden = burst.slow_timeouts() >= FEWEST
@@ -88,7 +89,7 @@ fn why(case: Case<'_>, recent: Window<'_>, minutes: u32) -> String {
         of_requests(recent.timeouts(), recent),
         percent(recent.timeout_share().unwrap_or_default()),
         cause(case, recent),
-        usual_count(usual, quarters * usual.mean_timeouts, usual.most_timeouts_in_three),
+        usual_count(case, quarters * usual.mean_timeouts, usual.most_timeouts_in_three),
         traffic_words(case, minutes),
     )
 }

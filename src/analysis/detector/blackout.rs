@@ -3,10 +3,12 @@
 //! When everything times out, the latency has no samples at all and every
 //! graph of it is empty.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::traffic_words;
-use super::{Case, Rule, Severity, Verdict};
+use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::quantity::count;
 use crate::analysis::window::Reading;
 
@@ -18,12 +20,12 @@ pub struct Blackout {
     /// Whether it is used.
     pub enabled: bool,
     /// The requests that a minute must have.
-    pub min_requests: u32,
+    pub min_requests: NonZeroU32,
 }
 
 impl Default for Blackout {
     fn default() -> Self {
-        Self { enabled: true, min_requests: 10 }
+        Self { enabled: true, min_requests: at_least(10) }
     }
 }
 
@@ -35,7 +37,7 @@ impl Blackout {
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let recent = case.window.newest(3);
-        let fewest = f64::from(self.min_requests.max(1));
+        let fewest = f64::from(self.min_requests.get());
         let dark = recent.readings().iter().filter(|r| r.samples <= 0.0 && asked(r) >= fewest);
         let requests: f64 = recent.readings().iter().map(asked).sum();
         let quiet = Verdict::quiet(Rule::Blackout, (requests > 0.0).then_some(requests), fewest);

@@ -94,11 +94,16 @@ impl BurnRate {
             of_requests(recent.timeouts(), recent),
             percent(share),
             share / allowed,
-            percent(self.objective.get()),
+            objective(self.objective),
             cause(case, recent),
             traffic_words(case, 5),
         )
     }
+}
+
+/// The objective in percent, with all its nines.
+fn objective(objective: Ratio) -> String {
+    format!("{} %", (objective.get() * 1e8).round() / 1e6)
 }
 
 /// The last hour by minute, and the five hours before by quarter. The quarter in

@@ -6,14 +6,16 @@
 //! 1975, Hamed and Rao 1998), above what is usual at this time of day, and seen in
 //! two quarters in a row. The p99 counts 504s as beyond the timeout.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::{in_about, traffic_words};
-use super::{Case, Rule, Severity, Verdict};
+use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::baseline::Baseline;
 use crate::analysis::forecast::{Trend, trend};
 use crate::analysis::history::{Known, Summary};
-use crate::analysis::outlook::LOOKBACK;
+use crate::analysis::outlook::{Compared, LOOKBACK};
 use crate::analysis::quantity::{Span, count, rough_time, seconds};
 
 /// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
@@ -25,12 +27,12 @@ pub struct Drift {
     /// How far ahead it warns.
     pub horizon: Span,
     /// The requests that a quarter of an hour must have for its p99 to count.
-    pub min_requests: u32,
+    pub min_requests: NonZeroU32,
 }
 
 impl Default for Drift {
     fn default() -> Self {
-        Self { enabled: true, horizon: Span::seconds(4 * 3600), min_requests: 100 }
+        Self { enabled: true, horizon: Span::seconds(4 * 3600), min_requests: at_least(100) }
     }
 }
 
@@ -44,6 +46,8 @@ const ABOVE_USUAL: f64 = 1.25;
 const RISE: f64 = 1.3;
 /// The shorter of the two stretches that are looked at, quarters: two hours.
 const SHORT: usize = 8;
+/// Minutes and targets differ: the first are past the timeout when the quarter is at this share.
+const UNEVEN: f64 = 0.92;
 /// A timeout this close is critical, seconds.
 const CLOSE: f64 = 3600.0;
 
@@ -58,7 +62,8 @@ impl Drift {
         };
         let p99 = self.p99(&now.summary, timeout);
         let quiet = Verdict::quiet(Rule::Drift, p99, timeout);
-        let high = outlook.newest.iter().filter(|c| self.is_high(&c.summary, &c.usual, timeout));
+        let newest = outlook.newest.iter().take(2);
+        let high = newest.filter(|c| self.is_high(&c.summary, &c.usual, timeout) && !queues(c));
         let figures: Vec<Option<f64>> = match p99 {
             Some(p99) if p99 < timeout && high.count() == 2 => {
                 outlook.recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect()
@@ -67,9 +72,10 @@ impl Drift {
         };
         let Some((last, before)) = figures.split_last() else { return quiet };
         let horizon = self.horizon.get().as_secs_f64();
+        let limit = first_failures(&now.summary, timeout);
         let (Some(found), Some(_)) = (
-            rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], timeout, horizon),
-            rise(before, timeout, horizon),
+            rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], limit, horizon),
+            rise(before, limit, horizon),
         ) else {
             return quiet;
         };
@@ -78,14 +84,19 @@ impl Drift {
         #[allow(clippy::cast_precision_loss)] // an hour at most
         let forecast = found.forecast.after(age as f64 * 60.0);
         let severity = if forecast.mid < CLOSE { Severity::Critical } else { Severity::Warning };
-        let why =
-            why(case, &found, last.unwrap_or_default(), now.summary.requests(), in_about(forecast));
+        let why = why(
+            case,
+            &found,
+            last.unwrap_or_default(),
+            now.summary.requests(),
+            &in_about(forecast),
+        );
         quiet.breaching(severity, why).expecting(forecast)
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
     fn p99(&self, summary: &Summary, timeout: f64) -> Option<f64> {
-        let enough = summary.requests() >= f64::from(self.min_requests);
+        let enough = summary.requests() >= f64::from(self.min_requests.get());
         summary.effective_p99(timeout).filter(|_| enough)
     }
 
@@ -106,14 +117,46 @@ impl Drift {
     }
 }
 
-/// The rise over two hours, or else over six, that ends within the horizon.
-fn rise(figures: &[Option<f64>], timeout: f64, horizon: f64) -> Option<Trend> {
-    let near = |trend: &Trend| trend.forecast.low <= horizon;
-    let short = &figures[figures.len() - SHORT.min(figures.len())..];
-    trend(short, timeout, RISE).filter(near).or_else(|| trend(figures, timeout, RISE).filter(near))
+/// Whether the median has risen as well: a p99 that queues cannot be extrapolated.
+fn queues(compared: &Compared) -> bool {
+    let usual = compared.usual.p50.filter(|_| compared.usual.is_known());
+    compared.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
 }
 
-fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: String) -> String {
+/// The p99 of a quarter at which 1 % of the requests of some five minutes, and at
+/// least three, end in 504: before the quarter as a whole has 1 %, and the sooner
+/// the fewer requests five minutes have. Chance brings `k` events once in a dozen
+/// looks where `(sqrt(k) - 0.85)^2` are expected (the square root of a Poisson
+/// count has a deviation of 1/2); how far that smaller share lies beyond the
+/// p99 is read off the power law through the p99 and the maximum.
+fn first_failures(summary: &Summary, timeout: f64) -> f64 {
+    let requests = summary.requests();
+    let in_five_minutes = requests / 3.0;
+    let events = (0.01 * in_five_minutes).max(3.0);
+    let share = ((events.sqrt() - 0.85).powi(2) / in_five_minutes).min(0.01);
+    let beyond = (0.01 / share).ln() / (0.01 * requests).ln().max(1.0);
+    let spread = match (summary.p99, summary.maximum) {
+        (Some(p99), Some(maximum)) if p99 > 0.0 => (maximum / p99).max(1.0).powf(beyond.min(1.0)),
+        _ => 1.0,
+    };
+    let limit = UNEVEN * timeout / spread.min(2.0);
+    if limit.is_finite() { limit } else { timeout }
+}
+
+/// The rise over two hours and over six, whichever there is, that ends within the horizon.
+fn rise(figures: &[Option<f64>], limit: f64, horizon: f64) -> Option<Trend> {
+    let near = |trend: &Trend| trend.forecast.low <= horizon;
+    let short = &figures[figures.len() - SHORT.min(figures.len())..];
+    match (trend(short, limit, RISE), trend(figures, limit, RISE)) {
+        (Some(short), Some(long)) => {
+            Some(Trend { forecast: short.forecast.and(long.forecast), ..long })
+        }
+        (short, long) => short.or(long),
+    }
+    .filter(near)
+}
+
+fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: &str) -> String {
     let usual = match case.outlook.newest.first().and_then(|c| c.usual.p99) {
         Some(p99) => format!("usual at this time: up to {}", seconds(p99)),
         None => "what is usual is not known yet".to_owned(),

@@ -17,6 +17,7 @@ mod unreachable;
 mod words;
 
 use std::fmt;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +111,12 @@ impl Rule {
             Self::AtLimit | Self::RecurringJob => usual.saturating_mul(2),
             _ => usual,
         }
+    }
+
+    /// Whether it says that requests fail.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::AtLimit | Self::BurnRate | Self::Unreachable | Self::Blackout)
     }
 
     /// Whether it judges where things lead, rather than what happens in a minute.
@@ -257,4 +264,9 @@ impl Detectors {
         add(self.blackout.enabled, &|| self.blackout.judge(case));
         verdicts
     }
+}
+
+/// A default that is not zero.
+fn at_least(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
 }

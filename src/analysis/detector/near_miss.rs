@@ -15,7 +15,7 @@ use crate::analysis::statistics::{beyond_chance, wilson_lower};
 use crate::analysis::window::Window;
 
 /// Fires when, within 15 or 60 minutes, more requests came close to the timeout
-/// than is usual at this time of day, and proved to be more than one in a thousand.
+/// than is usual at this time of day, and proved to be more than one in two thousand.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearMiss {
@@ -36,7 +36,9 @@ const ABOVE_QUARTER: f64 = 1.5;
 /// The same for an hour.
 const ABOVE_HOUR: f64 = 1.25;
 /// The share of the requests that must be proven to be at risk.
-const SHARE: f64 = 0.001;
+const SHARE: f64 = 0.0005;
+/// From so many requests on a share speaks for itself.
+const MANY: f64 = 1_000.0;
 /// Slow requests that are cut at the timeout have neighbours that just made it;
 /// at least this share of those at risk must have been answered.
 const ANSWERED: f64 = 0.1;
@@ -75,6 +77,16 @@ fn breaches(recent: Window<'_>, limit: f64) -> bool {
         && wilson_lower(at_risk, recent.requests()) > SHARE
 }
 
+/// A share in percent; of few requests also what they prove.
+fn share(near: f64, requests: f64) -> String {
+    let observed = percent(near / requests);
+    if requests >= MANY {
+        observed
+    } else {
+        format!("{observed}, and surely {} or more", percent(wilson_lower(near, requests)))
+    }
+}
+
 fn why(case: Case<'_>, recent: Window<'_>, minutes: u32, quarters: f64) -> String {
     let (gateway, usual) = (case.gateway, &case.outlook.usual);
     let near = recent.near_misses();
@@ -82,12 +94,12 @@ fn why(case: Case<'_>, recent: Window<'_>, minutes: u32, quarters: f64) -> Strin
     format!(
         "{} ({}) took more than {} ({} of the {} timeout) and were just answered; {} ended in 504. {} {}",
         of_requests(near, recent),
-        percent(near / recent.requests()),
+        share(near, recent.requests()),
         seconds(gateway.near_seconds()),
         percent(gateway.near),
         seconds(gateway.timeout.seconds),
         count(recent.slow_timeouts()),
-        usual_count(usual, quarters * usual.mean_at_risk, most),
+        usual_count(case, quarters * usual.mean_at_risk, most),
         traffic_words(case, minutes),
     )
 }

@@ -35,19 +35,24 @@ impl RecurringJob {
         };
         let end = case.window.readings().last().map_or(found.at.end(), |r| r.minute.plus(1));
         #[allow(clippy::cast_precision_loss)] // two weeks at most
-        let forecast = found.forecast.after(end.since(found.at.end()) as f64 * 60.0);
-        let severity = if forecast.mid < CLOSE { Severity::Warning } else { Severity::Info };
+        let age = end.since(found.at.end()) as f64 * 60.0;
+        let forecast = found.forecast.map(|forecast| forecast.after(age)).filter(|f| f.mid > 0.0);
+        let close = forecast.is_none_or(|forecast| forecast.mid < CLOSE);
+        let severity = if close { Severity::Warning } else { Severity::Info };
+        let when = match forecast {
+            Some(forecast) => {
+                format!("They reach the {} timeout {}.", seconds(timeout), in_about(forecast))
+            }
+            None => format!("The first of them reach the {} timeout now.", seconds(timeout)),
+        };
         let why = format!(
-            "At about {} the slowest requests take {}, {} more each day (last {} d). They reach the {} timeout {}.",
+            "At about {} the slowest requests take {}, {} more each day (last {} d). {when}",
             found.at.start().utc().format("%H:%M UTC"),
             seconds(found.now),
             seconds(found.per_day),
             found.days,
-            seconds(timeout),
-            in_about(forecast),
         );
-        Verdict::quiet(Rule::RecurringJob, Some(found.now), timeout)
-            .breaching(severity, why)
-            .expecting(forecast)
+        let verdict = Verdict::quiet(Rule::RecurringJob, Some(found.now), timeout);
+        Verdict { forecast, ..verdict.breaching(severity, why) }
     }
 }

@@ -7,10 +7,12 @@
 //! can work on; without that there is no forecast, because a p99 that queues
 //! cannot be extrapolated.
 
+use std::num::NonZeroU32;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::{in_about, traffic_words};
-use super::{Case, Rule, Severity, Verdict};
+use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::forecast::{Forecast, trend};
 use crate::analysis::history::Known;
 use crate::analysis::outlook::Compared;
@@ -25,23 +27,26 @@ pub struct Saturation {
     pub enabled: bool,
     /// How many requests a target works on at a time, where it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub workers_per_target: Option<u32>,
+    pub workers_per_target: Option<NonZeroU32>,
     /// How far ahead it warns when `workers_per_target` is known.
     pub horizon: Span,
     /// The requests that a quarter of an hour must have for its median to count.
-    pub min_requests: u32,
+    pub min_requests: NonZeroU32,
 }
 
 impl Default for Saturation {
     fn default() -> Self {
         let horizon = Span::seconds(4 * 3600);
-        Self { enabled: true, workers_per_target: None, horizon, min_requests: 150 }
+        Self { enabled: true, workers_per_target: None, horizon, min_requests: at_least(150) }
     }
 }
 
 /// The factor by which the median and the concurrency must pass what is usual.
 const ABOVE_USUAL: f64 = 1.25;
-/// The factor from which on a single quarter is enough, and a warning.
+/// The factors for the newest quarter and the two before it: a queue grows; what
+/// comes and goes within half an hour is none.
+const GROWING: [f64; 3] = [ABOVE_USUAL, 1.15, 1.08];
+/// The factor from which on it is a warning.
 const FAR_ABOVE: f64 = 1.6;
 /// The share of the workers that are busy when the targets are nearly full.
 const NEARLY_FULL: f64 = 0.8;
@@ -51,7 +56,7 @@ const HALF_FULL: f64 = 0.4;
 const RISE: f64 = 1.2;
 
 impl Saturation {
-    /// The verdict on the newest two quarters.
+    /// The verdict on the newest three quarters.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let inflations: Vec<Option<f64>> =
@@ -61,9 +66,9 @@ impl Saturation {
         if let Some(full) = self.full(case) {
             return full;
         }
-        let [Some(now), ..] = inflations[..] else { return quiet };
-        let lasting = inflations.get(1).copied().flatten().is_some_and(|f| f > ABOVE_USUAL);
-        if now > FAR_ABOVE || now > ABOVE_USUAL && lasting {
+        let [Some(now), Some(before), Some(earlier)] = inflations[..] else { return quiet };
+        let grows = [now, before, earlier].iter().zip(GROWING).all(|(f, limit)| *f > limit);
+        if grows {
             let severity = if now > FAR_ABOVE { Severity::Warning } else { Severity::Info };
             return quiet.breaching(severity, queueing(case));
         }
@@ -74,7 +79,7 @@ impl Saturation {
     /// what is usual.
     fn inflation(&self, case: Case<'_>, compared: &Compared) -> Option<f64> {
         let Compared { summary, usual, .. } = compared;
-        let enough = summary.requests() >= f64::from(self.min_requests);
+        let enough = summary.requests() >= f64::from(self.min_requests.get());
         let usual = Some(usual).filter(|usual| usual.is_known() && enough)?;
         let slower = summary.p50? / usual.p50.filter(|p50| *p50 > 0.0)?;
         let fuller = summary.in_flight(case.gateway.timeout.seconds)?
@@ -86,7 +91,8 @@ impl Saturation {
     fn full(&self, case: Case<'_>) -> Option<Verdict> {
         let timeout = case.gateway.timeout.seconds;
         let healthy = case.window.readings().iter().rev().find_map(|r| r.healthy_hosts)?;
-        let workers = f64::from(self.workers_per_target?) * healthy;
+        let healthy = Some(healthy).filter(|hosts| *hosts >= 1.0)?;
+        let workers = f64::from(self.workers_per_target?.get()) * healthy;
         let in_flight = |known: &Known| match known {
             Known::Measured(summary) => summary.in_flight(timeout),
             Known::Unknown | Known::Idle => None,
@@ -99,7 +105,7 @@ impl Saturation {
         let short = &figures[figures.len() - 8.min(figures.len())..];
         let rise = trend(short, workers, RISE).or_else(|| trend(&figures, workers, RISE));
         let forecast = rise.map(|trend| trend.forecast);
-        let soon = forecast.filter(|f| f.low <= self.horizon.get().as_secs_f64());
+        let soon = forecast.filter(|f| f.mid <= self.horizon.get().as_secs_f64() && now < workers);
         let quiet = Verdict::quiet(Rule::Saturation, Some(now / workers), NEARLY_FULL);
         let severity = if now >= workers { Severity::Critical } else { Severity::Warning };
         let why = filling(now, workers, healthy, soon, &traffic_words(case, 15));

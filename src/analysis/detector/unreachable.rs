@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::words::{of_requests, traffic_words};
 use super::{Case, Rule, Severity, Verdict};
 use crate::analysis::quantity::{count, percent};
+use crate::analysis::window::Reading;
 
 /// Fires when connections or TLS handshakes with targets failed, and requests
 /// ended in 504 for it.
@@ -31,7 +32,7 @@ impl Unreachable {
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let recent = case.window.newest(15);
-        let errors = recent.readings().iter().filter_map(|r| r.unreachable()).reduce(|a, b| a + b);
+        let errors = recent.readings().iter().filter_map(Reading::unreachable).reduce(|a, b| a + b);
         let quiet = Verdict::quiet(Rule::Unreachable, errors, FEWEST);
         let Some(failed) = errors.map(|e| e.min(recent.timeouts())).filter(|f| *f >= FEWEST) else {
             return quiet;

@@ -1,7 +1,6 @@
 //! Words that several detectors share.
 
 use super::Case;
-use crate::analysis::baseline::Baseline;
 use crate::analysis::forecast::Forecast;
 use crate::analysis::quantity::{count, rough_time};
 use crate::analysis::window::Window;
@@ -14,13 +13,11 @@ const MORE: f64 = 1.5;
 pub fn traffic(case: Case<'_>, minutes: u32) -> Option<f64> {
     let recent = case.window.newest(minutes);
     let usual = case.outlook.usual.requests.filter(|requests| *requests > 0.0);
-    match usual.filter(|_| case.outlook.usual.is_known()) {
-        Some(requests) => Some(recent.rate()? * 15.0 / requests),
-        None => {
-            let before = case.window.before(minutes).rate().filter(|rate| *rate > 0.0)?;
-            Some(recent.rate()? / before)
-        }
+    if let Some(requests) = usual.filter(|_| case.outlook.usual.is_known()) {
+        return Some(recent.rate()? * 15.0 / requests);
     }
+    let before = case.window.before(minutes).rate().filter(|rate| *rate > 0.0)?;
+    Some(recent.rate()? / before)
 }
 
 /// The traffic in words, with what it means for the capacity.
@@ -45,10 +42,13 @@ pub fn traffic_words(case: Case<'_>, minutes: u32) -> String {
 }
 
 /// What is usual of a count at this time of day.
-pub fn usual_count(usual: &Baseline, mean: f64, most: f64) -> String {
-    match usual.days {
-        0 => "What is usual at this time is not known yet.".to_owned(),
-        days => format!(
+pub fn usual_count(case: Case<'_>, mean: f64, most: f64) -> String {
+    match (case.outlook.usual.days, case.outlook.learning_until) {
+        (0, Some(until)) => {
+            format!("What is usual at this time is not known yet: learning until {until}.")
+        }
+        (0, None) => "What is usual at this time is not known.".to_owned(),
+        (days, _) => format!(
             "Usual at this time: {}, at most {} (last {days} d).",
             if mean >= 10.0 { count(mean) } else { format!("{mean:.1}") },
             count(most)
