@@ -18,6 +18,7 @@ use prometheus::{
 use super::aws::Usage;
 use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
+use crate::analysis::forecast::Forecast;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::histogram::bound_seconds;
 use crate::analysis::ledger::{Ledger, Minutes};
@@ -110,6 +111,11 @@ const GATEWAY: &[Row] = &[
         "nearmiss_gateway_stirring",
         "1 if the gateway is read every minute because something stirs in it, 0 if it is calm.",
         |s| Some(f64::from(u8::from(s.report?.tier == Tier::Stirring))),
+    ),
+    gauge(
+        "nearmiss_learning_until_timestamp_seconds",
+        "Unix time from when on enough is known of the gateway's usual days to compare with them; absent once it is.",
+        |s| Some(number(s.report?.learning_until?.start())),
     ),
     gauge(
         "nearmiss_episode_severity",
@@ -222,17 +228,17 @@ struct DetectorRow {
 const DETECTOR: &[DetectorRow] = &[
     DetectorRow {
         name: "nearmiss_detector_value",
-        help: "What the detector compares: near_miss the share of requests at risk in its window (ratio), timeouts the 504s in its window. Absent without requests.",
+        help: "What the detector compares, in its own unit: near_miss the requests at risk in its window, drift the p99 in seconds, saturation the median in seconds, at_limit the 504s in half an hour, burn_rate how many times faster than allowed the error budget is used, recurring_job the slowest minute in seconds, unreachable the failed connections, blackout the minutes without an answer. Absent while nothing can be said.",
         read: |v| v.value,
     },
     DetectorRow {
         name: "nearmiss_detector_threshold",
-        help: "What nearmiss_detector_value is compared with: near_miss does so minute by minute and fires on M of N of them, with a least count; nearmiss_detector_breaching has the result.",
+        help: "What nearmiss_detector_value is compared with; nearmiss_detector_breaching has the result, which may ask for more than that.",
         read: |v| Some(v.threshold),
     },
     DetectorRow {
         name: "nearmiss_detector_breaching",
-        help: "1 if the detector's condition holds, 0 if not. Absent without requests.",
+        help: "1 if the detector's condition holds, 0 if not. Absent without requests, or while too little is known to compare with.",
         read: |v| match v.state {
             State::Breaching => Some(1.0),
             State::Quiet => Some(0.0),
@@ -240,6 +246,25 @@ const DETECTOR: &[DetectorRow] = &[
         },
     },
 ];
+
+/// When a detector expects the timeout to be reached.
+const FORECAST: (&str, &str) = (
+    "nearmiss_forecast_seconds",
+    "Seconds until the timeout is reached, as a breaching detector expects it: bound has low, mid and high, always all three. Absent where no forecast is possible.",
+);
+
+fn forecasts<'a>(series: &'a Series<'a>) -> impl Iterator<Item = Metric> + 'a {
+    let verdicts = series.report.map_or(&[][..], |report| &report.verdicts);
+    let expected = verdicts.iter().filter_map(|verdict| Some((verdict.rule, verdict.forecast?)));
+    expected.flat_map(|(rule, Forecast { low, mid, high })| {
+        [("low", low), ("mid", mid), ("high", high)].map(|(bound, value)| {
+            let mut labels = labels(series.gateway);
+            labels.push(label("detector", rule.name()));
+            labels.push(label("bound", bound));
+            metric(MetricType::GAUGE, labels, value)
+        })
+    })
+}
 
 /// One metric of each target group of a gateway that stirs.
 struct TargetGroupRow {
@@ -424,6 +449,8 @@ impl Exporter {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());
         }
+        let forecasts = all.iter().flat_map(forecasts).collect();
+        append(&mut page, FORECAST.0, FORECAST.1, MetricType::GAUGE, forecasts);
         for row in TARGET_GROUP {
             let metrics = all.iter().flat_map(|s| target_group_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());

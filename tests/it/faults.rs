@@ -67,8 +67,7 @@ fn counts_are_the_truth(world: &World, case: &str) {
     }
 }
 
-/// One episode of the sick one, told from its beginning to its end, none of the
-/// healthy ones.
+/// One episode of the sick one, told once for each change; none of the healthy ones.
 fn the_story_was_told(world: &World, case: &str) {
     let published = world.sim.published();
     let mut reasons = Vec::new();
@@ -86,10 +85,11 @@ fn the_story_was_told(world: &World, case: &str) {
         }
     }
     assert_eq!(reasons.first().map(String::as_str), Some(TOLD[0]), "{case}: {reasons:?}");
-    assert_eq!(reasons.last().map(String::as_str), Some(TOLD[2]), "{case}: {reasons:?}");
     assert!(reasons.iter().all(|reason| TOLD.contains(&reason.as_str())), "{case}: {reasons:?}");
-    let firing = reasons.iter().filter(|reason| *reason == TOLD[0]).count();
-    assert_eq!(firing, 1, "{case}: {reasons:?}");
+    for reason in TOLD {
+        let told = reasons.iter().filter(|told| *told == reason).count();
+        assert!(told <= 1, "{case}: {reasons:?}");
+    }
 }
 
 async fn holds(name: &str, faults: &str, seeds: std::ops::Range<u64>) {

@@ -16,7 +16,8 @@ use crate::analysis::window::Window;
 
 /// Fires when at least six requests, and more than is usual, ended in 504 within
 /// half an hour, or within five minutes three and more than one in a thousand; and
-/// as long as bursts of 504s come on most days.
+/// as long as bursts of 504s come on most days. Critical when within five minutes
+/// at least ten requests, and one in a hundred, ended in 504.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AtLimit {
@@ -36,6 +37,9 @@ const FEWEST: f64 = 3.0;
 const MARGIN: f64 = 2.0;
 /// The share of the requests that a burst within five minutes must pass.
 const SHARE: f64 = 0.001;
+/// From this share and so many on a burst hurts users now.
+const CRITICAL_SHARE: f64 = 0.01;
+const CRITICAL_COUNT: f64 = 10.0;
 /// On so many of the last seven days there must have been a burst to call it lasting.
 const LASTING_DAYS: u32 = 3;
 /// A lasting condition is over when no burst came for so long, quarters: 36 hours.
@@ -55,7 +59,10 @@ impl AtLimit {
             && burst.slow_timeouts() > SHARE * burst.requests()
             && burst.slow_timeouts() > usual.most_timeouts;
         if sudden {
-            return quiet.breaching(Severity::Warning, why(case, burst, 5));
+            let hurts = burst.slow_timeouts() >= CRITICAL_COUNT
+                && burst.slow_timeouts() >= CRITICAL_SHARE * burst.requests();
+            let severity = if hurts { Severity::Critical } else { Severity::Warning };
+            return quiet.breaching(severity, why(case, burst, 5));
         }
         if half_hour.slow_timeouts() > in_half_hour {
             return quiet.breaching(Severity::Warning, why(case, half_hour, 30));
