@@ -4,12 +4,16 @@
 //! All of them are rank-based or counting: they need no model of the latency
 //! and survive outliers. What cannot be computed is `None`, never a number.
 
-/// The median; of an even number of values the mean of the middle two.
+/// The median; of an even number of values the mean of the middle two. The
+/// values are left in another order.
 pub fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_unstable_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 { Some(upper) } else { Some(f64::midpoint(values[middle - 1], upper)) }
+    let (middle, odd) = (values.len() / 2, values.len() % 2 == 1);
+    if values.is_empty() {
+        return None;
+    }
+    let (below, upper, _) = values.select_nth_unstable_by(middle, f64::total_cmp);
+    let lower = below.iter().copied().max_by(f64::total_cmp);
+    Some(lower.filter(|_| !odd).map_or(*upper, |lower| f64::midpoint(lower, *upper)))
 }
 
 /// A count out of a whole, as the lower end of the 95 % interval of its share
