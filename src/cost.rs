@@ -44,6 +44,8 @@ pub struct Month {
     pub polls: u64,
     /// Metrics that are billed for each.
     pub metrics_per_poll: u64,
+    /// Metrics that are billed for its history, quarter by quarter.
+    pub history_metrics: u64,
     /// What they cost.
     pub dollars: f64,
 }
@@ -72,9 +74,15 @@ pub fn per_month(
     let by_tier = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
     let polls = by_tier.min(poll.schedule.ticks_per_day() * 30);
     let metrics_per_poll = kind.billed_metrics(tier, detail);
+    let quarters = match tier {
+        Tier::Calm => u64::try_from(Tier::CALM_QUARTERS).unwrap_or(1),
+        Tier::Stirring => 1,
+    };
+    let reads = (MINUTES_PER_MONTH / 15 / quarters).min(polls);
+    let history_metrics = reads * kind.billed_quarter_metrics(tier);
     #[allow(clippy::cast_precision_loss)] // a month has few polls
-    let dollars = (polls * metrics_per_poll) as f64 * price_per_1000 / 1000.0;
-    Month { polls, metrics_per_poll, dollars }
+    let dollars = (polls * metrics_per_poll + history_metrics) as f64 * price_per_1000 / 1000.0;
+    Month { polls, metrics_per_poll, history_metrics, dollars }
 }
 
 /// What these gateways cost.
@@ -116,10 +124,10 @@ impl fmt::Display for Prediction {
             let with = if *histogram { " with a histogram" } else { "" };
             writeln!(f, "{gateways} gateways{with}; one of them,")?;
             for (name, month) in [("calm", calm), ("stirring", stirring)] {
-                let Month { polls, metrics_per_poll, dollars } = month;
+                let Month { polls, metrics_per_poll, history_metrics, dollars } = month;
                 writeln!(
                     f,
-                    "  {name:<8}  {polls:>6} requests x {metrics_per_poll} metrics  ${dollars:.2}"
+                    "  {name:<8}  {polls:>6} requests x {metrics_per_poll} metrics, history {history_metrics:>6}  ${dollars:.2}"
                 )?;
             }
         }

@@ -218,6 +218,7 @@ const ALB_QUARTERS: &[Row] = &[
     ALB[4],
     ALB[5],
     ALB[6],
+    ALB[7],
 ];
 
 const fn within(bound: u8) -> Row {

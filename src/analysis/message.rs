@@ -167,7 +167,8 @@ fn text(notice: &Notice, title: &str) -> String {
         lines.push(format!("Account        {}", id.account));
     }
     lines.push(format!("Timeout        {}", timeout_words(notice)));
-    lines.push(format!("Minute         {}", notice.at));
+    let provisional = if notice.provisional { " (provisional: counts may still rise)" } else { "" };
+    lines.push(format!("Minute         {}{provisional}", notice.at));
     lines.push(format!("Episode        {}", notice.episode.id));
     lines.join("\n")
 }
@@ -227,6 +228,7 @@ fn machine(notice: &Notice) -> Value {
         "schema": SCHEMA,
         "id": notification_id(notice),
         "at": notice.at.to_string(),
+        "provisional": notice.provisional,
         "reason": notice.reason.name(),
         "severity": episode.severity.name(),
         "rule": notice.rule().name(),

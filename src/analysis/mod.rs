@@ -41,6 +41,8 @@ pub struct Report {
     pub gateway: Arc<Gateway>,
     /// What the minute was like.
     pub reading: Reading,
+    /// Whether CloudWatch may still add to it.
+    pub provisional: bool,
     /// The newest minute with requests, of the last three: what to show. The
     /// very newest one may still be on its way to CloudWatch.
     pub shown: Reading,
@@ -64,6 +66,8 @@ pub struct Notice {
     pub gateway: Arc<Gateway>,
     /// The minute that gave rise to it.
     pub at: Minute,
+    /// Whether CloudWatch may still add to that minute.
+    pub provisional: bool,
     /// Why it is told.
     pub reason: Reason,
     /// What it is about.
@@ -102,7 +106,17 @@ pub fn assess(
     let learning_until = outlook.learning_until;
     let target_groups = snapshot.target_groups.clone();
     let gateway = Arc::clone(gateway);
-    Some(Report { gateway, reading, shown, verdicts, records, target_groups, tier, learning_until })
+    Some(Report {
+        provisional: false,
+        gateway,
+        reading,
+        shown,
+        verdicts,
+        records,
+        target_groups,
+        tier,
+        learning_until,
+    })
 }
 
 impl Report {
@@ -140,6 +154,7 @@ impl Report {
             Some(Notice {
                 gateway: Arc::clone(&self.gateway),
                 at: self.reading.minute,
+                provisional: self.provisional,
                 reason: record.decide()?,
                 episode: record.episode.clone(),
             })

@@ -112,6 +112,12 @@ impl Signal {
         Self::HealthyHosts,
     ];
 
+    /// Every signal, the histogram's too.
+    fn every() -> impl Iterator<Item = Self> {
+        let bounds = (0u8..).zip(BOUNDS).map(|(bound, _)| Self::Within(bound));
+        Self::ALL.into_iter().chain([Self::Sum]).chain(bounds)
+    }
+
     /// What an absent datapoint of this signal means, once CloudWatch has said
     /// that its answer is complete.
     #[must_use]
@@ -168,7 +174,7 @@ const STEADY_REQUESTS: f64 = 14.0;
 
 /// Consecutive minutes of one gateway, as CloudWatch described them in answers
 /// that were complete for every signal. There is no partial snapshot.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Snapshot {
     first: Minute,
     length: usize,
@@ -176,8 +182,9 @@ pub struct Snapshot {
     /// what was not asked.
     columns: [Option<u8>; Signal::COUNT],
     width: usize,
-    /// Row after row, a row for each minute.
-    values: Vec<Option<f64>>,
+    /// Row after row, a row for each minute; what is absent is NaN, which no
+    /// datapoint is.
+    values: Vec<f64>,
     /// The newest figures of the target groups, where they were asked for.
     pub target_groups: Vec<TargetGroup>,
 }
@@ -203,7 +210,7 @@ impl Snapshot {
         let mut row = Vec::with_capacity(asked.len());
         for signal in asked {
             columns[signal.number()] = u8::try_from(row.len()).ok();
-            row.push((signal.missing() == Missing::Zero).then_some(0.0));
+            row.push(if signal.missing() == Missing::Zero { 0.0 } else { f64::NAN });
         }
         let length = usize::try_from(end.since(first)).unwrap_or(0);
         Self {
@@ -224,7 +231,7 @@ impl Snapshot {
             && value.is_finite()
             && value >= 0.0
         {
-            self.values[place] = Some(value);
+            self.values[place] = value;
         }
     }
 
@@ -234,11 +241,39 @@ impl Snapshot {
         (row < self.length).then_some(row * self.width + column)
     }
 
+    /// This snapshot with the minutes before it as an earlier one had them, from
+    /// `first` on. Where the two do not meet, it stays as it is.
+    #[must_use]
+    pub fn continuing(self, earlier: &Self, first: Minute) -> Self {
+        let first = first.max(earlier.first);
+        if earlier.end() < self.first || first >= self.first {
+            return self;
+        }
+        let asked: Vec<Signal> =
+            Signal::every().filter(|signal| self.has(*signal) || earlier.has(*signal)).collect();
+        let mut whole = Self::quiet(first, self.end(), &asked);
+        whole.values.fill(f64::NAN);
+        for signal in asked {
+            for minute in (first.0..self.end().0).map(Minute) {
+                let from = if minute < self.first { earlier } else { &self };
+                if let Some(value) = from.value(signal, minute) {
+                    whole.record(signal, minute, value);
+                }
+            }
+        }
+        whole.target_groups = self.target_groups;
+        whole
+    }
+
+    fn has(&self, signal: Signal) -> bool {
+        self.columns[signal.number()].is_some()
+    }
+
     /// What one signal was in one minute; `None` where it is absent, was not
     /// asked, or the minute is outside.
     #[must_use]
     pub fn value(&self, signal: Signal, minute: Minute) -> Option<f64> {
-        self.values[self.place(signal, minute)?]
+        Some(self.values[self.place(signal, minute)?]).filter(|value| !value.is_nan())
     }
 
     /// The first minute.
@@ -367,7 +402,8 @@ mod tests {
         {
             snapshot.record(Signal::Timeouts, Minute(minute), value);
         }
-        assert_eq!(snapshot, Snapshot::quiet(Minute(10), Minute(12), &[Signal::Samples]));
+        let quiet = Snapshot::quiet(Minute(10), Minute(12), &[Signal::Samples]);
+        assert_eq!(snapshot.readings(Minute(11), 2), quiet.readings(Minute(11), 2));
     }
 
     #[test]

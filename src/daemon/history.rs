@@ -20,7 +20,7 @@ use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
 
 /// Statistics that are read of a quarter.
-const STATISTICS: u64 = 8;
+const STATISTICS: u64 = 9;
 
 impl Daemon {
     /// Reads the quarters that are over before `settled` and not known yet, as

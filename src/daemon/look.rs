@@ -1,7 +1,8 @@
 //! What a poll finds out before it reads any minute: which gateways there are,
 //! which target groups belong to those that stir, and what time it is at AWS.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use super::Daemon;
 use super::plan::RETENTION_MINUTES;
@@ -16,6 +17,15 @@ use crate::edge::exporter::Exporter;
 /// A clock that is wrong by no more than this many seconds does no harm: minutes
 /// are read only after they have settled.
 const CLOCK_TOLERANCE: i64 = 30;
+
+/// The gateways whose near misses are counted otherwise than before.
+fn changed<'a>(
+    before: &'a [Arc<Gateway>],
+    after: &'a [Arc<Gateway>],
+) -> impl Iterator<Item = &'a Arc<Gateway>> {
+    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
+    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
+}
 
 impl Daemon {
     pub(super) async fn look_around(&mut self, now: i64, usage: &mut Usage) {
@@ -55,6 +65,11 @@ impl Daemon {
         self.forget_the_gone(now);
         for (before, account) in before.iter().zip(&self.accounts) {
             tell_changes(before, &account.gateways);
+            // Near misses of the past were counted for another timeout.
+            for gateway in changed(before, &account.gateways) {
+                self.histories.remove(&gateway.id.key());
+                self.recent.remove(&gateway.id.key());
+            }
         }
         for (account, _) in self.accounts.iter().zip(due).filter(|(_, due)| *due) {
             let outcome = if account.has_failed() { Err(()) } else { Ok(()) };
@@ -73,6 +88,7 @@ impl Daemon {
         self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         let gone = self.reports.extract_if(|key, _| !watched.contains(key));
         self.histories.retain(|key, _| watched.contains(key));
+        self.recent.retain(|key, _| watched.contains(key));
         self.departed.extend(gone);
         self.departed.retain(|key, _| !watched.contains(key));
     }

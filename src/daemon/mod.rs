@@ -79,6 +79,8 @@ pub struct Daemon {
     ledgers: Ledgers,
     reports: HashMap<String, Report>,
     histories: HashMap<String, History>,
+    /// The newest minutes as they were read last, an hour or so.
+    recent: HashMap<String, Snapshot>,
     /// The last reports of gateways that are no longer watched, until the end
     /// of their episodes is told.
     departed: HashMap<String, Report>,
@@ -109,6 +111,7 @@ impl Daemon {
             ledgers,
             reports: HashMap::new(),
             histories: HashMap::new(),
+            recent: HashMap::new(),
             departed: HashMap::new(),
             troubles: Troubles::default(),
             listener: Some(listener),
@@ -225,7 +228,8 @@ impl Daemon {
         let deadline = self.config.poll.deadline.get();
         loop {
             let left = deadline.saturating_sub(stopwatch.elapsed());
-            let fetched = self.fetch(end, left, usage).await;
+            let mut fetched = self.fetch(end, settled, left, usage).await;
+
             self.assess_all(&fetched, end, usage, watch).await;
             for gateway in self.gateways() {
                 let key = gateway.id.key();
@@ -236,6 +240,7 @@ impl Daemon {
             }
             // Not what is assessed: minutes that may be late are held back.
             let read = fetched.snapshots.values().map(Snapshot::end).min();
+            self.recent.extend(std::mem::take(&mut fetched.snapshots));
             let behind = end.since(read.unwrap_or(end));
             if behind <= 0 || !fetched.failed.is_empty() || stopwatch.elapsed() >= deadline {
                 return fetched;
@@ -245,12 +250,19 @@ impl Daemon {
     }
 
     /// Reads what is missing of every gateway, each account on its own.
-    async fn fetch(&mut self, end: Minute, deadline: Duration, usage: &mut Usage) -> Fetched {
-        let mut fetched = Fetched::default();
+    async fn fetch(
+        &mut self,
+        end: Minute,
+        settled: Minute,
+        deadline: Duration,
+        usage: &mut Usage,
+    ) -> Fetched {
+        let mut fetched = Fetched::nothing(settled);
         let mut plans = Vec::new();
         let calm_every = self.config.poll.calm_every.minutes();
         for account in &self.accounts {
-            let asks = asks(account, &mut self.ledgers, &self.reports, calm_every, end);
+            let asks =
+                asks(account, &mut self.ledgers, &self.reports, &self.recent, calm_every, end);
             for (until, asks) in asks {
                 plans.push((account, until, asks));
             }
@@ -262,7 +274,7 @@ impl Daemon {
         for ((_, _, asks), (answers, used)) in plans.iter().zip(answers) {
             usage.add(used);
             for (ask, answer) in asks.iter().zip(answers) {
-                fetched.enter(&ask.gateway, answer);
+                fetched.enter(&ask.gateway, answer, &self.recent);
             }
         }
         fetched
@@ -344,7 +356,8 @@ impl Daemon {
         let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
         let records = ledger.records.clone();
         let detectors = &self.config.detector;
-        let report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
+        let mut report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
+        report.provisional = minute >= fetched.settled;
         if let Some((from, to)) = report.incident() {
             history.mark(from, to, Mark::Incident);
             ledger.enter_incident(from, to);

@@ -19,36 +19,60 @@ use crate::edge::state::Ledgers;
 /// At most so many minutes of a gateway are read at once; a longer gap is closed
 /// stretch by stretch.
 const MOST_MINUTES: i64 = 180;
+/// So many minutes are read again by each poll, because CloudWatch may have added
+/// to them; the older ones of a window are remembered.
+const READ_AGAIN: u32 = 15;
 /// CloudWatch keeps one-minute data for 15 days; what is older than that by the
 /// time it is asked for would look empty, so an hour is left.
 pub(super) const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 
 /// What a poll got from CloudWatch, by the keys of gateways.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Fetched {
+    /// The first minute that CloudWatch may still add to.
+    pub(super) settled: Minute,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
+    /// How many gateways were read.
+    pub(super) read: usize,
     pub(super) failed: BTreeSet<String>,
     pub(super) faults: BTreeMap<String, Arc<Fault>>,
 }
 
 impl Fetched {
-    pub(super) fn enter(&mut self, gateway: &Gateway, answer: Answer<Snapshot>) {
+    pub(super) fn nothing(settled: Minute) -> Self {
+        let (snapshots, failed, faults) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { settled, snapshots, read: 0, failed, faults }
+    }
+
+    pub(super) fn enter(
+        &mut self,
+        gateway: &Gateway,
+        answer: Answer<Snapshot>,
+        recent: &HashMap<String, Snapshot>,
+    ) {
+        let key = gateway.id.key();
         match answer {
             Ok(snapshot) => {
-                self.snapshots.insert(gateway.id.key(), snapshot);
+                let first = snapshot.first().plus(-i64::from(LONGEST_WINDOW));
+                let snapshot = match recent.get(&key) {
+                    Some(earlier) => snapshot.continuing(earlier, first),
+                    None => snapshot,
+                };
+                self.snapshots.insert(key, snapshot);
+                self.read += 1;
             }
             Err(fault) => {
-                self.failed.insert(gateway.id.key());
+                self.failed.insert(key);
                 self.faults.insert(fault.to_string(), fault);
             }
         }
     }
 
     pub(super) fn outcome(&self) -> &'static str {
-        match (self.snapshots.is_empty(), self.failed.is_empty()) {
+        match (self.read, self.failed.is_empty()) {
             (_, true) => "ok",
-            (false, false) => "partial",
-            (true, false) => "failed",
+            (1.., false) => "partial",
+            (0, false) => "failed",
         }
     }
 }
@@ -60,6 +84,7 @@ pub(super) fn asks(
     account: &Account,
     ledgers: &mut Ledgers,
     reports: &HashMap<String, Report>,
+    recent: &HashMap<String, Snapshot>,
     calm_every: i64,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
@@ -75,7 +100,10 @@ pub(super) fn asks(
         }
         if tier.is_due(calm_every, &key, ledger.unread(), end) {
             let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
-            let from = ledger.needs_from(LONGEST_WINDOW).max(kept);
+            let whole = ledger.needs_from(LONGEST_WINDOW);
+            let again = ledger.needs_from(READ_AGAIN);
+            let is_known = recent.get(&key).is_some_and(|s| s.first() <= whole && s.end() >= again);
+            let from = if is_known { again } else { whole }.max(kept);
             let target_groups = match tier {
                 Tier::Calm => Vec::new(),
                 Tier::Stirring => account.target_groups(gateway).to_vec(),

@@ -228,7 +228,7 @@ struct DetectorRow {
 const DETECTOR: &[DetectorRow] = &[
     DetectorRow {
         name: "nearmiss_detector_value",
-        help: "What the detector compares, in its own unit: near_miss the requests at risk in its window, drift the p99 in seconds, saturation the median in seconds, at_limit the 504s in half an hour, burn_rate how many times faster than allowed the error budget is used, recurring_job the slowest minute in seconds, unreachable the failed connections, blackout the minutes without an answer. Absent while nothing can be said.",
+        help: "What the detector compares, in its own unit: near_miss the requests at risk in its window, drift the p99 in seconds, saturation the factor by which median and requests in flight pass what is usual, at_limit the 504s in half an hour, burn_rate how many times faster than allowed the error budget is used, recurring_job the slowest requests in seconds, unreachable the failed connections, blackout the requests of three minutes. Absent while nothing can be said.",
         read: |v| v.value,
     },
     DetectorRow {
@@ -250,7 +250,7 @@ const DETECTOR: &[DetectorRow] = &[
 /// When a detector expects the timeout to be reached.
 const FORECAST: (&str, &str) = (
     "nearmiss_forecast_seconds",
-    "Seconds until the timeout is reached, as a breaching detector expects it: bound has low, mid and high, always all three. Absent where no forecast is possible.",
+    "Seconds until the timeout is reached (saturation: until the targets are full), as a breaching detector expects it: bound has low, mid and high, always all three. Absent where no forecast is possible.",
 );
 
 fn forecasts<'a>(series: &'a Series<'a>) -> impl Iterator<Item = Metric> + 'a {

@@ -71,10 +71,6 @@ impl Faults {
     }
 }
 
-/// Nothing was recorded earlier than so many minutes before the scenario: nobody
-/// came then, and asking for a fortnight costs no more than the scenario itself.
-const RECORDED: i64 = 240;
-
 /// What can be seen at one moment; `now` in epoch seconds by AWS's clock.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
@@ -90,7 +86,9 @@ impl<'a> View<'a> {
 
     /// The requests published for a load balancer's epoch minute, if there are points.
     pub(super) fn minute(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
-        if !balancer.life.contains(&minute) || minute < self.state.start() - RECORDED {
+        if !balancer.life.contains(&minute)
+            || minute < self.state.start().saturating_sub(self.state.setup.recorded)
+        {
             return None;
         }
         let setup = &self.state.setup;

@@ -17,7 +17,7 @@ use crate::world::{ALL, START, World, metric};
 const SICK: &str = "checkout";
 const HEALTHY: [&str; 2] = ["web", "search"];
 /// The story is over by then, and every minute of it settled.
-const END: i64 = 100;
+const END: i64 = 70;
 /// Up to so many minutes at the end may wait for being settled.
 const OPEN_MINUTES: i64 = 16;
 /// What is told in any case: it begins, becomes worse, ends.
@@ -196,7 +196,7 @@ async fn a_timeout_that_changes_is_followed() {
 async fn load_balancers_come_and_go() {
     for seed in 1..4 {
         let case = format!("seed {seed}");
-        let faults = "create=web:30,delete=search:50,recreate=checkout:75";
+        let faults = "create=web:30,delete=search:50,recreate=checkout:60";
         let (world, daemon) = story(seed, faults, "", 0).await;
         assert!(metric(&daemon, "nearmiss_requests_total", "web").unwrap() > 50_000.0, "{case}");
         assert_eq!(metric(&daemon, "nearmiss_requests_total", "search"), None, "{case}");

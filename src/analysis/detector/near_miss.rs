@@ -54,11 +54,13 @@ impl NearMiss {
         let hour = (beyond_chance(4.0 * usual.mean_at_risk) + MARGIN)
             .max(ABOVE_HOUR * usual.most_at_risk_in_five);
         let spans = [(15, quarter, 1.0), (60, hour, 4.0)];
-        let found = spans.into_iter().find_map(|(minutes, limit, quarters)| {
+        let recent = case.window.newest(15);
+        // An hour that was bad, and is no longer, is over.
+        let goes_on = recent.near_misses() > 0.0;
+        let found = spans.into_iter().filter(|_| goes_on).find_map(|(minutes, limit, quarters)| {
             let recent = case.window.newest(minutes);
             breaches(recent, limit).then_some((recent, minutes, limit, quarters))
         });
-        let recent = case.window.newest(15);
         let value = (recent.requests() > 0.0).then(|| recent.at_risk());
         match found {
             None => Verdict::quiet(Rule::NearMiss, value, quarter),

@@ -81,7 +81,11 @@ fn set(summary: &mut Summary, signal: Signal, value: f64) {
         Signal::Sum => summary.sum = Some(value),
         Signal::NearMisses => summary.near_misses = Some(value),
         Signal::Timeouts => summary.timeouts = value,
-        Signal::ConnectionErrors => summary.connection_errors = Some(value),
-        Signal::TlsErrors | Signal::RequestCount | Signal::HealthyHosts | Signal::Within(_) => {}
+        // A failed TLS handshake ends in a 504 after ten seconds as well.
+        Signal::ConnectionErrors | Signal::TlsErrors => {
+            let errors = summary.connection_errors.unwrap_or(0.0);
+            summary.connection_errors = Some(errors + value);
+        }
+        Signal::RequestCount | Signal::HealthyHosts | Signal::Within(_) => {}
     }
 }

@@ -1,0 +1,223 @@
+//! The league: the detectors beside simpler alarms, over the simulator's long
+//! scenarios.
+//!
+//! `cargo bench --bench detection` replays every scenario over the seeds 3, 4 and
+//! 5, which were not used to tune anything (1 and 2 were), minute by minute as it
+//! would have been known then: minutes and quarters three minutes after their end.
+//! `-- --seeds=1,2 NAME...` chooses; `--tiers` replays calm gateways every five
+//! minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
+//! replays a series of timestamps and seconds instead.
+
+#![allow(clippy::expect_used)] // a benchmark that cannot run has nobody to tell but its reader
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_wrap)] // minutes of some weeks
+
+mod alarms;
+mod replay;
+mod series;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use alarms::{baselines, merged, obvious};
+use nearmiss::analysis::alert::Reason;
+use nearmiss::analysis::detector::{Detectors, Rule};
+use nearmiss::analysis::signal::Minute;
+use nearmiss::sim::scenarios;
+use replay::{Options, Outcome, replay};
+use series::Series;
+
+const WEEK: f64 = 7.0 * 1440.0;
+
+/// From an alert to what it warned of, hours.
+fn hours(from: Option<Minute>, to: Option<Minute>) -> String {
+    match (from, to) {
+        (Some(alert), Some(truth)) => format!("{:+.2}", truth.since(alert) as f64 / 60.0),
+        (None, Some(_)) => "miss".into(),
+        _ => "-".into(),
+    }
+}
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let flag = |name: &str| args.iter().any(|a| a == name);
+    let options = Options {
+        every_minute: !flag("--tiers"),
+        cold: flag("--cold"),
+        verbose: flag("-v"),
+        workers: args.iter().find_map(|a| a.strip_prefix("--workers=")?.parse().ok()),
+    };
+    let value = |name: &str| args.iter().find_map(|a| a.strip_prefix(name));
+    let wanted: Vec<&str> =
+        args.iter().filter(|a| !a.starts_with('-')).map(String::as_str).collect();
+    let seeds = value("--seeds=").unwrap_or("3,4,5").split(',').filter_map(|s| s.parse().ok());
+    let seeds: Vec<u64> = seeds.collect();
+    let mut total = Total::default();
+    println!(
+        "series: hours to the incident, to the first 504 | incident: 504>0 p99 band burn predlin | false: ours/theirs | episodes, end after recovery"
+    );
+    if let Some(path) = value("--nab=") {
+        let series = series::nab(Path::new(path)).expect("lines of timestamp,value");
+        run(&series, &options, &mut total);
+    } else {
+        let long = scenarios().iter().filter(|one| one.minutes >= 1440);
+        let is_wanted =
+            |name: &str| wanted.is_empty() || wanted.iter().any(|w| name.starts_with(w));
+        for scenario in long.filter(|one| is_wanted(one.name)) {
+            for seed in &seeds {
+                run(&series::of_scenario(scenario, *seed), &options, &mut total);
+            }
+        }
+    }
+    total.print();
+}
+
+#[derive(Default)]
+struct Total {
+    harmful: usize,
+    caught: usize,
+    weeks: f64,
+    benign: BTreeMap<String, (usize, f64)>,
+    base_false: BTreeMap<&'static str, usize>,
+    ratios: BTreeMap<Rule, Vec<(f64, bool)>>,
+    busy: Vec<u32>,
+    minutes: usize,
+    bytes: usize,
+    late: Vec<String>,
+}
+
+fn run(series: &Series, options: &Options, total: &mut Total) {
+    let mut detectors = Detectors::default();
+    detectors.saturation.workers_per_target = options.workers;
+    let week = series.first.plus(7 * 1440);
+    let long = series.minutes.len() > 8 * 1440;
+    let before_fault = series.fault.map_or(week, |fault| fault.plus(-360).max(series.first));
+    let start = if options.cold || !long { series.first } else { week.min(before_fault) };
+    let outcome = replay(series, &detectors, options, start);
+    let fault = series.fault.unwrap_or(Minute(i64::MAX));
+    let first = outcome.first_after(fault);
+    let obvious = series.harmful.then(|| obvious(series, fault)).flatten();
+    let late = obvious.is_some_and(|o| first.is_none_or(|f| f.0 > o));
+    let (leads, falses) = rivals(series, start, fault, total);
+    let false_ones = outcome.firings(|at| at <= fault);
+    println!(
+        "{:<24} {:>7} {:>7} {:>4} | {leads} | {false_ones}/{falses} | {} ep, {} | calm {:.0} % | {}",
+        series.name,
+        hours(first.map(|f| f.0), series.incident),
+        hours(first.map(|f| f.0), series.first_504),
+        if late { "LATE" } else { "" },
+        outcome.firings(|at| at > fault),
+        end(&outcome, series),
+        100.0 * outcome.calm_minutes as f64 / outcome.minutes.max(1) as f64,
+        first.map_or("", |f| f.2.name()),
+    );
+    if options.verbose {
+        for (at, reason, rule, why) in &outcome.alerts {
+            println!("    {at} {} {rule}: {why}", reason.name());
+        }
+    }
+    if series.harmful && series.incident.is_some() {
+        total.harmful += 1;
+        let before = |at: Minute| series.recovered.is_none_or(|recovered| at < recovered);
+        total.caught += usize::from(first.is_some_and(|f| before(f.0)));
+        total.late.extend(late.then(|| series.name.clone()));
+    }
+    let until = fault.min(series.first.plus(series.minutes.len() as i64));
+    total.count_false(series, false_ones, until.since(start) as f64 / WEEK);
+    total.calibrate(series, &outcome, fault, options);
+    total.minutes += outcome.minutes;
+    total.bytes = total.bytes.max(outcome.bytes);
+    total.busy.extend(outcome.busy);
+}
+
+/// The leads and the false episodes of the other alarms.
+fn rivals(series: &Series, start: Minute, fault: Minute, total: &mut Total) -> (String, String) {
+    let (mut leads, mut falses) = (Vec::new(), Vec::new());
+    for (name, fires) in &baselines(series, start) {
+        leads.push(hours(fires.iter().find(|at| **at > fault).copied(), series.incident));
+        let wrong = merged(fires).iter().filter(|at| **at <= fault).count();
+        falses.push(wrong.to_string());
+        *total.base_false.entry(name).or_default() += wrong;
+    }
+    (leads.join(" "), falses.join(","))
+}
+
+/// When the last episode was told as over, after the recovery.
+fn end(outcome: &Outcome, series: &Series) -> String {
+    let resolved = outcome.alerts.iter().rfind(|(_, r, ..)| *r == Reason::Resolved);
+    match (resolved, series.recovered) {
+        (Some((at, ..)), Some(recovered)) => format!("{:+.1} h", at.since(recovered) as f64 / 60.0),
+        _ if outcome.open_at_end => "open".into(),
+        _ => "-".into(),
+    }
+}
+
+impl Total {
+    fn count_false(&mut self, series: &Series, episodes: usize, weeks: f64) {
+        self.weeks += weeks;
+        if series.harmful && episodes == 0 {
+            return;
+        }
+        let (name, weeks) = if series.harmful {
+            (format!("(before fault) {}", series.name), 0.0)
+        } else {
+            (series.name.clone(), weeks)
+        };
+        let cell = self.benign.entry(name).or_default();
+        *cell = (cell.0 + episodes, cell.1 + weeks);
+    }
+
+    /// Forecasts beside the truth. Of a job that recurs only where that is the fault.
+    fn calibrate(&mut self, series: &Series, outcome: &Outcome, fault: Minute, options: &Options) {
+        let Some(incident) = series.incident else { return };
+        for (rule, from, low, mid, high) in &outcome.forecasts {
+            // A job that recurs is forecast to its first 504; its incident is later.
+            let truth = if *rule == Rule::RecurringJob { series.first_504 } else { Some(incident) };
+            let left = truth.map_or(0.0, |truth| truth.since(*from) as f64 * 60.0);
+            let meant = *rule != Rule::RecurringJob || series.name.starts_with("h09");
+            if left > 300.0 && *from > fault && meant {
+                let covered = (*low..=*high).contains(&left);
+                self.ratios.entry(*rule).or_default().push((mid / left, covered));
+            }
+            if options.verbose && *from > fault && left > 0.0 {
+                println!(
+                    "    forecast {rule} at {from}: {low:.0} {mid:.0} {high:.0}, true {left:.0}"
+                );
+            }
+        }
+    }
+
+    fn print(&mut self) {
+        println!("\nrecall {}/{}; late: {:?}", self.caught, self.harmful, self.late);
+        let benign: Vec<_> = self.benign.iter().filter(|(n, _)| !n.starts_with('(')).collect();
+        let (episodes, weeks) = benign.iter().fold((0, 0.0), |(e, w), (_, (x, y))| (e + x, w + y));
+        println!(
+            "benign: {episodes} episodes in {weeks:.0} LB-weeks = {:.3} per LB-week",
+            episodes as f64 / weeks
+        );
+        for (name, (episodes, _)) in self.benign.iter().filter(|(_, (e, _))| *e > 0) {
+            println!("  {name}: {episodes}");
+        }
+        println!("baselines, false episodes in all {:.0} weeks: {:?}", self.weeks, self.base_false);
+        for (rule, ratios) in &mut self.ratios {
+            ratios.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let covered = ratios.iter().filter(|r| r.1).count() as f64 / ratios.len() as f64;
+            println!(
+                "forecast {rule}: n {}, median est/true {:.2} [{:.2}, {:.2}], coverage {:.0} %",
+                ratios.len(),
+                ratios[ratios.len() / 2].0,
+                ratios[ratios.len() / 10].0,
+                ratios[ratios.len() * 9 / 10].0,
+                covered * 100.0
+            );
+        }
+        // The slowest are those in which another process ran.
+        self.busy.sort_unstable();
+        let kept = &self.busy[..self.busy.len() * 199 / 200];
+        let mean = kept.iter().map(|n| f64::from(*n)).sum::<f64>() / kept.len().max(1) as f64;
+        println!(
+            "{:.2} us per assessment (mean without the slowest 0.5 %), {} bytes per history",
+            mean / 1e3,
+            self.bytes
+        );
+    }
+}

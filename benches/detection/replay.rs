@@ -1,0 +1,222 @@
+//! A series minute by minute, as it would have been known then.
+
+use std::sync::Arc;
+
+use nearmiss::analysis::alert::{Reason, Record};
+use nearmiss::analysis::detector::{Detectors, Rule, State};
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
+use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
+use nearmiss::analysis::tier::Tier;
+use nearmiss::analysis::{Report, assess};
+
+use crate::series::Series;
+
+/// Minutes until CloudWatch shows a minute.
+pub const DELAY: i64 = 3;
+/// Minutes that must be quiet.
+const RESOLVE_AFTER: u32 = 60;
+
+/// How to replay.
+pub struct Options {
+    pub every_minute: bool,
+    pub cold: bool,
+    pub verbose: bool,
+    pub workers: Option<std::num::NonZeroU32>,
+}
+
+fn gateway(timeout: f64) -> Arc<Gateway> {
+    Arc::new(Gateway {
+        id: Identity {
+            name: "site".into(),
+            region: "eu-central-1".into(),
+            account: String::new(),
+            dimension: "app/site/1".into(),
+        },
+        kind: Kind::Alb,
+        timeout: Timeout { seconds: timeout, idle_timeout: None },
+        near: 0.8,
+        detail: Detail::Figures,
+    })
+}
+
+fn enter(history: &mut History, series: &Series, quarter: i64) {
+    let Some(row) = series.quarters.get(&quarter) else { return };
+    let summary = Summary {
+        samples: row.samples.unwrap_or(0.0),
+        sum: row.sum,
+        p50: row.p50,
+        p99: row.p99,
+        maximum: row.max,
+        near_misses: Some(row.near.unwrap_or(0.0)),
+        timeouts: row.timeouts.unwrap_or(0.0),
+        connection_errors: Some(row.conn.unwrap_or(0.0) + row.tls.unwrap_or(0.0)),
+        timeout: row.timeout,
+    };
+    history.enter(Quarter(quarter), &summary);
+}
+
+fn snapshot(series: &Series, from: Minute, end: Minute, tier: Tier) -> Snapshot {
+    use Signal::{
+        ConnectionErrors, HealthyHosts, Maximum, NearMisses, P50, P99, RequestCount, Samples,
+        Timeouts, TlsErrors,
+    };
+    let all = [
+        ConnectionErrors,
+        HealthyHosts,
+        Maximum,
+        NearMisses,
+        P50,
+        P99,
+        RequestCount,
+        Samples,
+        Timeouts,
+        TlsErrors,
+    ];
+    let calm = [Maximum, NearMisses, P50, P99, Samples, Timeouts];
+    let asked: &[Signal] = if tier == Tier::Calm { &calm } else { &all };
+    let mut snapshot = Snapshot::quiet(from, end, asked);
+    for m in from.0..end.0 {
+        let Some(row) =
+            usize::try_from(m - series.first.0).ok().and_then(|i| series.minutes.get(i))
+        else {
+            continue;
+        };
+        for (signal, value) in [
+            (Samples, row.samples),
+            (P50, row.p50),
+            (P99, row.p99),
+            (Maximum, row.max),
+            (NearMisses, row.near),
+            (Timeouts, row.timeouts),
+            (ConnectionErrors, row.conn),
+            (TlsErrors, row.tls),
+            (RequestCount, row.requests),
+            (HealthyHosts, row.healthy),
+        ] {
+            if let Some(value) = value
+                && asked.contains(&signal)
+            {
+                snapshot.record(signal, Minute(m), value);
+            }
+        }
+    }
+    snapshot
+}
+
+#[derive(Default)]
+pub struct Outcome {
+    /// Minute in which it was told, reason, rule.
+    pub alerts: Vec<(Minute, Reason, Rule, String)>,
+    /// Rule and (from, seconds low, mid, high).
+    pub forecasts: Vec<(Rule, Minute, f64, f64, f64)>,
+    pub calm_minutes: usize,
+    pub minutes: usize,
+    /// How long each assessment took, nanoseconds.
+    pub busy: Vec<u32>,
+    pub bytes: usize,
+    pub open_at_end: bool,
+}
+
+impl Outcome {
+    /// The first that was told of after this minute.
+    pub fn first_after(&self, fault: Minute) -> Option<&(Minute, Reason, Rule, String)> {
+        let alerting = |r: Reason| matches!(r, Reason::Firing | Reason::Escalated);
+        self.alerts.iter().find(|(at, reason, ..)| *at > fault && alerting(*reason))
+    }
+
+    /// How many episodes began in these minutes.
+    pub fn firings(&self, within: impl Fn(Minute) -> bool) -> usize {
+        let firing = |(at, reason, ..): &&(Minute, Reason, Rule, String)| {
+            *reason == Reason::Firing && within(*at)
+        };
+        self.alerts.iter().filter(firing).count()
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // measures itself
+pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: Minute) -> Outcome {
+    let end = series.first.plus(series.minutes.len() as i64);
+    let mut outcome = Outcome::default();
+    let mut history = History::new();
+    let mut entered = series.first.0.div_euclid(15);
+    let mut read_quarters = |history: &mut History, upto: Minute| {
+        while (entered + 1) * 15 <= upto.0 {
+            enter(history, series, entered);
+            entered += 1;
+        }
+    };
+    read_quarters(&mut history, start);
+    let (mut records, mut tier): (Vec<Record>, Tier) = (Vec::new(), Tier::Calm);
+    let mut unread = start;
+    let mut quarters_read = start;
+    for known in start.0 + 1..=end.0 {
+        let known = Minute(known);
+        let tier_now = if options.every_minute { Tier::Stirring } else { tier };
+        if !tier_now.is_due(5, "a", unread, known) {
+            continue;
+        }
+        if tier_now == Tier::Stirring || known.since(quarters_read) >= 30 {
+            quarters_read = known;
+            read_quarters(&mut history, known);
+        }
+        let snapshot = snapshot(series, unread.plus(-60), known, tier_now);
+        while unread < known {
+            let index = usize::try_from(unread.0 - series.first.0).unwrap_or(0);
+            let gateway = gateway(series.minutes[index].timeout.max(1.0));
+            let began = std::time::Instant::now();
+            let report = assess(
+                &gateway,
+                detectors,
+                RESOLVE_AFTER,
+                records.clone(),
+                &snapshot,
+                &mut history,
+                unread,
+            );
+            outcome.busy.push(u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX));
+            let Some(report) = report else { break };
+            outcome.minutes += 1;
+            outcome.calm_minutes += usize::from(tier_now == Tier::Calm);
+            note(&report, &mut outcome, &mut history);
+            records = report.records;
+            for record in &mut records {
+                if let Some(reason) = record.decide() {
+                    let why = record.episode.evidence.why.clone();
+                    outcome.alerts.push((
+                        known.plus(DELAY),
+                        reason,
+                        record.episode.evidence.rule,
+                        why,
+                    ));
+                    record.told = Some(record.episode.severity);
+                }
+            }
+            records.retain(|r| r.episode.is_open());
+            tier = report.tier;
+            unread = unread.plus(1);
+        }
+    }
+    outcome.open_at_end = !records.is_empty();
+    outcome.bytes = history.bytes();
+    outcome
+}
+
+fn note(report: &Report, outcome: &mut Outcome, history: &mut History) {
+    for verdict in report.verdicts.iter().filter(|v| v.state == State::Breaching) {
+        if let Some(f) = verdict.forecast
+            && report.reading.minute.0 % 15 == 0
+        {
+            outcome.forecasts.push((
+                verdict.rule,
+                report.reading.minute.plus(1),
+                f.low,
+                f.mid,
+                f.high,
+            ));
+        }
+    }
+    if let Some((from, to)) = report.incident() {
+        history.mark(from, to, Mark::Incident);
+    }
+}
