@@ -18,8 +18,8 @@ use super::signal::Minute;
 use super::window::{Reading, Window};
 
 /// How many episodes of one gateway may wait to be told. Each lasts an hour at
-/// the least.
-pub const MOST_EPISODES: usize = 100;
+/// the least, so that this is over a day without a receiver.
+pub const MOST_EPISODES: usize = 32;
 /// The newest minutes whose near misses and 504s belong to an episode that begins.
 const RECENT: u32 = 15;
 /// The share of the timeout above which the slowest answers forbid an end.

@@ -8,6 +8,8 @@
 //! never mixed. Entering a quarter again replaces it, so that late data and a
 //! backfill need no care.
 
+use half::f16;
+
 use super::gateway::Gateway;
 use super::outlook::Outlook;
 use super::signal::Minute;
@@ -144,41 +146,43 @@ pub enum Mark {
     Benign,
 }
 
-/// A quarter in 40 bytes: absent figures are NaN, which no figure is.
+/// A quarter in 24 bytes: absent figures are NaN, which no figure is. Requests and
+/// their latencies together are sums and may be large; three digits are plenty for
+/// what is compared by factors of 1.1 and more, and a count up to 2,048 is exact.
 #[derive(Debug, Clone, Copy)]
 struct Cell {
-    figures: [f32; 9],
+    sums: [f32; 2],
+    figures: [f16; 7],
     known: bool,
     mark: Mark,
 }
 
-const UNKNOWN: Cell = Cell { figures: [f32::NAN; 9], known: false, mark: Mark::Usual };
+const UNKNOWN: Cell =
+    Cell { sums: [f32::NAN; 2], figures: [f16::NAN; 7], known: false, mark: Mark::Usual };
 
 impl Cell {
     fn of(summary: &Summary, mark: Mark) -> Self {
-        #[allow(clippy::cast_possible_truncation)] // 7 digits are plenty; infinity is dropped
-        let figure = |value: f64| match value as f32 {
-            figure if figure.is_finite() && figure >= 0.0 => figure,
-            _ => f32::NAN,
-        };
-        let some = |value: Option<f64>| value.map_or(f32::NAN, figure);
+        let sane = |value: Option<f64>| value.filter(|v| v.is_finite() && *v >= 0.0);
+        #[allow(clippy::cast_possible_truncation)] // 7 digits are plenty
+        let sum = |value: Option<f64>| sane(value).map_or(f32::NAN, |v| v.min(1e30) as f32);
+        let most = f16::MAX.to_f64();
+        let figure = |value| sane(value).map_or(f16::NAN, |v| f16::from_f64(v.min(most)));
         let figures = [
-            figure(summary.samples),
-            some(summary.sum),
-            some(summary.p50),
-            some(summary.p99),
-            some(summary.maximum),
-            some(summary.near_misses),
-            figure(summary.timeouts),
-            some(summary.connection_errors),
-            figure(summary.timeout),
+            figure(summary.p50),
+            figure(summary.p99),
+            figure(summary.maximum),
+            figure(summary.near_misses),
+            figure(Some(summary.timeouts)),
+            figure(summary.connection_errors),
+            figure(Some(summary.timeout)),
         ];
-        Self { figures, known: true, mark }
+        Self { sums: [sum(Some(summary.samples)), sum(summary.sum)], figures, known: true, mark }
     }
 
     fn read(&self) -> Known {
-        let [samples, sum, p50, p99, maximum, near, timeouts, connections, timeout] =
-            self.figures.map(|figure| (!figure.is_nan()).then_some(f64::from(figure)));
+        let [samples, sum] = self.sums.map(|sum| (!sum.is_nan()).then_some(f64::from(sum)));
+        let [p50, p99, maximum, near, timeouts, connections, timeout] =
+            self.figures.map(|figure| (!figure.is_nan()).then_some(figure.to_f64()));
         let summary = Summary {
             samples: samples.unwrap_or(0.0),
             sum,

@@ -1,0 +1,95 @@
+//! Small made-up gateways: an ordinary service, and what is changed of it.
+
+use std::sync::Arc;
+
+use nearmiss::analysis::alert::Record;
+use nearmiss::analysis::detector::{Detectors, Rule, State, Verdict};
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss::analysis::history::{History, Quarter, Summary};
+use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
+use nearmiss::analysis::{Report, assess};
+
+/// Half past ten on a Monday.
+pub const NOW: Minute = Minute(29_470_230);
+
+pub fn gateway(timeout: f64) -> Arc<Gateway> {
+    let id = Identity {
+        name: "web".into(),
+        region: "eu-central-1".into(),
+        account: String::new(),
+        dimension: "app/web/1".into(),
+    };
+    let timeout = Timeout { seconds: timeout, idle_timeout: None };
+    Arc::new(Gateway { id, kind: Kind::Alb, timeout, near: 0.8, detail: Detail::Figures })
+}
+
+/// A quarter of an ordinary service: 4,500 requests, p99 4 s.
+pub fn ordinary() -> Summary {
+    Summary {
+        samples: 4_500.0,
+        sum: Some(2_000.0),
+        p50: Some(0.3),
+        p99: Some(4.0),
+        maximum: Some(9.0),
+        near_misses: Some(0.0),
+        timeouts: 0.0,
+        connection_errors: Some(0.0),
+        timeout: 60.0,
+    }
+}
+
+/// Days of quarters that end with the one before `NOW`; `f` changes each,
+/// given its age in quarters (1 is the newest).
+pub fn history(days: i64, f: impl Fn(i64, &mut Summary)) -> History {
+    let mut history = History::new();
+    let running = Quarter::containing(NOW.plus(1));
+    for age in (1..=days * 96).rev() {
+        let mut summary = ordinary();
+        f(age, &mut summary);
+        history.enter(running.plus(-age), &summary);
+    }
+    history
+}
+
+/// The hour that ends with `NOW`: 300 requests a minute; `f` changes each minute,
+/// given its age (0 is the newest).
+pub fn minutes(f: impl Fn(i64, &mut dyn FnMut(Signal, f64))) -> Snapshot {
+    let mut snapshot = Snapshot::quiet(NOW.plus(-59), NOW.plus(1), &Signal::ALL);
+    for age in 0..60 {
+        let minute = NOW.plus(-age);
+        for (signal, value) in [
+            (Signal::P50, 0.3),
+            (Signal::P99, 4.0),
+            (Signal::Maximum, 8.0),
+            (Signal::Samples, 300.0),
+            (Signal::RequestCount, 300.0),
+            (Signal::HealthyHosts, 4.0),
+        ] {
+            snapshot.record(signal, minute, value);
+        }
+        f(age, &mut |signal, value| snapshot.record(signal, minute, value));
+    }
+    snapshot
+}
+
+pub fn calm() -> Snapshot {
+    minutes(|_, _| {})
+}
+
+pub fn report(snapshot: &Snapshot, history: &mut History, records: Vec<Record>) -> Report {
+    assess(&gateway(60.0), &Detectors::default(), 60, records, snapshot, history, NOW).unwrap()
+}
+
+pub fn breaching(snapshot: &Snapshot, history: &mut History) -> Vec<Verdict> {
+    let verdicts = report(snapshot, history, Vec::new()).verdicts;
+    verdicts.into_iter().filter(|v| v.state == State::Breaching).collect()
+}
+
+pub fn rules(snapshot: &Snapshot, history: &mut History) -> Vec<Rule> {
+    breaching(snapshot, history).iter().map(|v| v.rule).collect()
+}
+
+#[allow(clippy::cast_precision_loss)] // hundreds
+pub fn real(count: i64) -> f64 {
+    count as f64
+}

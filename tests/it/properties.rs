@@ -1,0 +1,115 @@
+//! Nothing that CloudWatch can say makes a panic or a made-up number.
+
+use nearmiss::analysis::assess;
+use nearmiss::analysis::detector::{Detectors, State};
+use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
+use nearmiss::analysis::signal::{Signal, Snapshot};
+use proptest::prelude::*;
+
+use crate::made_up::{NOW, calm, gateway, report};
+
+/// Anything a number can be.
+fn absurd() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        4 => 0.0..100.0_f64,
+        2 => 0.0..1e6_f64,
+        1 => Just(0.0),
+        1 => prop::num::f64::ANY,
+    ]
+}
+
+fn summary() -> impl Strategy<Value = Summary> {
+    let some = || prop::option::weighted(0.8, absurd());
+    let timeouts = prop_oneof![3 => Just(0.0), 1 => absurd()];
+    let timeout = prop_oneof![3 => Just(60.0), 1 => Just(30.0), 1 => absurd()];
+    (absurd(), some(), some(), some(), some(), some(), timeouts, some(), timeout).prop_map(
+        |(samples, sum, p50, p99, maximum, near_misses, timeouts, connection_errors, timeout)| {
+            Summary {
+                samples,
+                sum,
+                p50,
+                p99,
+                maximum,
+                near_misses,
+                timeouts,
+                connection_errors,
+                timeout,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Holes, duplicates, nonsense, a timeout that changed, one below every latency:
+    /// no panic, and no forecast that is not a range of finite seconds.
+    #[test]
+    fn nothing_makes_up_a_number(
+        quarters in prop::collection::vec((1_i64..1400, summary()), 0..400),
+        points in prop::collection::vec((0_usize..10, -5_i64..65, absurd()), 0..600),
+        timeout in prop_oneof![Just(60.0), Just(0.001), Just(4000.0), 0.1..100.0_f64],
+        marks in prop::collection::vec((0_i64..20_000, 0_i64..3_000), 0..5),
+        workers in prop::option::of(1_u32..64),
+    ) {
+        let mut history = History::new();
+        let running = Quarter::containing(NOW.plus(1));
+        for (age, summary) in &quarters {
+            history.enter(running.plus(-age), summary);
+        }
+        for (age, length) in marks {
+            history.mark(NOW.plus(-age - length), NOW.plus(-age), Mark::Incident);
+        }
+        let mut snapshot = Snapshot::quiet(NOW.plus(-59), NOW.plus(1), &Signal::ALL);
+        for (signal, age, value) in points {
+            snapshot.record(Signal::ALL[signal], NOW.plus(-age), value);
+        }
+        let mut detectors = Detectors::default();
+        detectors.saturation.workers_per_target = workers.and_then(std::num::NonZeroU32::new);
+        let gateway = gateway(timeout);
+        let mut records = Vec::new();
+        for minute in [NOW.plus(-1), NOW] {
+            let report =
+                assess(&gateway, &detectors, 60, records, &snapshot, &mut history, minute);
+            let Some(report) = report else { return Ok(()) };
+            for verdict in &report.verdicts {
+                prop_assert!(verdict.value.is_none_or(f64::is_finite), "{verdict:?}");
+                prop_assert!(verdict.threshold.is_finite(), "{verdict:?}");
+                prop_assert_eq!(verdict.why.is_empty(), verdict.state != State::Breaching);
+                prop_assert!(!verdict.why.contains("NaN") && !verdict.why.contains("inf "), "{}", &verdict.why);
+                if let Some(f) = verdict.forecast {
+                    prop_assert!(f.low >= 0.0 && f.low <= f.mid && f.mid <= f.high && f.high.is_finite(), "{f:?}");
+                }
+            }
+            for notice in report.notices() {
+                let message = nearmiss::analysis::message::Message::of(&notice);
+                prop_assert!(message.subject.len() <= 99);
+            }
+            records = report.records;
+        }
+    }
+
+    /// The outlook is a cache: with or without it the verdicts are the same.
+    #[test]
+    fn what_is_kept_changes_nothing(
+        quarters in prop::collection::vec((1_i64..1344, summary()), 0..200),
+    ) {
+        let mut kept = History::new();
+        let running = Quarter::containing(NOW.plus(1));
+        kept.enter(running.plus(-1), &Summary::default());
+        for (index, (age, summary)) in quarters.iter().enumerate() {
+            kept.enter(running.plus(-age), summary);
+            if index % 50 == 0 {
+                let _ = report(&calm(), &mut kept, Vec::new());
+            }
+        }
+        let mut fresh = History::new();
+        fresh.enter(running.plus(-1), &Summary::default());
+        for (age, summary) in &quarters {
+            fresh.enter(running.plus(-age), summary);
+        }
+        let _ = report(&calm(), &mut kept, Vec::new());
+        let again = report(&calm(), &mut kept, Vec::new());
+        prop_assert_eq!(again.verdicts, report(&calm(), &mut fresh, Vec::new()).verdicts);
+    }
+}
