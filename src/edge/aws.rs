@@ -17,13 +17,15 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Connector, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
-use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::context::{
+    BeforeDeserializationInterceptorContextRef, BeforeTransmitInterceptorContextRef,
+};
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::DateTime;
-use aws_smithy_types::config_bag::ConfigBag;
+use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
@@ -247,7 +249,7 @@ fn caused_by_credentials(error: &(dyn StdError + 'static)) -> bool {
 pub struct Skew(Arc<Mutex<Option<i64>>>);
 
 impl Skew {
-    /// Answers are seconds old when they arrive; less than this is no news.
+    /// Less than this is no news, seconds.
     const JITTER: i64 = 15;
 
     /// Seconds that this clock is ahead of AWS's (behind, if negative); `None`
@@ -265,22 +267,53 @@ impl Skew {
     }
 }
 
+/// When a request was sent, by this machine's clock, Unix seconds.
+#[derive(Debug)]
+struct Sent(i64);
+
+impl Storable for Sent {
+    type Storer = StoreReplace<Self>;
+}
+
+fn clock(components: &RuntimeComponents) -> Option<i64> {
+    components.time_source().map(|clock| DateTime::from(clock.now()).secs())
+}
+
+/// An answer's `Date` between its request and its arrival is no skew, however long
+/// the two are apart.
+fn skew(sent: i64, theirs: i64, arrived: i64) -> i64 {
+    if theirs < sent { sent - theirs } else { (arrived - theirs).min(0) }
+}
+
 #[dyn_dispatch_hint]
 impl Intercept for Skew {
     fn name(&self) -> &'static str {
         "Skew"
     }
 
+    fn read_before_transmit(
+        &self,
+        _: &BeforeTransmitInterceptorContextRef<'_>,
+        components: &RuntimeComponents,
+        bag: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if let Some(now) = clock(components) {
+            bag.interceptor_state().store_put(Sent(now));
+        }
+        Ok(())
+    }
+
     fn read_before_deserialization(
         &self,
         context: &BeforeDeserializationInterceptorContextRef<'_>,
         components: &RuntimeComponents,
-        _: &mut ConfigBag,
+        bag: &mut ConfigBag,
     ) -> Result<(), BoxError> {
         let date = context.response().headers().get("date");
         let date = date.and_then(|date| DateTime::from_str(date, Format::HttpDate).ok());
-        if let (Some(theirs), Some(clock)) = (date, components.time_source()) {
-            self.enter(DateTime::from(clock.now()).secs() - theirs.secs());
+        let (sent, arrived) = (bag.load::<Sent>(), clock(components));
+        if let (Some(Sent(sent)), Some(theirs), Some(arrived)) = (sent, date, arrived) {
+            self.enter(skew(*sent, theirs.secs(), arrived));
         }
         Ok(())
     }
@@ -308,5 +341,19 @@ impl Usage {
             *self.calls.entry(key).or_default() += calls;
         }
         self.billed_metrics += other.billed_metrics;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_answer_is_no_skew() {
+        for (sent, theirs, arrived, ahead) in
+            [(100, 100, 100, 0), (100, 130, 160, 0), (400, 100, 401, 300), (100, 400, 101, -299)]
+        {
+            assert_eq!(skew(sent, theirs, arrived), ahead, "{sent} {theirs} {arrived}");
+        }
     }
 }
