@@ -70,6 +70,13 @@
 //! - **Empty after traffic may be late.** A complete answer without datapoints
 //!   looks the same when nobody came and when CloudWatch lags; such minutes are
 //!   neither assessed nor counted until a later one has data, or ten minutes.
+//! - **What CloudWatch adds to a counted minute is added**, for a quarter of an hour
+//!   and over restarts; what it takes away is only noticed, because a counter does
+//!   not fall.
+//! - **The history is not stored but read**: quarters of an hour, because CloudWatch
+//!   computes their percentiles over all requests, as no sum of minutes can. Only
+//!   which of them were trouble is kept in the state.
+//! - **AWS's clock counts** where this machine's differs by more than half a minute.
 //! - **Near misses have an upper bound only at the idle timeout.** Samples above
 //!   it are legitimate (uploads, Lambda), and no 504 may be counted twice. A
 //!   configured timeout below it is somebody else's limit, and what comes after
