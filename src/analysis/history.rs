@@ -284,8 +284,8 @@ impl History {
     /// `end`: where to read on.
     #[must_use]
     pub fn first_unknown(&self, from: Quarter, end: Quarter) -> Option<Quarter> {
-        let quarters = (from.0..end.0).map(Quarter);
-        quarters.into_iter().find(|q| self.quarter(*q) == Known::Unknown)
+        let is_known = |q: &Quarter| self.index(*q).is_some_and(|index| self.ring[index].known);
+        (from.0..end.0).map(Quarter).find(|quarter| !is_known(quarter))
     }
 
     /// What follows from the history for this gateway at the end of `minute`,

@@ -110,8 +110,7 @@ impl Daemon {
     }
 }
 
-/// The first of the quarters before `end` that is not known; the one before it is
-/// read again, because CloudWatch may have added to it.
+/// The first of the fourteen days of quarters before `end` that is not known.
 fn first_unknown(history: &History, end: Quarter) -> Option<Quarter> {
     let first = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
     history.first_unknown(first, end)

@@ -18,15 +18,6 @@ use crate::edge::exporter::Exporter;
 /// are read only after they have settled.
 const CLOCK_TOLERANCE: i64 = 30;
 
-/// The gateways whose near misses are counted otherwise than before.
-fn changed<'a>(
-    before: &'a [Arc<Gateway>],
-    after: &'a [Arc<Gateway>],
-) -> impl Iterator<Item = &'a Arc<Gateway>> {
-    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
-    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
-}
-
 impl Daemon {
     pub(super) async fn look_around(&mut self, now: i64, usage: &mut Usage) {
         self.discover(now, usage).await;
@@ -110,4 +101,13 @@ impl Daemon {
         self.troubles.tell("clock", said);
         wrong.unwrap_or(0)
     }
+}
+
+/// The gateways whose near misses are counted otherwise than before.
+fn changed<'a>(
+    before: &'a [Arc<Gateway>],
+    after: &'a [Arc<Gateway>],
+) -> impl Iterator<Item = &'a Arc<Gateway>> {
+    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
+    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
 }

@@ -229,7 +229,6 @@ impl Daemon {
         loop {
             let left = deadline.saturating_sub(stopwatch.elapsed());
             let mut fetched = self.fetch(end, settled, left, usage).await;
-
             self.assess_all(&fetched, end, usage, watch).await;
             for gateway in self.gateways() {
                 let key = gateway.id.key();

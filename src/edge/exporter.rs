@@ -326,11 +326,13 @@ impl Exporter {
         let counters = |name, help, labels: &[&str]| {
             register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
         };
-        let build = IntGaugeVec::new(
-            Opts::new("nearmiss_build_info", "Always 1; the version is a label."),
-            &["version"],
-        )?;
-        register(&registry, build)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let gauges = |name, help, labels: &[&str]| {
+            register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
+        };
+        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
+        gauges("nearmiss_build_info", "Always 1; the version is a label.", &["version"])?
+            .with_label_values(&[env!("CARGO_PKG_VERSION")])
+            .set(1);
         let exporter = Self {
             polls: counters(
                 "nearmiss_polls_total",
@@ -348,29 +350,18 @@ impl Exporter {
                 "Notifications by sink and outcome: delivered, failed.",
                 &["sink", "outcome"],
             )?,
-            pending: register(
-                &registry,
-                IntGauge::new(
-                    "nearmiss_notifications_pending",
-                    "Notifications that were due and could not be delivered yet.",
-                )?,
+            pending: gauge(
+                "nearmiss_notifications_pending",
+                "Notifications that were due and could not be delivered yet.",
             )?,
-            proofs: register(
-                &registry,
-                IntGaugeVec::new(
-                    Opts::new(
-                        "nearmiss_self_check",
-                        "Whether CloudWatch's figures mean what is made of them: 1 yes, 0 no, absent while it could not be tried. counts_add_up: counts within a bound add up to the samples. timeouts_leave_no_sample: a 504 is no latency sample, so that requests are samples plus 504s.",
-                    ),
-                    &["check"],
-                )?,
+            proofs: gauges(
+                "nearmiss_self_check",
+                "Whether CloudWatch's figures mean what is made of them: 1 yes, 0 no, absent while it could not be tried. counts_add_up: counts within a bound add up to the samples. timeouts_leave_no_sample: a 504 is no latency sample, so that requests are samples plus 504s.",
+                &["check"],
             )?,
-            clock_skew: register(
-                &registry,
-                IntGauge::new(
-                    "nearmiss_clock_skew_seconds",
-                    "Seconds that this machine's clock is ahead of AWS's, by the Date header of its answers; negative if behind, 0 while unknown.",
-                )?,
+            clock_skew: gauge(
+                "nearmiss_clock_skew_seconds",
+                "Seconds that this machine's clock is ahead of AWS's, by the Date header of its answers; negative if behind, 0 while unknown.",
             )?,
             state_saves: counters(
                 "nearmiss_state_saves_total",
@@ -389,10 +380,7 @@ impl Exporter {
                     "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
                 )?,
             )?,
-            gateways: register(
-                &registry,
-                IntGauge::new("nearmiss_gateways", "Gateways that are watched.")?,
-            )?,
+            gateways: gauge("nearmiss_gateways", "Gateways that are watched.")?,
             registry,
         };
         exporter.start_at_zero(sink);
