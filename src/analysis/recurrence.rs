@@ -29,6 +29,8 @@ const SEVERAL: f64 = 4.0;
 const PERCENTILE: f64 = 100.0;
 /// Slower than this share of the timeout, and answered: whoever waits, waits longer.
 const ABOVE: f64 = 1.05;
+/// How much earlier or later than the day before a run may be slowest, seconds.
+const MOVED: f64 = 3600.0;
 /// How far ahead is told, days.
 const HORIZON: f64 = 14.0;
 
@@ -114,11 +116,14 @@ fn grows(history: &History, timeout: f64, running: Quarter, hour: i64) -> Option
 }
 
 /// The forecast for a line that has `left` days to go and is sure to `scatter`
-/// days; `None` once it is there.
+/// days; `None` once it is there. What comes once a day reaches the timeout in
+/// one of its runs, and not between two of them.
 fn when(left: f64, scatter: f64) -> Option<Forecast> {
     const DAY: f64 = 86_400.0;
-    let doubt = (1.5 * scatter).max(0.25 * left).max(0.5);
-    let forecast = Forecast::between((left - doubt) * DAY, left * DAY, (left + doubt) * DAY)?;
+    let run = |days: f64| days.ceil().max(1.0) * DAY;
+    let doubt = (2.0 * scatter).max(0.3 * left).max(1.0);
+    let forecast =
+        Forecast::between(run(left - doubt) - MOVED, run(left), run(left + doubt) + MOVED)?;
     (left > 0.0).then_some(forecast)
 }
 
