@@ -9,7 +9,7 @@
 //! replays a series of timestamps and seconds instead.
 
 #![allow(clippy::expect_used)] // a benchmark that cannot run has nobody to tell but its reader
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_wrap)] // minutes of some weeks
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // minutes of some weeks
 
 mod alarms;
 mod replay;
@@ -169,11 +169,18 @@ impl Total {
     /// Forecasts beside the truth. Of a job that recurs only where that is the fault.
     fn calibrate(&mut self, series: &Series, outcome: &Outcome, fault: Minute, options: &Options) {
         let Some(incident) = series.incident else { return };
+        let mut job = None;
         for (rule, from, low, mid, high) in &outcome.forecasts {
+            // What is known of a job changes once a day: the same date is no new forecast.
+            let date = from.0 + (mid / 60.0).round() as i64;
+            let is_job = *rule == Rule::RecurringJob;
+            if is_job && job.replace(date).is_some_and(|old| (old - date).abs() <= 120) {
+                continue;
+            }
             // A job that recurs is forecast to its first 504; its incident is later.
-            let truth = if *rule == Rule::RecurringJob { series.first_504 } else { Some(incident) };
+            let truth = if is_job { series.first_504 } else { Some(incident) };
             let left = truth.map_or(0.0, |truth| truth.since(*from) as f64 * 60.0);
-            let meant = *rule != Rule::RecurringJob || series.name.starts_with("h09");
+            let meant = !is_job || series.name.starts_with("h09");
             if left > 300.0 && *from > fault && meant {
                 let covered = (*low..=*high).contains(&left);
                 self.ratios.entry(*rule).or_default().push((mid / left, covered));

@@ -10,6 +10,7 @@
 
 use half::f16;
 
+use super::detector::Drift;
 use super::gateway::Gateway;
 use super::outlook::Outlook;
 use super::signal::Minute;
@@ -292,10 +293,10 @@ impl History {
     /// from the quarters that were over by then. Computed when one of them, or
     /// what is asked, has changed.
     #[must_use]
-    pub fn outlook(&mut self, gateway: &Gateway, minute: Minute) -> &Outlook {
+    pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> &Outlook {
         let running = Quarter::containing(minute.plus(1));
-        let kept = self.outlook.take().filter(|outlook| outlook.is_for(gateway, running));
-        let outlook = kept.unwrap_or_else(|| Box::new(Outlook::of(self, gateway, running)));
+        let kept = self.outlook.take().filter(|outlook| outlook.is_for(gateway, drift, running));
+        let outlook = kept.unwrap_or_else(|| Box::new(Outlook::of(self, gateway, drift, running)));
         self.outlook.insert(outlook)
     }
 

@@ -98,7 +98,7 @@ pub fn assess(
     let window = Window::over(&readings);
     let mut newest = readings.iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
-    let outlook = history.outlook(gateway, minute);
+    let outlook = history.outlook(gateway, &detectors.drift, minute);
     let verdicts = detectors.judge(Case { gateway, window, outlook });
     let records =
         alert::advance(records, gateway, window, &outlook.usual, &verdicts, resolve_after);

@@ -6,6 +6,8 @@
 //! microseconds.
 
 use super::baseline::{Baseline, KNOWN_DAYS};
+use super::detector::Drift;
+use super::forecast::Trend;
 use super::gateway::Gateway;
 use super::history::{DAY, History, Known, Quarter, Summary};
 use super::recurrence::{self, Recurrence};
@@ -32,6 +34,7 @@ pub struct Compared {
 pub struct Outlook {
     timeout: f64,
     near: f64,
+    drift: Drift,
     running: Quarter,
     /// What is usual at this time of day.
     pub usual: Baseline,
@@ -44,6 +47,8 @@ pub struct Outlook {
     pub burst_days: (u32, Option<Quarter>),
     /// The largest number of slow 504s in one quarter of the last seven days.
     pub worst_burst: f64,
+    /// Where the p99 leads, if it rises as [`Drift`] wants it.
+    pub trend: Option<Trend>,
     /// The time of day that comes closer to the timeout day by day.
     pub recurrence: Option<Recurrence>,
     /// When enough days are known to say what is usual; `None` once they are.
@@ -53,7 +58,7 @@ pub struct Outlook {
 impl Outlook {
     /// What this history says of quarters that were over when `running` began.
     #[must_use]
-    pub fn of(history: &History, gateway: &Gateway, running: Quarter) -> Self {
+    pub fn of(history: &History, gateway: &Gateway, drift: &Drift, running: Quarter) -> Self {
         let timeout = gateway.timeout.seconds;
         let first = history.first_measured().unwrap_or(running);
         let over = || (1..=NEWS).map(|age| running.plus(-age));
@@ -71,14 +76,17 @@ impl Outlook {
             last.into_iter().flat_map(|q| [q, q.plus(-1), q.plus(-2)]).map_while(compare).collect();
         let ending = last.unwrap_or(running.plus(-1));
         let recent = (0..=24).rev().map(|age| ending.plus(-age));
+        let recent: Vec<_> = recent.map(|q| (q, history.quarter(q))).collect();
         let (burst_days, worst_burst) = bursts(history, running);
         Self {
             timeout,
             near: gateway.near,
+            drift: drift.clone(),
             running,
             usual: Baseline::of(history, timeout, first, running),
+            trend: drift.trend(&newest, &recent, timeout),
             newest,
-            recent: recent.map(|q| (q, history.quarter(q))).collect(),
+            recent,
             burst_days,
             worst_burst,
             recurrence: recurrence::find(history, timeout, running),
@@ -88,9 +96,10 @@ impl Outlook {
 
     /// Whether it was made for this.
     #[must_use]
-    pub fn is_for(&self, gateway: &Gateway, running: Quarter) -> bool {
+    pub fn is_for(&self, gateway: &Gateway, drift: &Drift, running: Quarter) -> bool {
         let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
         self.running == running
+            && self.drift == *drift
             && same(self.timeout, gateway.timeout.seconds)
             && same(self.near, gateway.near)
     }

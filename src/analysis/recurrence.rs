@@ -62,9 +62,10 @@ pub fn find(history: &History, timeout: f64, running: Quarter) -> Option<Recurre
     if !lately.into_iter().any(is_slow) {
         return None;
     }
-    let hours = (0..24).filter_map(|hour| grows(history, timeout, running, hour));
+    let mut past = Past::of(history, timeout, running);
+    let found = (0..24).filter_map(|hour| grows(&mut past, timeout, hour));
     let left = |found: &Recurrence| found.forecast.map_or(0.0, |forecast| forecast.mid);
-    hours.min_by(|a, b| left(a).total_cmp(&left(b)))
+    found.min_by(|a, b| left(a).total_cmp(&left(b)))
 }
 
 /// One day of one hour.
@@ -81,9 +82,8 @@ struct Day {
 }
 
 /// One hour of the day, widened by an hour to either side against changes of the clock.
-fn grows(history: &History, timeout: f64, running: Quarter, hour: i64) -> Option<Recurrence> {
-    let newest = running.plus(-1 - hour * 4);
-    let of = |age: i32| Day::of(history, timeout, newest, age);
+fn grows(past: &mut Past<'_>, timeout: f64, hour: usize) -> Option<Recurrence> {
+    let mut of = |age: usize| past.day(hour, age);
     if ![of(0), of(1)].iter().flatten().any(Day::is_job) {
         return None;
     }
@@ -115,15 +115,17 @@ fn grows(history: &History, timeout: f64, running: Quarter, hour: i64) -> Option
     })
 }
 
-/// The forecast for a line that has `left` days to go and is sure to `scatter`
-/// days; `None` once it is there. What comes once a day reaches the timeout in
-/// one of its runs, and not between two of them.
+/// The forecast for a line that has `left` days to go, with a `scatter` of so many
+/// days; `None` once it is there. What comes once a day reaches the timeout in one
+/// of its runs and not between two of them, and first in one that is slow for
+/// its day.
 fn when(left: f64, scatter: f64) -> Option<Forecast> {
     const DAY: f64 = 86_400.0;
     let run = |days: f64| days.ceil().max(1.0) * DAY;
+    let first = left - scatter;
     let doubt = (2.0 * scatter).max(0.3 * left).max(1.0);
     let forecast =
-        Forecast::between(run(left - doubt) - MOVED, run(left), run(left + doubt) + MOVED)?;
+        Forecast::between(run(first - doubt) - MOVED, run(first), run(left + doubt) + MOVED)?;
     (left > 0.0).then_some(forecast)
 }
 
@@ -133,28 +135,77 @@ fn is_step(values: &[f64], growth: f64) -> bool {
 }
 
 impl Day {
-    /// The three hours that end with `newest`, `age` days before.
-    fn of(history: &History, timeout: f64, newest: Quarter, age: i32) -> Option<Self> {
-        let end = newest.plus(-i64::from(age) * DAY);
-        let mut found: Option<Self> = None;
-        let (mut at_risk, mut is_job) = (0.0, false);
-        for quarter in (0..12).map(|back| end.plus(-back)) {
-            let Known::Measured(summary) = history.quarter(quarter) else { continue };
-            at_risk += summary.at_risk().unwrap_or(0.0);
-            let many_slow = summary.p99.is_some_and(|p99| p99 >= LONG * timeout);
-            is_job |= many_slow && summary.samples >= PERCENTILE;
-            let reached = (summary.slow_timeouts() >= 1.0).then_some(timeout);
-            let slowest = summary.maximum.into_iter().chain(reached).reduce(f64::max);
-            if let Some(slowest) = slowest
-                && found.is_none_or(|day| slowest > day.slowest)
-            {
-                found = Some(Self { ago: -f64::from(age), at: quarter, slowest, is_job: false });
-            }
-        }
-        found.map(|day| Self { is_job: is_job || at_risk >= SEVERAL, ..day })
-    }
-
     fn is_job(&self) -> bool {
         self.is_job
+    }
+}
+
+/// What one hour was like.
+#[derive(Clone, Copy)]
+struct Hour {
+    /// The slowest answer, seconds, and its quarter.
+    slowest: Option<(f64, Quarter)>,
+    /// Near misses and slow 504s.
+    at_risk: f64,
+    /// Whether so many were slow that the p99 was.
+    is_job: bool,
+}
+
+/// The hours of the last fourteen days, each summed up once: three hours of the
+/// day share it.
+struct Past<'a> {
+    history: &'a History,
+    timeout: f64,
+    newest: Quarter,
+    hours: Vec<Option<Hour>>,
+}
+
+impl<'a> Past<'a> {
+    fn of(history: &'a History, timeout: f64, running: Quarter) -> Self {
+        Self { history, timeout, newest: running.plus(-1), hours: vec![None; 15 * 24] }
+    }
+
+    /// The three hours that end `hour` hours ago, `age` days before.
+    fn day(&mut self, hour: usize, age: usize) -> Option<Day> {
+        let back = age * 24 + hour;
+        let hours = [self.hour(back), self.hour(back + 1), self.hour(back + 2)];
+        let slowest = hours.iter().filter_map(|hour| hour.slowest).reduce(slower)?;
+        let at_risk: f64 = hours.iter().map(|hour| hour.at_risk).sum();
+        let is_job = at_risk >= SEVERAL || hours.iter().any(|hour| hour.is_job);
+        #[allow(clippy::cast_precision_loss)] // two weeks
+        Some(Day { ago: -(age as f64), at: slowest.1, slowest: slowest.0, is_job })
+    }
+
+    fn hour(&mut self, back: usize) -> Hour {
+        let (history, timeout) = (self.history, self.timeout);
+        #[allow(clippy::cast_possible_wrap)] // two weeks
+        let end = self.newest.plus(-4 * back as i64);
+        let sum_up = || Hour::of(history, timeout, (0..4).map(|quarter| end.plus(-quarter)));
+        match self.hours.get_mut(back) {
+            Some(hour) => *hour.get_or_insert_with(sum_up),
+            None => sum_up(),
+        }
+    }
+}
+
+/// The slower of two answers; of two alike the first.
+fn slower(a: (f64, Quarter), b: (f64, Quarter)) -> (f64, Quarter) {
+    if b.0 > a.0 { b } else { a }
+}
+
+impl Hour {
+    fn of(history: &History, timeout: f64, quarters: impl Iterator<Item = Quarter>) -> Self {
+        let mut hour = Self { slowest: None, at_risk: 0.0, is_job: false };
+        for quarter in quarters {
+            let Known::Measured(summary) = history.quarter(quarter) else { continue };
+            hour.at_risk += summary.at_risk().unwrap_or(0.0);
+            let many_slow = summary.p99.is_some_and(|p99| p99 >= LONG * timeout);
+            hour.is_job |= many_slow && summary.samples >= PERCENTILE;
+            let reached = (summary.slow_timeouts() >= 1.0).then_some(timeout);
+            let slowest = summary.maximum.into_iter().chain(reached).reduce(f64::max);
+            let slowest = slowest.map(|slowest| (slowest, quarter));
+            hour.slowest = hour.slowest.into_iter().chain(slowest).reduce(slower);
+        }
+        hour
     }
 }

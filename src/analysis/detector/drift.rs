@@ -14,7 +14,7 @@ use super::words::{in_about, traffic_words};
 use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::baseline::Baseline;
 use crate::analysis::forecast::{Trend, trend};
-use crate::analysis::history::{Known, Summary};
+use crate::analysis::history::{Known, Quarter, Summary};
 use crate::analysis::outlook::{Compared, LOOKBACK};
 use crate::analysis::quantity::{Span, count, rough_time, seconds};
 
@@ -62,36 +62,39 @@ impl Drift {
         };
         let p99 = self.p99(&now.summary, timeout);
         let quiet = Verdict::quiet(Rule::Drift, p99, timeout);
-        let newest = outlook.newest.iter().take(2);
-        let high = newest.filter(|c| self.is_high(&c.summary, &c.usual, timeout) && !queues(c));
-        let figures: Vec<Option<f64>> = match p99 {
-            Some(p99) if p99 < timeout && high.count() == 2 => {
-                outlook.recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect()
-            }
-            _ => return quiet,
-        };
-        let Some((last, before)) = figures.split_last() else { return quiet };
-        let horizon = self.horizon.get().as_secs_f64();
-        let limit = first_failures(&now.summary, timeout);
-        let (Some(found), Some(_)) = (
-            rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], limit, horizon),
-            rise(before, limit, horizon),
-        ) else {
-            return quiet;
-        };
+        let (Some(p99), Some(found)) = (p99, &outlook.trend) else { return quiet };
         let age =
             case.window.readings().last().map_or(0, |r| r.minute.plus(1).since(now.quarter.end()));
         #[allow(clippy::cast_precision_loss)] // an hour at most
         let forecast = found.forecast.after(age as f64 * 60.0);
         let severity = if forecast.mid < CLOSE { Severity::Critical } else { Severity::Warning };
-        let why = why(
-            case,
-            &found,
-            last.unwrap_or_default(),
-            now.summary.requests(),
-            &in_about(forecast),
-        );
+        let why = why(case, found, p99, now.summary.requests(), &in_about(forecast));
         quiet.breaching(severity, why).expecting(forecast)
+    }
+
+    /// The rise through the newest of some quarters (six hours and one, oldest
+    /// first), where it stood one quarter ago too; what this rule fires on. It
+    /// changes once a quarter only.
+    #[must_use]
+    pub fn trend(
+        &self,
+        newest: &[Compared],
+        recent: &[(Quarter, Known)],
+        timeout: f64,
+    ) -> Option<Trend> {
+        let now = &newest.first()?.summary;
+        let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout) && !queues(c);
+        let high = newest.iter().take(2).filter(is_high).count();
+        if high < 2 || self.p99(now, timeout)? >= timeout {
+            return None;
+        }
+        let figures: Vec<Option<f64>> =
+            recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect();
+        let (_, before) = figures.split_last()?;
+        let horizon = self.horizon.get().as_secs_f64();
+        let limit = first_failures(now, timeout);
+        rise(before, limit, horizon)?;
+        rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], limit, horizon)
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
