@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod architecture;
+mod backtest;
 mod cli;
 mod config_errors;
 mod counting;
@@ -12,6 +13,7 @@ mod faults;
 mod http;
 mod made_up;
 mod messages;
+mod program;
 mod properties;
 mod rules;
 mod scenarios;
