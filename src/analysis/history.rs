@@ -9,6 +9,7 @@
 //! backfill need no care.
 
 use half::f16;
+use half::slice::HalfFloatSliceExt;
 
 use super::detector::Drift;
 use super::gateway::Gateway;
@@ -182,8 +183,10 @@ impl Cell {
 
     fn read(&self) -> Known {
         let [samples, sum] = self.sums.map(|sum| (!sum.is_nan()).then_some(f64::from(sum)));
+        let mut figures = [0.0_f32; 7];
+        self.figures.convert_to_f32_slice(&mut figures);
         let [p50, p99, maximum, near, timeouts, connections, timeout] =
-            self.figures.map(|figure| (!figure.is_nan()).then_some(figure.to_f64()));
+            figures.map(|figure| (!figure.is_nan()).then_some(f64::from(figure)));
         let summary = Summary {
             samples: samples.unwrap_or(0.0),
             sum,
