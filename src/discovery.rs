@@ -19,6 +19,7 @@ use crate::config::{Config, LoadBalancer, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
 use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
 use crate::edge::elb::{self, Elb, Found};
+use crate::edge::evidence::Inquiry;
 use crate::edge::time::Stopwatch;
 
 /// Calls under way at once, per account and Region.
@@ -50,6 +51,8 @@ pub struct Account {
     pub proof: Proof,
     /// How often it was tried.
     pub proof_attempts: u8,
+    /// How it is set up, for a diagnosis.
+    pub inquiry: Inquiry,
     elb: Elb,
     selections: Vec<Selection>,
     idle_timeouts: IdleTimeouts,
@@ -142,6 +145,7 @@ impl Account {
                 troubles: Vec::new(),
                 proof: Proof::default(),
                 proof_attempts: 0,
+                inquiry: Inquiry::new(&sdk),
                 elb: Elb::new(&sdk, &skew),
                 skew,
                 selections,

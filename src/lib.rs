@@ -93,12 +93,15 @@
 
 pub mod analysis;
 pub mod backtest;
+pub mod chain;
 pub mod check;
 pub mod config;
 pub mod cost;
 pub mod daemon;
 pub mod demo;
+pub mod diagnose;
 pub mod discovery;
 pub mod edge;
 pub mod policy;
+pub mod probe;
 pub mod sim;

@@ -12,16 +12,21 @@ use std::time::Duration;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
+use nearmiss::analysis::chain::{Ink, Severity};
+use nearmiss::analysis::diagnosis::Verdict;
 use nearmiss::analysis::gateway::{Detail, Kind};
+use nearmiss::analysis::signal::Minute;
 use nearmiss::backtest::{Backtest, Period, Said};
+use nearmiss::chain::ChainArgs;
 use nearmiss::config::{Config, Poll, RoleArn};
 use nearmiss::daemon::Daemon;
 use nearmiss::demo::{Demo, DemoError};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws;
 use nearmiss::edge::time::Clock;
+use nearmiss::probe::{self, ProbeArgs};
 use nearmiss::sim::{Faults, Setup, Sim};
-use nearmiss::{check, cost, policy, sim};
+use nearmiss::{chain, check, cost, diagnose, policy, sim};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -168,6 +173,34 @@ enum Command {
         #[arg(long, value_enum, default_value = "text")]
         format: Format,
     },
+    /// Say why a gateway answers 504, 502 or 503, now or at a past moment, and what to do
+    #[command(
+        after_help = "Examples:\n  nearmiss diagnose --config nearmiss.toml web\n  nearmiss diagnose --config nearmiss.toml web --at 2026-01-05T09:30:00Z --format markdown\n\nAsks CloudWatch for some 25 metrics for the load balancer and each zone and target group (about $0.001).\nExit codes: 0 healthy, 1 a cause was found, 2 it could not be told."
+    )]
+    Diagnose {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Its name, as in the alerts, or its CloudWatch dimension value
+        gateway: String,
+        /// The moment: a time (2026-01-05T09:00:00Z), or so long before now (-2h)
+        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
+        at: Start,
+        /// How to print the result
+        #[arg(long, value_enum, default_value_t = Written::Text)]
+        format: Written,
+    },
+    /// Draw the timeout chains of the config, and say where they break
+    Chain {
+        #[command(flatten)]
+        config: ConfigFile,
+        #[command(flatten)]
+        chain: ChainArgs,
+        /// How to print the result
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Ask a URL once, and say who answered, how long each phase took, and which timeout fits
+    Probe(Box<ProbeArgs>),
     /// Print the completions of a shell
     Completions {
         /// Which shell
@@ -186,6 +219,14 @@ struct ConfigFile {
 enum Format {
     Text,
     Json,
+}
+
+/// How a diagnosis is written.
+#[derive(Clone, Copy, ValueEnum)]
+enum Written {
+    Text,
+    Json,
+    Markdown,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -212,11 +253,11 @@ enum Failure {
 
 impl Failure {
     fn usage(error: &dyn std::error::Error) -> Self {
-        Self::Usage(chain(error))
+        Self::Usage(causes(error))
     }
 
     fn failed(error: &dyn std::error::Error) -> Self {
-        Self::Failed(chain(error))
+        Self::Failed(causes(error))
     }
 }
 
@@ -225,7 +266,12 @@ fn main() -> ExitCode {
     let quiet = matches!(cli.command, Command::Demo { .. });
     log(cli.log_format, if quiet { "error" } else { "info" });
     let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(dispatch(cli.command)),
+        Ok(runtime) => {
+            let ending = runtime.block_on(dispatch(cli.command));
+            // A lookup of a name cannot be called off; nobody waits for it.
+            runtime.shutdown_background();
+            ending
+        }
         Err(error) => Err(Failure::failed(&error)),
     };
     match ending {
@@ -241,6 +287,49 @@ fn main() -> ExitCode {
     }
 }
 
+async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> Ending {
+    let base = aws::loader().load().await;
+    let end = Minute::containing(at.resolve());
+    let asked = diagnose::find(config, &base, name, end, Clock::System).await;
+    let diagnosis = asked.map_err(|error| Failure::usage(&error))?;
+    let text = match format {
+        Written::Text => diagnosis.text(),
+        Written::Markdown => diagnosis.markdown(),
+        Written::Json => serde_json::to_string_pretty(&diagnosis).unwrap_or_default(),
+    };
+    println!("{}", text.trim_end());
+    Ok(ExitCode::from(match diagnosis.verdict {
+        Verdict::Healthy => 0,
+        Verdict::Findings => 1,
+        Verdict::CouldNotTell => 2,
+    }))
+}
+
+async fn draw_chains(config: &Config, args: &ChainArgs, format: Format) -> Ending {
+    let sdk = if args.offline { None } else { Some(aws::loader().load().await) };
+    let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
+    let looked = looked.map_err(|error| Failure::usage(&error))?;
+    let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
+    let text = match format {
+        Format::Text => looked.text(args.width, ink),
+        Format::Json => serde_json::to_string_pretty(&looked).unwrap_or_default(),
+    };
+    println!("{text}");
+    let is_wrong = looked.severity() >= Severity::Weak;
+    Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn probe_once(args: &ProbeArgs) -> Ending {
+    let report = probe::run(args).await;
+    let text = match args.format {
+        probe::Format::Text => report.to_string(),
+        probe::Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default(),
+    };
+    // A closed pipe is no error.
+    let _ = writeln!(std::io::stdout(), "{text}");
+    Ok(ExitCode::from(report.verdict.exit_code()))
+}
+
 async fn dispatch(command: Command) -> Ending {
     match command {
         Command::Run { config } => run(load(&config.path)?).await,
@@ -254,6 +343,13 @@ async fn dispatch(command: Command) -> Ending {
             backtest(&load(&config.path)?, (from, to), price, format).await
         }
         Command::IamPolicy { config, role } => print_policy(&load(&config.path)?, role),
+        Command::Diagnose { config, gateway, at, format } => {
+            say_why(&load(&config.path)?, &gateway, at, format).await
+        }
+        Command::Chain { config, chain, format } => {
+            draw_chains(&load(&config.path)?, &chain, format).await
+        }
+        Command::Probe(args) => probe_once(&args).await,
         Command::Demo { scenario, seed, speed, listen, lasts } => {
             let demo = Demo { scenario, seed, speed, listen, lasts };
             demo.run(stop_on_signal()?).await.map_err(|error| match error {
@@ -481,7 +577,7 @@ fn print(text: &str) {
 }
 
 /// An error and its causes, one line each.
-fn chain(error: &dyn std::error::Error) -> String {
+fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}"))
 }

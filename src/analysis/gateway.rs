@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::diagnosis::rows;
 use super::histogram;
 use super::signal::Signal;
 use super::tier::Tier;
@@ -57,6 +58,14 @@ impl Kind {
     pub fn target_group_rows(self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Alb => &[(LATENCY, "p99"), ("HealthyHostCount", "Minimum")],
+        }
+    }
+
+    /// The figures that a diagnosis looks at.
+    #[must_use]
+    pub fn evidence_rows(self) -> &'static [rows::Row] {
+        match self {
+            Self::Alb => rows::ALB,
         }
     }
 

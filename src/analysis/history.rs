@@ -159,6 +159,9 @@ struct Cell {
     mark: Mark,
 }
 
+/// Where the 504s stand among the figures.
+const TIMEOUTS: usize = 4;
+
 const UNKNOWN: Cell =
     Cell { sums: [f32::NAN; 2], figures: [f16::NAN; 7], known: false, mark: Mark::Usual };
 
@@ -263,6 +266,12 @@ impl History {
     #[must_use]
     pub fn quarter(&self, quarter: Quarter) -> Known {
         self.index(quarter).map_or(Known::Unknown, |index| self.ring[index].read())
+    }
+
+    /// Whether requests of a quarter ended in 504: most did not, and are skipped by it.
+    #[must_use]
+    pub fn had_timeouts(&self, quarter: Quarter) -> bool {
+        self.index(quarter).is_some_and(|index| self.ring[index].figures[TIMEOUTS] > f16::ZERO)
     }
 
     /// Whether a quarter is marked as an incident.

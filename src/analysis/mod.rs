@@ -5,8 +5,11 @@
 //! [`Snapshot`], everything after it acts on a [`Report`].
 
 pub mod alert;
+pub mod answer;
 pub mod baseline;
+pub mod chain;
 pub mod detector;
+pub mod diagnosis;
 pub mod forecast;
 pub mod gateway;
 pub mod histogram;

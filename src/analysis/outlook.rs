@@ -120,6 +120,9 @@ fn bursts(history: &History, running: Quarter) -> ((u32, Option<Quarter>), f64) 
         let mut has_burst = false;
         for age in 1..=DAY {
             let quarter = running.plus(-(day * DAY + age));
+            if !history.had_timeouts(quarter) {
+                continue;
+            }
             let Known::Measured(summary) = history.quarter(quarter) else { continue };
             worst = worst.max(summary.slow_timeouts());
             if summary.is_burst() {

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::analysis::chain;
 use crate::analysis::detector::Detectors;
 use crate::analysis::quantity::Span;
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
@@ -53,6 +54,9 @@ pub struct Config {
     /// What is remembered.
     #[serde(default)]
     pub state: State,
+    /// The hops of services, from the client to the database.
+    #[serde(rename = "chain", default)]
+    pub chains: Vec<chain::Settings>,
 }
 
 /// `[http]`

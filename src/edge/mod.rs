@@ -6,8 +6,12 @@
 pub mod aws;
 pub mod cloudwatch;
 pub mod elb;
+pub mod evidence;
 pub mod exporter;
+pub mod hops;
 pub mod http;
+pub mod nginx;
+pub mod probe;
 pub mod sink;
 pub mod state;
 pub mod time;

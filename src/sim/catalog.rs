@@ -34,12 +34,19 @@ pub(super) enum Source {
 pub(super) enum Count {
     All,
     Elb504,
+    Elb503,
     Elb502,
     Elb5xx,
     Target2xx,
     Target5xx,
     ConnectionErrors,
+    HandshakeErrors,
     Elb4xx,
+    Rejected,
+    /// The Lambda service did not answer.
+    LambdaErrors,
+    /// The function failed or took too long.
+    FunctionErrors,
 }
 
 /// Values that are not simply requests.
@@ -47,11 +54,14 @@ pub(super) enum Count {
 pub(super) enum Derived {
     HealthyHosts,
     UnhealthyHosts,
+    AnomalousHosts,
     PerTarget,
     ActiveConnections,
     NewConnections,
     ProcessedBytes,
     ConsumedLcus,
+    /// Used share of what the load balancer can do, percent.
+    Capacity,
     /// Requests sent to targets none of which is healthy.
     FailedOpen,
 }
@@ -99,15 +109,20 @@ pub(super) static METRICS: &[Metric] = &[
     metric("ProcessedBytes", "Bytes", LB | AZ, Source::Derived(Derived::ProcessedBytes)),
     metric("ConsumedLCUs", "Count", LB, Source::Derived(Derived::ConsumedLcus)),
     never("HTTPCode_ELB_500_Count", LB | AZ),
-    never("HTTPCode_ELB_503_Count", LB | AZ),
+    metric("HTTPCode_ELB_503_Count", "Count", LB | AZ, Source::Requests(Count::Elb503)),
     metric("HTTPCode_ELB_4XX_Count", "Count", LB | AZ, Source::Requests(Count::Elb4xx)),
     never("HTTPCode_ELB_3XX_Count", LB | AZ),
     never("HTTPCode_Target_3XX_Count", ALL),
     never("HTTPCode_Target_4XX_Count", ALL),
-    never("TargetTLSNegotiationErrorCount", ALL),
+    metric(
+        "TargetTLSNegotiationErrorCount",
+        "Count",
+        ALL,
+        Source::Requests(Count::HandshakeErrors),
+    ),
     never("ClientTLSNegotiationErrorCount", LB | AZ),
-    never("RejectedConnectionCount", LB | AZ),
-    never("AnomalousHostCount", TG | TGAZ),
+    metric("RejectedConnectionCount", "Count", LB | AZ, Source::Requests(Count::Rejected)),
+    metric("AnomalousHostCount", "Count", TG | TGAZ, Source::Derived(Derived::AnomalousHosts)),
     never("MitigatedHostCount", TG | TGAZ),
     never("ActiveZonalShiftHostCount", TG | TGAZ),
     metric(
@@ -122,12 +137,12 @@ pub(super) static METRICS: &[Metric] = &[
     never("UnhealthyStateRouting", TG | TGAZ),
     never("PeakLCUs", LB),
     never("ReservedLCUs", LB),
-    metric("CapacityUtilization", "Percent", LB, Source::Never),
+    metric("CapacityUtilization", "Percent", LB, Source::Derived(Derived::Capacity)),
     metric("IPv6ProcessedBytes", "Bytes", LB | AZ, Source::Never),
     never("IPv6RequestCount", LB | AZ),
     never("RuleEvaluations", LB),
-    never("LambdaInternalError", ONLY_TG | TG),
-    never("LambdaUserError", ONLY_TG | TG),
+    metric("LambdaInternalError", "Count", ONLY_TG | TG, Source::Requests(Count::LambdaErrors)),
+    metric("LambdaUserError", "Count", ONLY_TG | TG, Source::Requests(Count::FunctionErrors)),
     metric("LambdaTargetProcessedBytes", "Bytes", LB, Source::Never),
     never("HTTP_Fixed_Response_Count", LB | AZ),
     never("HTTP_Redirect_Count", LB | AZ),

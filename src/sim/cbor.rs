@@ -72,7 +72,7 @@ fn item(out: &mut Vec<u8>, value: &Value) {
             head(out, 6, 1);
             float(out, *epoch as f64);
         }
-        Value::List(items) => {
+        Value::List(items) | Value::Items(_, items) => {
             head(out, 4, items.len() as u64);
             for one in items {
                 item(out, one);

@@ -5,6 +5,11 @@
 //! The simulator has no clock, so a request brings the time along. Whatever
 //! depends on now (publication, the account's changes, retention) asks here and
 //! falls silent for a request that carries no time.
+//!
+//! Now is the latest of the times brought along so far: a client that corrects
+//! its clock by slow answers signs with times that lag behind, and answers dated
+//! by these would make it lag further. A time much older than the latest is no
+//! lag but another story, told from there on.
 
 use chrono::{DateTime, NaiveDateTime};
 
@@ -13,6 +18,14 @@ use super::wire::Incoming;
 
 /// Seconds a signature may be older or younger than AWS's now.
 const TOLERANCE: i64 = 900;
+
+/// Seconds a signature may lag behind the latest one and still be made now.
+const LAG: i64 = 120;
+
+/// AWS's now after a request that was made at `brought`, both epoch seconds.
+pub(super) fn later(latest: Option<i64>, brought: i64) -> i64 {
+    latest.filter(|latest| (brought..=brought + LAG).contains(latest)).unwrap_or(brought)
+}
 
 /// When a request was signed, epoch seconds.
 pub(super) fn signed_at(request: &Incoming) -> Option<i64> {
@@ -55,6 +68,15 @@ mod tests {
     #[test]
     fn dates_are_written_as_http_wants_them() {
         assert_eq!(http_date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+    }
+
+    #[test]
+    fn now_never_goes_back_by_a_little_and_never_runs_ahead() {
+        assert_eq!(later(None, 1_000), 1_000);
+        assert_eq!(later(Some(1_000), 1_007), 1_007);
+        assert_eq!(later(Some(1_007), 980), 1_007);
+        assert_eq!(later(Some(1_007), 887), 1_007);
+        assert_eq!(later(Some(1_007), 886), 886);
     }
 
     #[test]

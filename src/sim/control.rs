@@ -9,6 +9,7 @@ use super::minute::lock;
 use super::state::State;
 use super::story;
 use super::wire::Outgoing;
+use super::{apigateway, cloudfront};
 
 /// Minutes one question for the truth may span.
 const MAX_SPAN: i64 = 100_000;
@@ -68,7 +69,21 @@ fn scenario(state: &State) -> Json {
         "account": state.setup.account,
         "linked": state.setup.linked,
         "topics": state.topics(),
+        "fronts": fronts(state),
         "load_balancers": balancers,
+    })
+}
+
+/// Ids of what stands in front of the first load balancer.
+fn fronts(state: &State) -> Json {
+    let one = cloudfront::origin(state, &state.setup.account);
+    one.map_or(Json::Null, |one| {
+        json!({
+            "load_balancer": one.name,
+            "distribution": cloudfront::id(state, one),
+            "rest_api": apigateway::id(state, one, "rest"),
+            "http_api": apigateway::id(state, one, "http"),
+        })
     })
 }
 

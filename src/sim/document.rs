@@ -13,6 +13,8 @@ pub(super) enum Value {
     /// Epoch seconds.
     Time(i64),
     List(Vec<Value>),
+    /// A list whose items have a name of their own in plain XML.
+    Items(&'static str, Vec<Value>),
     /// A structure; the order is kept.
     Record(Vec<(&'static str, Value)>),
     /// A map of strings, which XML writes as entries.
@@ -25,6 +27,32 @@ impl Value {
         Self::Text(text.into())
     }
 
+    /// A structure of so many fields.
+    pub(super) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Self {
+        Self::Record(fields.into())
+    }
+
+    /// A list of whatever becomes a value.
+    pub(super) fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Self {
+        Self::List(items.into_iter().map(Into::into).collect())
+    }
+
+    /// The same structure with further fields.
+    pub(super) fn with(mut self, more: impl IntoIterator<Item = (&'static str, Value)>) -> Self {
+        if let Self::Record(fields) = &mut self {
+            fields.extend(more);
+        }
+        self
+    }
+
+    /// A field of a structure.
+    pub(super) fn field(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Record(fields) => fields.iter().find(|one| one.0 == name).map(|one| &one.1),
+            _ => None,
+        }
+    }
+
     /// As JSON, times as epoch numbers.
     pub(super) fn to_json(&self) -> serde_json::Value {
         use serde_json::Value as Json;
@@ -33,7 +61,7 @@ impl Value {
             Self::Number(number) => Json::from(*number),
             Self::Integer(number) | Self::Time(number) => Json::from(*number),
             Self::Flag(flag) => Json::from(*flag),
-            Self::List(items) => items.iter().map(Self::to_json).collect(),
+            Self::List(items) | Self::Items(_, items) => items.iter().map(Self::to_json).collect(),
             Self::Record(fields) => Json::Object(
                 fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect(),
             ),
@@ -41,6 +69,36 @@ impl Value {
                 entries.iter().map(|(k, v)| (k.clone(), Json::from(v.as_str()))).collect(),
             ),
         }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::text(text)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(number: i64) -> Self {
+        Self::Integer(number)
+    }
+}
+
+impl From<u32> for Value {
+    fn from(number: u32) -> Self {
+        Self::Integer(number.into())
+    }
+}
+
+impl From<bool> for Value {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) const MINUTE: u64 = 60 * SECOND as u64;
 /// Share of ordinary requests the application answers with a 5xx of its own.
 const OWN_ERRORS: f64 = 0.001;
 /// The load balancer gives up connecting after this long.
-const CONNECT_TIMEOUT: u32 = 10 * SECOND;
+pub(super) const CONNECT_TIMEOUT: u32 = 10 * SECOND;
 
 /// What is special about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

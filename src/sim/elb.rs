@@ -4,23 +4,45 @@
 //! service, so that a client's discovery code meets them here first.
 
 use super::document::{Failure, Reply, Value};
-use super::elb_view::{balancer_value, group_value, listener_arn, listener_value};
+use super::elb_view::{balancer_value, group_value, listener_arn, listener_value, rules};
 use super::input::{Input, missing};
 use super::state::{Call, State};
 use super::world::{Balancer, Group};
+use super::{elb_attributes, elb_health};
 
 /// Things per page, and ARNs per call.
 const MAX_PAGE: i64 = 400;
 const MAX_ARNS: usize = 20;
 
+/// Parameters of the operations.
+static PARAMETERS: [(&str, &[&str]); 8] = [
+    ("DescribeLoadBalancers", &["LoadBalancerArns", "Names", "Marker", "PageSize"]),
+    ("DescribeLoadBalancerAttributes", &["LoadBalancerArn"]),
+    ("DescribeTags", &["ResourceArns"]),
+    (
+        "DescribeTargetGroups",
+        &["LoadBalancerArn", "TargetGroupArns", "Names", "Marker", "PageSize"],
+    ),
+    ("DescribeTargetGroupAttributes", &["TargetGroupArn"]),
+    ("DescribeTargetHealth", &["TargetGroupArn", "Targets", "Include"]),
+    ("DescribeListeners", &["LoadBalancerArn", "ListenerArns", "Marker", "PageSize"]),
+    ("DescribeRules", &["ListenerArn", "RuleArns", "Marker", "PageSize"]),
+];
+
 /// Answers an operation of this service.
 pub(super) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+    let known = PARAMETERS.iter().find(|(operation, _)| *operation == call.operation);
+    if let Some((_, known)) = known {
+        input.only(known)?;
+    }
     match call.operation.as_str() {
         "DescribeLoadBalancers" => describe_balancers(state, call, input),
         "DescribeLoadBalancerAttributes" => describe_attributes(state, call, input),
         "DescribeTags" => describe_tags(state, call, input),
         "DescribeTargetGroups" => describe_groups(state, call, input),
         "DescribeTargetHealth" => describe_health(state, call, input),
+        "DescribeTargetGroupAttributes" => describe_group_attributes(state, call, input),
+        "DescribeRules" => describe_rules(state, call, input),
         "DescribeListeners" => describe_listeners(state, call, input),
         other => Err(Failure::unknown_operation("elasticloadbalancing", other)),
     }
@@ -43,6 +65,7 @@ fn not_found(what: &str) -> Failure {
             "TargetGroupNotFoundException",
             "One or more target groups not found",
         ),
+        "rule" => ("RuleNotFound", "RuleNotFoundException", "One or more rules not found"),
         "listener" => {
             ("ListenerNotFound", "ListenerNotFoundException", "One or more listeners not found")
         }
@@ -129,49 +152,18 @@ fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
     } else {
         all
     };
-    paged(input, "LoadBalancers", &chosen, |one| balancer_value(state, one))
+    let minute = state.minute(call);
+    paged(input, "LoadBalancers", &chosen, |one| balancer_value(state, one, minute))
 }
 
 fn describe_attributes(state: &State, call: &Call, input: Input) -> Reply {
     let one = by_arn(state, call, input.required("LoadBalancerArn")?)?;
-    let timeout = state.minutes.timeout(one, state.minute(call)).to_string();
-    let common = [
-        ("access_logs.s3.enabled", "false"),
-        ("access_logs.s3.bucket", ""),
-        ("access_logs.s3.prefix", ""),
-        ("deletion_protection.enabled", "false"),
-        ("ipv6.deny_all_igw_traffic", "false"),
-        ("load_balancing.cross_zone.enabled", "true"),
-        ("zonal_shift.config.enabled", "false"),
-    ];
-    let application = [
-        ("idle_timeout.timeout_seconds", timeout.as_str()),
-        ("client_keep_alive.seconds", "3600"),
-        ("connection_logs.s3.enabled", "false"),
-        ("connection_logs.s3.bucket", ""),
-        ("connection_logs.s3.prefix", ""),
-        ("health_check_logs.s3.enabled", "false"),
-        ("health_check_logs.s3.bucket", ""),
-        ("health_check_logs.s3.prefix", ""),
-        ("routing.http.desync_mitigation_mode", "defensive"),
-        ("routing.http.drop_invalid_header_fields.enabled", "false"),
-        ("routing.http.preserve_host_header.enabled", "false"),
-        ("routing.http.x_amzn_tls_version_and_cipher_suite.enabled", "false"),
-        ("routing.http.xff_client_port.enabled", "false"),
-        ("routing.http.xff_header_processing.mode", "append"),
-        ("routing.http2.enabled", "true"),
-        ("waf.fail_open.enabled", "false"),
-    ];
-    let special: &[(&str, &str)] = if one.dimension.starts_with("net/") {
-        &[("dns_record.client_routing_policy", "any_availability_zone")]
-    } else {
-        &application
-    };
-    let pair = |(key, value): &(&str, &str)| {
-        Value::Record(vec![("Key", Value::text(*key)), ("Value", Value::text(*value))])
-    };
-    let list = common.iter().chain(special).map(pair).collect();
-    Ok(Value::Record(vec![("Attributes", Value::List(list))]))
+    Ok(elb_attributes::of_balancer(state, one, state.minute(call)))
+}
+
+fn describe_group_attributes(state: &State, call: &Call, input: Input) -> Reply {
+    let (one, _) = group_by_arn(state, call, input.required("TargetGroupArn")?)?;
+    Ok(elb_attributes::of_group(&one.plan.host))
 }
 
 fn describe_tags(state: &State, call: &Call, input: Input) -> Reply {
@@ -234,26 +226,30 @@ fn describe_groups(state: &State, call: &Call, input: Input) -> Reply {
 }
 
 fn describe_health(state: &State, call: &Call, input: Input) -> Reply {
-    let (_, group) = group_by_arn(state, call, input.required("TargetGroupArn")?)?;
-    let mut wanted = Vec::new();
-    for target in input.records("Targets")? {
-        wanted.push(target.required("Id")?);
+    let (one, group) = group_by_arn(state, call, input.required("TargetGroupArn")?)?;
+    let at = one.groups.iter().position(|own| own.arn == group.arn).unwrap_or(0);
+    elb_health::describe(state, one, at, state.minute(call), input)
+}
+
+fn describe_rules(state: &State, call: &Call, input: Input) -> Reply {
+    let arns = input.texts("RuleArns")?;
+    let all = everything(state, call).into_iter();
+    let owners: Vec<&Balancer> = match (input.text("ListenerArn")?, arns.is_empty()) {
+        (Some(arn), true) => {
+            let mut all = all.filter(|one| listener_arn(one) == arn);
+            vec![all.next().ok_or_else(|| not_found("listener"))?]
+        }
+        (None, false) => all.collect(),
+        _ => return Err(Failure::validation("Specify either a listener or rule ARNs")),
+    };
+    let mut rules: Vec<(String, Value)> = owners.into_iter().flat_map(rules).collect();
+    if !arns.is_empty() {
+        rules.retain(|(arn, _)| arns.contains(&arn.as_str()));
+        if rules.len() < arns.len() {
+            return Err(not_found("rule"));
+        }
     }
-    if let Some(unknown) = wanted.iter().find(|id| !group.targets.iter().any(|one| one.0 == **id)) {
-        let message = format!("The following targets are not registered: '{unknown}'");
-        return Err(Failure::new(400, "InvalidTarget", message));
-    }
-    let described =
-        group.targets.iter().filter(|(id, _)| wanted.is_empty() || wanted.contains(&id.as_str()));
-    let health = described.map(|(id, _)| {
-        let target = vec![("Id", Value::text(id.as_str())), ("Port", Value::Integer(8080))];
-        Value::Record(vec![
-            ("Target", Value::Record(target)),
-            ("HealthCheckPort", Value::text("8080")),
-            ("TargetHealth", Value::Record(vec![("State", Value::text("healthy"))])),
-        ])
-    });
-    Ok(Value::Record(vec![("TargetHealthDescriptions", Value::List(health.collect()))]))
+    paged(input, "Rules", &rules, |(_, rule)| rule.clone())
 }
 
 fn describe_listeners(state: &State, call: &Call, input: Input) -> Reply {

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use super::faults::{FaultError, Faults};
 use super::publication::Gap;
+use super::recognise::SERVICES;
 use super::timeline::{Change, Span};
 
 /// Seconds a clock or a publication may be off at most: a year.
@@ -15,12 +16,19 @@ const YEAR: i64 = 366 * 86_400;
 impl FromStr for Faults {
     type Err = FaultError;
 
-    /// Reads `"throttle=0.1,partial=0.05,denied=sns:Publish"`; empty text is no fault.
+    /// Reads `"throttle=0.1,partial=0.05,denied=sns:Publish"`; empty text is no
+    /// fault. After `denied` further actions may follow, as in `denied=ec2:*,ecs:*`.
     fn from_str(text: &str) -> Result<Self, FaultError> {
         let mut faults = Self::default();
+        let mut before = "";
         for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            let (name, value) = match part.split_once('=') {
+                Some(pair) => pair,
+                None if before == "denied" && part.contains(':') => (before, part),
+                None => (part, ""),
+            };
             let part = Part { name: name.trim(), value: value.trim() };
+            before = part.name;
             if !(part.share(&mut faults)? || part.number(&mut faults)? || part.time(&mut faults)?) {
                 part.other(&mut faults)?;
             }
@@ -113,8 +121,8 @@ impl Part<'_> {
     fn other(self, faults: &mut Faults) -> Result<(), FaultError> {
         match self.name {
             "denied" => {
-                let known = ["cloudwatch:", "elasticloadbalancing:", "sns:", "sts:"];
-                if !known.iter().any(|service| self.value.starts_with(service)) {
+                let service = self.value.split_once(':').map(|action| action.0);
+                if !SERVICES.iter().any(|known| Some(known.prefix) == service) {
                     return Err(self.wrong("an IAM action such as sns:Publish"));
                 }
                 faults.denied.push(self.value.to_owned());

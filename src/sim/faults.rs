@@ -26,7 +26,7 @@ pub struct Faults {
     pub internal: f64,
     /// Share of calls for a further page answered with HTTP 500.
     pub lost_page: f64,
-    /// IAM actions that are denied, e.g. `cloudwatch:GetMetricData`.
+    /// IAM actions that are denied, e.g. `cloudwatch:GetMetricData` or `ecs:*`.
     pub denied: Vec<String>,
     /// The first so many `Publish` calls are answered HTTP 500.
     pub sns_down: u64,
@@ -105,13 +105,13 @@ impl Faults {
     ) -> Option<Failure> {
         let struck = |kind: u64, share: f64| unit(hash(&[seed, 100, kind, call])) < share;
         if self.expired {
-            return Some(expired());
+            return Some(expired(action));
         }
-        if self.denied.iter().any(|denied| denied.eq_ignore_ascii_case(action)) {
+        if self.denied.iter().any(|denied| covers(denied, action)) {
             return Some(denied(action, caller));
         }
         if struck(1, self.throttle) {
-            return Some(Failure::new(400, "Throttling", "Rate exceeded"));
+            return Some(throttled(action));
         }
         if struck(2, self.error500) || (further_page && struck(3, self.lost_page)) {
             let code = if action.starts_with("sns:") { "InternalError" } else { "InternalFailure" };
@@ -130,10 +130,9 @@ impl Faults {
             return Some(failure.shaped("ServiceUnavailableException"));
         }
         if now(&self.expire) {
-            return Some(expired());
+            return Some(expired(action));
         }
-        (action == "cloudwatch:GetMetricData" && now(&self.throttled))
-            .then(|| Failure::new(400, "Throttling", "Rate exceeded"))
+        (action == "cloudwatch:GetMetricData" && now(&self.throttled)).then(|| throttled(action))
     }
 
     /// How far the answer to the call of this running number gets.
@@ -160,9 +159,38 @@ impl Faults {
     }
 }
 
-fn expired() -> Failure {
+/// The service of an action.
+fn service(action: &str) -> &str {
+    action.split_once(':').map_or("", |parts| parts.0)
+}
+
+/// Each service has words of its own for too many calls.
+fn throttled(action: &str) -> Failure {
+    let (status, code, message) = match service(action) {
+        "ec2" => (503, "RequestLimitExceeded", "Request limit exceeded."),
+        "ecs" => (400, "ThrottlingException", "Rate exceeded"),
+        "lambda" | "apigateway" => (429, "TooManyRequestsException", "Rate exceeded"),
+        _ => (400, "Throttling", "Rate exceeded"),
+    };
+    Failure::new(status, code, message)
+}
+
+fn expired(action: &str) -> Failure {
+    if service(action) == "ec2" {
+        return Failure::new(400, "RequestExpired", "Request has expired.");
+    }
     let message = "The security token included in the request is expired";
     Failure::new(403, "ExpiredToken", message).shaped("ExpiredTokenException")
+}
+
+/// Whether an action of a policy, perhaps with a star at its end, covers this one.
+fn covers(denied: &str, action: &str) -> bool {
+    match denied.strip_suffix('*') {
+        Some(begin) => {
+            action.get(..begin.len()).is_some_and(|part| part.eq_ignore_ascii_case(begin))
+        }
+        None => denied.eq_ignore_ascii_case(action),
+    }
 }
 
 /// AWS's refusal of an action the caller may not do.
@@ -179,7 +207,15 @@ pub(super) fn denied(action: &str, caller: &str) -> Failure {
         "User: {caller} is not authorized to perform: {action} because no identity-based \
          policy allows the {action} action"
     );
-    Failure::new(403, "AccessDenied", message).shaped("AccessDeniedException")
+    match service {
+        "ec2" => {
+            let message = format!("You are not authorized to perform this operation. {message}");
+            Failure::new(403, "UnauthorizedOperation", message)
+        }
+        "ecs" => Failure::new(400, "AccessDeniedException", message),
+        "lambda" | "apigateway" => Failure::new(403, "AccessDeniedException", message),
+        _ => Failure::new(403, "AccessDenied", message).shaped("AccessDeniedException"),
+    }
 }
 
 #[cfg(test)]
@@ -195,6 +231,32 @@ mod tests {
         assert!((faults.throttle - 0.1).abs() < 1e-12);
         assert_eq!((faults.late, faults.denied.len(), faults.expired), (3, 2, true));
         assert_eq!("".parse(), Ok(Faults::default()));
+    }
+
+    #[test]
+    fn several_actions_may_be_denied_and_each_service_refuses_in_its_own_words() {
+        let text = "denied=ec2:DescribeNetworkAcls,ecs:*,late=3,denied=lambda:Get*";
+        let faults: Faults = text.parse().expect("valid");
+        assert_eq!((faults.denied.len(), faults.late), (3, 3));
+        let code = |action: &str| {
+            let refused = faults.of_call(1, 1, action, "me", false);
+            refused.map(|failure| (failure.status, failure.code))
+        };
+        let some = |status, code: &str| Some((status, code.to_owned()));
+        assert_eq!(code("ec2:DescribeNetworkAcls"), some(403, "UnauthorizedOperation"));
+        assert_eq!(code("ec2:DescribeSubnets"), None);
+        assert_eq!(code("ecs:ListClusters"), some(400, "AccessDeniedException"));
+        assert_eq!(code("lambda:GetFunctionConfiguration"), some(403, "AccessDeniedException"));
+        let busy = Faults { throttle: 1.0, ..Faults::default() };
+        for (action, want) in [
+            ("ec2:DescribeVpcs", "RequestLimitExceeded"),
+            ("lambda:GetFunctionConfiguration", "TooManyRequestsException"),
+            ("sns:Publish", "Throttling"),
+        ] {
+            let refused = busy.of_call(1, 1, action, "me", false);
+            assert_eq!(refused.map(|failure| failure.code).as_deref(), Some(want));
+        }
+        assert!("ecs:*".parse::<Faults>().is_err(), "an action without denied before it");
     }
 
     #[test]

@@ -28,6 +28,19 @@ impl<'a> Input<'a> {
         Self { value, lenient }
     }
 
+    /// Refuses parameters other than these; loud on purpose.
+    pub(super) fn only(&self, known: &[&str]) -> Result<(), Failure> {
+        let given = self.value.as_object().into_iter().flat_map(Map::keys);
+        let mut given = given.filter(|name| !["Action", "Version"].contains(&name.as_str()));
+        match given.find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => {
+                let message = format!("The parameter {name} is not recognized; known: {known:?}");
+                Err(Failure::new(400, "UnknownParameter", message))
+            }
+        }
+    }
+
     /// Everything, for hashing.
     pub(super) fn raw(&self) -> &'a Json {
         self.value
@@ -142,6 +155,40 @@ pub(super) fn form(body: &[u8]) -> Result<Json, Failure> {
             .map_err(|()| malformed(format!("{key} is given twice or contradicts another key")))?;
     }
     Ok(fold(root))
+}
+
+/// The same for EC2, whose lists are numbered without a word: `A.1.B=x`.
+pub(super) fn numbered(node: Json) -> Json {
+    match node {
+        Json::Object(object) if !object.is_empty() => {
+            let number = |key: &String| key.parse::<u32>().ok();
+            if object.keys().all(|key| number(key).is_some()) {
+                let mut items: Vec<(Option<u32>, Json)> = object
+                    .into_iter()
+                    .map(|(key, value)| (number(&key), numbered(value)))
+                    .collect();
+                items.sort_by_key(|item| item.0);
+                return items.into_iter().map(|item| item.1).collect();
+            }
+            object.into_iter().map(|(key, value)| (key, numbered(value))).collect()
+        }
+        Json::Array(items) => items.into_iter().map(numbered).collect(),
+        other => other,
+    }
+}
+
+/// The parameters of a query string; a name given twice is a list.
+pub(super) fn query(text: &str) -> Json {
+    let mut tree = Map::new();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        let value = Json::from(value.as_ref());
+        match tree.get_mut(name.as_ref()) {
+            Some(Json::Array(items)) => items.push(value),
+            Some(first) => *first = Json::Array(vec![first.take(), value]),
+            None => drop(tree.insert(name.into_owned(), value)),
+        }
+    }
+    Json::Object(tree)
 }
 
 fn insert(node: &mut Json, path: &[&str], text: &str) -> Result<(), ()> {

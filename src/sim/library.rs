@@ -4,15 +4,26 @@
 //! unless things grow from the first day on. Benign ones are as long as it takes
 //! to count false alarms per week. The seed moves levels and medians by up to a
 //! tenth and the fault by up to twenty minutes.
+//!
+//! Besides there is one short scenario for each cause of a 504, 502 or 503, whose
+//! fault begins about minute 120 and stays, and some in which nothing is wrong.
 
 mod benign;
+mod connections;
+mod failures;
 mod harmful;
+mod normal;
+mod timeouts;
 
 pub(super) use benign::BENIGN;
+pub(super) use failures::FAILURES;
 pub(super) use harmful::HARMFUL;
+pub(super) use normal::NORMAL;
+pub(super) use timeouts::TIMEOUTS;
 
+use super::host::HOST;
 use super::scenario::{Plan, Scenario, Trouble};
-use super::tale::{CALM, DAY, Tale};
+use super::tale::{Act, CALM, DAY, EVER, Tale, What, When};
 
 /// Usual load balancer: 6 requests per second with a strong daily curve.
 const SITE: Plan = Plan {
@@ -23,6 +34,7 @@ const SITE: Plan = Plan {
     groups: 1,
     targets: 4,
     trouble: Trouble::Tale(&CALM),
+    host: HOST,
 };
 
 const fn scenario(
@@ -35,6 +47,46 @@ const fn scenario(
     Scenario { name, summary, minutes, load_balancers: 1, plans, network: None, fleet: false }
 }
 
+/// Minutes of a scenario about one cause.
+const HOURS: i64 = 240;
+
+/// A scenario about one cause.
+const fn hours(name: &'static str, summary: &'static str, plans: &'static [Plan]) -> Scenario {
+    Scenario { minutes: HOURS, ..scenario(name, summary, 1, plans) }
+}
+
+/// The load balancer of such a scenario: steady traffic, so that the time of day
+/// does not matter.
+const STEADY: Plan = Plan { rate: 600.0, swing: 0.1, ..SITE };
+
+/// Its tale: whatever happens begins about minute 120.
+const BRIEF: Tale = Tale { pivot: 120, ..CALM };
+
+/// The steady load balancer with a tale.
+const fn steady(tale: &'static Tale) -> Plan {
+    Plan { trouble: Trouble::Tale(tale), ..STEADY }
+}
+
+/// The plan the seed picks.
+const fn one_of(plans: &'static [Plan]) -> Plan {
+    Plan { trouble: Trouble::OneOf(plans), ..STEADY }
+}
+
+/// Something that is on from the fault's start on.
+const fn on(what: What) -> Act {
+    from(0, what)
+}
+
+/// Something that is on from so many minutes after the fault's start on.
+const fn from(minutes: i64, what: What) -> Act {
+    Act { when: When::Pivot(minutes, EVER), what }
+}
+
+/// Something that is on during these minutes after the fault's start.
+const fn during(from: i64, until: i64, what: What) -> Act {
+    Act { when: When::Pivot(from, until), what }
+}
+
 /// The usual load balancer with a tale.
 const fn site(tale: &'static Tale) -> Plan {
     Plan { trouble: Trouble::Tale(tale), ..SITE }
@@ -42,3 +94,5 @@ const fn site(tale: &'static Tale) -> Plan {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_causes;

@@ -27,7 +27,7 @@ const RECENT_ARRIVALS: usize = 128;
 pub struct Truth {
     /// Epoch minute.
     pub minute: i64,
-    /// Everything that ended in this minute.
+    /// Everything a target was chosen for that ended in this minute.
     pub requests: u64,
     /// Answered: leaves a `TargetResponseTime` sample.
     pub samples: u64,
@@ -40,6 +40,15 @@ pub struct Truth {
     /// 504s because a body stalled; these are samples as well.
     #[serde(skip_serializing_if = "is_default")]
     pub stalled: u64,
+    /// 504s because no TLS handshake came about within 10 s.
+    #[serde(skip_serializing_if = "is_default")]
+    pub handshakes: u64,
+    /// 503s: there was no target; these are no `RequestCount`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub elb_503: u64,
+    /// Connections the load balancer did not take.
+    #[serde(skip_serializing_if = "is_default")]
+    pub rejected: u64,
     /// 460s: clients gave up before the idle timeout, without a sample.
     #[serde(skip_serializing_if = "is_default")]
     pub abandoned: u64,
@@ -60,11 +69,25 @@ pub struct Truth {
 /// The requests that ended in one minute, fastest first.
 pub(super) struct Minute {
     pub(super) requests: Vec<Request>,
-    /// Bits of the targets that fail their health checks.
+    pub(super) signs: Signs,
+    tally: [u32; 10],
+}
+
+/// What a minute of a tale shows apart from its requests; bits are targets.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Signs {
+    /// Those that fail their health checks.
     pub(super) unhealthy: u16,
+    /// Those that are not registered, or as good as that.
+    pub(super) away: u16,
+    /// Those that look unlike the others.
+    pub(super) anomalous: u16,
+    /// Whether the targets of a further group fail their health checks.
+    pub(super) backup_down: bool,
+    /// Whether the load balancer is at its limit.
+    pub(super) impaired: bool,
     /// Whether `CloudWatch` has no datapoints of it.
     pub(super) hidden: bool,
-    tally: [u32; 7],
 }
 
 impl Minute {
@@ -74,22 +97,34 @@ impl Minute {
             let rest = [r.outcome as u8, r.group, r.zone, r.target];
             u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
         });
-        let mut tally = [0; 7];
+        let mut tally = [0; 10];
         for request in &requests {
             tally[request.outcome as usize] += 1;
         }
         requests.shrink_to_fit();
-        Self { requests, unhealthy: 0, hidden: false, tally }
+        Self { requests, signs: Signs::default(), tally }
     }
 
     /// A minute of a tale.
-    pub(super) fn played(requests: Vec<Request>, unhealthy: u16, hidden: bool) -> Self {
-        Self { unhealthy, hidden, ..Self::new(requests) }
+    pub(super) fn played(requests: Vec<Request>, signs: Signs) -> Self {
+        Self { signs, ..Self::new(requests) }
     }
 
     /// How many requests ended this way.
     pub(super) fn count(&self, outcome: Outcome) -> u64 {
         u64::from(self.tally[outcome as usize])
+    }
+
+    /// 504s of every kind.
+    pub(super) fn timed_out(&self) -> u64 {
+        self.requests.iter().filter(|request| request.outcome.is_504()).count() as u64
+    }
+
+    /// The requests a target was chosen for.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &Request> {
+        let chosen =
+            |request: &&Request| !matches!(request.outcome, Outcome::Refused | Outcome::Rejected);
+        self.requests.iter().filter(chosen)
     }
 
     /// Samples in seconds, fastest first.
@@ -112,16 +147,17 @@ impl Minute {
             let took = u64::from(request.took);
             request.outcome.sampled() && took > low && took <= high
         };
-        let (unreachable, stalled) =
-            (self.count(Outcome::Unreachable), self.count(Outcome::Stalled));
         Truth {
             minute,
-            requests: self.requests.len() as u64,
+            requests: self.counted().count() as u64,
             samples: samples.len() as u64,
             near_misses: self.requests.iter().filter(near).count() as u64,
-            elb_504: unreachable + stalled + self.count(Outcome::TimedOut),
-            connect_failures: unreachable,
-            stalled,
+            elb_504: self.timed_out(),
+            connect_failures: self.count(Outcome::Unreachable),
+            stalled: self.count(Outcome::Stalled),
+            handshakes: self.count(Outcome::Handshake),
+            elb_503: self.count(Outcome::Refused),
+            rejected: self.count(Outcome::Rejected),
             abandoned: self.count(Outcome::Abandoned),
             elb_502: self.count(Outcome::Reset),
             target_5xx: self.count(Outcome::TargetError),

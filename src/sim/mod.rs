@@ -18,25 +18,44 @@
     clippy::cast_sign_loss
 )]
 
+mod apigateway;
+mod blow;
 mod catalog;
 mod cbor;
 mod clock;
+mod cloudfront;
 mod cloudwatch;
 mod control;
 mod disorder;
 mod document;
 mod draft;
+mod ec2;
+mod ec2_filter;
+mod ec2_view;
+mod ecs;
+mod ecs_service;
+mod ecs_tasks;
+mod ecs_view;
 mod elb;
+mod elb_attributes;
+mod elb_health;
 mod elb_view;
 mod ending;
 mod fault_text;
 mod faults;
+mod firewall;
+mod fitness;
+mod host;
 mod input;
+mod lambda;
 mod library;
 mod listing;
+mod members;
 mod minute;
+mod network;
 mod pages;
 mod parallel;
+mod paths;
 mod place;
 mod publication;
 mod queue;
@@ -56,6 +75,7 @@ mod story;
 mod sts;
 mod summary;
 mod tale;
+mod tasks;
 mod timeline;
 mod traffic;
 mod wire;
@@ -64,6 +84,8 @@ mod xml;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_diagnosis;
 #[cfg(test)]
 mod tests_time;
 

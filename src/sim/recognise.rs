@@ -7,16 +7,29 @@ use serde_json::Value as Json;
 
 use super::cbor;
 use super::document::Failure;
-use super::input::form;
+use super::input::{form, numbered};
+use super::paths;
 use super::wire::Incoming;
 
 const GRANITE: &str = "GraniteServiceVersion20100801";
+const CONTAINERS: &str = "AmazonEC2ContainerServiceV20141113";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Protocol {
     Cbor,
     Json,
     Query,
+    /// EC2's dialect of the query protocol.
+    Ec2,
+    RestJson,
+    RestXml,
+}
+
+impl Protocol {
+    /// Whether parameters are text, whatever they mean.
+    pub(super) fn lenient(self) -> bool {
+        !matches!(self, Self::Cbor | Self::Json)
+    }
 }
 
 /// What a request asks for.
@@ -41,7 +54,22 @@ pub(super) struct Service {
 }
 
 /// The services there are.
-pub(super) static SERVICES: [Service; 4] = [
+pub(super) static SERVICES: [Service; 9] = [
+    Service {
+        prefix: "ec2",
+        version: "2016-11-15",
+        scope: "ec2",
+        namespace: "http://ec2.amazonaws.com/doc/2016-11-15/",
+    },
+    Service { prefix: "ecs", version: "2014-11-13", scope: "ecs", namespace: "" },
+    Service { prefix: "lambda", version: "2015-03-31", scope: "lambda", namespace: "" },
+    Service { prefix: "apigateway", version: "2015-07-09", scope: "apigateway", namespace: "" },
+    Service {
+        prefix: "cloudfront",
+        version: "2020-05-31",
+        scope: "cloudfront",
+        namespace: "http://cloudfront.amazonaws.com/doc/2020-05-31/",
+    },
     Service {
         prefix: "cloudwatch",
         version: "2010-08-01",
@@ -86,18 +114,21 @@ pub(super) fn recognise(request: &Incoming) -> Asked {
     }
     if let Some(target) = header("x-amz-target") {
         let (service, operation) = target.rsplit_once('.').unwrap_or(("", target));
-        let input = if service == GRANITE {
-            serde_json::from_slice(&request.body)
-                .map_err(|why| Failure::new(400, "SerializationException", why.to_string()))
-        } else {
-            Err(Failure::unknown_operation(service, operation))
+        let known = [(GRANITE, "cloudwatch"), (CONTAINERS, "ecs")];
+        let known = known.iter().find(|(target, _)| *target == service);
+        let input = match known {
+            Some(_) => serde_json::from_slice(&request.body)
+                .map_err(|why| Failure::new(400, "SerializationException", why.to_string())),
+            None => Err(Failure::unknown_operation(service, operation)),
         };
-        return asked(Protocol::Json, "cloudwatch", operation, input);
+        let prefix = known.map_or("cloudwatch", |(_, prefix)| prefix);
+        return asked(Protocol::Json, prefix, operation, input);
     }
-    recognise_form(request)
+    paths::recognise(request).unwrap_or_else(|| recognise_form(request))
 }
 
-fn asked(
+/// What is asked for, with whatever is wrong about its parameters.
+pub(super) fn asked(
     protocol: Protocol,
     service: &'static str,
     operation: &str,
@@ -132,13 +163,16 @@ fn recognise_form(request: &Incoming) -> Asked {
             "SimUnknownOperation",
             format!(
                 "{} {} with Action='{action}' Version='{version}' scope '{scope}' belongs to no \
-                 service of this simulator (cloudwatch, elbv2, sns, sts)",
+                 service of this simulator (cloudwatch, elbv2, ec2, sns, sts)",
                 request.method, request.path
             ),
         );
         return asked(Protocol::Query, "unknown", &action, Err(failure));
     };
-    asked(Protocol::Query, service.prefix, &action, Ok(tree))
+    match service.prefix {
+        "ec2" => asked(Protocol::Ec2, "ec2", &action, Ok(numbered(tree))),
+        prefix => asked(Protocol::Query, prefix, &action, Ok(tree)),
+    }
 }
 
 /// Where and for what a request is signed.

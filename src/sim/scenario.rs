@@ -7,6 +7,7 @@
 
 use std::sync::LazyLock;
 
+use super::host::{HOST, Host, TASKS};
 use super::library;
 use super::tale::Tale;
 
@@ -43,6 +44,8 @@ pub(super) struct Plan {
     pub(super) groups: usize,
     pub(super) targets: usize,
     pub(super) trouble: Trouble,
+    /// Where its targets run.
+    pub(super) host: Host,
 }
 
 /// What goes wrong at a load balancer.
@@ -70,6 +73,8 @@ pub(super) enum Trouble {
     Sparse { block: i64 },
     /// A long story with ingredients of its own.
     Tale(&'static Tale),
+    /// The seed picks one of these plans.
+    OneOf(&'static [Plan]),
 }
 
 impl Trouble {
@@ -78,6 +83,7 @@ impl Trouble {
         match self {
             Self::None | Self::Sparse { .. } => false,
             Self::Tale(tale) => tale.cause.is_some(),
+            Self::OneOf(plans) => plans.iter().any(|plan| plan.trouble.sick()),
             _ => true,
         }
     }
@@ -91,6 +97,7 @@ const HEALTHY: Plan = Plan {
     groups: 1,
     targets: 3,
     trouble: Trouble::None,
+    host: HOST,
 };
 
 /// The growing query of `slow_burn`: a slow creep between 80 % and 90 % of the
@@ -103,8 +110,17 @@ pub(super) const SLOW_BURN: Trouble = Trouble::Growing {
     repaired: 50.0,
 };
 
-static ALL: LazyLock<Vec<Scenario>> =
-    LazyLock::new(|| [SHORT, library::HARMFUL, library::BENIGN].concat());
+static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
+    [
+        SHORT,
+        library::HARMFUL,
+        library::BENIGN,
+        library::TIMEOUTS,
+        library::FAILURES,
+        library::NORMAL,
+    ]
+    .concat()
+});
 
 static SHORT: &[Scenario] = &[
     Scenario {
@@ -114,7 +130,7 @@ static SHORT: &[Scenario] = &[
         load_balancers: 3,
         plans: &[
             Plan { name: "storefront", groups: 2, swing: 0.4, ..HEALTHY },
-            Plan { name: "api", rate: 1_200.0, swing: 0.3, targets: 4, ..HEALTHY },
+            Plan { name: "api", rate: 1_200.0, swing: 0.3, targets: 4, host: TASKS, ..HEALTHY },
             Plan { name: "media", rate: 400.0, swing: 0.5, timeout: 120, ..HEALTHY },
         ],
         network: Some("ingest"),

@@ -3,14 +3,15 @@
 //! A scene is looked up once per minute, so that healthy minutes, which are
 //! nearly all, cost nothing per request.
 
+use super::fitness::dead;
 use super::rng::{hash, unit};
 use super::scenario::{Trouble, along};
 use super::tale::{Act, DAY, Tale, What, When, Who};
 use super::world::Balancer;
 
 /// Minutes one target takes in a rolling deployment, and how many it is down.
-const ROLL_SLOT: i64 = 5;
-const ROLL_DOWN: i64 = 2;
+pub(super) const ROLL_SLOT: i64 = 5;
+pub(super) const ROLL_DOWN: i64 = 2;
 /// Minutes either way by which a seed moves pivot and daily curve.
 const MOVED: f64 = 20.0;
 
@@ -33,6 +34,8 @@ pub(super) struct Telling {
 /// The acts that are on in one minute, each with the minutes since it began.
 pub(super) struct Scene {
     pub(super) minute: i64,
+    /// What the seed picks targets and zones by.
+    pub(super) pick: u64,
     on: Vec<(&'static What, i64)>,
 }
 
@@ -59,7 +62,7 @@ impl Telling {
             let over = !scripted && minute > self.pivot && matches!(act.when, When::Pivot(..));
             (!over).then_some((&act.what, since))
         });
-        Scene { minute, on: on.collect() }
+        Scene { minute, pick: hash(&[self.stream, 24]) >> 24, on: on.collect() }
     }
 
     /// Minutes since the act's episode began, if one is on.
@@ -96,7 +99,7 @@ impl Scene {
     /// A scene of a single act.
     #[cfg(test)]
     pub(super) fn test(minute: i64, what: &'static What, since: i64) -> Self {
-        Self { minute, on: vec![(what, since)] }
+        Self { minute, pick: 0, on: vec![(what, since)] }
     }
 
     /// Every act that is on, with the minutes since its episode began.
@@ -138,46 +141,30 @@ impl Scene {
 
     /// Factor on the service time at a target, for changes that concern targets.
     pub(super) fn slow_target(&self, part: f64, target: usize, targets: usize) -> f64 {
-        let rolling = self.on.iter().any(|(what, since)| {
-            matches!(what, What::Roll { .. })
-                && rolled(*since, targets) == target
-                && since % ROLL_SLOT >= ROLL_DOWN
-        });
-        self.slow(part, &[Who::Target(target)]) * if rolling { 4.0 } else { 1.0 }
-    }
-
-    /// Bits of the targets that get no requests.
-    pub(super) fn down(&self, targets: usize) -> u16 {
-        let bits = |(what, since): &(&What, i64)| match what {
-            What::Up(steps) => {
-                let step = steps.iter().rev().find(|step| step.0 <= *since);
-                let up = step.map_or(targets, |step| step.1);
-                !0 << up.min(targets)
+        let rolling = self.on.iter().find_map(|(what, since)| match what {
+            What::Roll { slow, .. } => {
+                let here = rolled(*since, targets) == target && since % ROLL_SLOT >= ROLL_DOWN;
+                here.then_some(*slow)
             }
-            What::Roll { .. } if since % ROLL_SLOT < ROLL_DOWN => 1 << rolled(*since, targets),
-            _ => 0,
-        };
-        let all = (1_u16 << targets) - 1;
-        self.on.iter().map(bits).fold(0, |a, b| a | b) & all
+            _ => None,
+        });
+        self.slow(part, &[Who::Target(target)]) * rolling.unwrap_or(1.0)
     }
 
-    /// Bits of the targets that fail their health checks.
-    pub(super) fn unhealthy(&self, targets: usize) -> u16 {
-        let open = self.has(|what| matches!(what, What::FailOpen));
-        if open { (1 << targets) - 1 } else { self.down(targets) }
-    }
-
-    /// The target whose work is cut off at the beginning of this minute.
-    pub(super) fn killed(&self, targets: usize) -> Option<usize> {
+    /// The target whose work is cut off in this minute, and after how many seconds.
+    pub(super) fn killed(&self, targets: usize) -> Option<(usize, f64)> {
         self.on.iter().find_map(|(what, since)| match what {
-            What::Roll { kills: true } if since % ROLL_SLOT == 0 => Some(rolled(*since, targets)),
+            What::Roll { cut: Some(after), .. } if since % ROLL_SLOT == 0 => {
+                Some((rolled(*since, targets), *after))
+            }
+            What::Die { every } if since % every == 0 => Some((dead(*since, *every, targets), 0.0)),
             _ => None,
         })
     }
 }
 
 /// The target a rolling deployment is at.
-fn rolled(since: i64, targets: usize) -> usize {
+pub(super) fn rolled(since: i64, targets: usize) -> usize {
     (since / ROLL_SLOT) as usize % targets.max(1)
 }
 
@@ -195,22 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rolling_deployment_takes_one_target_after_another() {
-        let roll = &What::Roll { kills: true };
-        assert_eq!(scene(roll, 0).down(4), 0b0001);
-        assert_eq!(scene(roll, 3).down(4), 0);
+    fn a_deployment_cuts_off_and_slows_one_target_after_another() {
+        let roll = &What::Roll { cut: Some(7.0), race: 0.0, slow: 4.0 };
         assert!((scene(roll, 3).slow_target(0.0, 0, 4) - 4.0).abs() < 1e-12);
-        assert_eq!(scene(roll, 6).down(4), 0b0010);
-        assert_eq!(scene(roll, 5).killed(4), Some(1));
+        assert_eq!(scene(roll, 5).killed(4), Some((1, 7.0)));
         assert_eq!(scene(roll, 6).killed(4), None);
-    }
-
-    #[test]
-    fn lost_targets_are_down_and_a_fail_open_only_looks_like_it() {
-        let up = &What::Up(&[(0, 3), (60, 1)]);
-        assert_eq!(scene(up, 59).down(4), 0b1000);
-        assert_eq!(scene(up, 60).down(4), 0b1110);
-        let open = scene(&What::FailOpen, 0);
-        assert_eq!((open.down(4), open.unhealthy(4)), (0, 0b1111));
+        assert_eq!(scene(&What::Die { every: 9 }, 18).killed(4), Some((2, 0.0)));
     }
 }

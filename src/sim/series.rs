@@ -4,7 +4,7 @@
 //! when AWS reports nothing at all (no traffic, or a counter that stayed zero).
 
 use super::catalog::{Count, Derived, Metric, Source};
-use super::minute::{Minute, seconds};
+use super::minute::{Minute, Signs, seconds};
 use super::place::Place;
 use super::publication::View;
 use super::statistics::Pool;
@@ -59,7 +59,7 @@ impl Spot<'_> {
         let mut values = Vec::new();
         for at in window {
             let minute = view.minute(self.balancer, at);
-            if let Some(minute) = minute.filter(|minute| !minute.hidden) {
+            if let Some(minute) = minute.filter(|minute| !minute.signs.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }
         }
@@ -82,7 +82,7 @@ impl Spot<'_> {
     }
 
     fn count(&self, what: Count, minute: &Minute) -> u64 {
-        let outcomes = counted(what);
+        let outcomes = counted(what, self.balancer.plan.host.is_lambda());
         if self.whole() {
             return outcomes.iter().map(|outcome| minute.count(*outcome)).sum();
         }
@@ -95,58 +95,120 @@ impl Spot<'_> {
         if minute.requests.is_empty() {
             return;
         }
-        let zones = ZONES.len() as u64;
-        let nodes = if self.zone.is_some() { 1 } else { zones };
+        let nodes = if self.zone.is_some() { 1 } else { ZONES.len() as u64 };
+        let Hosts { healthy, unhealthy } = self.hosts(&minute.signs);
+        let registered = healthy + unhealthy;
+        let mut gauge = |number: usize| {
+            if registered > 0 {
+                values.push((number as f64, nodes));
+            }
+        };
         match derived {
-            Derived::HealthyHosts => {
-                values.push((self.hosts(!minute.unhealthy) as f64, nodes));
-            }
-            Derived::UnhealthyHosts => {
-                values.push((self.hosts(minute.unhealthy) as f64, nodes));
-            }
-            Derived::PerTarget if requests > 0 => {
-                values.push((requests as f64 / self.hosts(u16::MAX).max(1) as f64, 1));
+            Derived::HealthyHosts => gauge(healthy),
+            Derived::UnhealthyHosts => gauge(unhealthy),
+            Derived::AnomalousHosts => gauge(self.anomalous(&minute.signs)),
+            Derived::PerTarget if requests > 0 && registered > 0 => {
+                let hosts = if healthy > 0 { healthy } else { registered };
+                values.push((requests as f64 / hosts as f64, 1));
             }
             Derived::ActiveConnections => {
-                values.push((requests as f64 * 1.5 / nodes as f64, nodes));
+                values.push((self.connections(requests, minute) / nodes as f64, nodes));
             }
             Derived::NewConnections => values.push((1.0, requests / 3)),
             Derived::ProcessedBytes => values.push((4_096.0, requests)),
             Derived::ConsumedLcus => values.push((requests as f64 / 60.0 / 25.0, 1)),
-            Derived::FailedOpen if minute.unhealthy.count_ones() as usize >= self.registered() => {
-                values.push((1.0, requests));
-            }
-            Derived::PerTarget | Derived::FailedOpen => {}
+            Derived::Capacity => values.push((if minute.signs.impaired { 100.0 } else { 15.0 }, 1)),
+            Derived::FailedOpen => values.push((1.0, self.failed_open(minute))),
+            Derived::PerTarget => {}
         }
     }
 
-    /// Registered targets of the first group, the one a tale is about.
-    fn registered(&self) -> usize {
-        self.balancer.groups.first().map_or(1, |group| group.targets.len().max(1))
+    /// Requests sent to unhealthy targets because there was no healthy one; where
+    /// nodes keep to their zone, there may be none in a zone.
+    fn failed_open(&self, minute: &Minute) -> u64 {
+        let Hosts { healthy, unhealthy } = self.hosts(&minute.signs);
+        if healthy == 0 {
+            return if unhealthy > 0 { self.count(Count::All, minute) } else { 0 };
+        }
+        if self.zone.is_some() || self.balancer.plan.host.cross_zone {
+            return 0;
+        }
+        let zones = (0..ZONES.len()).map(|zone| Spot { zone: Some(zone), ..*self });
+        zones.map(|spot| spot.failed_open(minute)).sum()
     }
 
-    /// Registered targets of the place among those whose bits are set.
-    fn hosts(&self, among: u16) -> usize {
-        let groups = self.balancer.groups.iter().enumerate();
-        groups
-            .filter(|(at, _)| self.group.is_none_or(|group| group == *at))
-            .flat_map(|(_, group)| group.targets.iter().enumerate())
-            .filter(|(at, _)| *at > 15 || among >> at & 1 == 1)
-            .filter(|(_, (_, zone))| self.zone.is_none_or(|wanted| wanted == *zone))
-            .count()
+    /// Connections of clients and to targets: some are kept, the others are as
+    /// many as there are requests under way.
+    fn connections(&self, requests: u64, minute: &Minute) -> f64 {
+        let held = minute.requests.iter().filter(|request| self.holds(**request));
+        let seconds: f64 = held.map(|request| seconds(request.took)).sum();
+        requests as f64 * 1.5 + 2.0 * seconds / 60.0
+    }
+
+    /// Registered targets of the place; a function has none that are checked.
+    fn hosts(&self, signs: &Signs) -> Hosts {
+        let mut hosts = Hosts { healthy: 0, unhealthy: 0 };
+        for (group, at) in self.targets() {
+            let bit = |bits: u16| at <= 15 && bits >> at & 1 == 1;
+            let ill = if group == 0 { bit(signs.unhealthy) } else { signs.backup_down };
+            match (group == 0 && bit(signs.away), ill) {
+                (true, _) => {}
+                (false, true) => hosts.unhealthy += 1,
+                (false, false) => hosts.healthy += 1,
+            }
+        }
+        hosts
+    }
+
+    fn anomalous(&self, signs: &Signs) -> usize {
+        let odd = |at: usize| at <= 15 && signs.anomalous >> at & 1 == 1;
+        self.targets().filter(|(group, at)| *group == 0 && odd(*at)).count()
+    }
+
+    /// Targets of the place whose health is counted, by group and number.
+    fn targets(&self) -> impl Iterator<Item = (usize, usize)> {
+        let checked = !self.balancer.plan.host.is_lambda();
+        let groups = self.balancer.groups.iter().enumerate().filter(move |_| checked);
+        groups.filter(|(at, _)| self.group.is_none_or(|group| group == *at)).flat_map(
+            move |(group, one)| {
+                let targets = one.targets.iter().enumerate();
+                let here = targets.filter(|(_, (_, zone))| self.zone.is_none_or(|z| z == *zone));
+                here.map(move |(at, _)| (group, at))
+            },
+        )
     }
 }
 
-fn counted(what: Count) -> &'static [Outcome] {
-    use Outcome::{Abandoned, Answered, Reset, Stalled, TargetError, TimedOut, Unreachable};
+/// How many targets are healthy and how many are not.
+struct Hosts {
+    healthy: usize,
+    unhealthy: usize,
+}
+
+fn counted(what: Count, lambda: bool) -> &'static [Outcome] {
+    use Outcome::{
+        Abandoned, Answered, Handshake, Refused, Rejected, Reset, Stalled, TargetError, TimedOut,
+        Unreachable,
+    };
     match what {
-        Count::All => &[Answered, TargetError, Reset, Unreachable, TimedOut, Stalled, Abandoned],
-        Count::Elb504 => &[Unreachable, TimedOut, Stalled],
+        Count::All => {
+            &[Answered, TargetError, Reset, Unreachable, TimedOut, Stalled, Abandoned, Handshake]
+        }
+        Count::Elb504 => &[Unreachable, TimedOut, Stalled, Handshake],
+        Count::Elb503 => &[Refused],
         Count::Elb502 => &[Reset],
-        Count::Elb5xx => &[Reset, Unreachable, TimedOut, Stalled],
+        Count::Elb5xx => &[Reset, Unreachable, TimedOut, Stalled, Handshake, Refused],
         Count::Target2xx => &[Answered, Stalled],
         Count::Target5xx => &[TargetError],
-        Count::ConnectionErrors => &[Unreachable],
+        Count::ConnectionErrors if !lambda => &[Unreachable],
+        Count::HandshakeErrors if !lambda => &[Handshake],
+        Count::LambdaErrors if lambda => &[Unreachable],
+        Count::FunctionErrors if lambda => &[Reset],
+        Count::ConnectionErrors
+        | Count::HandshakeErrors
+        | Count::LambdaErrors
+        | Count::FunctionErrors => &[],
         Count::Elb4xx => &[Abandoned],
+        Count::Rejected => &[Rejected],
     }
 }

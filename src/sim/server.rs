@@ -118,6 +118,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer>
     let incoming = Incoming {
         method: parts.method.as_str().to_owned(),
         path,
+        query: query.clone(),
         headers: headers.collect(),
         body: body.to_bytes().to_vec(),
     };

@@ -9,11 +9,12 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
+use super::blow::Aim;
 use super::draft::{Draft, Fate, MINUTE, drafts};
-use super::minute::Minute;
+use super::minute::{Minute, Signs};
 use super::scene::{Scene, Telling};
-use super::tale::What;
-use super::traffic::{Outcome, Request, SECOND};
+use super::tale::{Blow, Shown, What};
+use super::traffic::{Outcome, Request, SECOND, micros};
 use super::world::Balancer;
 
 /// Minutes played before the first one, so that it finds requests under way.
@@ -44,6 +45,7 @@ struct Now {
     patience: Option<u32>,
     retries: u8,
     down: u16,
+    aim: Aim,
 }
 
 impl Stage {
@@ -72,22 +74,23 @@ impl Stage {
 
     /// Plays the next minute.
     fn play(&mut self, balancer: &Balancer) {
-        let now = self.now(balancer);
+        let mut now = self.now(balancer);
         if now.scene.has(|what| matches!(what, What::Restart)) {
             self.free = free(&self.telling, balancer);
             self.again.clear();
         }
         let end = (self.next as u64 + 1) * MINUTE;
-        for draft in drafts(&self.telling, balancer, &now.scene) {
+        let all = drafts(&self.telling, balancer, &now.scene);
+        now.aim.crowd = all.len() as f64 / (balancer.plan.rate * self.telling.level);
+        for draft in all {
             self.repeat(balancer, &now, draft.at);
             self.serve(balancer, &now, draft);
         }
         self.repeat(balancer, &now, end);
         let ended = self.open.pop_front().unwrap_or_default();
         if self.next >= self.telling.start {
-            let hidden = now.scene.has(|what| matches!(what, What::Gap));
-            let unhealthy = now.scene.unhealthy(self.free.len());
-            self.done.push(Arc::new(Minute::played(ended, unhealthy, hidden)));
+            let signs = signs(&now.scene, self.free.len());
+            self.done.push(Arc::new(Minute::played(ended, signs)));
         }
         self.next += 1;
     }
@@ -99,6 +102,7 @@ impl Stage {
             patience: None,
             retries: 0,
             down: scene.down(self.free.len()),
+            aim: Aim { stream: self.telling.stream, crowd: 1.0, targets: self.free.len() },
             scene,
         };
         for (what, _) in now.scene.acts() {
@@ -122,8 +126,15 @@ impl Stage {
 
     /// Sends one request to a target and notes how and when it ends.
     fn serve(&mut self, balancer: &Balancer, now: &Now, draft: Draft) {
-        let target = self.choose(now.down);
-        let (outcome, lasts, took) = self.outcome(balancer, now, draft, target);
+        let raced = now.aim.raced(&now.scene, &draft);
+        let target = raced.unwrap_or_else(|| self.choose(now.down));
+        let struck = raced.map(|_| Blow::Unreachable);
+        let struck = struck.or_else(|| now.aim.struck(&now.scene, &draft, target));
+        let ending = struck.and_then(|blow| now.aim.ending(blow, &draft));
+        let (outcome, lasts, took) = match ending {
+            Some((outcome, took)) => (outcome, took, took),
+            None => self.outcome(balancer, now, hit(draft, struck), target),
+        };
         let zone = draft.zone;
         let request = Request { took, outcome, group: 0, zone, target: target as u8 };
         let ended = draft.at + u64::from(lasts);
@@ -167,6 +178,9 @@ impl Stage {
         let took = self.work(now, draft.at, service, target);
         let cut = self.cut(balancer, draft.at, took, target);
         let took = u32::try_from(took).unwrap_or(u32::MAX);
+        if let Some(limit) = function_limit(balancer).filter(|limit| took > *limit) {
+            return (Outcome::Reset, limit, limit);
+        }
         let limit = now.timeout.saturating_mul(SECOND);
         let patience = now.patience.map_or(u32::MAX, |seconds| seconds.saturating_mul(SECOND));
         let (outcome, lasts) = match draft.fate {
@@ -195,19 +209,48 @@ impl Stage {
 
     /// Microseconds until a deployment cuts off a request that takes this long.
     fn cut(&self, balancer: &Balancer, at: u64, took: u64, target: usize) -> Option<u32> {
-        let kills = |act: &super::tale::Act| matches!(act.what, What::Roll { kills: true });
+        let kills = |act: &super::tale::Act| {
+            matches!(act.what, What::Roll { cut: Some(_), .. } | What::Die { .. })
+        };
         if !self.telling.tale.acts.iter().any(kills) {
             return None;
         }
         let most = u64::from(balancer.plan.timeout) * u64::from(SECOND);
         let last = (at + took.min(most)) / MINUTE;
-        (at / MINUTE + 1..=last)
-            .find(|minute| {
-                let scene = self.telling.scene(*minute as i64, true);
-                scene.killed(self.free.len()) == Some(target)
-            })
-            .map(|minute| (minute * MINUTE - at) as u32)
+        (at / MINUTE + 1..=last).find_map(|minute| {
+            let scene = self.telling.scene(minute as i64, true);
+            let (killed, after) = scene.killed(self.free.len())?;
+            (killed == target).then_some((minute * MINUTE - at) as u32 + micros(after))
+        })
     }
+}
+
+/// What the minute of a scene shows apart from its requests.
+fn signs(scene: &Scene, targets: usize) -> Signs {
+    Signs {
+        unhealthy: scene.unhealthy(targets),
+        away: scene.away(targets),
+        anomalous: scene.anomalous(targets),
+        backup_down: scene.shows(|shown| *shown == Shown::BackupDown),
+        impaired: scene.shows(|shown| *shown == Shown::Impaired),
+        hidden: scene.has(|what| matches!(what, What::Gap)),
+    }
+}
+
+/// A draft after a blow that leaves it to its target.
+fn hit(mut draft: Draft, blow: Option<Blow>) -> Draft {
+    match blow {
+        Some(Blow::Hang) => draft.service = u32::MAX,
+        Some(Blow::Error) => draft.fate = Fate::Error,
+        _ => {}
+    }
+    draft
+}
+
+/// Microseconds after which a function is stopped, if the targets are one.
+fn function_limit(balancer: &Balancer) -> Option<u32> {
+    let host = &balancer.plan.host;
+    host.is_lambda().then(|| host.function_timeout.saturating_mul(SECOND))
 }
 
 /// Idle workers of every target; none where nobody ever waits.
@@ -261,6 +304,7 @@ mod tests {
                 patience: None,
                 retries: 0,
                 down: 0,
+                aim: Aim { stream: 0, crowd: 1.0, targets: 2 },
             };
             let origin = 100 * MINUTE;
             paused(&now, target, origin + at * second, service * second) - origin

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use super::clock;
 use super::listing::Listing;
 use super::minute::{Minute, Minutes, lock};
 use super::publication::View;
+use super::rng::hash_bytes;
 use super::scenario::Scenario;
-use super::world::World;
+use super::scene::{Scene, Telling};
+use super::world::{Balancer, World};
 use super::{Published, Setup};
 
 /// The simulated account and what happened in it.
@@ -26,6 +29,8 @@ pub(super) struct State {
     pub(super) sessions: Mutex<BTreeMap<String, String>>,
     /// AWS's now, where it was told, epoch seconds.
     now: Mutex<Option<i64>>,
+    /// AWS's now after the latest call that brought a time, epoch seconds.
+    latest: Mutex<Option<i64>>,
     calls: AtomicU64,
     tally: Mutex<BTreeMap<(String, String, String), u64>>,
 }
@@ -68,6 +73,7 @@ impl State {
             messages: Mutex::default(),
             sessions: Mutex::default(),
             now: Mutex::default(),
+            latest: Mutex::default(),
             calls: AtomicU64::new(0),
             tally: Mutex::default(),
         }
@@ -88,9 +94,25 @@ impl State {
         *lock(&self.now) = Some(now);
     }
 
-    /// AWS's now, if it was told.
-    pub(super) fn told_now(&self) -> Option<i64> {
-        *lock(&self.now)
+    /// AWS's now for a request signed at this time, if either is known.
+    pub(super) fn now(&self, signed_at: Option<i64>) -> Option<i64> {
+        if let told @ Some(_) = *lock(&self.now) {
+            return told;
+        }
+        let brought = signed_at? - self.setup.faults.clock.unwrap_or(0);
+        let mut latest = lock(&self.latest);
+        *latest = Some(clock::later(*latest, brought));
+        *latest
+    }
+
+    /// The date of an answer to a request made at AWS's `now`: it was held back,
+    /// and others may have come in the meantime.
+    pub(super) fn date(&self, now: i64) -> i64 {
+        if let Some(told) = *lock(&self.now) {
+            return told;
+        }
+        let held = (self.setup.faults.slow_ms / 1_000).cast_signed();
+        clock::later(*lock(&self.latest), now) + held
     }
 
     /// The number of the next call.
@@ -128,6 +150,18 @@ impl State {
     /// The epoch minute of a call; without a time it is the scenario's first.
     pub(super) fn minute(&self, call: &Call) -> i64 {
         call.now.unwrap_or(self.setup.start).div_euclid(60)
+    }
+
+    /// What is on at a load balancer in an epoch minute, if it has a tale.
+    pub(super) fn scene(&self, one: &Balancer, minute: i64) -> Option<Scene> {
+        let telling = Telling::of(one, self.start())?;
+        Some(telling.scene(minute, self.script().contains(&minute)))
+    }
+
+    /// An identifier such as `subnet-0123456789abcdef0` that belongs to a name.
+    pub(super) fn short(&self, kind: &str, what: &str) -> String {
+        let name = format!("{kind}{what}");
+        format!("{kind}-0{:016x}", hash_bytes(self.setup.seed, name.as_bytes()))
     }
 
     /// What really ended at a load balancer of this name in an epoch minute, and

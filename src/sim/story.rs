@@ -93,8 +93,7 @@ fn story(state: &State, balancer: &Balancer) -> Story {
 
 /// 504s of a minute.
 fn failed(minute: &Minute) -> u64 {
-    let kinds = [Outcome::Unreachable, Outcome::TimedOut, Outcome::Stalled];
-    kinds.iter().map(|kind| minute.count(*kind)).sum()
+    minute.timed_out()
 }
 
 /// The first minute (index) at or after `from` at which the rule holds.

@@ -9,6 +9,8 @@
 //! Weekdays and times of day are real UTC ones, taken from the epoch minute: a
 //! tale with weekdays in it wants a `Setup::start` that is a Monday 00:00 UTC.
 
+use super::fitness::Reason;
+
 /// Minutes in a day.
 pub(super) const DAY: i64 = 1_440;
 /// Bits of weekdays.
@@ -99,6 +101,81 @@ pub(super) enum Who {
     Target(usize),
     /// Requests through the load balancer node of this zone (index).
     Zone(u8),
+    /// So many targets, picked by the seed.
+    Pick(usize),
+    /// The so-manieth target, counted from the first one the seed picks.
+    Nth(usize),
+    /// The targets in the zone the seed picks.
+    TargetZone,
+    /// Requests through the node in the zone the seed picks.
+    NodeZone,
+}
+
+/// What strikes a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// It never gets an answer.
+    Hang,
+    /// No connection comes about.
+    Unreachable,
+    /// The connection comes about, the TLS handshake does not.
+    Handshake,
+    /// Its connection was just closed by the target; likelier in quiet minutes.
+    Stale,
+    /// There is no target for it.
+    Refused,
+    /// The load balancer takes no further connection.
+    Rejected,
+    /// The target answers with a 5xx.
+    Error,
+}
+
+/// Something that changes what AWS describes, and no request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Targets that are not up are deregistered instead of failing their checks.
+    ScaledIn,
+    /// No target is registered.
+    Emptied,
+    /// The registered targets are stopped.
+    Unused,
+    /// These targets look unlike the others.
+    Anomalous(Who),
+    /// The load balancer lacks what it needs to scale.
+    Impaired,
+    /// The targets of a further group fail their health checks.
+    BackupDown,
+    /// Whom the targets' security groups no longer admit.
+    Closed(Closed),
+    /// What a network ACL in the zone the seed picks lacks.
+    Acl(Acl),
+    /// The load balancer's subnet in the zone the seed picks has lost its route to
+    /// the targets; the route may still be there as a black hole.
+    Unrouted { blackhole: bool },
+    /// The network interfaces of these targets are gone.
+    Gone(Who),
+}
+
+/// Whom security groups do not admit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Nobody is admitted.
+    All,
+    /// These targets have a group that admits health checks only.
+    Targets(Who),
+    /// The load balancer's subnet in the zone the seed picks is not covered.
+    Zone,
+}
+
+/// What a network ACL lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Acl {
+    /// The targets' subnet lets nothing out to ephemeral ports.
+    TargetsOut,
+    /// The targets' subnet lets out to the upper half of them only.
+    TargetsHalf,
+    /// The load balancer's subnet lets nothing in to ephemeral ports.
+    BalancerIn,
 }
 
 /// What an act does.
@@ -125,9 +202,19 @@ pub(super) enum What {
     Pause { target: usize, every: i64, seconds: f64, growth: f64 },
     /// So many requests, one each so many seconds, apart from the mix.
     Job { count: u32, spacing: f64, seconds: f64, sigma: f64 },
-    /// Target after target (five minutes each) is down for two minutes and four
-    /// times as slow for three; `kills` cuts off what it works on.
-    Roll { kills: bool },
+    /// Target after target (five minutes each) is down for two minutes and `slow`
+    /// times as slow for three. What it works on is cut off after `cut` seconds, if
+    /// at all; in its first minute a share `race` of all requests still goes to it.
+    Roll { cut: Option<f64>, race: f64, slow: f64 },
+    /// Every so many minutes another target dies with what it works on, and is
+    /// replaced two minutes later.
+    Die { every: i64 },
+    /// These targets fail their health checks.
+    Sick(Who, Reason),
+    /// A share of these requests is struck.
+    Strike(Who, f64, Blow),
+    /// Something is described differently.
+    Shown(Shown),
     /// Another idle timeout, seconds.
     Timeout(u32),
     /// Clients give up after so many seconds.

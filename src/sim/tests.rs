@@ -11,9 +11,9 @@ fn setup(scenario: &str, seed: u64) -> Setup {
     Setup::of(scenario, seed)
 }
 
-/// The short scenarios; the long ones have tests of their own in the library.
+/// The short scenarios; those of the library have tests of their own there.
 fn short() -> impl Iterator<Item = &'static Scenario> {
-    scenarios().iter().filter(|one| one.minutes < 1_440)
+    scenarios().iter().filter(|one| one.minutes < 240)
 }
 
 fn sim(scenario: &str, seed: u64) -> Sim {

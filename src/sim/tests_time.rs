@@ -178,6 +178,21 @@ async fn an_answer_is_dated_by_the_signature_minus_the_offset() {
 }
 
 #[tokio::test]
+async fn dates_never_go_back_and_count_how_long_an_answer_was_held_back() {
+    let room = room("healthy", "").await;
+    let mut dates = Vec::new();
+    for at in [10, 15, 12, 3, 16] {
+        let answer = room.elb(at, "Action=DescribeLoadBalancers").await;
+        dates.push(answer.header("date").unwrap_or("").to_owned());
+    }
+    let seconds = [10, 15, 15, 15, 16].map(|at| format!("Sat, 21 Nov 2026 00:00:{at} GMT"));
+    assert_eq!(dates, seconds);
+    let slow = Sim::new(setup("healthy", 3, "slow_ms=2500,clock=5")).expect("valid");
+    assert_eq!(slow.state.now(Some(START + 10)), Some(START + 5));
+    assert_eq!(slow.state.date(START + 5), START + 7);
+}
+
+#[tokio::test]
 async fn signatures_out_of_time_are_refused_in_every_protocol() {
     for (faults, first) in [("clock=901", "not yet current"), ("clock=-901", "expired")] {
         let room = room("healthy", faults).await;

@@ -35,6 +35,12 @@ pub(super) enum Outcome {
     Stalled,
     /// 460: the client gave up first.
     Abandoned,
+    /// 504: no TLS handshake with the target within 10 s.
+    Handshake,
+    /// 503: there was no target to send it to.
+    Refused,
+    /// A connection the load balancer did not take.
+    Rejected,
 }
 
 impl Outcome {
@@ -47,7 +53,7 @@ impl Outcome {
 
     /// Whether the load balancer answered 504.
     pub(super) fn is_504(self) -> bool {
-        matches!(self, Self::Unreachable | Self::TimedOut | Self::Stalled)
+        matches!(self, Self::Unreachable | Self::TimedOut | Self::Stalled | Self::Handshake)
     }
 }
 

@@ -11,12 +11,16 @@ use super::input::Input;
 use super::recognise::{Asked, Protocol, SERVICES, recognise, scope};
 use super::rng::hash_bytes;
 use super::state::{Call, State};
-use super::{cbor, clock, cloudwatch, elb, listing, sns, sts, xml};
+use super::{
+    apigateway, cbor, clock, cloudfront, cloudwatch, ec2, ecs, elb, lambda, listing, sns, sts, xml,
+};
 
 /// A request as far as the services care.
 pub(super) struct Incoming {
     pub(super) method: String,
     pub(super) path: String,
+    /// What stands behind the question mark.
+    pub(super) query: String,
     /// Names in lower case.
     pub(super) headers: BTreeMap<String, String>,
     pub(super) body: Vec<u8>,
@@ -54,28 +58,28 @@ pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     let known = !matches!(&reply, Err(failure) if failure.code == "SimUnknownOperation");
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
     let mut outgoing = write(request, &asked, &reply, &id);
-    outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(now))));
+    outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(state.date(now)))));
     outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
     outgoing
 }
 
 fn stamp(state: &State, request: &Incoming) -> Stamp {
     let signed_at = clock::signed_at(request);
-    let ahead = state.setup.faults.clock.unwrap_or(0);
-    let now = state.told_now().or(signed_at.map(|at| at - ahead));
-    Stamp { signed_at, now, number: state.next_call() }
+    Stamp { signed_at, now: state.now(signed_at), number: state.next_call() }
 }
 
 fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Reply {
-    if request.method != "POST" {
+    let rest = matches!(asked.protocol, Protocol::RestJson | Protocol::RestXml);
+    if request.method != "POST" && !rest {
         let message = format!("method {} is not understood; AWS clients POST", request.method);
         return Err(Failure::new(405, "SimUnknownOperation", message));
     }
     let call = identify(state, request, asked, stamp)?;
     let input = asked.input.as_ref().map_err(Clone::clone)?;
-    let input = Input::new(input, asked.protocol == Protocol::Query);
-    let action = format!("{}:{}", call.service, call.operation);
-    let further = input.raw().get("NextToken").or(input.raw().get("Marker")).is_some();
+    let input = Input::new(input, asked.protocol.lenient());
+    let action = action(&call);
+    let tokens = ["NextToken", "nextToken", "Marker"];
+    let further = tokens.iter().any(|name| input.raw().get(name).is_some());
     let caller = state.caller(&call.access_key);
     let (faults, seed) = (&state.setup.faults, state.setup.seed);
     let minute = call.now.map(|now| (now - state.setup.start).div_euclid(60));
@@ -91,8 +95,19 @@ fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Repl
         ("elasticloadbalancing", _) => elb::answer(state, &call, input),
         ("sns", _) => sns::answer(state, &call, input),
         ("sts", _) => sts::answer(state, &call, input),
+        ("ec2", _) => ec2::answer(state, &call, input),
+        ("ecs", _) => ecs::answer(state, &call, input),
+        ("lambda", _) => lambda::answer(state, &call, input),
+        ("cloudfront", _) => cloudfront::answer(state, &call, input),
+        ("apigateway", _) => apigateway::answer(state, &call, input),
         (service, operation) => Err(Failure::unknown_operation(service, operation)),
     }
+}
+
+/// The IAM action of a call; those of API Gateway are called by the method.
+fn action(call: &Call) -> String {
+    let operation = if call.service == "apigateway" { "GET" } else { &call.operation };
+    format!("{}:{operation}", call.service)
 }
 
 /// Checks the signature's form (not its value) and who signed for what.
@@ -144,36 +159,63 @@ fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing
     let mut headers = vec![("x-amzn-requestid", id.to_owned())];
     let status = reply.as_ref().map_or_else(|failure| failure.status, |_| 200);
     let body = match asked.protocol {
-        Protocol::Query => {
+        Protocol::Query | Protocol::Ec2 | Protocol::RestXml => {
             headers.push(("content-type", "text/xml".to_owned()));
-            let namespace = SERVICES
-                .iter()
-                .find(|one| one.prefix == asked.service)
-                .map_or("", |one| one.namespace);
-            let text = match reply {
-                Ok(value) => xml::answer(namespace, &asked.operation, value, id),
-                Err(failure) => xml::refusal(namespace, failure, id),
-            };
+            let text = write_xml(asked, reply, id);
+            if asked.protocol == Protocol::RestXml && reply.is_ok() {
+                let version = hash_bytes(0, text.as_bytes()) >> 12;
+                headers.push(("etag", format!("E{version:013X}")));
+            }
             text.into_bytes()
         }
-        protocol => write_typed(request, protocol, reply, &mut headers),
+        Protocol::RestJson => write_rest(asked, reply, &mut headers),
+        Protocol::Cbor | Protocol::Json => write_typed(request, asked, reply, &mut headers),
     };
     Outgoing { status, headers, body, ending: Ending::Whole }
+}
+
+fn write_xml(asked: &Asked, reply: &Reply, id: &str) -> String {
+    let service = SERVICES.iter().find(|one| one.prefix == asked.service);
+    let namespace = service.map_or("", |one| one.namespace);
+    match (asked.protocol, reply) {
+        (Protocol::Ec2, Ok(value)) => xml::ec2_answer(namespace, &asked.operation, value, id),
+        (Protocol::Ec2, Err(failure)) => xml::ec2_refusal(failure, id),
+        (Protocol::RestXml, Ok(value)) => xml::rest_answer(namespace, value),
+        (_, Ok(value)) => xml::answer(namespace, &asked.operation, value, id),
+        (_, Err(failure)) => xml::refusal(namespace, failure, id),
+    }
+}
+
+/// JSON of a service of paths, whose errors are named in a header.
+fn write_rest(asked: &Asked, reply: &Reply, headers: &mut Vec<(&'static str, String)>) -> Vec<u8> {
+    headers.push(("content-type", "application/json".to_owned()));
+    let value = match reply {
+        Ok(value) => value.clone(),
+        Err(failure) => {
+            headers.push(("x-amzn-errortype", failure.shape.unwrap_or(&failure.code).to_owned()));
+            // A refusal of the doorman and one of Lambda are spelt with a capital.
+            let capital = asked.service == "lambda" || failure.status == 403;
+            let name = if capital { "Message" } else { "message" };
+            Value::record([(name, failure.message.as_str().into())])
+        }
+    };
+    value.to_json().to_string().into_bytes()
 }
 
 /// CBOR or JSON, which differ only in the bytes.
 fn write_typed(
     request: &Incoming,
-    protocol: Protocol,
+    asked: &Asked,
     reply: &Reply,
     headers: &mut Vec<(&'static str, String)>,
 ) -> Vec<u8> {
-    let is_cbor = protocol == Protocol::Cbor;
+    let is_cbor = asked.protocol == Protocol::Cbor;
     if is_cbor {
         headers.push(("smithy-protocol", "rpc-v2-cbor".to_owned()));
         headers.push(("content-type", "application/cbor".to_owned()));
     } else {
-        headers.push(("content-type", "application/x-amz-json-1.0".to_owned()));
+        let version = if asked.service == "ecs" { "1.1" } else { "1.0" };
+        headers.push(("content-type", format!("application/x-amz-json-{version}")));
     }
     let error;
     let value = match reply {
@@ -187,9 +229,13 @@ fn write_typed(
             if !is_cbor {
                 headers.push(("x-amzn-errortype", shape.to_owned()));
             }
-            error = Value::Record(vec![
-                ("__type", Value::text(format!("com.amazonaws.cloudwatch#{shape}"))),
-                ("message", Value::text(failure.message.as_str())),
+            let name = match asked.service {
+                "ecs" => shape.to_owned(),
+                _ => format!("com.amazonaws.cloudwatch#{shape}"),
+            };
+            error = Value::record([
+                ("__type", name.into()),
+                ("message", failure.message.as_str().into()),
             ]);
             &error
         }
@@ -213,6 +259,7 @@ mod tests {
         Incoming {
             method: "POST".to_owned(),
             path: "/".to_owned(),
+            query: String::new(),
             headers: BTreeMap::from([("authorization".to_owned(), scope)]),
             body: body.as_bytes().to_vec(),
         }

@@ -33,6 +33,8 @@ pub(super) struct World {
 /// One load balancer.
 pub(super) struct Balancer {
     pub(super) name: String,
+    /// Running number among all that ever exist.
+    pub(super) order: usize,
     pub(super) arn: String,
     /// `app/NAME/16hex`, the `CloudWatch` dimension value.
     pub(super) dimension: String,
@@ -84,7 +86,10 @@ impl World {
         for index in 0..count {
             balancers.extend(incarnations(scenario, setup, index));
         }
-        let network = scenario.network.map(|name| network_balancer(name, scenario, setup));
+        let mut network = scenario.network.map(|name| network_balancer(name, scenario, setup));
+        for (order, one) in balancers.iter_mut().chain(&mut network).enumerate() {
+            one.order = order;
+        }
         let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
         for (at, one) in balancers.iter().enumerate() {
             by_name.entry(one.name.clone()).or_default().push(at);
@@ -121,7 +126,7 @@ impl World {
 /// Name, plan and traffic stream of one member of a scenario.
 fn member(scenario: &Scenario, seed: u64, index: usize) -> (String, Plan, u64) {
     let mut private = hash(&[seed, 1, index as u64]);
-    if matches!(scenario.plans[0].trouble, Trouble::Tale(_)) {
+    if matches!(scenario.plans[0].trouble, Trouble::Tale(_) | Trouble::OneOf(_)) {
         // Long ones shall not share their luck; the short ones always did.
         private = hash_bytes(private, scenario.name.as_bytes());
     }
@@ -130,14 +135,23 @@ fn member(scenario: &Scenario, seed: u64, index: usize) -> (String, Plan, u64) {
         return (format!("svc-{index:05}"), plan, shared.unwrap_or(private));
     }
     if let Some(plan) = scenario.plans.get(index) {
-        (plan.name.to_owned(), *plan, private)
+        let turn = seed.wrapping_add(hash_bytes(0, scenario.name.as_bytes()) % 16);
+        (plan.name.to_owned(), picked(*plan, turn), private)
     } else {
         let mut plan = scenario.plans[scenario.plans.len() - 1];
         plan.rate = plan.rate.min(60.0);
-        if matches!(plan.trouble, Trouble::Tale(_)) {
+        if matches!(plan.trouble, Trouble::Tale(_) | Trouble::OneOf(_)) {
             plan.trouble = Trouble::None;
         }
         (format!("{}-{index:05}", plan.name), plan, private)
+    }
+}
+
+/// The plan a seed picks where it has the choice: one seed after another, each in turn.
+fn picked(plan: Plan, turn: u64) -> Plan {
+    match plan.trouble {
+        Trouble::OneOf(plans) => plans[(turn % plans.len() as u64) as usize],
+        _ => plan,
     }
 }
 
@@ -222,6 +236,7 @@ impl Maker<'_> {
             _ => 0.0,
         };
         Balancer {
+            order: 0,
             arn: self.arn(&format!("loadbalancer/{dimension}")),
             dimension,
             hex,

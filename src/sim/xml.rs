@@ -1,17 +1,20 @@
 //! XML answers of the query protocol.
 //!
-//! Lists are `<member>` elements and maps are `<entry>` elements with key and
-//! value, which is what SDKs expect of the four services here.
+//! In the query protocol lists are `<member>` elements and maps are `<entry>`
+//! elements with key and value, in EC2's dialect lists are `<item>` elements, and
+//! in the XML of REST services every list has a name for its items.
 
 use chrono::DateTime;
 
 use super::document::{Failure, Value};
 
+const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
+
 /// A whole answer of an operation.
 pub(super) fn answer(namespace: &str, operation: &str, value: &Value, request_id: &str) -> String {
     let mut out = String::with_capacity(1_024);
     out.push_str(&format!("<{operation}Response xmlns=\"{namespace}\">"));
-    element(&mut out, &format!("{operation}Result"), value);
+    element(&mut out, &format!("{operation}Result"), value, "member");
     out.push_str("<ResponseMetadata><RequestId>");
     escape(&mut out, request_id);
     out.push_str("</RequestId></ResponseMetadata>");
@@ -32,17 +35,53 @@ pub(super) fn refusal(namespace: &str, failure: &Failure, request_id: &str) -> S
     out
 }
 
-fn element(out: &mut String, name: &str, value: &Value) {
+/// A whole answer of EC2: the fields stand beside the id of the request.
+pub(super) fn ec2_answer(namespace: &str, operation: &str, value: &Value, id: &str) -> String {
+    let mut out = String::from(PROLOGUE);
+    out.push_str(&format!("<{operation}Response xmlns=\"{namespace}\"><requestId>"));
+    escape(&mut out, id);
+    out.push_str("</requestId>");
+    content(&mut out, value, "item");
+    out.push_str(&format!("</{operation}Response>"));
+    out
+}
+
+/// A whole refusal of EC2.
+pub(super) fn ec2_refusal(failure: &Failure, request_id: &str) -> String {
+    let mut out = format!("{PROLOGUE}<Response><Errors><Error><Code>");
+    escape(&mut out, &failure.code);
+    out.push_str("</Code><Message>");
+    escape(&mut out, &failure.message);
+    out.push_str("</Message></Error></Errors><RequestID>");
+    escape(&mut out, request_id);
+    out.push_str("</RequestID></Response>");
+    out
+}
+
+/// A whole answer of a REST service: the only field of the value is the document.
+pub(super) fn rest_answer(namespace: &str, value: &Value) -> String {
+    let mut out = String::from(PROLOGUE);
+    if let Value::Record(fields) = value {
+        for (name, value) in fields {
+            out.push_str(&format!("<{name} xmlns=\"{namespace}\">"));
+            content(&mut out, value, "member");
+            out.push_str(&format!("</{name}>"));
+        }
+    }
+    out
+}
+
+fn element(out: &mut String, name: &str, value: &Value, item: &str) {
     out.push('<');
     out.push_str(name);
     out.push('>');
-    content(out, value);
+    content(out, value, item);
     out.push_str("</");
     out.push_str(name);
     out.push('>');
 }
 
-fn content(out: &mut String, value: &Value) {
+fn content(out: &mut String, value: &Value, item: &str) {
     match value {
         Value::Text(text) => escape(out, text),
         Value::Number(number) => out.push_str(&number.to_string()),
@@ -50,13 +89,18 @@ fn content(out: &mut String, value: &Value) {
         Value::Flag(flag) => out.push_str(&flag.to_string()),
         Value::Time(epoch) => out.push_str(&iso(*epoch)),
         Value::List(items) => {
-            for item in items {
-                element(out, "member", item);
+            for one in items {
+                element(out, item, one, item);
+            }
+        }
+        Value::Items(name, items) => {
+            for one in items {
+                element(out, name, one, item);
             }
         }
         Value::Record(fields) => {
             for (name, value) in fields {
-                element(out, name, value);
+                element(out, name, value, item);
             }
         }
         Value::Map(entries) => {

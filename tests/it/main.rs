@@ -5,6 +5,9 @@
 
 mod architecture;
 mod backtest;
+mod chain;
+mod chain_config;
+mod chain_properties;
 mod cli;
 mod config_errors;
 mod counting;
@@ -13,6 +16,9 @@ mod faults;
 mod http;
 mod made_up;
 mod messages;
+mod nginx;
+mod nginx_faults;
+mod probe;
 mod program;
 mod properties;
 mod rules;

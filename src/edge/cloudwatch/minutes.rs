@@ -48,6 +48,7 @@ impl Ask {
         for group in &self.target_groups {
             queries.extend(kind.target_group_rows().iter().map(|(metric, stat)| Query {
                 target_group: Some(group.clone()),
+                zone: None,
                 ..Query::of(metric, *stat)
             }));
         }

@@ -10,6 +10,7 @@
 //! an hour ([`CloudWatch::quarters`]) and the self-check ([`CloudWatch::prove`])
 //! are lists of queries on the way there and points on the way back.
 
+mod figures;
 mod minutes;
 mod pace;
 mod proof;

@@ -19,6 +19,8 @@ pub(super) struct Query {
     pub(super) stat: String,
     /// The target group whose metric it is; `None` for the whole gateway's.
     pub(super) target_group: Option<String>,
+    /// The Availability Zone whose nodes' metric it is.
+    pub(super) zone: Option<String>,
 }
 
 /// What is wanted of one gateway.
@@ -33,7 +35,7 @@ pub(super) struct Wanted {
 
 impl Query {
     pub(super) fn of(metric: &'static str, stat: impl Into<String>) -> Self {
-        Self { metric, stat: stat.into(), target_group: None }
+        Self { metric, stat: stat.into(), target_group: None, zone: None }
     }
 }
 
@@ -60,6 +62,9 @@ impl Wanted {
                 .dimensions(dimension(self.kind.dimension(), &self.dimension));
             if let Some(group) = &query.target_group {
                 metric = metric.dimensions(dimension(self.kind.target_group_dimension(), group));
+            }
+            if let Some(zone) = &query.zone {
+                metric = metric.dimensions(dimension("AvailabilityZone", zone));
             }
             let stat =
                 MetricStat::builder().metric(metric.build()).period(period).stat(&query.stat);

@@ -24,7 +24,7 @@ const fn nightly(at: i64, within: (i64, i64)) -> Act {
 const fn deployment(at: i64) -> Act {
     Act {
         when: When::Clock { days: MONDAY_TO_FRIDAY, at, length: 20, wobble: 60, within: ALL },
-        what: What::Roll { kills: false },
+        what: What::Roll { cut: None, race: 0.0, slow: 4.0 },
     }
 }
 

@@ -273,7 +273,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
                 Class { share: 0.8, ..QUICK },
                 Class { share: 0.2, median: 4.0, sigma: 0.3, ..QUICK },
             ],
-            acts: &[fault(180, What::Roll { kills: true })],
+            acts: &[fault(180, What::Roll { cut: Some(0.0), race: 0.0, slow: 4.0 })],
             ..CALM
         })],
     ),

@@ -1,0 +1,289 @@
+#!/usr/bin/env python3
+"""Runs `nearmiss probe` against a real nginx in front of servers that misbehave.
+
+Usage: check_nginx.py [PROBE]      (default: target/debug/nearmiss)
+
+nginx gets a prefix of its own, and sockets that are already bound (as in an
+upgrade of its binary, through the variable NGINX), so that the system chooses the
+ports and nobody waits for nginx to start. Nothing leaves the loopback.
+"""
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+
+HERE = pathlib.Path(__file__).resolve().parent
+PATIENCE = 20  # seconds for anything that ends by itself
+
+CONFIG = """
+daemon off;
+worker_processes 1;
+{user}
+pid {prefix}/nginx.pid;
+error_log {prefix}/error.log info;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {prefix}/t; proxy_temp_path {prefix}/t; fastcgi_temp_path {prefix}/t;
+    uwsgi_temp_path {prefix}/t; scgi_temp_path {prefix}/t;
+    upstream kept {{ server {hangs_up_once}; keepalive 1; }}
+    server {{
+        listen {plain};
+        listen {secure} ssl;
+        ssl_certificate {tls}/cert.pem;
+        ssl_certificate_key {tls}/key.pem;
+        proxy_read_timeout 1s;
+        proxy_connect_timeout 2s;
+        location = /fine {{ return 200 fine; }}
+        location = /moved {{ return 301 /fine; }}
+        location = /refused {{ proxy_pass http://{nobody}; }}
+        location = /unconnected {{ proxy_pass http://{black_hole}; }}
+        location = /silent {{ proxy_pass http://{silent}; }}
+        location = /anonymous {{ server_tokens off; proxy_pass http://{silent}; }}
+        location = /twice {{ proxy_read_timeout 5s; proxy_pass http://{plain}/silent; }}
+        location = /dressed {{ error_page 504 = @dressed; proxy_pass http://{silent}; }}
+        location @dressed {{ internal; default_type application/json; return 504 '{{"error":1}}'; }}
+        location = /hangs_up {{ proxy_pass http://{hangs_up}; }}
+        location = /stalls {{ proxy_buffering off; proxy_pass http://{stalls}; }}
+        location = /kept {{ proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://kept/; }}
+    }}
+}}
+"""
+
+
+def bound():
+    """A socket on a port of the system's choice."""
+    one = socket.socket()
+    one.bind(("127.0.0.1", 0))
+    return one
+
+
+def address(one):
+    return "127.0.0.1:%d" % one.getsockname()[1]
+
+
+def head(connection):
+    """Reads the head of a request; False if the other side has gone."""
+    got = b""
+    while not got.endswith(b"\r\n\r\n"):
+        more = connection.recv(4096)
+        if not more:
+            return False
+        got += more
+    return True
+
+
+def silent(connection):
+    while connection.recv(4096):
+        pass
+
+
+def hangs_up(connection):
+    head(connection)
+
+
+def hangs_up_once(connection):
+    """Answers once and keeps the connection, and hangs up on the next request."""
+    if head(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkept")
+        head(connection)
+
+
+def stalls(connection):
+    head(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+    silent(connection)
+
+
+def serve(listener, behaviour):
+    """Serves until the listener is closed."""
+
+    def one(connection):
+        with contextlib.suppress(OSError), connection:
+            connection.settimeout(PATIENCE)
+            behaviour(connection)
+
+    def all_of_them():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                threading.Thread(target=one, args=(connection,), daemon=True).start()
+
+    listener.listen()
+    threading.Thread(target=all_of_them, daemon=True).start()
+
+
+def fill(listener, stack):
+    """Fills the queue of a listener that nobody serves: the next one hears nothing."""
+    listener.listen(1)
+    for _ in range(20):
+        client = stack.enter_context(socket.socket())
+        client.settimeout(0.3)
+        try:
+            client.connect(listener.getsockname())
+        except TimeoutError:
+            return
+    raise AssertionError("the queue does not fill")
+
+
+class Nginx:
+    """nginx with its servers, up to the end of a `with`."""
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        names = "plain secure nobody black_hole silent hangs_up hangs_up_once stalls".split()
+        self.sockets = {name: self.stack.enter_context(bound()) for name in names}
+        for behaviour in (silent, hangs_up, hangs_up_once, stalls):
+            serve(self.sockets[behaviour.__name__], behaviour)
+        fill(self.sockets["black_hole"], self.stack)
+        self.prefix = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.start()
+        return self
+
+    def start(self):
+        places = {name: address(one) for name, one in self.sockets.items()}
+        config = self.prefix / "nginx.conf"
+        config.write_text(CONFIG.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix, tls=HERE / "tests/tls", **places))
+        mine = [self.sockets["plain"], self.sockets["secure"]]
+        for one in mine:
+            one.listen()
+            one.set_inheritable(True)
+        handles = [one.fileno() for one in mine]
+        binary = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        if binary is None:
+            sys.exit("nginx is not installed: apt-get install nginx-light")
+        self.process = subprocess.Popen(
+            [binary, "-p", str(self.prefix), "-c", str(config), "-e", str(self.prefix / "error.log")],
+            env={**os.environ, "NGINX": "".join("%d;" % handle for handle in handles)},
+            pass_fds=handles,
+        )
+
+    def log(self):
+        return (self.prefix / "error.log").read_text()
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(PATIENCE)
+        self.stack.close()
+
+
+def probe(binary, url, *args, env=None):
+    command = [binary, "probe", url, "--format", "json", "--timeout", "10s", *args]
+    done = subprocess.run(command, capture_output=True, timeout=PATIENCE, env={**os.environ, **(env or {})})
+    assert done.stdout, (url, done.returncode, done.stderr.decode())
+    return done.returncode, json.loads(done.stdout)
+
+
+def names(report):
+    return [fit["name"] for fit in report["fits"]]
+
+
+def author(report):
+    return report["speaker"]["hop"], report["speaker"]["confidence"]
+
+
+def seconds(report, phase):
+    return next(timing["seconds"] for timing in report["phases"] if timing["phase"] == phase)
+
+
+def check(what, holds, report):
+    if not holds:
+        raise AssertionError("%s\n%s" % (what, json.dumps(report, indent=1)))
+    print("ok  " + what)
+
+
+def timeouts(ask):
+    told = ["--configured", "nginx.proxy_read_timeout=1s", "--configured", "nginx.proxy_connect_timeout=2s"]
+    code, report = ask("/silent", *told)
+    check("a read timeout is nginx's 504", (code, author(report)) == (1, ("nginx", "certain")), report)
+    check("and named", names(report) == ["proxy_read_timeout"], report)
+    check("and seen as a wait", 0.9 < seconds(report, "first_byte") < 1.5, report)
+    code, report = ask("/unconnected", *told)
+    check("a connect timeout is nginx's 504", (report["answer"]["status"], author(report)) == (504, ("nginx", "certain")), report)
+    check("and named", names(report) == ["proxy_connect_timeout"], report)
+    _, report = ask("/silent")
+    check("a timeout that nobody told of fits nothing", names(report) == [], report)
+    _, report = ask("/silent", "--configured", "nginx.proxy_read_timeout=1s", "--configured", "nginx.proxy_send_timeout=1s")
+    check("two alike are ambiguous", sorted(names(report)) == ["proxy_read_timeout", "proxy_send_timeout"], report)
+    _, report = ask("/stalls", *told)
+    check("a body that nginx cut off is short", report["failure"]["why"] == {"kind": "short_body", "expected": 100, "got": 3}, report)
+    check("its silence names the timeout", names(report) == ["proxy_read_timeout"], report)
+    check("it is a broken answer", report["verdict"] == "broken", report)
+
+
+def signatures(ask):
+    _, report = ask("/anonymous")
+    check("nginx without a version is still nginx", author(report) == ("nginx", "certain"), report)
+    _, report = ask("/silent", "--method", "HEAD")
+    check("without a body it is a guess", author(report) == ("nginx", "guess"), report)
+    _, report = ask("/dressed")
+    check("a page of one's own hides the author", author(report) == (None, "unknown"), report)
+    check("but not the path", report["speaker"]["path"] == ["nginx"], report)
+    _, report = ask("/twice")
+    check("two nginx look like one", author(report) == ("nginx", "certain"), report)
+
+
+def closing(ask, nginx):
+    code, report = ask("/refused")
+    check("a refused connection is nginx's 502", (code, report["answer"]["status"], author(report)) == (1, 502, ("nginx", "certain")), report)
+    check("and not a timeout", names(report) == [] and seconds(report, "first_byte") < 0.5, report)
+    _, report = ask("/hangs_up")
+    check("an upstream that hangs up is nginx's 502", (report["answer"]["status"], author(report)) == (502, ("nginx", "certain")), report)
+    log = "upstream prematurely closed connection"
+    check("as nginx's log says", log in nginx.log(), report)
+    check("and the advice names that line", log in report["next"][0], report)
+    before = nginx.log().count(log)
+    answers = [ask("/kept") for _ in range(2)]
+    check("a kept connection that died is asked again on a new one", [code for code, _ in answers] == [0, 0], answers)
+    check("which only nginx's log shows", nginx.log().count(log) == before + 1, answers)
+
+
+def answers(ask, binary, nginx):
+    code, report = ask("/fine")
+    check("a good answer is 0", (code, report["verdict"], report["answer"]["body_start"]) == (0, "answered", "fine"), report)
+    code, report = ask("/moved")
+    check("a redirect is told", code == 0 and report["answer"]["location"].endswith("/fine"), report)
+    code, report = ask("/nothing")
+    check("404 is an answer", (code, report["answer"]["status"]) == (0, 404), report)
+    port = nginx.sockets["secure"].getsockname()[1]
+    url = "https://localhost:%d/fine" % port
+    trust = {"SSL_CERT_FILE": str(HERE / "tests/tls/ca.pem"), "SSL_CERT_DIR": ""}
+    resolve = ["--resolve", "localhost:%d:127.0.0.1" % port]
+    code, report = probe(binary, url, *resolve, env=trust)
+    check("a certificate that is trusted is good", code == 0 and report["tls"]["trust"] == "verified", report)
+    code, report = probe(binary, "https://127.0.0.1:%d/fine" % port, env=trust)
+    check("but not for another name", report["failure"]["why"] == {"kind": "certificate", "reason": "it is for another name"}, report)
+
+
+def main():
+    binary = sys.argv[1] if len(sys.argv) > 1 else str(HERE / "target/debug/nearmiss")
+    with Nginx() as nginx:
+        base = "http://" + address(nginx.sockets["plain"])
+
+        def ask(path, *args):
+            return probe(binary, base + path, *args)
+
+        try:
+            answers(ask, binary, nginx)
+            closing(ask, nginx)
+            timeouts(ask)
+            signatures(ask)
+        except BaseException:
+            print(nginx.log(), file=sys.stderr)
+            raise
+    print("all as it should be")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+//! What a single answer, or its absence, says about the hops on its way: who wrote
+//! it, and whose patience ended.
+
+pub mod phase;
+pub mod speaker;
+pub mod timeouts;

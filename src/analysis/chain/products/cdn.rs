@@ -1,0 +1,92 @@
+//! Content delivery networks, which stand before everything of ours.
+
+use std::time::Duration;
+
+use super::super::figure::Timer;
+use super::super::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
+use super::{TERRAFORM, after, knob};
+
+static CLOUDFLARE: Source = Source {
+    document: "Cloudflare, Connection limits",
+    url: "https://developers.cloudflare.com/fundamentals/reference/connection-limits",
+    read: "2026-11, page of 2026-07-23",
+};
+
+static CLOUDFRONT: Source = Source {
+    document: "CloudFront API, CustomOriginConfig",
+    url: "https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html",
+    read: "2026-11, botocore 1.43",
+};
+
+static CLOUDFRONT_ORIGIN: Source = Source {
+    document: "CloudFront API, Origin",
+    url: "https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Origin.html",
+    read: "2026-11, botocore 1.43",
+};
+
+static CLOUDFRONT_BEHAVIOR: Source = Source {
+    document: "CloudFront, Request and response behavior for custom origins",
+    url: "https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/RequestAndResponseBehaviorCustomOrigin.html",
+    read: "2026-11, with the announcement of 2025-07-30",
+};
+
+const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
+const API: &str = "CloudFront API";
+const SECOND: Duration = Duration::from_secs(1);
+const QUOTA: &str = "a higher CloudFront quota for the origin";
+
+/// See [`super::TABLES`].
+pub(super) static ROWS: &[Product] = &[
+    Product::new(
+        "cloudflare",
+        "Cloudflare",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(19), "522", &CLOUDFLARE).within(19, 19),
+            Spec::new(Timer::Read, after(120), "524", &CLOUDFLARE)
+                .raisable(SECOND, 120, "an Enterprise plan")
+                .set(&[knob("Cloudflare API", "PATCH /zones/ZONE/settings/proxy_read_timeout {\"value\": {s}}, Enterprise plans")]),
+            Spec::new(Timer::KeepAlive, after(400), "a closed connection", &CLOUDFLARE)
+                .within(400, 400),
+            Spec::new(Timer::UpstreamKeepAlive, after(900), "520", &CLOUDFLARE).within(900, 900),
+        ],
+    )
+    .reuses(Sureness::Possible, "520", &CLOUDFLARE),
+    Product::new(
+        "cloudfront",
+        "CloudFront",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(10), GATEWAY_TIMEOUT, &CLOUDFRONT_ORIGIN)
+                .within(1, 10)
+                .set(&[
+                    knob(API, "UpdateDistribution: ConnectionTimeout = {s}"),
+                    knob(TERRAFORM, "aws_cloudfront_distribution: origin.connection_timeout = {s}"),
+                ]),
+            Spec::new(Timer::Read, after(30), GATEWAY_TIMEOUT, &CLOUDFRONT)
+                .raisable(SECOND, 120, QUOTA)
+                .set(&[
+                    knob(API, "UpdateDistribution: CustomOriginConfig.OriginReadTimeout = {s}"),
+                    knob(TERRAFORM, "aws_cloudfront_distribution: origin.custom_origin_config.origin_read_timeout = {s}"),
+                ]),
+            Spec::new(Timer::Total, Preset::Never, GATEWAY_TIMEOUT, &CLOUDFRONT_ORIGIN).set(&[
+                knob(API, "UpdateDistribution: ResponseCompletionTimeout = {s}"),
+                knob(TERRAFORM, "aws_cloudfront_distribution: origin.response_completion_timeout = {s}"),
+            ]),
+            Spec::new(Timer::UpstreamKeepAlive, after(5), "a new connection", &CLOUDFRONT)
+                .raisable(SECOND, 120, QUOTA)
+                .set(&[
+                    knob(API, "UpdateDistribution: CustomOriginConfig.OriginKeepaliveTimeout = {s}"),
+                    knob(TERRAFORM, "aws_cloudfront_distribution: origin.custom_origin_config.origin_keepalive_timeout = {s}"),
+                ]),
+        ],
+    )
+    .retries(Retry {
+        attempts: 3,
+        most: 3,
+        repeats: Repeats::Requests,
+        which: "GET and HEAD requests",
+        source: &CLOUDFRONT_BEHAVIOR,
+    })
+    .reuses(Sureness::Possible, "502 Bad Gateway", &CLOUDFRONT_BEHAVIOR),
+];

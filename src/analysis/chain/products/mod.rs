@@ -1,0 +1,100 @@
+//! The table of products: what each does about time when nobody tells it.
+//!
+//! Where versions differ, the row has the shorter figure, which warns, and says
+//! for which versions it holds. Where nothing can be relied on, the row has no
+//! figure, and the person is asked.
+
+mod aws;
+mod cdn;
+mod clients;
+mod proxies;
+mod servers;
+mod stores;
+
+use std::time::Duration;
+
+use super::product::{Knob, Preset, Product};
+
+/// Every table, from the client to the database.
+pub(super) static TABLES: [&[Product]; 6] =
+    [clients::ROWS, cdn::ROWS, aws::ROWS, proxies::ROWS, servers::ROWS, stores::ROWS];
+
+/// What Terraform and the AWS command line are called in advice.
+const TERRAFORM: &str = "Terraform";
+const CLI: &str = "AWS CLI";
+
+/// So many seconds, unless it is set.
+const fn after(seconds: u64) -> Preset {
+    Preset::After(Duration::from_secs(seconds))
+}
+
+/// A place and what to write there.
+const fn knob(place: &'static str, template: &'static str) -> Knob {
+    Knob { place, template }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::super::figure::Timer;
+    use super::super::product::Role;
+    use super::*;
+
+    #[test]
+    fn every_row_can_be_found_and_has_sources() {
+        let mut kinds = BTreeSet::new();
+        for product in Product::all() {
+            assert!(kinds.insert(product.kind), "{} stands twice", product.kind);
+            assert_eq!(Product::find(product.kind), Some(product));
+            for spec in product.specs {
+                let at = format!("{} {}", product.kind, spec.timer.key());
+                assert!(spec.source.url.starts_with("https://"), "{at}");
+                assert!(spec.source.read.starts_with("20"), "{at}: when was it read?");
+                assert!(!spec.source.document.is_empty(), "{at}");
+            }
+        }
+        assert!(kinds.len() >= 25, "{kinds:?}");
+    }
+
+    #[test]
+    fn a_timer_stands_once_and_its_default_lies_within_its_bounds() {
+        for product in Product::all() {
+            let mut timers = BTreeSet::new();
+            for spec in product.specs {
+                let at = format!("{} {}", product.kind, spec.timer.key());
+                assert!(timers.insert(spec.timer), "{at} stands twice");
+                if let (Preset::After(length), Some(bounds)) = (spec.preset, spec.bounds) {
+                    assert!((bounds.min..=bounds.max).contains(&length), "{at}");
+                }
+                if let Preset::As(other) = spec.preset {
+                    assert!(product.spec(other).is_some(), "{at} follows nothing");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_can_be_set_says_where() {
+        let fixed = |timer, product: &Product| {
+            product.spec(timer).and_then(|s| s.bounds).is_some_and(|b| b.min == b.max)
+        };
+        for product in Product::all().filter(|p| matches!(p.role, Role::Proxy | Role::Tunnel)) {
+            for spec in product.specs.iter().filter(|spec| !fixed(spec.timer, product)) {
+                let followed = matches!(spec.preset, Preset::As(Timer::Read));
+                let at = format!("{} {}", product.kind, spec.timer.key());
+                assert!(followed || !spec.knobs.is_empty(), "{at}: where is it set?");
+            }
+        }
+    }
+
+    #[test]
+    fn knobs_name_the_figure() {
+        for spec in Product::all().flat_map(|product| product.specs) {
+            for knob in spec.knobs {
+                let known = ["{s}", "{ms}"].iter().any(|mark| knob.template.contains(mark));
+                assert!(known, "{}", knob.template);
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Servers that work on a request: most never give up on one by themselves.
+
+use super::super::figure::Timer;
+use super::super::product::{Knob, Preset, Product, Role, Source, Spec};
+use super::{after, knob};
+
+static GUNICORN: Source = Source {
+    document: "Gunicorn, Settings",
+    url: "https://docs.gunicorn.org/en/stable/settings.html",
+    read: "2026-11, Gunicorn 27.0",
+};
+
+static UVICORN: Source = Source {
+    document: "Uvicorn, Settings",
+    url: "https://www.uvicorn.org/settings/",
+    read: "2026-11, Uvicorn 0.54",
+};
+
+static NODE: Source = Source {
+    document: "Node.js, HTTP",
+    url: "https://nodejs.org/api/http.html",
+    read: "2026-11, Node.js 20 to 26 (nodejs/node#62782)",
+};
+
+static PUMA: Source = Source {
+    document: "Puma, DSL.rb",
+    url: "https://puma.io/puma/Puma/DSL.html",
+    read: "2026-11, Puma 5.6 to 7 (puma/puma#3378)",
+};
+
+static PHP_FPM: Source = Source {
+    document: "PHP, FastCGI Process Manager: Configuration",
+    url: "https://www.php.net/manual/en/install.fpm.configuration.php",
+    read: "2026-11, PHP 8.2",
+};
+
+static TOMCAT: Source = Source {
+    document: "Apache Tomcat, The HTTP Connector",
+    url: "https://tomcat.apache.org/tomcat-10.1-doc/config/http.html",
+    read: "2026-11, Tomcat 10.1.60",
+};
+
+static SPRING: Source = Source {
+    document: "Spring Boot, Common Application Properties",
+    url: "https://docs.spring.io/spring-boot/appendix/application-properties/index.html",
+    read: "2026-11, with Tomcat 10.1.60",
+};
+
+static GO: Source = Source {
+    document: "Go, net/http Server",
+    url: "https://pkg.go.dev/net/http#Server",
+    read: "2026-11",
+};
+
+static KESTREL: Source = Source {
+    document: ".NET, KestrelServerLimits.KeepAliveTimeout",
+    url: "https://learn.microsoft.com/en-us/dotnet/api/microsoft.aspnetcore.server.kestrel.core.kestrelserverlimits.keepalivetimeout",
+    read: "2026-11",
+};
+
+static KESTREL_REQUESTS: Source = Source {
+    document: "ASP.NET Core, Request timeouts middleware",
+    url: "https://learn.microsoft.com/en-us/aspnet/core/performance/timeouts",
+    read: "2026-11, ASP.NET Core 8 and later",
+};
+
+const CLOSED: &str = "a closed connection";
+const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
+const NODE_NOTE: &str = "up to Node.js 25; 65 s from 26";
+const NODE_KEEP_ALIVE: &[Knob] = &[knob("Node.js", "server.keepAliveTimeout = {ms};")];
+const NODE_SPECS: &[Spec] = &[
+    Spec::new(Timer::Total, Preset::Never, CLOSED, &NODE)
+        .set(&[knob("Node.js", "server.setTimeout({ms});")]),
+    Spec::new(Timer::KeepAlive, after(5), CLOSED, &NODE).note(NODE_NOTE).set(NODE_KEEP_ALIVE),
+];
+
+/// See [`super::TABLES`].
+pub(super) static ROWS: &[Product] = &[
+    Product::new(
+        "gunicorn",
+        "Gunicorn",
+        Role::Server,
+        &[
+            Spec::new(
+                Timer::Total,
+                after(30),
+                "a closed connection, because the worker is killed",
+                &GUNICORN,
+            )
+            .note("sync workers; with others it bounds no single request")
+            .set(&[knob("Gunicorn", "--timeout {s}")]),
+            Spec::new(Timer::KeepAlive, after(2), CLOSED, &GUNICORN)
+                .note("sync workers keep none")
+                .set(&[knob("Gunicorn", "--keep-alive {s}")]),
+        ],
+    ),
+    Product::new(
+        "uvicorn",
+        "Uvicorn",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, CLOSED, &UVICORN),
+            Spec::new(Timer::KeepAlive, after(5), CLOSED, &UVICORN)
+                .set(&[knob("Uvicorn", "--timeout-keep-alive {s}")]),
+        ],
+    ),
+    Product::new("node", "Node.js", Role::Server, NODE_SPECS),
+    Product::new("express", "Express", Role::Server, NODE_SPECS),
+    Product::new(
+        "puma",
+        "Puma",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, CLOSED, &PUMA),
+            Spec::new(Timer::KeepAlive, after(20), CLOSED, &PUMA)
+                .note("before Puma 7; 65 s since")
+                .set(&[knob("Puma", "persistent_timeout {s}")]),
+        ],
+    ),
+    Product::new(
+        "php_fpm",
+        "PHP-FPM",
+        Role::Function,
+        &[Spec::new(
+            Timer::Total,
+            Preset::Never,
+            "a closed connection, which nginx makes 502 of",
+            &PHP_FPM,
+        )
+        .set(&[knob("PHP-FPM", "request_terminate_timeout = {s}s")])],
+    ),
+    Product::new(
+        "tomcat",
+        "Tomcat",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, CLOSED, &TOMCAT),
+            Spec::new(Timer::KeepAlive, after(20), CLOSED, &TOMCAT)
+                .note("connectionTimeout of the server.xml that it ships with; 60 s without")
+                .set(&[knob("Tomcat", "<Connector keepAliveTimeout=\"{ms}\">")]),
+        ],
+    ),
+    Product::new(
+        "spring_boot",
+        "Spring Boot",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, CLOSED, &SPRING),
+            Spec::new(Timer::KeepAlive, after(60), CLOSED, &SPRING)
+                .note("with its embedded Tomcat")
+                .set(&[knob("Spring Boot", "server.tomcat.keep-alive-timeout={s}s")]),
+        ],
+    ),
+    Product::new(
+        "go_net_http",
+        "Go net/http",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, "503 Service Unavailable", &GO)
+                .set(&[knob("Go", "http.TimeoutHandler(handler, {s}*time.Second, \"timeout\")")]),
+            Spec::new(Timer::KeepAlive, Preset::Never, CLOSED, &GO)
+                .note("unless IdleTimeout or ReadTimeout is set")
+                .set(&[knob("Go", "http.Server{IdleTimeout: {s} * time.Second}")]),
+        ],
+    ),
+    Product::new(
+        "kestrel",
+        "Kestrel",
+        Role::Server,
+        &[
+            Spec::new(Timer::Total, Preset::Never, GATEWAY_TIMEOUT, &KESTREL_REQUESTS).set(&[
+                knob(
+                    "ASP.NET Core",
+                    "RequestTimeoutPolicy { Timeout = TimeSpan.FromSeconds({s}) }",
+                ),
+            ]),
+            Spec::new(Timer::KeepAlive, after(130), CLOSED, &KESTREL).set(&[knob(
+                "Kestrel",
+                "serverOptions.Limits.KeepAliveTimeout = TimeSpan.FromSeconds({s});",
+            )]),
+        ],
+    ),
+    Product::new("app", "the application", Role::Server, &[]),
+];

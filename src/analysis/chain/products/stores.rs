@@ -1,0 +1,60 @@
+//! Databases and caches, the inner end of a chain.
+
+use super::super::figure::Timer;
+use super::super::product::{Preset, Product, Role, Source, Spec};
+use super::{after, knob};
+
+static POSTGRES: Source = Source {
+    document: "PostgreSQL, Client Connection Defaults",
+    url: "https://www.postgresql.org/docs/current/runtime-config-client.html",
+    read: "2026-11, PostgreSQL 15",
+};
+
+static MYSQL: Source = Source {
+    document: "MySQL, Server System Variables",
+    url: "https://dev.mysql.com/doc/refman/8.4/en/server-system-variables.html",
+    read: "2026-11, MySQL 8",
+};
+
+static REDIS: Source = Source {
+    document: "Redis, redis.conf",
+    url: "https://redis.io/docs/latest/operate/oss_and_stack/management/config-file/",
+    read: "2026-11, Redis 7.0",
+};
+
+const ERROR: &str = "an error of the query";
+const CLOSED: &str = "a closed connection";
+
+/// See [`super::TABLES`].
+pub(super) static ROWS: &[Product] = &[
+    Product::new(
+        "postgres",
+        "PostgreSQL",
+        Role::Store,
+        &[
+            Spec::new(Timer::Total, Preset::Never, ERROR, &POSTGRES)
+                .set(&[knob("PostgreSQL", "ALTER ROLE app SET statement_timeout = '{s}s';")]),
+            Spec::new(Timer::KeepAlive, Preset::Never, CLOSED, &POSTGRES)
+                .set(&[knob("PostgreSQL", "idle_session_timeout = '{s}s'")]),
+        ],
+    ),
+    Product::new(
+        "mysql",
+        "MySQL",
+        Role::Store,
+        &[
+            Spec::new(Timer::Total, Preset::Never, ERROR, &MYSQL)
+                .note("max_execution_time, which bounds SELECT alone")
+                .set(&[knob("MySQL", "SET GLOBAL max_execution_time = {ms};")]),
+            Spec::new(Timer::KeepAlive, after(28_800), CLOSED, &MYSQL)
+                .set(&[knob("MySQL", "SET GLOBAL wait_timeout = {s};")]),
+        ],
+    ),
+    Product::new(
+        "redis",
+        "Redis",
+        Role::Store,
+        &[Spec::new(Timer::KeepAlive, Preset::Never, CLOSED, &REDIS)
+            .set(&[knob("Redis", "CONFIG SET timeout {s}")])],
+    ),
+];

@@ -1,0 +1,360 @@
+//! Each cause as a fault of a healthy gateway, and what looks like one and is not.
+
+use super::scene::{Dice, Scene, Setting, Shape, address, target_group};
+use crate::analysis::diagnosis::cause::Cause;
+use crate::analysis::diagnosis::evidence::*;
+
+/// Evidence of a gateway with this cause.
+#[allow(clippy::too_many_lines, reason = "one short arm for each cause")]
+pub fn with(cause: Cause, setting: Setting) -> Scene {
+    let mut scene = Scene::healthy(setting);
+    let (k, t) = (f64::from(u32::try_from(setting.targets).unwrap()), setting.timeout);
+    match cause {
+        Cause::SlowTarget => slow_target(&mut scene),
+        Cause::QueueingTraffic => scene.run(|s, _| {
+            let age = f64::from(i32::try_from(s.at).unwrap()) + 12.0;
+            s.traffic = if age > -5.0 { 1.0 + (0.1 * (age + 5.0)).min(0.9) } else { 1.0 };
+            s.delay = (age.max(0.0) * 0.05 * t).min(1.05 * t);
+        }),
+        Cause::QueueingCapacity => {
+            scene.run(|s, _| {
+                if s.at >= -4 {
+                    s.healthy = (k / 2.0).ceil();
+                    s.unhealthy = if setting.seed.is_multiple_of(2) { 0.0 } else { k - s.healthy };
+                    s.delay =
+                        ((f64::from(i32::try_from(s.at).unwrap()) + 4.0) * 0.08 * t).min(0.97 * t);
+                }
+            });
+            let half = setting.targets.div_ceil(2);
+            if setting.seed.is_multiple_of(2) {
+                scene.targets().truncate(half);
+            } else {
+                unhealthy(&mut scene, setting.targets - half, "Target.FailedHealthChecks", "");
+            }
+        }
+        Cause::BadTarget => {
+            scene.run(|s, _| after(s, |s| (s.silent, s.anomalous) = (0.97 / k, 1.0)));
+            scene.targets()[1].anomalous = Some(true);
+        }
+        Cause::SlowSubset => scene.run(|s, _| {
+            after(s, |s| {
+                let scale = (t / 60.0).min(1.0);
+                s.slow = (0.08, 0.9 * t / scale, 0.06);
+            });
+        }),
+        Cause::Hang => scene.run(|s, _| after(s, |s| s.silent = 0.1)),
+        Cause::ContentLength => scene.run(|s, _| after(s, |s| s.stalled = 0.05)),
+        Cause::ConnectSecurityGroup => security_group(&mut scene),
+        Cause::ConnectNetworkAcl => network_acl(&mut scene),
+        Cause::ConnectRoute => route(&mut scene),
+        Cause::ConnectDeadTarget => {
+            scene.run(|s, _| {
+                after(s, |s| (s.connect, s.healthy, s.unhealthy) = (1.0 / k, k - 1.0, 1.0));
+            });
+            let target = &mut scene.targets()[0];
+            "unhealthy".clone_into(&mut target.state);
+            "Target.Timeout".clone_into(&mut target.reason);
+            let gone = address(0);
+            let interfaces = scene.evidence.network.interfaces.as_mut().unwrap();
+            interfaces.retain(|interface| !interface.addresses.contains(&gone));
+        }
+        Cause::DeployRace => {
+            scene.run(|s, _| {
+                if is_deployment(s.at) {
+                    s.connect = 0.12;
+                }
+            });
+            deployments(&mut scene, 0);
+            let mut gone = scene.targets()[0].clone();
+            "10.0.10.200".clone_into(&mut gone.id);
+            "draining".clone_into(&mut gone.state);
+            scene.targets().push(gone);
+        }
+        Cause::TlsHandshake => {
+            scene.run(|s, _| after(s, |s| s.tls = 0.1));
+            "HTTPS".clone_into(&mut scene.group().protocol);
+        }
+        Cause::LambdaService => {
+            lambda(&mut scene);
+            scene.run(|s, _| after(s, |s| s.lambda_internal = 0.1));
+        }
+        Cause::LambdaTimeout => {
+            lambda(&mut scene);
+            scene.run(|s, _| after(s, |s| (s.lambda_user, s.slow) = (0.1, (0.2, 2.0, 0.2))));
+        }
+        Cause::FailOpen => {
+            scene.run(|s, _| {
+                after(s, |s| {
+                    (s.silent, s.healthy, s.unhealthy, s.fail_open) = (0.9, 0.0, k, true);
+                });
+            });
+            unhealthy(&mut scene, usize::MAX, "Target.Timeout", "Request timed out");
+        }
+        Cause::IdleTimeoutLowered => lowered(&mut scene),
+        Cause::LoadBalancerLimit => {
+            scene.run(|s, _| after(s, |s| (s.rejected, s.silent, s.empty) = (300.0, 0.05, 0.03)));
+            let balancer = scene.evidence.load_balancer.as_mut().unwrap();
+            "active_impaired".clone_into(&mut balancer.state);
+        }
+        Cause::KeepAlive => scene.run(|s, _| after(s, |s| s.closed = 0.03)),
+        Cause::DeregistrationDelay => {
+            let scale = (t / 60.0).min(1.0);
+            scene.run(|s, _| {
+                s.slow = (0.05, 0.4 * t / scale, 0.15);
+                if is_deployment(s.at) {
+                    s.closed = 0.15;
+                }
+            });
+            deployments(&mut scene, 0);
+            let value = format!("{:.0}", 0.1 * t);
+            scene
+                .group()
+                .attributes
+                .insert("deregistration_delay.timeout_seconds".to_owned(), value);
+        }
+        Cause::TaskKilled => {
+            scene.run(|s, _| {
+                if is_deployment(s.at) {
+                    s.closed = 0.15;
+                }
+            });
+            for minute in (0..setting.since).filter(|at| at % 10 == 0) {
+                let reason = "OutOfMemoryError: Container killed due to memory usage";
+                scene.stop(
+                    minute,
+                    "EssentialContainerExited",
+                    "Essential container in task exited",
+                    137,
+                    reason,
+                );
+            }
+        }
+        Cause::EcsStopTimeout => {
+            let scale = (t / 60.0).min(1.0);
+            scene.run(|s, _| {
+                s.slow = (0.05, 0.4 * t / scale, 0.15);
+                if is_deployment(s.at) {
+                    s.closed = 0.15;
+                }
+            });
+            deployments(&mut scene, 137);
+            scene.service().containers =
+                Ok(vec![Container { name: "app".to_owned(), stop_timeout: Some(2) }]);
+        }
+        Cause::NoRegisteredTarget => {
+            scene.run(|s, _| after(s, |s| (s.empty, s.healthy) = (1.0, 0.0)));
+            scene.targets().clear();
+        }
+        Cause::UnhealthyTargets => {
+            let half = (k / 2.0).floor();
+            scene.run(|s, _| {
+                after(s, |s| (s.healthy, s.unhealthy, s.delay) = (k - half, half, 0.01 * t));
+            });
+            unhealthy(
+                &mut scene,
+                setting.targets / 2,
+                "Target.ResponseCodeMismatch",
+                "Health checks failed with these codes: [301]",
+            );
+        }
+    }
+    scene
+}
+
+/// The names of gateways with which nothing is wrong.
+pub const HEALTHY: [&str; 9] = [
+    "plain",
+    "deploys",
+    "long_poll",
+    "own_errors",
+    "spike",
+    "lambda",
+    "backup",
+    "growth",
+    "config",
+];
+
+/// Evidence of such a gateway.
+pub fn without(name: &str, setting: Setting) -> Scene {
+    let mut scene = Scene::healthy(Setting { is_known: false, ..setting });
+    let (t, scale) = (setting.timeout, (setting.timeout / 60.0).min(1.0));
+    match name {
+        "deploys" => {
+            scene.run(|_, _| {});
+            deployments(&mut scene, 0);
+            "draining".clone_into(&mut scene.targets()[0].state);
+        }
+        "long_poll" => scene.run(|s, _| s.slow = (0.3, 0.85 * t / scale, 0.03)),
+        "own_errors" => scene.run(|s, _| after(s, |s| s.own_errors = 0.2)),
+        "spike" => scene.run(|s, _| after(s, |s| s.traffic = 2.5)),
+        "lambda" => {
+            lambda(&mut scene);
+            scene.run(|_, _| {});
+        }
+        "backup" => {
+            scene.run(|_, _| {});
+            let mut backup = target_group("backup", 2);
+            backup.receives = Some(false);
+            for target in backup.targets.as_mut().unwrap() {
+                "unhealthy".clone_into(&mut target.state);
+                "Target.Timeout".clone_into(&mut target.reason);
+            }
+            scene.evidence.target_groups.as_mut().unwrap().push(backup);
+            let group = Scope::TargetGroup("backup".to_owned());
+            let figures = &mut scene.evidence.figures;
+            figures.ask(group.clone(), Measure::Unhealthy, Some(2.0));
+            figures.ask(group, Measure::Healthy, Some(0.0));
+        }
+        "growth" => scene.run(|s, _| after(s, |s| s.slow = (0.03, 5.0, 0.3))),
+        "config" => {
+            scene.run(|_, _| {});
+            scene
+                .evidence
+                .network
+                .security_groups
+                .as_mut()
+                .unwrap()
+                .get_mut("sg-web")
+                .unwrap()
+                .ingress
+                .clear();
+        }
+        _ => scene.run(|_, _| {}),
+    }
+    scene
+}
+
+fn after(shape: &mut Shape, change: impl Fn(&mut Shape)) {
+    if shape.at >= 0 {
+        change(shape);
+    }
+}
+
+/// Two minutes of every ten, since the fault.
+fn is_deployment(at: i64) -> bool {
+    at >= 0 && at % 10 < 2
+}
+
+fn deployments(scene: &mut Scene, exit: i32) {
+    for minute in (0..scene.setting.since).filter(|at| at % 10 == 0) {
+        scene.stop(
+            minute,
+            "ServiceSchedulerInitiated",
+            "Scaling activity initiated by deployment",
+            exit,
+            "",
+        );
+    }
+}
+
+fn slow_target(scene: &mut Scene) {
+    let t = scene.setting.timeout;
+    let before = f64::from(i32::try_from(scene.setting.before).unwrap());
+    scene.run(|s, _| {
+        let scale = (t / 60.0).min(1.0);
+        let age = f64::from(i32::try_from(s.at).unwrap()) + before * 0.8;
+        let growth = (age.max(0.0) / (before * 0.8)).min(1.4);
+        s.slow = (0.05, 3.0 * (0.75 * t / scale / 3.0).powf(growth), 0.15);
+    });
+}
+
+fn unhealthy(scene: &mut Scene, number: usize, reason: &str, description: &str) {
+    for target in scene.targets().iter_mut().take(number) {
+        "unhealthy".clone_into(&mut target.state);
+        reason.clone_into(&mut target.reason);
+        description.clone_into(&mut target.description);
+    }
+}
+
+fn lambda(scene: &mut Scene) {
+    let group = scene.group();
+    group.kind = TargetKind::Lambda;
+    group.protocol.clear();
+    group.port = None;
+    group.attributes.clear();
+    let arn = "arn:aws:lambda:eu-central-1:123456789012:function:price".to_owned();
+    let target = Target { id: arn.clone(), state: "healthy".to_owned(), ..Target::default() };
+    group.targets = Ok(vec![target]);
+    scene.evidence.functions = Ok(vec![Function { name: "price".to_owned(), arn, timeout: 3 }]);
+    scene.evidence.services = Ok(vec![]);
+}
+
+/// The rule is gone, or its block covers one zone only; of all targets, or half.
+fn security_group(scene: &mut Scene) {
+    let mut dice = Dice(scene.setting.seed ^ 3);
+    let (part, by_block) = (dice.chance(0.5), dice.chance(0.5));
+    let share = if part || by_block { 0.5 } else { 1.0 };
+    let k = f64::from(u32::try_from(scene.setting.targets).unwrap());
+    scene.run(|s, _| {
+        after(s, |s| {
+            s.connect = share;
+            if share > 0.9 {
+                (s.healthy, s.unhealthy, s.fail_open) = (0.0, k, true);
+            }
+        });
+    });
+    if share > 0.9 {
+        unhealthy(scene, usize::MAX, "Target.Timeout", "Request timed out");
+    }
+    let groups = scene.evidence.network.security_groups.as_mut().unwrap();
+    let mut shut = groups["sg-web"].clone();
+    shut.ingress[0].groups.clear();
+    if by_block {
+        shut.ingress[0].blocks = vec!["10.0.0.0/24".to_owned()];
+    }
+    groups.insert("sg-new".to_owned(), shut);
+    let interfaces = scene.evidence.network.interfaces.as_mut().unwrap();
+    let tasks = interfaces.iter_mut().filter(|interface| !interface.is_node).enumerate();
+    for (index, task) in tasks.filter(|(index, _)| by_block || !part || index % 2 == 0) {
+        let _ = index;
+        task.security_groups = vec!["sg-new".to_owned()];
+    }
+}
+
+/// No answers out of one of the targets' subnets, or none in to one of the nodes'.
+fn network_acl(scene: &mut Scene) {
+    let is_target = Dice(scene.setting.seed ^ 5).chance(0.5);
+    scene.run(|s, _| after(s, |s| s.connect = 0.5));
+    let name = if is_target { "acl-private-b" } else { "acl-public-b" };
+    let acls = scene.evidence.network.acls.as_mut().unwrap();
+    for entry in acls.get_mut(name).unwrap().entries.iter_mut().filter(|e| e.allow) {
+        if entry.egress == is_target {
+            (entry.protocol, entry.ports) = (6, Some((80, 443)));
+        }
+    }
+}
+
+/// Targets in a peered VPC, of which the route is gone in one zone.
+fn route(scene: &mut Scene) {
+    let is_blackhole = Dice(scene.setting.seed ^ 9).chance(0.5);
+    scene.run(|s, _| after(s, |s| s.connect = 0.5));
+    for (index, target) in scene.targets().iter_mut().enumerate() {
+        target.id = format!("10.9.0.{}", 10 + index);
+        target.zone = Some("all".to_owned());
+    }
+    scene.evidence.network.interfaces.as_mut().unwrap().retain(|interface| interface.is_node);
+    let tables = scene.evidence.network.route_tables.as_mut().unwrap();
+    let route = |destination: &str, target: &str, is_blackhole| Route {
+        destination: destination.to_owned(),
+        target: target.to_owned(),
+        is_blackhole,
+    };
+    tables.get_mut("rtb-public-a").unwrap().push(route("10.9.0.0/16", "pcx-1", false));
+    tables.get_mut("rtb-public-b").unwrap().push(if is_blackhole {
+        route("10.9.0.0/16", "pcx-0", true)
+    } else {
+        route("0.0.0.0/0", "igw-1", false)
+    });
+}
+
+fn lowered(scene: &mut Scene) {
+    let t = scene.setting.timeout;
+    let scale = (t / 60.0).min(1.0);
+    scene.run(|s, _| {
+        s.slow = (0.06, 0.55 * t / scale, 0.12);
+        after(s, |s| s.idle = t / 3.0);
+    });
+    let balancer = scene.evidence.load_balancer.as_mut().unwrap();
+    let value = format!("{:.0}", t / 3.0);
+    balancer.attributes.insert("idle_timeout.timeout_seconds".to_owned(), value);
+}

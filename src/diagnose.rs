@@ -1,0 +1,164 @@
+//! Why a gateway answers 504 (or 502, or 503): the evidence around a moment, and
+//! what follows from it.
+//!
+//! The evidence is gathered within a deadline, all of its parts at the same time
+//! where none needs another; what does not come is said to be missing, and the
+//! rest is judged all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use crate::analysis::diagnosis::evidence::{Checked, Evidence, Figures, NotChecked, TargetGroup};
+use crate::analysis::diagnosis::{Diagnosis, diagnose};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::signal::Minute;
+use crate::config::Config;
+use crate::discovery::{Account, Trouble};
+use crate::edge::aws::Usage;
+use crate::edge::time::Clock;
+
+/// Figures of so many minutes before the moment are looked at.
+const MINUTES: i64 = 180;
+/// The newest minutes are not published yet, seconds.
+const SETTLED: i64 = 120;
+/// One part of the evidence may take so long.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What is asked about.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The minute after the last one that is looked at.
+    pub end: Minute,
+    /// When the trouble began, where that is known.
+    pub began: Option<Minute>,
+}
+
+/// Why nothing could be diagnosed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct NotFound(String);
+
+/// Looks a gateway of the config up, by its name or its dimension value, and
+/// diagnoses the three hours before `end`.
+///
+/// # Errors
+/// When the config watches no such gateway.
+pub async fn find(
+    config: &Config,
+    base: &SdkConfig,
+    name: &str,
+    end: Minute,
+    clock: Clock,
+) -> Result<Diagnosis, NotFound> {
+    let mut accounts = Account::of_config(config, base).await;
+    let deadline = config.poll.deadline;
+    let mut usage = Usage::default();
+    for account in &mut accounts {
+        usage.add(account.refresh(clock.now(), deadline, deadline).await);
+    }
+    let settled = Minute::containing(clock.now() - SETTLED);
+    let moment = Moment { end: end.min(settled), began: None };
+    for account in &accounts {
+        let is_it =
+            |gateway: &&Arc<Gateway>| gateway.id.name == name || gateway.id.dimension == name;
+        if let Some(gateway) = account.gateways.iter().find(is_it) {
+            return Ok(Box::pin(of(account, gateway, moment, &mut usage)).await);
+        }
+    }
+    let watched = accounts.iter().flat_map(|account| &account.gateways).map(|g| g.id.name.as_str());
+    let watched: Vec<&str> = watched.take(20).collect();
+    let troubles = accounts.iter().flat_map(|account| &account.troubles).map(Trouble::to_string);
+    let mut said = format!("the config watches no gateway named \"{name}\"");
+    if !watched.is_empty() {
+        said += &format!("; it watches {}", watched.join(", "));
+    }
+    Err(NotFound(troubles.fold(said, |said, trouble| said + "\n" + &trouble)))
+}
+
+/// The diagnosis of a gateway of an account at a moment.
+pub async fn of(
+    account: &Account,
+    gateway: &Gateway,
+    moment: Moment,
+    usage: &mut Usage,
+) -> Diagnosis {
+    diagnose(&Box::pin(gather(account, gateway, moment, usage)).await)
+}
+
+/// Everything that is known about a gateway around a moment.
+pub async fn gather(
+    account: &Account,
+    gateway: &Gateway,
+    moment: Moment,
+    usage: &mut Usage,
+) -> Evidence {
+    let inquiry = &account.inquiry;
+    let arn = gateway.id.arn();
+    let ask = async |arn: &str| {
+        futures::join!(
+            within("the load balancer", inquiry.load_balancer(arn)),
+            within("target groups", inquiry.target_groups(arn)),
+        )
+    };
+    let (load_balancer, mut target_groups) = match &arn {
+        Some(arn) => ask(arn).await,
+        None => (Err(without_arn("the load balancer")), Err(without_arn("target groups"))),
+    };
+    let zones: Vec<String> =
+        load_balancer.iter().flat_map(|one| &one.zones).map(|z| z.name.clone()).collect();
+    let groups = target_groups.as_deref_mut().unwrap_or_default();
+    let dimensions: Vec<String> = groups.iter().filter_map(dimension).collect();
+    let first = moment.end.plus(-MINUTES);
+    let figures = account.cloudwatch.figures(
+        gateway,
+        (&zones, &dimensions),
+        (first, moment.end),
+        PATIENCE,
+        usage,
+    );
+    let known: Vec<TargetGroup> = groups.to_vec();
+    let (figures, services, functions, network) = futures::join!(
+        figures,
+        within("ECS services", inquiry.services(&known)),
+        within("Lambda functions", inquiry.functions(&known)),
+        inquiry.network(&load_balancer, groups),
+    );
+    Evidence {
+        gateway: gateway.id.name.clone(),
+        timeout: gateway.timeout.seconds,
+        configured_timeout: gateway.timeout.mismatch().map(|_| gateway.timeout.seconds),
+        near: gateway.near,
+        began: moment.began,
+        figures: figures.unwrap_or_else(|_| Figures::between(first, moment.end)),
+        load_balancer,
+        target_groups,
+        network,
+        services,
+        functions,
+    }
+}
+
+/// A part of the evidence, or that it took too long.
+async fn within<T>(what: &str, asked: impl Future<Output = Checked<T>>) -> Checked<T> {
+    let late = |_| NotChecked {
+        what: what.to_owned(),
+        because: format!("it took longer than {} s", PATIENCE.as_secs()),
+        remedy: "try again".to_owned(),
+    };
+    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
+}
+
+fn without_arn(what: &str) -> NotChecked {
+    NotChecked {
+        what: what.to_owned(),
+        because: "only its CloudWatch dimension is known".to_owned(),
+        remedy: "set load_balancer to its ARN in the config".to_owned(),
+    }
+}
+
+/// The CloudWatch dimension value of a target group.
+fn dimension(group: &TargetGroup) -> Option<String> {
+    Some(format!("targetgroup{}", group.arn.split_once(":targetgroup")?.1))
+}

@@ -1,0 +1,85 @@
+//! The figures around an incident: of the load balancer, of each zone and of each
+//! target group.
+
+use std::time::Duration;
+
+use super::request::{Query, Wanted};
+use super::{Answer, CloudWatch};
+use crate::analysis::diagnosis::evidence::{Figures, Scope};
+use crate::analysis::diagnosis::rows::{Published, Row};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::signal::Minute;
+use crate::edge::aws::Usage;
+
+/// Of so many target groups the figures are read.
+const MOST_TARGET_GROUPS: usize = 10;
+
+impl CloudWatch {
+    /// The figures of the minutes from `first` to before `end`, of the gateway, its
+    /// zones and its target groups (CloudWatch dimension values).
+    ///
+    /// # Errors
+    /// When CloudWatch does not answer, or not wholly.
+    pub async fn figures(
+        &self,
+        gateway: &Gateway,
+        (zones, groups): (&[String], &[String]),
+        (first, end): (Minute, Minute),
+        deadline: Duration,
+        usage: &mut Usage,
+    ) -> Answer<Figures> {
+        let zones = zones.iter().map(|zone| Scope::Zone(zone.clone()));
+        let groups = groups.iter().take(MOST_TARGET_GROUPS);
+        let groups = groups.map(|group| Scope::TargetGroup(group.clone()));
+        let scopes = [Scope::All].into_iter().chain(zones).chain(groups);
+        let asked: Vec<(Scope, &Row)> = scopes
+            .flat_map(|scope| {
+                let of_scope = gateway.kind.evidence_rows().iter();
+                let rows = of_scope.filter(|row| is_of(row, &scope));
+                rows.map(|row| (scope.clone(), row)).collect::<Vec<_>>()
+            })
+            .collect();
+        let queries = asked.iter().map(|(scope, row)| query(gateway, scope, row)).collect();
+        let wanted = [Wanted::of(gateway, first.start(), queries)];
+        let (answers, used) = self.read(&wanted, 60, end.start(), deadline).await;
+        usage.add(used);
+        let points = answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
+        let mut figures = Figures::between(first, end);
+        for ((scope, row), points) in asked.into_iter().zip(points) {
+            let scope = named(scope);
+            figures.ask(scope.clone(), row.measure, row.absent);
+            for (at, value) in points {
+                figures.record(&scope, row.measure, Minute::containing(at), value);
+            }
+        }
+        Ok(figures)
+    }
+}
+
+fn is_of(row: &Row, scope: &Scope) -> bool {
+    match scope {
+        Scope::All | Scope::Zone(_) => row.published != Published::TargetGroup,
+        Scope::TargetGroup(_) => row.published != Published::Balancer,
+    }
+}
+
+fn query(gateway: &Gateway, scope: &Scope, row: &Row) -> Query {
+    let mut query = Query::of(row.metric, row.stat.spelled_for(gateway));
+    match scope {
+        Scope::All => {}
+        Scope::Zone(zone) => query.zone = Some(zone.clone()),
+        Scope::TargetGroup(group) => query.target_group = Some(group.clone()),
+    }
+    query
+}
+
+/// A target group by its name: `targetgroup/NAME/ID`.
+fn named(scope: Scope) -> Scope {
+    match scope {
+        Scope::TargetGroup(group) => {
+            let name = group.split('/').nth(1).unwrap_or(&group).to_owned();
+            Scope::TargetGroup(name)
+        }
+        other => other,
+    }
+}

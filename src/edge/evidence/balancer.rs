@@ -1,0 +1,168 @@
+//! What Elastic Load Balancing says: the load balancer, where it forwards to, and
+//! how its targets are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_sdk_elasticloadbalancingv2::types as aws;
+use futures::stream::{StreamExt, TryStreamExt};
+
+use super::{Inquiry, because};
+use crate::analysis::diagnosis::evidence::{
+    Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetKind, Zone,
+};
+use crate::edge::aws::Fault;
+
+pub(super) const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
+pub(super) const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+pub(super) const GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
+pub(super) const GROUP_ATTRIBUTES: &str = "elasticloadbalancing:DescribeTargetGroupAttributes";
+pub(super) const HEALTH: &str = "elasticloadbalancing:DescribeTargetHealth";
+pub(super) const LISTENERS: &str = "elasticloadbalancing:DescribeListeners";
+pub(super) const RULES: &str = "elasticloadbalancing:DescribeRules";
+
+/// Calls under way at once.
+const CONCURRENCY: usize = 4;
+/// A load balancer may have hundreds of target groups; of so many the targets are read.
+const MOST_GROUPS: usize = 100;
+
+impl Inquiry {
+    pub(super) async fn read_balancer(&self, arn: &str) -> Result<LoadBalancer, Fault> {
+        let described = self.elb.describe_load_balancers().load_balancer_arns(arn).send().await;
+        let described = described.map_err(|error| self.fault(DESCRIBE, &error))?;
+        let gone = || Fault::incomplete(DESCRIBE, &self.region, format!("{arn} is not there"));
+        let one = described.load_balancers().first().ok_or_else(gone)?;
+        let attributes = self.elb.describe_load_balancer_attributes().load_balancer_arn(arn);
+        let attributes = attributes.send().await.map_err(|error| self.fault(ATTRIBUTES, &error))?;
+        let pair = |a: &aws::LoadBalancerAttribute| Some((a.key()?.into(), a.value()?.into()));
+        let zone = |zone: &aws::AvailabilityZone| Zone {
+            name: text(zone.zone_name()),
+            subnet: text(zone.subnet_id()),
+        };
+        Ok(LoadBalancer {
+            name: text(one.load_balancer_name()),
+            arn: arn.to_owned(),
+            state: text(one.state().and_then(|s| s.code()).map(aws::LoadBalancerStateEnum::as_str)),
+            vpc: text(one.vpc_id()),
+            security_groups: one.security_groups().to_vec(),
+            zones: one.availability_zones().iter().map(zone).collect(),
+            attributes: attributes.attributes().iter().filter_map(pair).collect(),
+        })
+    }
+
+    pub(super) async fn read_groups(&self, arn: &str) -> Result<Vec<TargetGroup>, Fault> {
+        let pages = self.elb.describe_target_groups().load_balancer_arn(arn).into_paginator();
+        let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
+        let groups = groups.map_err(|error| self.fault(GROUPS, &error))?;
+        let receiving = self.receiving(arn).await.ok();
+        let receiving = receiving.as_ref();
+        let each = groups.into_iter().take(MOST_GROUPS);
+        let read = each.map(|group| async move { self.group(&group, receiving).await });
+        futures::stream::iter(read).buffered(CONCURRENCY).try_collect().await
+    }
+
+    /// ARNs of the target groups that a rule forwards to with a weight above zero.
+    async fn receiving(&self, arn: &str) -> Result<BTreeSet<String>, Fault> {
+        let listeners = self.elb.describe_listeners().load_balancer_arn(arn).into_paginator();
+        let listeners = listeners.items().send().collect::<Result<Vec<_>, _>>().await;
+        let listeners = listeners.map_err(|error| self.fault(LISTENERS, &error))?;
+        let mut found = BTreeSet::new();
+        for listener in listeners.iter().filter_map(aws::Listener::listener_arn) {
+            let rules = self.elb.describe_rules().listener_arn(listener).into_paginator();
+            let rules = rules.items().send().collect::<Result<Vec<_>, _>>().await;
+            let rules = rules.map_err(|error| self.fault(RULES, &error))?;
+            found.extend(rules.iter().flat_map(aws::Rule::actions).flat_map(forwards));
+        }
+        Ok(found)
+    }
+
+    async fn group(
+        &self,
+        group: &aws::TargetGroup,
+        receiving: Option<&BTreeSet<String>>,
+    ) -> Result<TargetGroup, Fault> {
+        let arn = text(group.target_group_arn());
+        Ok(TargetGroup {
+            name: text(group.target_group_name()),
+            kind: kind(group.target_type()),
+            protocol: text(group.protocol().map(aws::ProtocolEnum::as_str)),
+            port: group.port().and_then(|port| u16::try_from(port).ok()),
+            vpc: group.vpc_id().map(str::to_owned),
+            health_check: health_check(group),
+            attributes: self.group_attributes(&arn).await?,
+            receives: receiving.map(|receiving| receiving.contains(&arn)),
+            targets: self.targets(&arn).await,
+            arn,
+        })
+    }
+
+    async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, Fault> {
+        let answer = self.elb.describe_target_group_attributes().target_group_arn(arn);
+        let answer = answer.send().await.map_err(|error| self.fault(GROUP_ATTRIBUTES, &error))?;
+        let pair = |a: &aws::TargetGroupAttribute| Some((a.key()?.into(), a.value()?.into()));
+        Ok(answer.attributes().iter().filter_map(pair).collect())
+    }
+
+    async fn targets(&self, arn: &str) -> Checked<Vec<Target>> {
+        let include = aws::DescribeTargetHealthInputIncludeEnum::Anomaly;
+        let answer = self.elb.describe_target_health().target_group_arn(arn).include(include);
+        let answer = answer.send().await.map_err(|error| self.fault(HEALTH, &error));
+        let answer = answer.map_err(|fault| because("target health", &fault))?;
+        Ok(answer.target_health_descriptions().iter().filter_map(target).collect())
+    }
+}
+
+/// Where an action forwards to.
+fn forwards(action: &aws::Action) -> Vec<String> {
+    let weighted = action.forward_config().map(aws::ForwardActionConfig::target_groups);
+    let tuples = weighted.unwrap_or_default().iter();
+    let weighted = tuples.filter(|tuple| tuple.weight().unwrap_or(1) > 0);
+    let mut arns: Vec<String> =
+        weighted.filter_map(|tuple| tuple.target_group_arn().map(str::to_owned)).collect();
+    if arns.is_empty() {
+        arns.extend(action.target_group_arn().map(str::to_owned));
+    }
+    arns
+}
+
+fn target(described: &aws::TargetHealthDescription) -> Option<Target> {
+    let (target, health) = (described.target()?, described.target_health()?);
+    let result = described.anomaly_detection().and_then(aws::AnomalyDetection::result);
+    Some(Target {
+        id: text(target.id()),
+        port: target.port().and_then(|port| u16::try_from(port).ok()),
+        zone: target.availability_zone().map(str::to_owned),
+        state: text(health.state().map(aws::TargetHealthStateEnum::as_str)),
+        reason: text(health.reason().map(aws::TargetHealthReasonEnum::as_str)),
+        description: text(health.description()),
+        anomalous: result.map(|result| *result == aws::AnomalyResultEnum::Anomalous),
+        address: target.id().and_then(|id| id.parse().ok()),
+    })
+}
+
+fn kind(kind: Option<&aws::TargetTypeEnum>) -> TargetKind {
+    match kind {
+        Some(aws::TargetTypeEnum::Ip) => TargetKind::Ip,
+        Some(aws::TargetTypeEnum::Lambda) => TargetKind::Lambda,
+        Some(aws::TargetTypeEnum::Alb) => TargetKind::LoadBalancer,
+        _ => TargetKind::Instance,
+    }
+}
+
+fn health_check(group: &aws::TargetGroup) -> HealthCheck {
+    let number = |value: Option<i32>| value.and_then(|v| u32::try_from(v).ok()).unwrap_or(0);
+    HealthCheck {
+        enabled: group.health_check_enabled().unwrap_or(true),
+        protocol: text(group.health_check_protocol().map(aws::ProtocolEnum::as_str)),
+        port: text(group.health_check_port()),
+        path: text(group.health_check_path()),
+        interval: number(group.health_check_interval_seconds()),
+        timeout: number(group.health_check_timeout_seconds()),
+        healthy_threshold: number(group.healthy_threshold_count()),
+        unhealthy_threshold: number(group.unhealthy_threshold_count()),
+        matcher: text(group.matcher().and_then(|m| m.http_code().or(m.grpc_code()))),
+    }
+}
+
+fn text(value: Option<&str>) -> String {
+    value.unwrap_or_default().to_owned()
+}

@@ -1,0 +1,167 @@
+//! How a load balancer, its targets and the network between them are set up: what
+//! the console would show, for a diagnosis.
+//!
+//! Every question may be denied, throttled or about something that is half deleted.
+//! Each therefore has its own answer, [`Checked`], which says why it is missing and
+//! what to grant; none ends the others. EC2, ECS and Lambda are asked only where
+//! the program was built with the feature `full`: their clients take as long to
+//! compile as everything else.
+
+mod balancer;
+#[cfg(feature = "full")]
+mod functions;
+#[cfg(feature = "full")]
+mod network;
+#[cfg(feature = "full")]
+mod tasks;
+
+use std::error::Error as StdError;
+
+use aws_config::SdkConfig;
+use aws_sdk_elasticloadbalancingv2 as elb;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::aws::{Fault, region_of};
+use crate::analysis::diagnosis::evidence::{
+    Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup,
+};
+
+/// Everything that is asked here, for the least policy.
+pub const ACTIONS: &[&str] = &[
+    balancer::DESCRIBE,
+    balancer::ATTRIBUTES,
+    balancer::GROUPS,
+    balancer::GROUP_ATTRIBUTES,
+    balancer::HEALTH,
+    balancer::LISTENERS,
+    balancer::RULES,
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeNetworkAcls",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeNetworkInterfaces",
+    "ecs:ListClusters",
+    "ecs:ListServices",
+    "ecs:DescribeServices",
+    "ecs:DescribeTaskDefinition",
+    "ecs:ListTasks",
+    "ecs:DescribeTasks",
+    "lambda:GetFunctionConfiguration",
+];
+
+/// Asks about one account in a Region.
+#[derive(Debug, Clone)]
+pub struct Inquiry {
+    region: String,
+    elb: elb::Client,
+    #[cfg(feature = "full")]
+    ec2: aws_sdk_ec2::Client,
+    #[cfg(feature = "full")]
+    ecs: aws_sdk_ecs::Client,
+    #[cfg(feature = "full")]
+    lambda: aws_sdk_lambda::Client,
+}
+
+impl Inquiry {
+    /// With the identity and the Region of this configuration.
+    #[must_use]
+    pub fn new(sdk: &SdkConfig) -> Self {
+        Self {
+            region: region_of(sdk),
+            elb: elb::Client::new(sdk),
+            #[cfg(feature = "full")]
+            ec2: aws_sdk_ec2::Client::new(sdk),
+            #[cfg(feature = "full")]
+            ecs: aws_sdk_ecs::Client::new(sdk),
+            #[cfg(feature = "full")]
+            lambda: aws_sdk_lambda::Client::new(sdk),
+        }
+    }
+
+    /// The load balancer with this ARN.
+    pub async fn load_balancer(&self, arn: &str) -> Checked<LoadBalancer> {
+        self.read_balancer(arn).await.map_err(|fault| because("the load balancer", &fault))
+    }
+
+    /// Its target groups, with their targets' health.
+    pub async fn target_groups(&self, arn: &str) -> Checked<Vec<TargetGroup>> {
+        self.read_groups(arn).await.map_err(|fault| because("target groups", &fault))
+    }
+
+    /// The network between a load balancer and its targets. Enters the targets'
+    /// addresses.
+    #[cfg(feature = "full")]
+    pub async fn network(
+        &self,
+        balancer: &Checked<LoadBalancer>,
+        groups: &mut [TargetGroup],
+    ) -> Network {
+        self.read_network(balancer.as_ref().ok(), groups).await
+    }
+
+    /// Nothing: this program cannot ask EC2.
+    #[cfg(not(feature = "full"))]
+    #[allow(clippy::unused_async)] // the other one is
+    pub async fn network(&self, _: &Checked<LoadBalancer>, _: &mut [TargetGroup]) -> Network {
+        Network {
+            security_groups: Err(not_built("security groups")),
+            subnets: Err(not_built("subnets")),
+            acls: Err(not_built("network ACLs")),
+            route_tables: Err(not_built("route tables")),
+            vpc_blocks: Err(not_built("VPCs")),
+            interfaces: Err(not_built("network interfaces")),
+        }
+    }
+
+    /// The ECS services that register their tasks in these target groups.
+    #[cfg(feature = "full")]
+    pub async fn services(&self, groups: &[TargetGroup]) -> Checked<Vec<Service>> {
+        self.read_services(groups).await.map_err(|fault| because("ECS services", &fault))
+    }
+
+    /// Nothing: this program cannot ask ECS.
+    #[cfg(not(feature = "full"))]
+    #[allow(clippy::unused_async)] // the other one is
+    pub async fn services(&self, _: &[TargetGroup]) -> Checked<Vec<Service>> {
+        Err(not_built("ECS services"))
+    }
+
+    /// The Lambda functions in these target groups.
+    #[cfg(feature = "full")]
+    pub async fn functions(&self, groups: &[TargetGroup]) -> Checked<Vec<Function>> {
+        self.read_functions(groups).await.map_err(|fault| because("Lambda functions", &fault))
+    }
+
+    /// Nothing: this program cannot ask Lambda.
+    #[cfg(not(feature = "full"))]
+    #[allow(clippy::unused_async)] // the other one is
+    pub async fn functions(&self, _: &[TargetGroup]) -> Checked<Vec<Function>> {
+        Err(not_built("Lambda functions"))
+    }
+
+    fn fault<E>(&self, action: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        Fault::of(action, &self.region, error)
+    }
+}
+
+/// Why something was not looked at.
+#[must_use]
+pub fn because(what: &str, fault: &Fault) -> NotChecked {
+    let (because, remedy) = (fault.to_string(), fault.advice());
+    NotChecked { what: what.to_owned(), because, remedy }
+}
+
+#[cfg(not(feature = "full"))]
+fn not_built(what: &str) -> NotChecked {
+    NotChecked {
+        what: what.to_owned(),
+        because: "this program was built without them".to_owned(),
+        remedy: "build it with `cargo build --release --features full`".to_owned(),
+    }
+}

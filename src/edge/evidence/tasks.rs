@@ -1,0 +1,131 @@
+//! What ECS says: which services register tasks behind a load balancer, their
+//! deployments, and which tasks stopped and why.
+//!
+//! No call leads from a target group to its service, so all are listed, up to a
+//! limit.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ecs::types as aws;
+use aws_smithy_types::DateTime;
+
+use super::{Inquiry, because};
+use crate::analysis::diagnosis::evidence::{
+    Container, Deployment, Service, StoppedTask, TargetGroup,
+};
+use crate::edge::aws::Fault;
+
+const CLUSTERS: &str = "ecs:ListClusters";
+const SERVICES: &str = "ecs:ListServices";
+const SERVICE: &str = "ecs:DescribeServices";
+const DEFINITION: &str = "ecs:DescribeTaskDefinition";
+const LIST_TASKS: &str = "ecs:ListTasks";
+const TASKS: &str = "ecs:DescribeTasks";
+
+/// Clusters, and services of each, that are looked through.
+const MOST_CLUSTERS: usize = 50;
+const MOST_SERVICES: usize = 500;
+/// Services per call, and stopped tasks that are looked at.
+const PER_CALL: usize = 10;
+const MOST_TASKS: i32 = 100;
+
+impl Inquiry {
+    pub(super) async fn read_services(
+        &self,
+        groups: &[TargetGroup],
+    ) -> Result<Vec<Service>, Fault> {
+        let wanted: BTreeSet<&str> = groups.iter().map(|group| group.arn.as_str()).collect();
+        let clusters = self.ecs.list_clusters().into_paginator().items().send();
+        let clusters = clusters.collect::<Result<Vec<_>, _>>().await;
+        let clusters = clusters.map_err(|error| self.fault(CLUSTERS, &error))?;
+        let mut found = Vec::new();
+        for cluster in clusters.iter().take(MOST_CLUSTERS) {
+            let services = self.ecs.list_services().cluster(cluster).into_paginator();
+            let services = services.items().send().collect::<Result<Vec<_>, _>>().await;
+            let services = services.map_err(|error| self.fault(SERVICES, &error))?;
+            for some in services[..services.len().min(MOST_SERVICES)].chunks(PER_CALL) {
+                let described = self.ecs.describe_services().cluster(cluster);
+                let described = described.set_services(Some(some.to_vec())).send().await;
+                let described = described.map_err(|error| self.fault(SERVICE, &error))?;
+                for service in described.services().iter().filter(|s| serves(s, &wanted)) {
+                    found.push(self.service(cluster, service).await);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn service(&self, cluster: &str, service: &aws::Service) -> Service {
+        let name = service.service_name().unwrap_or_default();
+        let containers = self.containers(service.task_definition().unwrap_or_default()).await;
+        let stopped = self.stopped(cluster, name).await;
+        Service {
+            cluster: last(cluster),
+            name: name.to_owned(),
+            target_groups: group_arns(service).map(str::to_owned).collect(),
+            deployments: service.deployments().iter().map(deployment).collect(),
+            containers: containers.map_err(|fault| because("the task definition", &fault)),
+            stopped: stopped.map_err(|fault| because("stopped tasks", &fault)),
+        }
+    }
+
+    async fn containers(&self, definition: &str) -> Result<Vec<Container>, Fault> {
+        let answer = self.ecs.describe_task_definition().task_definition(definition).send().await;
+        let answer = answer.map_err(|error| self.fault(DEFINITION, &error))?;
+        let all = answer.task_definition().map(aws::TaskDefinition::container_definitions);
+        let container = |one: &aws::ContainerDefinition| Container {
+            name: one.name().unwrap_or_default().to_owned(),
+            stop_timeout: one.stop_timeout().and_then(|s| u32::try_from(s).ok()),
+        };
+        Ok(all.unwrap_or_default().iter().map(container).collect())
+    }
+
+    async fn stopped(&self, cluster: &str, service: &str) -> Result<Vec<StoppedTask>, Fault> {
+        let list = self.ecs.list_tasks().cluster(cluster).service_name(service);
+        let list = list.desired_status(aws::DesiredStatus::Stopped).max_results(MOST_TASKS);
+        let list = list.send().await.map_err(|error| self.fault(LIST_TASKS, &error))?;
+        if list.task_arns().is_empty() {
+            return Ok(Vec::new());
+        }
+        let tasks = self.ecs.describe_tasks().cluster(cluster);
+        let tasks = tasks.set_tasks(Some(list.task_arns().to_vec())).send().await;
+        let tasks = tasks.map_err(|error| self.fault(TASKS, &error))?;
+        Ok(tasks.tasks().iter().map(stopped).collect())
+    }
+}
+
+fn group_arns(service: &aws::Service) -> impl Iterator<Item = &str> {
+    service.load_balancers().iter().filter_map(aws::LoadBalancer::target_group_arn)
+}
+
+fn serves(service: &aws::Service, wanted: &BTreeSet<&str>) -> bool {
+    group_arns(service).any(|arn| wanted.contains(arn))
+}
+
+fn deployment(one: &aws::Deployment) -> Deployment {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    Deployment {
+        status: text(one.status()),
+        rollout: text(one.rollout_state().map(aws::DeploymentRolloutState::as_str)),
+        created: one.created_at().map_or(0, DateTime::secs),
+        updated: one.updated_at().map_or(0, DateTime::secs),
+    }
+}
+
+fn stopped(task: &aws::Task) -> StoppedTask {
+    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
+    let exit = |one: &aws::Container| (one.exit_code(), text(one.reason()));
+    StoppedTask {
+        id: last(task.task_arn().unwrap_or_default()),
+        stopping: task.stopping_at().map(DateTime::secs),
+        stopped: task.stopped_at().map(DateTime::secs),
+        code: text(task.stop_code().map(aws::TaskStopCode::as_str)),
+        reason: text(task.stopped_reason()),
+        exits: task.containers().iter().map(exit).collect(),
+    }
+}
+
+/// The last part of an ARN.
+fn last(arn: &str) -> String {
+    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+}

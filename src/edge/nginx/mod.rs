@@ -1,0 +1,190 @@
+//! nginx's files: which timeouts hold where requests are passed on.
+//!
+//! The files are read as nginx reads them, includes and all, from a disk or from
+//! what `nginx -T` printed. Reading is here; what the text means is pure and
+//! stands in `syntax`, `time`, `scope` and `route`. What nginx would refuse is an
+//! error with its file and line; what is unknown here is left alone, because
+//! nginx has more modules than anybody lists.
+
+mod include;
+mod lua;
+mod route;
+mod scope;
+pub mod syntax;
+#[cfg(test)]
+mod tests;
+mod time;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::analysis::chain::{Known, Limit, Origin, Said, Timer};
+use include::Reader;
+pub use route::{Pass, Route, Upstream};
+pub use scope::Time;
+pub use syntax::Place;
+use syntax::Problem;
+
+/// Everything in nginx's files that a timeout chain needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Nginx {
+    /// Every place that passes requests on, in the order of the files.
+    pub routes: Vec<Route>,
+    /// The files that were read, each as often as it is included.
+    pub files: Vec<PathBuf>,
+}
+
+/// Places that pass requests on with the same figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Set<'a> {
+    /// The places.
+    pub routes: Vec<&'a Route>,
+    facts: Vec<(Said, Place)>,
+}
+
+impl Nginx {
+    /// Reads a file with all that it includes, a folder that has an
+    /// `nginx.conf`, or a file with what `nginx -T` printed.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or nginx would refuse it for its form.
+    pub fn read(path: &Path) -> Result<Self, Fault> {
+        let mut reader = Reader::open(path)?;
+        let directives = reader.directives()?;
+        let routes = route::routes(&directives)?;
+        Ok(Self { routes, files: reader.into_files() })
+    }
+
+    /// Groups of places with the same figures, the least patient first. A chain
+    /// has to be checked with each of them.
+    #[must_use]
+    pub fn sets(&self) -> Vec<Set<'_>> {
+        let mut sets = HashMap::<Vec<Said>, Set<'_>>::new();
+        for route in &self.routes {
+            let facts = route.facts();
+            let figures = facts.iter().map(|(said, _)| *said).collect();
+            let set = sets.entry(figures).or_insert_with(|| Set { routes: Vec::new(), facts });
+            set.routes.push(route);
+        }
+        let mut sets: Vec<_> = sets.into_values().collect();
+        sets.sort_by_cached_key(|set| (set.patience(), set.first_place()));
+        sets
+    }
+}
+
+impl Set<'_> {
+    /// What the files say, for the hop that nginx is in a chain (counted from 0
+    /// at the client). What they leave to nginx's defaults is not in it.
+    #[must_use]
+    pub fn known(&self, hop: usize) -> Vec<Known> {
+        let known = |(said, place): &(Said, Place)| Known {
+            hop,
+            said: *said,
+            origin: Origin::File { path: place.file.to_string(), line: place.line },
+        };
+        self.facts.iter().map(known).collect()
+    }
+
+    /// Where the first of its places stands.
+    fn first_place(&self) -> Option<Place> {
+        self.routes.first().map(|route| route.place.clone())
+    }
+
+    /// How long it waits between two reads.
+    fn patience(&self) -> Limit {
+        let read = |(said, _): &(Said, Place)| match said {
+            Said::Timer(Timer::Read, limit) => Some(*limit),
+            _ => None,
+        };
+        self.facts.iter().find_map(read).unwrap_or(Limit::seconds(60))
+    }
+}
+
+/// The places, in few words: `shop.example.com /api/ (shop.conf:12) and 3 more`.
+impl fmt::Display for Set<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.routes.first() else { return Ok(()) };
+        write!(f, "{first}")?;
+        match self.routes.len() {
+            0 | 1 => Ok(()),
+            more => write!(f, " and {} more", more - 1),
+        }
+    }
+}
+
+/// Why nginx's files cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// A file cannot be read.
+    #[error("cannot read {}{}", path.display(), included(from.as_ref()))]
+    Open {
+        /// Which file.
+        path: PathBuf,
+        /// Where it is included.
+        from: Option<Place>,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A folder has no `nginx.conf`.
+    #[error("no nginx.conf in {}: give the file itself", path.display())]
+    NoMain {
+        /// Which folder.
+        path: PathBuf,
+    },
+    /// nginx would refuse it for its form.
+    #[error("{place}: {what}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        what: String,
+    },
+    /// An included file is not there.
+    #[error("{place}: includes \"{name}\", which is not there")]
+    Missing {
+        /// Where.
+        place: Place,
+        /// What is included.
+        name: String,
+    },
+    /// A file includes itself.
+    #[error("{place}: includes {}, which is being read already", path.display())]
+    Loop {
+        /// Where.
+        place: Place,
+        /// Which file.
+        path: PathBuf,
+    },
+    /// More than anybody writes.
+    #[error("{}: {what}", path.display())]
+    TooMuch {
+        /// Where it was noticed.
+        path: PathBuf,
+        /// What there is too much of.
+        what: String,
+    },
+}
+
+impl From<Problem> for Fault {
+    fn from(Problem { place, what }: Problem) -> Self {
+        Self::Syntax { place, what }
+    }
+}
+
+/// `nginx.conf:12`
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+fn included(from: Option<&Place>) -> String {
+    from.map_or(String::new(), |place| format!(", which {place} includes"))
+}
+
+/// A path as it is shown.
+fn shown(path: &Path) -> Arc<str> {
+    Arc::from(path.to_string_lossy())
+}

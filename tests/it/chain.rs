@@ -1,0 +1,286 @@
+//! Chains, what the rules say of them, and how it reads.
+
+use nearmiss::analysis::chain::{Chain, Checkup, Ink, Known, Limit, Origin, Said, Severity};
+use nearmiss::analysis::chain::{Timer, text};
+
+use crate::chain_config::settings;
+
+/// A chain from hops in short form: `kind key=value key=value`.
+fn checkup(hops: &[&str]) -> Checkup {
+    checkup_with(hops, &[])
+}
+
+fn checkup_with(hops: &[&str], known: &[Known]) -> Checkup {
+    Chain::of(&settings(&toml_of(hops)).unwrap(), known).check()
+}
+
+fn toml_of(hops: &[&str]) -> String {
+    let mut text = "[[chain]]\nname = \"shop\"\n".to_owned();
+    for hop in hops {
+        let mut words = hop.split(' ');
+        text.push_str(&format!("[[chain.hop]]\nkind = \"{}\"\n", words.next().unwrap()));
+        for (key, value) in words.map(|word| word.split_once('=').unwrap()) {
+            let quoted = value.parse::<u32>().map_or(format!("\"{value}\""), |n| n.to_string());
+            text.push_str(&format!("{key} = {quoted}\n"));
+        }
+    }
+    text
+}
+
+/// What is more than worth knowing: `severity rule hops`.
+fn said(checkup: &Checkup) -> Vec<String> {
+    let alarming = checkup.findings.iter().filter(|f| f.severity > Severity::Ok);
+    alarming
+        .map(|f| format!("{} {} {}", f.severity.name(), f.rule.name(), f.hops.join(">")))
+        .collect()
+}
+
+fn check(hops: &[&str], expected: &[&str]) {
+    assert_eq!(said(&checkup(hops)), expected, "{hops:?}");
+}
+
+const DONE: &str = "app total_timeout=20s keep_alive=100s";
+
+#[test]
+fn each_timeout_is_longer_than_those_behind_it() {
+    check(&["alb", DONE], &[]);
+    check(
+        &["alb", "app total_timeout=90s keep_alive=100s"],
+        &["broken outer_gives_up_first alb>app"],
+    );
+    check(
+        &["alb", "app total_timeout=60s keep_alive=100s"],
+        &["weak outer_gives_up_first alb>app"],
+    );
+    check(
+        &["client total_timeout=10s", "alb", DONE],
+        &["broken outer_gives_up_first client>alb", "weak connects_too_long client>alb"],
+    );
+    check(&["curl", "alb", DONE], &[]);
+    check(
+        &["api_gateway_rest", "lambda total_timeout=60s"],
+        &["broken outer_gives_up_first api_gateway_rest>lambda"],
+    );
+    check(&["api_gateway_http", "lambda total_timeout=29s"], &[]);
+}
+
+#[test]
+fn a_hop_of_which_nothing_is_known_is_looked_through() {
+    check(
+        &["alb", "app keep_alive=100s", "postgres total_timeout=90s"],
+        &["broken outer_gives_up_first alb>postgres", "unknown not_known app"],
+    );
+}
+
+#[test]
+fn a_backend_keeps_connections_longer_than_they_are_reused() {
+    let app = |keep: &str| format!("app total_timeout=20s keep_alive={keep}");
+    for (caller, keep, severity) in [
+        ("alb", "5s", "broken"),
+        ("alb", "60s", "broken"),
+        ("alb", "61s", ""),
+        ("alb", "off", ""),
+        ("alb", "0s", ""),
+        ("classic_elb", "60s", "broken"),
+        ("cloudfront read_timeout=60s attempts=1", "5s", "weak"),
+        ("cloudfront read_timeout=60s attempts=1", "6s", ""),
+        ("cloudflare", "75s", "weak"),
+        ("envoy total_timeout=60s", "75s", "broken"),
+        ("nginx upstream_keep_alive=60s connect_timeout=5s", "5s", "weak"),
+        ("nginx upstream_keep_alive=0s connect_timeout=5s", "5s", ""),
+        ("api_gateway_rest", "1s", ""),
+    ] {
+        let kind = caller.split(' ').next().unwrap();
+        let expected = format!("{severity} keep_alive_too_short {kind}>app");
+        let expected: &[&str] = if severity.is_empty() { &[] } else { &[&expected] };
+        check(&[caller, &app(keep)], expected);
+    }
+}
+
+#[test]
+fn a_load_balancer_of_bytes_is_looked_through() {
+    check(
+        &["cloudflare", "nlb", "nginx keep_alive=1000s upstream_keep_alive=0s", DONE],
+        &["weak keep_alive_too_short cloudflare>nlb"],
+    );
+    let edge = "nginx upstream_keep_alive=0s connect_timeout=5s";
+    check(
+        &["envoy total_timeout=200s upstream_keep_alive=80s", "nlb", edge, DONE],
+        &["broken keep_alive_too_short envoy>nginx"],
+    );
+    check(
+        &["alb", "nlb", "nginx upstream_keep_alive=0s connect_timeout=5s read_timeout=400s", DONE],
+        &["broken outer_gives_up_first alb>nginx", "broken outer_gives_up_first nlb>nginx"],
+    );
+}
+
+#[test]
+fn work_without_an_end_is_named() {
+    check(
+        &["alb", "uvicorn keep_alive=65s", "postgres"],
+        &["weak endless alb>uvicorn", "weak endless alb>postgres"],
+    );
+    check(&["alb", "uvicorn keep_alive=65s", "postgres total_timeout=30s"], &[]);
+    check(&["curl", "go_net_http", "postgres"], &[]);
+}
+
+#[test]
+fn attempts_add_up() {
+    check(
+        &["client total_timeout=60s", "cloudfront", DONE],
+        &["weak retries_multiply client>cloudfront"],
+    );
+    check(&["client total_timeout=100s", "cloudfront", DONE], &[]);
+    check(
+        &["client total_timeout=25s", "cloudfront read_timeout=21s total_timeout=24s", DONE],
+        &["weak connects_too_long client>cloudfront"],
+    );
+    let tries = "nginx attempts=2 upstream_keep_alive=0s connect_timeout=5s read_timeout=25s";
+    check(
+        &["cloudfront", tries, DONE],
+        &["weak retries_multiply cloudfront>nginx", "weak retries_multiply cloudfront>nginx"],
+    );
+    check(
+        &["alb", "haproxy read_timeout=30s keep_alive=65s upstream_keep_alive=0s", DONE],
+        &["weak connects_too_long alb>haproxy"],
+    );
+}
+
+#[test]
+fn what_a_product_does_not_take_is_refused() {
+    check(&["cloudfront read_timeout=150s", DONE], &["weak out_of_bounds cloudfront"]);
+    check(&["cloudfront connect_timeout=30s", DONE], &["broken out_of_bounds cloudfront"]);
+    check(&["cloudfront attempts=5", DONE], &["broken out_of_bounds cloudfront"]);
+    check(
+        &["alb read_timeout=5000s", "app total_timeout=20s keep_alive=off"],
+        &["broken out_of_bounds alb"],
+    );
+    check(&["alb connect_timeout=5s", DONE], &["broken out_of_bounds alb"]);
+    check(&["api_gateway_rest total_timeout=60s", DONE], &["weak out_of_bounds api_gateway_rest"]);
+    check(
+        &["api_gateway_http total_timeout=31s", DONE],
+        &["broken out_of_bounds api_gateway_http"],
+    );
+    check(
+        &["alb", "lambda total_timeout=901s"],
+        &["broken out_of_bounds lambda", "unknown outer_gives_up_first alb>lambda"],
+    );
+}
+
+#[test]
+fn what_is_not_known_is_asked_for() {
+    check(&["alb", "app"], &["unknown not_known alb>app", "unknown not_known app"]);
+    check(
+        &["alb", "nginx read_timeout=30s connect_timeout=5s", "node"],
+        &["weak endless nginx>node", "unknown not_known nginx>node"],
+    );
+}
+
+#[test]
+fn the_config_goes_before_aws_and_aws_before_the_default() {
+    let idle = |seconds| Known {
+        hop: 0,
+        said: Said::Timer(Timer::Read, Limit::seconds(seconds)),
+        origin: Origin::Aws { call: "elasticloadbalancing:DescribeLoadBalancerAttributes".into() },
+    };
+    let app = "app total_timeout=70s keep_alive=200s";
+    assert_eq!(said(&checkup_with(&["alb", app], &[idle(120)])), [""; 0]);
+    assert_eq!(said(&checkup_with(&["alb read_timeout=120s", app], &[idle(120)])), [""; 0]);
+    assert_eq!(
+        said(&checkup_with(&["alb read_timeout=120s", app], &[idle(30)])),
+        ["weak config_differs alb"]
+    );
+    assert_eq!(
+        said(&checkup_with(&["alb", app], &[idle(65), idle(120)])),
+        ["broken outer_gives_up_first alb>app"]
+    );
+}
+
+#[test]
+fn what_aws_says_it_has_taken() {
+    let raised = Known {
+        hop: 0,
+        said: Said::Timer(Timer::Total, Limit::seconds(60)),
+        origin: Origin::Aws { call: "apigateway:GetIntegration".into() },
+    };
+    assert_eq!(said(&checkup_with(&["api_gateway_rest", DONE], &[raised])), [""; 0]);
+}
+
+#[test]
+fn attempts_of_the_config_go_first_as_well() {
+    let tries = |count| Known { hop: 0, said: Said::Attempts(count), origin: Origin::Config };
+    let count = |hop: &str, known: &[Known]| {
+        checkup_with(&[hop, DONE], known).chain.hops[0].attempts.as_ref().map(|a| a.count)
+    };
+    assert_eq!(count("cloudfront", &[]), Some(3));
+    assert_eq!(count("cloudfront", &[tries(2)]), Some(2));
+    assert_eq!(count("cloudfront attempts=1", &[tries(2)]), Some(1));
+    assert_eq!(count("alb", &[]), None);
+}
+
+fn classic() -> Checkup {
+    checkup(&["client total_timeout=100s", "alb", "nginx read_timeout=90s", "gunicorn", "postgres"])
+}
+
+#[test]
+fn a_usual_chain_reads_well() {
+    insta::assert_snapshot!(text(&classic(), 100, Ink::Plain));
+}
+
+#[test]
+fn a_chain_of_services_reads_well() {
+    let checkup = checkup(&[
+        "browser",
+        "cloudfront",
+        "api_gateway_rest",
+        "lambda total_timeout=60s",
+        "mysql",
+    ]);
+    insta::assert_snapshot!(text(&checkup, 80, Ink::Plain));
+}
+
+#[test]
+fn a_chain_from_outside_reads_well() {
+    let checkup = checkup(&["cloudflare", "nlb", "nginx name=edge", "express name=api", "redis"]);
+    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+}
+
+#[test]
+fn a_chain_of_defaults_reads_well() {
+    let checkup =
+        checkup(&["client total_timeout=50s", "alb", "nginx upstream_keep_alive=0s", "app"]);
+    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+}
+
+#[test]
+fn a_chain_in_order_says_so() {
+    let checkup = checkup(&["alb", "kestrel total_timeout=50s", "postgres total_timeout=40s"]);
+    assert_eq!(checkup.severity(), Severity::Ok);
+    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+}
+
+#[test]
+fn programs_get_the_same() {
+    let json = serde_json::to_string_pretty(&checkup(&["alb", "node", "redis"])).unwrap();
+    insta::assert_snapshot!(json);
+}
+
+#[test]
+fn colours_change_no_words() {
+    let colourful = text(&classic(), 100, Ink::Ansi);
+    let plain = ["31", "33", "36", "0"]
+        .iter()
+        .fold(colourful.clone(), |text, code| text.replace(&format!("\u{1b}[{code}m"), ""));
+    assert_ne!(plain, colourful);
+    assert_eq!(plain, text(&classic(), 100, Ink::Plain));
+}
+
+#[test]
+fn lines_are_as_short_as_asked_for() {
+    for width in [60, 80, 120] {
+        for line in text(&classic(), width, Ink::Plain).lines() {
+            let copied = line.starts_with(&" ".repeat(14)) || line.contains("https://");
+            assert!(line.chars().count() <= width || copied, "{width}: {line}");
+        }
+    }
+}

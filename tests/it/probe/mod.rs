@@ -1,0 +1,6 @@
+//! The probe against real peers on loopback.
+
+mod peer;
+mod report;
+mod tls;
+mod wire;
