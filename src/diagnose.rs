@@ -17,13 +17,14 @@ use crate::analysis::signal::Minute;
 use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::Usage;
+use crate::edge::evidence::because;
 use crate::edge::time::Clock;
 
 /// Figures of so many minutes before the moment are looked at.
 const MINUTES: i64 = 180;
 /// The newest minutes are not published yet, seconds.
 const SETTLED: i64 = 120;
-/// One part of the evidence may take so long.
+/// One part of the evidence may take so long, where nobody set a shorter deadline.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked about.
@@ -84,16 +85,20 @@ pub async fn of(
     moment: Moment,
     usage: &mut Usage,
 ) -> Diagnosis {
-    diagnose(&Box::pin(gather(account, gateway, moment, usage)).await)
+    let (evidence, without_figures) = Box::pin(gather(account, gateway, moment, usage)).await;
+    let mut diagnosis = diagnose(&evidence);
+    diagnosis.not_checked.splice(0..0, without_figures);
+    diagnosis
 }
 
-/// Everything that is known about a gateway around a moment.
-pub async fn gather(
+/// Everything that is known about a gateway around a moment, and why there are no
+/// figures, where there are none.
+async fn gather(
     account: &Account,
     gateway: &Gateway,
     moment: Moment,
     usage: &mut Usage,
-) -> Evidence {
+) -> (Evidence, Option<NotChecked>) {
     let inquiry = &account.inquiry;
     let arn = gateway.id.arn();
     let ask = async |arn: &str| {
@@ -125,7 +130,8 @@ pub async fn gather(
         within("Lambda functions", inquiry.functions(&known)),
         inquiry.network(&load_balancer, groups),
     );
-    Evidence {
+    let without_figures = figures.as_ref().err().map(|fault| because("the figures", fault));
+    let evidence = Evidence {
         gateway: gateway.id.name.clone(),
         timeout: gateway.timeout.seconds,
         configured_timeout: gateway.timeout.mismatch().map(|_| gateway.timeout.seconds),
@@ -137,7 +143,8 @@ pub async fn gather(
         network,
         services,
         functions,
-    }
+    };
+    (evidence, without_figures)
 }
 
 /// A part of the evidence, or that it took too long.

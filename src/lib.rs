@@ -31,7 +31,8 @@
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
 //!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
-//! - [`daemon`], [`backtest`], [`discovery`], [`check`], [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
+//! - [`daemon`], [`backtest`], [`diagnose`], [`chain`], [`probe`], [`discovery`], [`check`],
+//!   [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
 //!   and `sim`.
 //!
 //! # Invariants
@@ -86,6 +87,14 @@
 //!   tenth of what is at risk was answered.
 //! - **All load balancers of an account are listed**, even for one name: a call
 //!   per 400 of them, one way to do it, and an error that can say what is there.
+//! - **A diagnosis is a function of its evidence**, which is gathered once for an
+//!   episode, side by side and within a deadline; what may not be read is said and
+//!   never guessed. Causes are named only where figures show trouble: what is odd in
+//!   the configuration alone is a note.
+//! - **EC2, ECS, Lambda, CloudFront and API Gateway are asked only with the feature
+//!   `full`.** aws-sdk-ec2 alone takes longer to compile than everything else, and
+//!   who tries the demo needs none of it. A program without it says so, in the place
+//!   of what it could have found.
 //! - **ring instead of aws-lc** for TLS, and no default features of the SDKs:
 //!   most of the first build is AWS's code, and this keeps it near two minutes.
 //! - **The simulator is part of the program**, because a tool that cannot be

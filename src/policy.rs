@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::config::{Config, RoleArn, Selection};
-use crate::edge::{cloudwatch, elb, sink};
+use crate::edge::{cloudwatch, elb, evidence, hops, sink};
 
 /// The policy for the daemon's own identity (`None`) or for one of its roles.
 #[must_use]
@@ -16,6 +16,19 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     let selections: Vec<&Selection> =
         config.gateways.iter().filter(|s| s.role_arn.as_ref() == identity).collect();
     let mut statements = watching(&selections);
+    if config.diagnosis.enabled {
+        statements.extend(allow("Diagnose", evidence::ACTIONS, &selections));
+    }
+    if identity.is_none()
+        && config.chains.iter().any(|one| one.hops.iter().any(|h| h.aws.is_some()))
+    {
+        statements.push(json!({
+            "Sid": "Chain",
+            "Effect": "Allow",
+            "Action": hops::ACTIONS,
+            "Resource": "*",
+        }));
+    }
     let linked: Vec<&Selection> = config.gateways.iter().filter(|s| reads_for(s)).collect();
     if identity.is_none() {
         statements.extend(reading(&linked));
@@ -76,7 +89,7 @@ fn reading(selections: &[&Selection]) -> Vec<Value> {
 
 /// None of these actions knows resources; the Region is all that can be narrowed.
 fn allow(sid: &str, actions: &[&str], selections: &[&Selection]) -> Vec<Value> {
-    if actions.is_empty() {
+    if actions.is_empty() || selections.is_empty() {
         return Vec::new();
     }
     let regions: Option<BTreeSet<&str>> = selections.iter().map(|s| s.region.as_deref()).collect();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs `nearmiss probe` against a real nginx in front of servers that misbehave.
 
-Usage: check_nginx.py [PROBE]      (default: target/debug/nearmiss)
+The program is the first argument.
 
 nginx gets a prefix of its own, and sockets that are already bound (as in an
 upgrade of its binary, through the variable NGINX), so that the system chooses the
@@ -19,7 +19,7 @@ import sys
 import tempfile
 import threading
 
-HERE = pathlib.Path(__file__).resolve().parent
+TLS = pathlib.Path(__file__).resolve().parents[2] / "tests" / "tls"
 PATIENCE = 20  # seconds for anything that ends by itself
 
 CONFIG = """
@@ -150,7 +150,7 @@ class Nginx:
     def start(self):
         places = {name: address(one) for name, one in self.sockets.items()}
         config = self.prefix / "nginx.conf"
-        config.write_text(CONFIG.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix, tls=HERE / "tests/tls", **places))
+        config.write_text(CONFIG.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix, tls=TLS, **places))
         mine = [self.sockets["plain"], self.sockets["secure"]]
         for one in mine:
             one.listen()
@@ -258,7 +258,7 @@ def answers(ask, binary, nginx):
     check("404 is an answer", (code, report["answer"]["status"]) == (0, 404), report)
     port = nginx.sockets["secure"].getsockname()[1]
     url = "https://localhost:%d/fine" % port
-    trust = {"SSL_CERT_FILE": str(HERE / "tests/tls/ca.pem"), "SSL_CERT_DIR": ""}
+    trust = {"SSL_CERT_FILE": str(TLS / "ca.pem"), "SSL_CERT_DIR": ""}
     resolve = ["--resolve", "localhost:%d:127.0.0.1" % port]
     code, report = probe(binary, url, *resolve, env=trust)
     check("a certificate that is trusted is good", code == 0 and report["tls"]["trust"] == "verified", report)
@@ -267,7 +267,7 @@ def answers(ask, binary, nginx):
 
 
 def main():
-    binary = sys.argv[1] if len(sys.argv) > 1 else str(HERE / "target/debug/nearmiss")
+    binary = sys.argv[1] if len(sys.argv) > 1 else "target/debug/nearmiss"
     with Nginx() as nginx:
         base = "http://" + address(nginx.sockets["plain"])
 

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Notice;
 use super::alert::{Episode, Reason};
 use super::detector::Rule;
+use super::diagnosis::Diagnosis;
 use super::quantity::{count, seconds};
 
 /// SNS takes fewer than 100 characters.
@@ -107,6 +108,10 @@ pub fn next_steps(notice: &Notice) -> Vec<String> {
                 .into(),
         ];
     }
+    if let Some(found) = found(notice) {
+        let other = found.told_apart.clone();
+        return [found.next_step()].into_iter().chain(other).collect();
+    }
     match notice.rule() {
         Rule::NearMiss | Rule::Drift => vec![
             format!("Find the slow requests: in the access log, target_processing_time above {near}. Is it one URL, one target, or all?"),
@@ -138,6 +143,11 @@ pub fn next_steps(notice: &Notice) -> Vec<String> {
     }
 }
 
+/// Why it happened, where a cause was found.
+fn found(notice: &Notice) -> Option<&Diagnosis> {
+    notice.diagnosis.as_deref().filter(|diagnosis| !diagnosis.findings.is_empty())
+}
+
 fn title(notice: &Notice) -> String {
     let name = &notice.gateway.id.name;
     match notice.reason {
@@ -158,6 +168,11 @@ fn title(notice: &Notice) -> String {
 fn text(notice: &Notice, title: &str) -> String {
     let id = &notice.gateway.id;
     let mut lines = vec![title.to_owned(), String::new(), notice.why(), String::new()];
+    if let Some(found) = found(notice) {
+        lines.extend(["Why".to_owned(), found.headline()]);
+        lines.extend(found.findings.first().into_iter().flat_map(|first| first.evidence.clone()));
+        lines.push(String::new());
+    }
     lines.push("Next steps".into());
     lines.extend(next_steps(notice).iter().enumerate().map(|(i, s)| format!("{}. {s}", i + 1)));
     lines.push(String::new());
@@ -188,9 +203,11 @@ fn timeout_words(notice: &Notice) -> String {
 
 fn chat(notice: &Notice, title: &str) -> Value {
     let id = &notice.gateway.id;
+    let found = found(notice).map(|found| format!("\n*Why:* {}", slack(&found.headline())));
     let description = format!(
-        "{}\n_{} · {} · timeout {}_",
+        "{}{}\n_{} · {} · timeout {}_",
         slack(&notice.why()),
+        found.unwrap_or_default(),
         slack(&id.region),
         notice.at,
         slack(&timeout_words(notice)),
@@ -240,6 +257,7 @@ fn machine(notice: &Notice) -> Value {
         "forecast_seconds": episode.evidence.forecast,
         "text": notice.why(),
         "next_steps": next_steps(notice),
+        "causes": found(notice).map(|found| &found.findings),
         "episode": {
             "id": episode.id,
             "began": episode.began.to_string(),

@@ -28,6 +28,7 @@ use std::sync::Arc;
 
 use alert::{Episode, Reason, Record};
 use detector::{Case, Detectors, LONGEST_WINDOW, Rule, State, Verdict};
+use diagnosis::Diagnosis;
 use gateway::Gateway;
 use history::History;
 use signal::{Minute, Snapshot, TargetGroup};
@@ -55,6 +56,8 @@ pub struct Report {
     pub records: Vec<Record>,
     /// What its target groups were like, last time; empty while it is calm.
     pub target_groups: Vec<TargetGroup>,
+    /// Why its open episode began, as far as it was found out.
+    pub diagnosis: Option<Arc<Diagnosis>>,
     /// How closely it is to be watched from here on.
     pub tier: Tier,
     /// Until when too little is known of its usual days for the rules that
@@ -75,6 +78,8 @@ pub struct Notice {
     pub reason: Reason,
     /// What it is about.
     pub episode: Episode,
+    /// Why it happened, as far as it was found out.
+    pub diagnosis: Option<Arc<Diagnosis>>,
 }
 
 /// Assesses one minute of one gateway: the detectors look at the hour that ends
@@ -111,6 +116,7 @@ pub fn assess(
     let gateway = Arc::clone(gateway);
     Some(Report {
         provisional: false,
+        diagnosis: None,
         gateway,
         reading,
         shown,
@@ -160,6 +166,7 @@ impl Report {
                 provisional: self.provisional,
                 reason: record.decide()?,
                 episode: record.episode.clone(),
+                diagnosis: self.diagnosis.clone().filter(|_| record.episode.is_open()),
             })
         };
         records.filter_map(notice).collect()

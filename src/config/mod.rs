@@ -48,6 +48,9 @@ pub struct Config {
     /// When episodes end.
     #[serde(default)]
     pub alert: Alert,
+    /// Why episodes began.
+    #[serde(default)]
+    pub diagnosis: Diagnosing,
     /// Who is told.
     #[serde(default)]
     pub sink: Sinks,
@@ -206,6 +209,22 @@ pub struct Alert {
 impl Default for Alert {
     fn default() -> Self {
         Self { resolve_after: Span::seconds(3600) }
+    }
+}
+
+/// `[diagnosis]`
+#[derive(Debug, Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Diagnosing {
+    /// Whether the reason of an episode is looked for.
+    pub enabled: bool,
+    /// How long an alert may wait for it.
+    pub deadline: Span,
+}
+
+impl Default for Diagnosing {
+    fn default() -> Self {
+        Self { enabled: true, deadline: Span::seconds(10) }
     }
 }
 

@@ -10,6 +10,7 @@ mod look;
 mod plan;
 mod proof;
 mod said;
+mod why;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
+use crate::analysis::diagnosis::Diagnosis;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark};
 use crate::analysis::signal::{Minute, Snapshot};
@@ -84,6 +86,8 @@ pub struct Daemon {
     /// The last reports of gateways that are no longer watched, until the end
     /// of their episodes is told.
     departed: HashMap<String, Report>,
+    /// Why open episodes began, by gateway, with the episode's id.
+    diagnoses: HashMap<String, (String, Arc<Diagnosis>)>,
     troubles: Troubles,
     listener: Option<TcpListener>,
     pages: watch::Sender<Arc<Page>>,
@@ -113,6 +117,7 @@ impl Daemon {
             histories: HashMap::new(),
             recent: HashMap::new(),
             departed: HashMap::new(),
+            diagnoses: HashMap::new(),
             troubles: Troubles::default(),
             listener: Some(listener),
             pages: watch::channel(Arc::default()).0,
@@ -304,16 +309,15 @@ impl Daemon {
         self.close_departed(&mut delivery, usage).await;
         for (minute, gateways) in due {
             let recent = end.since(minute) <= RECENT_MINUTES;
-            let mut reports = Vec::new();
-            for gateway in gateways {
-                let key = gateway.id.key();
-                let Some(report) = self.assess_one(gateway, &key, fetched, minute) else {
-                    continue;
-                };
-                if recent {
-                    self.deliver(&key, &report, &mut delivery, usage).await;
+            let mut reports: Vec<Report> = gateways
+                .into_iter()
+                .filter_map(|gateway| self.assess_one(gateway, &gateway.id.key(), fetched, minute))
+                .collect();
+            if recent {
+                self.explain(&mut reports, usage).await;
+                for report in &reports {
+                    self.deliver(&report.gateway.id.key(), report, &mut delivery, usage).await;
                 }
-                reports.push(report);
             }
             watch(&reports);
             for report in reports {

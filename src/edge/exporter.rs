@@ -266,6 +266,19 @@ fn forecasts<'a>(series: &'a Series<'a>) -> impl Iterator<Item = Metric> + 'a {
     })
 }
 
+/// The most likely cause of an open episode.
+const CAUSE: (&str, &str) = (
+    "nearmiss_incident_cause",
+    "1 for the most likely cause of the gateway's open episode, as its evidence says; `nearmiss diagnose` shows the evidence. Absent where none was found.",
+);
+
+fn cause(series: &Series) -> Option<Metric> {
+    let diagnosis = series.report?.diagnosis.as_ref()?;
+    let mut labels = labels(series.gateway);
+    labels.push(label("cause", diagnosis.cause()?.name()));
+    Some(metric(MetricType::GAUGE, labels, 1.0))
+}
+
 /// One metric of each target group of a gateway that stirs.
 struct TargetGroupRow {
     name: &'static str,
@@ -439,6 +452,8 @@ impl Exporter {
         }
         let forecasts = all.iter().flat_map(forecasts).collect();
         append(&mut page, FORECAST.0, FORECAST.1, MetricType::GAUGE, forecasts);
+        let causes = all.iter().filter_map(cause).collect();
+        append(&mut page, CAUSE.0, CAUSE.1, MetricType::GAUGE, causes);
         for row in TARGET_GROUP {
             let metrics = all.iter().flat_map(|s| target_group_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());

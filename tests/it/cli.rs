@@ -51,7 +51,9 @@ fn the_least_policy_has_what_is_needed_and_no_more() {
     let role = output(&role);
     insta::assert_snapshot!(format!("{}\nROLE\n{}", text(&own.stdout), text(&role.stdout)));
 
-    let explicit = format!("[[gateway]]\nload_balancer = \"{ARN}\"\ntimeout = \"60s\"\n");
+    let explicit = format!(
+        "[diagnosis]\nenabled = false\n[[gateway]]\nload_balancer = \"{ARN}\"\ntimeout = \"60s\"\n"
+    );
     let path = config(directory.path(), &explicit);
     let policy = text(&output(&["iam-policy", "--config", &path]).stdout);
     assert!(!policy.contains("elasticloadbalancing") && !policy.contains("sns"), "{policy}");

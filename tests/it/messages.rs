@@ -44,7 +44,14 @@ fn notice(name: &str, why: &str, reason: Reason) -> Notice {
         near_misses: 812,
         timeouts: 4,
     };
-    Notice { gateway: Arc::new(gateway), at: began, provisional: true, reason, episode }
+    Notice {
+        gateway: Arc::new(gateway),
+        at: began,
+        provisional: true,
+        reason,
+        episode,
+        diagnosis: None,
+    }
 }
 
 #[test]
