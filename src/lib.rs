@@ -91,7 +91,7 @@
 //!   episode, side by side and within a deadline; what may not be read is said and
 //!   never guessed. Causes are named only where figures show trouble: what is odd in
 //!   the configuration alone is a note.
-//! - **EC2, ECS, Lambda, CloudFront and API Gateway are asked only with the feature
+//! - **EC2, ECS, Lambda, `CloudFront` and API Gateway are asked only with the feature
 //!   `full`.** aws-sdk-ec2 alone takes longer to compile than everything else, and
 //!   who tries the demo needs none of it. A program without it says so, in the place
 //!   of what it could have found.

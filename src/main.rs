@@ -352,7 +352,7 @@ async fn dispatch(command: Command) -> Ending {
         Command::Probe(args) => probe_once(&args).await,
         Command::Demo { scenario, seed, speed, listen, lasts } => {
             let demo = Demo { scenario, seed, speed, listen, lasts };
-            demo.run(stop_on_signal()?).await.map_err(|error| match error {
+            Box::pin(demo.run(stop_on_signal()?)).await.map_err(|error| match error {
                 DemoError::Setup(_) | DemoError::Config(_) => Failure::usage(&error),
                 DemoError::Start(_) | DemoError::Prepare(_) => Failure::failed(&error),
             })?;

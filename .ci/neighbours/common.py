@@ -189,6 +189,12 @@ def get(url, timeout=10):
         return 0, str(error)
 
 
+def post(url, timeout=10):
+    """The body of the answer to an empty POST."""
+    with _opener.open(urllib.request.Request(url, data=b"", method="POST"), timeout=timeout) as answer:
+        return answer.read().decode()
+
+
 def get_json(url, timeout=60):
     status, body = get(url, timeout)
     if status != 200:

@@ -4,83 +4,24 @@ discovers a load balancer there and its alert arrives in a queue there.
 
 Needs: boto3, moto[server]. Usage: moto_sns_elb.py PATH_TO_NEARMISS
 
-Only CloudWatch is ours, behind a proxy: the load balancer that moto makes has
-an id of its own, and the simulator knows another one. The proxy writes the
-simulator's into the question and forwards it, and does nothing else.
+Only CloudWatch is ours, behind a proxy (motoed.py).
 """
 
 import datetime
-import http.client
-import http.server
 import json
 import os
 import pathlib
 import subprocess
-import sys
-import threading
 
 import boto3
 
 import common
+import motoed
 from common import claim, equal, wait
 
 NAME = "checkout"
 IDLE_TIMEOUT = 60
 BEFORE_NOW = "-46m"  # by then more than one request in a hundred ends in 504
-
-
-class Rewriting(http.server.BaseHTTPRequestHandler):
-    """Forwards POSTs to the simulator with one name replaced by another."""
-
-    protocol_version = "HTTP/1.1"
-    upstream = ""
-    theirs = b""
-    ours = b""
-    replaced = 0
-
-    def do_POST(self):  # noqa: N802, the library's name
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).replaced += body.count(self.theirs)
-        body = body.replace(self.theirs, self.ours)
-        upstream = http.client.HTTPConnection(self.upstream, timeout=30)
-        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
-        upstream.request("POST", self.path, body, headers)
-        answer = upstream.getresponse()
-        content = answer.read()
-        upstream.close()
-        self.send_response(answer.status)
-        for name, text in answer.getheaders():
-            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
-                self.send_header(name, text)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_):
-        pass
-
-
-def proxy(sim, theirs):
-    ours = sim.balancer(NAME)["dimension"]
-    # In CBOR a text stands behind its length: only one of the same length fits.
-    equal("moto's load balancer has a dimension value of the length of the simulator's",
-          (len(theirs), theirs.split("/")[:2]), (len(ours), ["app", NAME]))
-    claim("but not the same one", theirs != ours, "another id", theirs)
-    Rewriting.upstream = sim.url.removeprefix("http://")
-    Rewriting.theirs, Rewriting.ours = theirs.encode(), ours.encode()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rewriting)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return f"http://127.0.0.1:{server.server_address[1]}"
-
-
-def moto():
-    port = common.free_port()
-    common.Child("moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
-    url = f"http://127.0.0.1:{port}"
-    wait("moto answers", lambda: common.get(f"{url}/moto-api/")[0] == 200, 60)
-    return url
-
 
 def populate():
     """A load balancer, another that is none of ours, a topic, and a queue that
@@ -98,7 +39,6 @@ def populate():
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=queue_arn)
     return arn, topic, queue
-
 
 def config(home, name, topic):
     path = home / name
@@ -119,7 +59,6 @@ path = "{home / 'state.json'}"
 """, encoding="utf-8")
     return str(path)
 
-
 def check(nearmiss, path, env):
     run = subprocess.run([nearmiss, "check", "--config", path, "--format", "json"], env=env,
                          capture_output=True, text=True, timeout=90, check=False, stdin=subprocess.DEVNULL)
@@ -127,7 +66,6 @@ def check(nearmiss, path, env):
         return run.returncode, json.loads(run.stdout)["checks"]
     except (ValueError, KeyError):
         common.fail("nearmiss check prints JSON", "an object with checks", run.stdout + run.stderr)
-
 
 def receive(queue):
     """All messages that are there now."""
@@ -138,16 +76,15 @@ def receive(queue):
         found += batch
     return found
 
-
 def main():
     nearmiss = common.binary()
     sim = common.Sim(nearmiss, BEFORE_NOW)
-    endpoint = moto()
+    endpoint = motoed.moto()
     for key in [k for k in os.environ if k.upper().startswith("AWS_") or k.lower().endswith("_proxy")]:
         del os.environ[key]
     os.environ.update(common.aws_environment(endpoint))
     arn, topic, queue = populate()
-    env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=proxy(sim, arn.split(":loadbalancer/")[1]))
+    env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=motoed.proxy(sim, NAME, arn.split(":loadbalancer/")[1]))
     home = pathlib.Path(common.directory("moto"))
     path = config(home, "nearmiss.toml", topic)
 
@@ -173,7 +110,7 @@ def main():
     equal("moto's Application Load Balancer is watched, its Network Load Balancer is not", watched, [NAME])
     equal("its idle timeout is moto's", common.value(page, "nearmiss_idle_timeout_seconds", gateway=NAME), IDLE_TIMEOUT)
     equal("its account is moto's", common.value(page, "nearmiss_gateway_up", gateway=NAME, account=arn.split(":")[4]), 1)
-    claim("its data came through the proxy", Rewriting.replaced > 0, "names replaced", Rewriting.replaced)
+    claim("its data came through the proxy", motoed.Rewriting.replaced > 0, "names replaced", motoed.Rewriting.replaced)
 
     arrived = []
 
@@ -206,6 +143,5 @@ def main():
     claim("its episode began in the quarter of an hour that led to it", at - 14 <= began <= at, (at - 14, at), began)
     truth = sum(r["elb_504"] for r in sim.truth(NAME, began, at + 1))
     equal("its figures are the truth's: 504s since it began", news["episode"]["timeouts"], truth)
-
 
 main()

@@ -1,0 +1,67 @@
+"""A load balancer in moto whose figures are the simulator's.
+
+The load balancer that moto makes has an id of its own, and the simulator knows
+another one. The proxy writes the simulator's into the question to CloudWatch and
+forwards it, and does nothing else.
+"""
+
+import http.client
+import http.server
+import sys
+import threading
+
+import common
+from common import claim, equal, wait
+
+
+class Rewriting(http.server.BaseHTTPRequestHandler):
+    """Forwards POSTs to the simulator with one name replaced by another."""
+
+    protocol_version = "HTTP/1.1"
+    upstream = ""
+    theirs = b""
+    ours = b""
+    replaced = 0
+
+    def do_POST(self):  # noqa: N802, the library's name
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        type(self).replaced += body.count(self.theirs)
+        body = body.replace(self.theirs, self.ours)
+        upstream = http.client.HTTPConnection(self.upstream, timeout=30)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+        upstream.request("POST", self.path, body, headers)
+        answer = upstream.getresponse()
+        content = answer.read()
+        upstream.close()
+        self.send_response(answer.status)
+        for name, text in answer.getheaders():
+            if name.lower() not in ("content-length", "connection", "transfer-encoding"):
+                self.send_header(name, text)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+def proxy(sim, name, theirs):
+    ours = sim.balancer(name)["dimension"]
+    # In CBOR a text stands behind its length: only one of the same length fits.
+    equal("moto's load balancer has a dimension value of the length of the simulator's",
+          (len(theirs), theirs.split("/")[:2]), (len(ours), ["app", name]))
+    claim("but not the same one", theirs != ours, "another id", theirs)
+    Rewriting.upstream = sim.url.removeprefix("http://")
+    Rewriting.theirs, Rewriting.ours = theirs.encode(), ours.encode()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rewriting)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def moto():
+    port = common.free_port()
+    common.Child("moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
+    url = f"http://127.0.0.1:{port}"
+    wait("moto answers", lambda: common.get(f"{url}/moto-api/")[0] == 200, 60)
+    return url
