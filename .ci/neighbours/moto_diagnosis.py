@@ -89,7 +89,10 @@ class Diagnosed:
 
     def __init__(self, nearmiss, endpoint, scenario, place):
         sim = common.Sim(nearmiss, "-200m", scenario, 3)
-        proxy = motoed.proxy(sim, NAME, place.arn.split(":loadbalancer/")[1])
+        theirs = boto3.client("elbv2", endpoint_url=sim.url).describe_target_groups()["TargetGroups"]
+        names = [(place.arn.split(":loadbalancer/")[1], sim.balancer(NAME)["dimension"])]
+        names += [(place.targets.split(":")[-1], one["TargetGroupArn"].split(":")[-1]) for one in theirs[:1]]
+        proxy = motoed.proxy(sim, names)
         env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=proxy)
         path = pathlib.Path(common.directory("moto")) / "nearmiss.toml"
         path.write_text(f'[[gateway]]\nload_balancer = "{NAME}"\nregion = "{common.REGION}"\n', encoding="utf-8")

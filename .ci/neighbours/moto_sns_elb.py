@@ -84,7 +84,8 @@ def main():
         del os.environ[key]
     os.environ.update(common.aws_environment(endpoint))
     arn, topic, queue = populate()
-    env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=motoed.proxy(sim, NAME, arn.split(":loadbalancer/")[1]))
+    env = common.aws_environment(endpoint, AWS_ENDPOINT_URL_CLOUDWATCH=motoed.proxy(
+        sim, [(arn.split(":loadbalancer/")[1], sim.balancer(NAME)["dimension"])]))
     home = pathlib.Path(common.directory("moto"))
     path = config(home, "nearmiss.toml", topic)
 

@@ -19,14 +19,14 @@ class Rewriting(http.server.BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     upstream = ""
-    theirs = b""
-    ours = b""
+    names = []  # pairs: moto's, the simulator's
     replaced = 0
 
     def do_POST(self):  # noqa: N802, the library's name
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).replaced += body.count(self.theirs)
-        body = body.replace(self.theirs, self.ours)
+        for theirs, ours in self.names:
+            type(self).replaced += body.count(theirs)
+            body = body.replace(theirs, ours)
         upstream = http.client.HTTPConnection(self.upstream, timeout=30)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
         upstream.request("POST", self.path, body, headers)
@@ -45,14 +45,15 @@ class Rewriting(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def proxy(sim, name, theirs):
-    ours = sim.balancer(name)["dimension"]
-    # In CBOR a text stands behind its length: only one of the same length fits.
-    equal("moto's load balancer has a dimension value of the length of the simulator's",
-          (len(theirs), theirs.split("/")[:2]), (len(ours), ["app", name]))
-    claim("but not the same one", theirs != ours, "another id", theirs)
+def proxy(sim, names):
+    """`names` are pairs of dimension values: moto's, and the simulator's in its place."""
+    for theirs, ours in names:
+        # In CBOR a text stands behind its length: only one of the same length fits.
+        equal(f"{theirs} has the length and the name of the simulator's",
+              (len(theirs), theirs.split("/")[:2]), (len(ours), ours.split("/")[:2]))
+        claim("but another id", theirs != ours, "another id", theirs)
     Rewriting.upstream = sim.url.removeprefix("http://")
-    Rewriting.theirs, Rewriting.ours = theirs.encode(), ours.encode()
+    Rewriting.names = [(theirs.encode(), ours.encode()) for theirs, ours in names]
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Rewriting)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

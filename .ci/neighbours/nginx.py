@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs `nearmiss probe` against a real nginx in front of servers that misbehave.
+"""Runs `nearmiss probe` against a real nginx in front of servers that misbehave,
+and `nearmiss chain` over its file.
 
 The program is the first argument.
 
@@ -266,6 +267,43 @@ def answers(ask, binary, nginx):
     check("but not for another name", report["failure"]["why"] == {"kind": "certificate", "reason": "it is for another name"}, report)
 
 
+CHAIN = """
+[[gateway]]
+load_balancer = "web"
+[[chain]]
+name = "shop"
+[[chain.hop]]
+kind = "alb"
+connect_timeout = "10s"
+read_timeout = "60s"
+[[chain.hop]]
+kind = "nginx"
+[[chain.hop]]
+kind = "app"
+total_timeout = "3s"
+keep_alive = "5s"
+"""
+
+
+def chains(binary, nginx):
+    """The same nginx file, read: it names the line of the timeout that just ended."""
+    config = nginx.prefix / "nearmiss.toml"
+    config.write_text(CHAIN)
+    command = [binary, "chain", "--config", str(config), "--nginx", str(nginx.prefix / "nginx.conf"), "--offline",
+               "--format", "json"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    check("a broken chain is exit code 1", run.returncode == 1, run.stderr)
+    found = json.loads(run.stdout)["chains"]
+    text = json.dumps(found)
+    line = 1 + (nginx.prefix / "nginx.conf").read_text().split("proxy_read_timeout 1s")[0].count("\n")
+    check("the line of proxy_read_timeout is named", "nginx.conf" in text and '"line": %d' % line in text, text)
+    findings = [one for way in found for one in way["findings"]]
+    outer = [one for one in findings if one["rule"] == "outer_gives_up_first"]
+    check("nginx gives up before the application", any("1 s" in one["text"] and "3 s" in one["text"] for one in outer), outer)
+    dead = [one for one in findings if one["rule"] == "keep_alive_too_short"]
+    check("the application closes connections that nginx keeps", any("5 s" in one["text"] for one in dead), findings)
+
+
 def main():
     binary = sys.argv[1] if len(sys.argv) > 1 else "target/debug/nearmiss"
     with Nginx() as nginx:
@@ -279,6 +317,7 @@ def main():
             closing(ask, nginx)
             timeouts(ask)
             signatures(ask)
+            chains(binary, nginx)
         except BaseException:
             print(nginx.log(), file=sys.stderr)
             raise
