@@ -25,9 +25,13 @@ pub fn delay(facts: &Facts) -> Option<f64> {
     let rise = |measure| Some(facts.came_to(measure)? - facts.usual(measure)?);
     let median = rise(Measure::P50)?;
     let slowest = rise(Measure::P99).or_else(|| rise(Measure::Maximum))?;
-    let least = (0.02 * facts.idle).max(facts.usual(Measure::P50)?);
+    let usual = facts.usual(Measure::P50)?;
+    let least = (0.02 * facts.idle).max(usual);
     let is_blackout = facts.share(Measure::Elb504) > 0.5 && facts.unanswered() > 0.0;
-    (median > least && (median > 0.3 * slowest || is_blackout)).then_some(median)
+    // A part of the requests cannot move the median by so much, however slow it is.
+    let is_everybody = median > (4.0 * usual).max(0.1 * facts.idle);
+    let waits = median > 0.3 * slowest || is_everybody || is_blackout;
+    (median > least && waits).then_some(median)
 }
 
 /// Whether requests wait, and so much that some time out or nearly do.
