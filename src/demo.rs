@@ -85,7 +85,10 @@ impl Demo {
         let endpoint = format!("http://{}", aws.local_addr()?);
         let directory = tempfile::tempdir()?;
         let config = self.config(directory.path())?;
-        let serving = tokio::spawn(sim.clone().serve(aws, stop.clone()));
+        // The daemon may be in the middle of a poll when it is stopped.
+        let closing = CancellationToken::new();
+        let _closes_on_error = closing.clone().drop_guard();
+        let serving = tokio::spawn(sim.clone().serve(aws, closing.clone()));
 
         let daemon = Daemon::start(config, &sdk_config(endpoint).await).await?;
         let mut view = View::new(sim);
@@ -113,6 +116,7 @@ impl Demo {
             }
         };
         daemon.run(clock, stop, watch).await?;
+        closing.cancel();
         view.conclude();
         let _ = tokio::join!(serving, timer);
         Ok(())
