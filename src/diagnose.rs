@@ -17,6 +17,7 @@ use crate::analysis::signal::Minute;
 use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::Usage;
+use crate::edge::elb::target_group_dimension;
 use crate::edge::evidence::because;
 use crate::edge::time::Clock;
 
@@ -114,6 +115,7 @@ async fn gather(
     let zones: Vec<String> =
         load_balancer.iter().flat_map(|one| &one.zones).map(|z| z.name.clone()).collect();
     let groups = target_groups.as_deref_mut().unwrap_or_default();
+    let dimension = |group: &TargetGroup| target_group_dimension(&group.arn);
     let dimensions: Vec<String> = groups.iter().filter_map(dimension).collect();
     let first = moment.end.plus(-MINUTES);
     let figures = account.cloudwatch.figures(
@@ -163,9 +165,4 @@ fn without_arn(what: &str) -> NotChecked {
         because: "only its CloudWatch dimension is known".to_owned(),
         remedy: "set load_balancer to its ARN in the config".to_owned(),
     }
-}
-
-/// The CloudWatch dimension value of a target group.
-fn dimension(group: &TargetGroup) -> Option<String> {
-    Some(format!("targetgroup{}", group.arn.split_once(":targetgroup")?.1))
 }

@@ -23,7 +23,6 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use crate::analysis::diagnosis::Diagnosis;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark};
 use crate::analysis::signal::{Minute, Snapshot};
@@ -86,8 +85,8 @@ pub struct Daemon {
     /// The last reports of gateways that are no longer watched, until the end
     /// of their episodes is told.
     departed: HashMap<String, Report>,
-    /// Why open episodes began, by gateway, with the episode's id.
-    diagnoses: HashMap<String, (String, Arc<Diagnosis>)>,
+    /// What was found out of open episodes, by gateway.
+    asked: HashMap<String, why::Asked>,
     troubles: Troubles,
     listener: Option<TcpListener>,
     pages: watch::Sender<Arc<Page>>,
@@ -117,7 +116,7 @@ impl Daemon {
             histories: HashMap::new(),
             recent: HashMap::new(),
             departed: HashMap::new(),
-            diagnoses: HashMap::new(),
+            asked: HashMap::new(),
             troubles: Troubles::default(),
             listener: Some(listener),
             pages: watch::channel(Arc::default()).0,

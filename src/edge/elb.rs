@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::LoadBalancerTypeEnum;
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
 
 use super::aws::{Fault, Skew, Usage, region_of};
 use crate::config::LoadBalancerArn;
@@ -150,10 +150,15 @@ impl Elb {
         let pages = self.client.describe_target_groups().load_balancer_arn(arn).into_paginator();
         let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
         let groups = groups.map_err(|error| Fault::of(TARGET_GROUPS, &self.region, &error))?;
-        let dimension =
-            |arn: &str| Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1));
-        Ok(groups.iter().filter_map(|group| dimension(group.target_group_arn()?)).collect())
+        let dimension = |group: &TargetGroup| target_group_dimension(group.target_group_arn()?);
+        Ok(groups.iter().filter_map(dimension).collect())
     }
+}
+
+/// The CloudWatch dimension value of the target group with this ARN.
+#[must_use]
+pub fn target_group_dimension(arn: &str) -> Option<String> {
+    Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1))
 }
 
 fn is_gone(fault: &Fault) -> bool {
