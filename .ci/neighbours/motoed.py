@@ -60,9 +60,22 @@ def proxy(sim, names):
     return f"http://127.0.0.1:{server.server_address[1]}"
 
 
-def moto():
+# moto dates a deployment by its clock and by nothing else: one that is to lie in the
+# past needs a clock that is slow. The rest of it is as it was published.
+SLOW = """
+import datetime, sys
+import moto.ecs.models as ecs
+from moto.server import main
+now, late = ecs.utcnow, datetime.timedelta(minutes=int(sys.argv.pop(1)))
+ecs.utcnow = lambda: now() - late
+main()
+"""
+
+
+def moto(behind=0):
+    """Its URL; ECS's clock is so many minutes behind."""
     port = common.free_port()
-    common.Child("moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)])
+    common.Child("moto", [sys.executable, "-c", SLOW, str(behind), "-H", "127.0.0.1", "-p", str(port)])
     url = f"http://127.0.0.1:{port}"
     wait("moto answers", lambda: common.get(f"{url}/moto-api/")[0] == 200, 60)
     return url
