@@ -6,11 +6,10 @@
 //! rest is judged all the same.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use crate::analysis::diagnosis::evidence::{Checked, Evidence, Figures, NotChecked, TargetGroup};
+use crate::analysis::diagnosis::evidence::{Evidence, Figures, NotChecked, TargetGroup};
 use crate::analysis::diagnosis::{Diagnosis, diagnose};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::signal::Minute;
@@ -18,15 +17,13 @@ use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::Usage;
 use crate::edge::elb::target_group_dimension;
-use crate::edge::evidence::because;
+use crate::edge::evidence::{PATIENCE, because};
 use crate::edge::time::Clock;
 
 /// Figures of so many minutes before the moment are looked at.
 const MINUTES: i64 = 180;
 /// The newest minutes are not published yet, seconds.
 const SETTLED: i64 = 120;
-/// One part of the evidence may take so long, where nobody set a shorter deadline.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What is asked about.
 #[derive(Debug, Clone, Copy)]
@@ -102,12 +99,8 @@ async fn gather(
 ) -> (Evidence, Option<NotChecked>) {
     let inquiry = &account.inquiry;
     let arn = gateway.id.arn();
-    let ask = async |arn: &str| {
-        futures::join!(
-            within("the load balancer", inquiry.load_balancer(arn)),
-            within("target groups", inquiry.target_groups(arn)),
-        )
-    };
+    let ask =
+        async |arn: &str| futures::join!(inquiry.load_balancer(arn), inquiry.target_groups(arn),);
     let (load_balancer, mut target_groups) = match &arn {
         Some(arn) => ask(arn).await,
         None => (Err(without_arn("the load balancer")), Err(without_arn("target groups"))),
@@ -128,8 +121,8 @@ async fn gather(
     let known: Vec<TargetGroup> = groups.to_vec();
     let (figures, services, functions, network) = futures::join!(
         figures,
-        within("ECS services", inquiry.services(&known)),
-        within("Lambda functions", inquiry.functions(&known)),
+        inquiry.services(&known),
+        inquiry.functions(&known),
         inquiry.network(&load_balancer, groups),
     );
     let without_figures = figures.as_ref().err().map(|fault| because("the figures", fault));
@@ -147,16 +140,6 @@ async fn gather(
         functions,
     };
     (evidence, without_figures)
-}
-
-/// A part of the evidence, or that it took too long.
-async fn within<T>(what: &str, asked: impl Future<Output = Checked<T>>) -> Checked<T> {
-    let late = |_| NotChecked {
-        what: what.to_owned(),
-        because: format!("it took longer than {} s", PATIENCE.as_secs()),
-        remedy: "try again".to_owned(),
-    };
-    tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|elapsed| Err(late(elapsed)))
 }
 
 fn without_arn(what: &str) -> NotChecked {

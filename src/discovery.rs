@@ -19,7 +19,7 @@ use crate::config::{Config, LoadBalancer, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
 use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
 use crate::edge::elb::{self, Elb, Found};
-use crate::edge::evidence::Inquiry;
+use crate::edge::evidence::{Inquiry, PATIENCE};
 use crate::edge::time::Stopwatch;
 
 /// Calls under way at once, per account and Region.
@@ -145,7 +145,7 @@ impl Account {
                 troubles: Vec::new(),
                 proof: Proof::default(),
                 proof_attempts: 0,
-                inquiry: Inquiry::new(&sdk),
+                inquiry: Inquiry::new(&sdk, PATIENCE),
                 elb: Elb::new(&sdk, &skew),
                 skew,
                 selections,

@@ -1,10 +1,15 @@
 //! From the wire to a cause: the evidence is gathered, judged, told and exported.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use nearmiss::analysis::diagnosis::evidence::{LoadBalancer, NotChecked, Zone};
 use nearmiss::analysis::diagnosis::{Diagnosis, Verdict};
 use nearmiss::analysis::signal::Minute;
 use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
+use nearmiss::edge::evidence::Inquiry;
 use nearmiss::sim::scenarios;
 
 use crate::program::{config, program, text};
@@ -69,6 +74,56 @@ async fn what_is_denied_is_said_and_the_rest_goes_on() {
         assert_eq!(named, truth, "{denied}\n{}", said.text());
         let text = said.text();
         assert!(denied.ends_with("Rules") || text.contains(denied), "{denied}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn denied_attributes_of_target_groups_leave_the_groups() {
+    let faults = "denied=elasticloadbalancing:DescribeTargetGroupAttributes";
+    let (truth, said) = Box::pin(diagnosis("c24_unhealthy_targets", 2, faults)).await;
+    let missing = said.not_checked.iter().map(|one| one.what.as_str());
+    let missing: Vec<&str> = missing.filter(|what| !is_unbuilt(what)).collect();
+    assert_eq!(missing, ["target groups' attributes"]);
+    let first = said.findings.first().unwrap();
+    assert_eq!(Some(first.cause.name()), truth, "{}", said.text());
+    assert!(first.evidence.iter().any(|text| text.contains("Target.")), "{}", said.text());
+}
+
+/// Whether it is left out for want of the feature `full`.
+fn is_unbuilt(what: &str) -> bool {
+    let parts = ["security groups", "subnets", "network ACLs", "route tables", "VPCs"];
+    let others = ["network interfaces", "ECS services", "Lambda functions"];
+    !cfg!(feature = "full") && (parts.contains(&what) || others.contains(&what))
+}
+
+#[tokio::test]
+async fn who_does_not_answer_is_not_waited_for() {
+    let world = World::of("n01_healthy", 1, "slow_ms=60000").await;
+    let inquiry = Inquiry::new(&world.base, Duration::from_millis(100));
+    let late = |missing: Option<NotChecked>| {
+        let missing = missing.unwrap();
+        assert_eq!(missing.because, "it took longer than 0.1 s", "{}", missing.what);
+    };
+    late(inquiry.load_balancer("arn:aws:elasticloadbalancing:::loadbalancer/app/a/1").await.err());
+    late(inquiry.target_groups("arn:aws:elasticloadbalancing:::loadbalancer/app/a/1").await.err());
+    if cfg!(feature = "full") {
+        late(inquiry.services(&[]).await.err());
+        let balancer = Ok(LoadBalancer {
+            name: "a".to_owned(),
+            arn: "arn:aws:elasticloadbalancing:::loadbalancer/app/a/1".to_owned(),
+            state: String::new(),
+            vpc: "vpc-1".to_owned(),
+            security_groups: vec!["sg-1".to_owned()],
+            zones: vec![Zone { name: String::new(), subnet: "subnet-1".to_owned() }],
+            attributes: Ok(BTreeMap::new()),
+        });
+        let network = inquiry.network(&balancer, &mut []).await;
+        late(network.interfaces.err());
+        late(network.security_groups.err());
+        late(network.subnets.err());
+        late(network.acls.err());
+        late(network.route_tables.err());
+        late(network.vpc_blocks.err());
     }
 }
 

@@ -89,7 +89,8 @@ pub fn idle_timeout_lowered(facts: &Facts) -> Option<Finding> {
         (None, true) => 0.66,
         (None, false) => return None,
     };
-    let is_read = facts.evidence.load_balancer.is_ok();
+    let balancer = facts.evidence.load_balancer.as_ref();
+    let is_read = balancer.is_ok_and(|balancer| balancer.attributes.is_ok());
     let score = if is_read { score } else { score.min(0.72) };
     let title = match &cut {
         Some(cut) if !cut.at_idle && !differs => {

@@ -143,7 +143,8 @@ pub fn deregistration_delay(facts: &Facts) -> Option<Finding> {
     let short = groups_in_use(facts.evidence)
         .filter_map(|group| Some((group, delay(group)?)))
         .find(|(_, delay)| longest.is_some_and(|longest| *delay < longest));
-    let readable = facts.evidence.target_groups.is_ok();
+    let readable = facts.evidence.target_groups.is_ok()
+        && groups_in_use(facts.evidence).all(|group| group.attributes.is_ok());
     let score = match (closed.is_planned(), short.is_some()) {
         (true, true) => 0.93,
         (true, false) if !readable => 0.58,
@@ -220,7 +221,7 @@ fn unplanned(facts: &Facts, closed: &Closed) -> f64 {
 }
 
 fn delay(group: &TargetGroup) -> Option<f64> {
-    let value = group.attributes.get("deregistration_delay.timeout_seconds")?;
+    let value = group.attribute("deregistration_delay.timeout_seconds")?;
     value.parse().ok().filter(|seconds: &f64| group.kind != TargetKind::Lambda && *seconds >= 0.0)
 }
 

@@ -177,7 +177,7 @@ impl Figures {
 }
 
 /// The load balancer itself.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct LoadBalancer {
     /// Its name.
     pub name: String,
@@ -192,7 +192,15 @@ pub struct LoadBalancer {
     /// Its zones and subnets.
     pub zones: Vec<Zone>,
     /// Its attributes by key, such as `idle_timeout.timeout_seconds`.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Checked<BTreeMap<String, String>>,
+}
+
+impl LoadBalancer {
+    /// An attribute, where it is known.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        self.attributes.as_ref().ok()?.get(key).map(String::as_str)
+    }
 }
 
 /// One zone of a load balancer.
@@ -235,12 +243,20 @@ pub struct TargetGroup {
     /// How it checks their health.
     pub health_check: HealthCheck,
     /// Its attributes by key, such as `deregistration_delay.timeout_seconds`.
-    pub attributes: BTreeMap<String, String>,
+    pub attributes: Checked<BTreeMap<String, String>>,
     /// Whether a listener's rule forwards to it with a weight above zero; `None`
     /// where listeners could not be read.
     pub receives: Option<bool>,
     /// Its targets.
     pub targets: Checked<Vec<Target>>,
+}
+
+impl TargetGroup {
+    /// An attribute, where it is known.
+    #[must_use]
+    pub fn attribute(&self, key: &str) -> Option<&str> {
+        self.attributes.as_ref().ok()?.get(key).map(String::as_str)
+    }
 }
 
 /// A target group's health check.

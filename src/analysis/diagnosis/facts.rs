@@ -385,7 +385,7 @@ impl<'a> Facts<'a> {
 /// The idle timeout of the load balancer, or what the gateway is said to have.
 fn idle_timeout(evidence: &Evidence) -> f64 {
     let attribute = |balancer: &super::evidence::LoadBalancer| {
-        balancer.attributes.get("idle_timeout.timeout_seconds")?.parse().ok()
+        balancer.attribute("idle_timeout.timeout_seconds")?.parse().ok()
     };
     let idle = evidence.load_balancer.as_ref().ok().and_then(attribute).unwrap_or(evidence.timeout);
     if idle.is_finite() && idle > 0.0 { idle } else { 60.0 }

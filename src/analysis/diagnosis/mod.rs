@@ -183,8 +183,11 @@ fn not_checked(evidence: &Evidence) -> Vec<NotChecked> {
     .flatten()
     .cloned()
     .collect();
-    let groups = evidence.target_groups.as_deref().unwrap_or_default();
-    missing.extend(groups.iter().filter_map(|group| group.targets.as_ref().err()).cloned());
+    missing.extend(evidence.load_balancer.iter().filter_map(|one| one.attributes.clone().err()));
+    for group in evidence.target_groups.as_deref().unwrap_or_default() {
+        missing.extend(group.attributes.as_ref().err().cloned());
+        missing.extend(group.targets.as_ref().err().cloned());
+    }
     for service in evidence.services.as_deref().unwrap_or_default() {
         missing.extend(service.containers.as_ref().err().cloned());
         missing.extend(service.stopped.as_ref().err().cloned());

@@ -32,7 +32,7 @@ pub fn notes(facts: &Facts, findings: &[Finding]) -> Vec<String> {
 fn balancer(facts: &Facts) -> Vec<String> {
     let Ok(balancer) = &facts.evidence.load_balancer else { return Vec::new() };
     let mut notes = Vec::new();
-    if balancer.attributes.get("access_logs.s3.enabled").is_some_and(|value| value == "false") {
+    if balancer.attribute("access_logs.s3.enabled") == Some("false") {
         notes.push("Access logs are off (access_logs.s3.enabled): they alone say which path and which target a 504 had.".to_owned());
     }
     if !facts.is_lambda_only() && facts.evidence.target_groups.is_ok() {
@@ -63,7 +63,7 @@ fn check(group: &TargetGroup) -> Option<String> {
 
 /// A delay that is far from the longest requests.
 fn delay(facts: &Facts, group: &TargetGroup) -> Option<String> {
-    let delay = group.attributes.get("deregistration_delay.timeout_seconds")?;
+    let delay = group.attribute("deregistration_delay.timeout_seconds")?;
     let delay: f64 = delay.parse().ok().filter(|_| group.kind != TargetKind::Lambda)?;
     let longest = facts.longest()?;
     let name = &group.name;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_elasticloadbalancingv2::types as aws;
-use futures::stream::{StreamExt, TryStreamExt};
+use futures::stream::StreamExt;
 
 use super::{Inquiry, because};
 use crate::analysis::diagnosis::evidence::{
@@ -31,9 +31,6 @@ impl Inquiry {
         let described = described.map_err(|error| self.fault(DESCRIBE, &error))?;
         let gone = || Fault::incomplete(DESCRIBE, &self.region, format!("{arn} is not there"));
         let one = described.load_balancers().first().ok_or_else(gone)?;
-        let attributes = self.elb.describe_load_balancer_attributes().load_balancer_arn(arn);
-        let attributes = attributes.send().await.map_err(|error| self.fault(ATTRIBUTES, &error))?;
-        let pair = |a: &aws::LoadBalancerAttribute| Some((a.key()?.into(), a.value()?.into()));
         let zone = |zone: &aws::AvailabilityZone| Zone {
             name: text(zone.zone_name()),
             subnet: text(zone.subnet_id()),
@@ -45,8 +42,16 @@ impl Inquiry {
             vpc: text(one.vpc_id()),
             security_groups: one.security_groups().to_vec(),
             zones: one.availability_zones().iter().map(zone).collect(),
-            attributes: attributes.attributes().iter().filter_map(pair).collect(),
+            attributes: self.attributes(arn).await,
         })
+    }
+
+    async fn attributes(&self, arn: &str) -> Checked<BTreeMap<String, String>> {
+        let answer = self.elb.describe_load_balancer_attributes().load_balancer_arn(arn);
+        let answer = answer.send().await.map_err(|error| self.fault(ATTRIBUTES, &error));
+        let answer = answer.map_err(|fault| because("the load balancer's attributes", &fault))?;
+        let pair = |a: &aws::LoadBalancerAttribute| Some((a.key()?.into(), a.value()?.into()));
+        Ok(answer.attributes().iter().filter_map(pair).collect())
     }
 
     pub(super) async fn read_groups(&self, arn: &str) -> Result<Vec<TargetGroup>, Fault> {
@@ -57,7 +62,7 @@ impl Inquiry {
         let receiving = receiving.as_ref();
         let each = groups.into_iter().take(MOST_GROUPS);
         let read = each.map(|group| async move { self.group(&group, receiving).await });
-        futures::stream::iter(read).buffered(CONCURRENCY).try_collect().await
+        Ok(futures::stream::iter(read).buffered(CONCURRENCY).collect().await)
     }
 
     /// ARNs of the target groups that a rule forwards to with a weight above zero.
@@ -79,25 +84,26 @@ impl Inquiry {
         &self,
         group: &aws::TargetGroup,
         receiving: Option<&BTreeSet<String>>,
-    ) -> Result<TargetGroup, Fault> {
+    ) -> TargetGroup {
         let arn = text(group.target_group_arn());
-        Ok(TargetGroup {
+        TargetGroup {
             name: text(group.target_group_name()),
             kind: kind(group.target_type()),
             protocol: text(group.protocol().map(aws::ProtocolEnum::as_str)),
             port: group.port().and_then(|port| u16::try_from(port).ok()),
             vpc: group.vpc_id().map(str::to_owned),
             health_check: health_check(group),
-            attributes: self.group_attributes(&arn).await?,
+            attributes: self.group_attributes(&arn).await,
             receives: receiving.map(|receiving| receiving.contains(&arn)),
             targets: self.targets(&arn).await,
             arn,
-        })
+        }
     }
 
-    async fn group_attributes(&self, arn: &str) -> Result<BTreeMap<String, String>, Fault> {
+    async fn group_attributes(&self, arn: &str) -> Checked<BTreeMap<String, String>> {
         let answer = self.elb.describe_target_group_attributes().target_group_arn(arn);
-        let answer = answer.send().await.map_err(|error| self.fault(GROUP_ATTRIBUTES, &error))?;
+        let answer = answer.send().await.map_err(|error| self.fault(GROUP_ATTRIBUTES, &error));
+        let answer = answer.map_err(|fault| because("target groups' attributes", &fault))?;
         let pair = |a: &aws::TargetGroupAttribute| Some((a.key()?.into(), a.value()?.into()));
         Ok(answer.attributes().iter().filter_map(pair).collect())
     }

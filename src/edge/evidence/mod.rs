@@ -3,7 +3,8 @@
 //!
 //! Every question may be denied, throttled or about something that is half deleted.
 //! Each therefore has its own answer, [`Checked`], which says why it is missing and
-//! what to grant; none ends the others. EC2, ECS and Lambda are asked only where
+//! what to grant; none ends the others, and all that one method asks for has to come
+//! within the same patience. EC2, ECS and Lambda are asked only where
 //! the program was built with the feature `full`: their clients take as long to
 //! compile as everything else.
 
@@ -16,17 +17,23 @@ mod network;
 mod tasks;
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2 as elb;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use tokio::time::Instant;
 
 use super::aws::{Fault, region_of};
 use crate::analysis::diagnosis::evidence::{
     Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup,
 };
+use crate::analysis::quantity::seconds;
+
+/// One part of the evidence may take so long, where nobody set a shorter deadline.
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that is asked here, for the least policy.
 pub const ACTIONS: &[&str] = &[
@@ -56,6 +63,7 @@ pub const ACTIONS: &[&str] = &[
 #[derive(Debug, Clone)]
 pub struct Inquiry {
     region: String,
+    patience: Duration,
     elb: elb::Client,
     #[cfg(feature = "full")]
     ec2: aws_sdk_ec2::Client,
@@ -66,11 +74,13 @@ pub struct Inquiry {
 }
 
 impl Inquiry {
-    /// With the identity and the Region of this configuration.
+    /// With the identity and the Region of this configuration; what takes longer than
+    /// `patience` is not waited for.
     #[must_use]
-    pub fn new(sdk: &SdkConfig) -> Self {
+    pub fn new(sdk: &SdkConfig, patience: Duration) -> Self {
         Self {
             region: region_of(sdk),
+            patience,
             elb: elb::Client::new(sdk),
             #[cfg(feature = "full")]
             ec2: aws_sdk_ec2::Client::new(sdk),
@@ -83,12 +93,12 @@ impl Inquiry {
 
     /// The load balancer with this ARN.
     pub async fn load_balancer(&self, arn: &str) -> Checked<LoadBalancer> {
-        self.read_balancer(arn).await.map_err(|fault| because("the load balancer", &fault))
+        self.by(self.deadline(), "the load balancer", self.read_balancer(arn)).await
     }
 
     /// Its target groups, with their targets' health.
     pub async fn target_groups(&self, arn: &str) -> Checked<Vec<TargetGroup>> {
-        self.read_groups(arn).await.map_err(|fault| because("target groups", &fault))
+        self.by(self.deadline(), "target groups", self.read_groups(arn)).await
     }
 
     /// The network between a load balancer and its targets. Enters the targets'
@@ -99,7 +109,7 @@ impl Inquiry {
         balancer: &Checked<LoadBalancer>,
         groups: &mut [TargetGroup],
     ) -> Network {
-        self.read_network(balancer.as_ref().ok(), groups).await
+        self.read_network(balancer.as_ref().ok(), groups, self.deadline()).await
     }
 
     /// Nothing: this program cannot ask EC2.
@@ -119,7 +129,7 @@ impl Inquiry {
     /// The ECS services that register their tasks in these target groups.
     #[cfg(feature = "full")]
     pub async fn services(&self, groups: &[TargetGroup]) -> Checked<Vec<Service>> {
-        self.read_services(groups).await.map_err(|fault| because("ECS services", &fault))
+        self.by(self.deadline(), "ECS services", self.read_services(groups)).await
     }
 
     /// Nothing: this program cannot ask ECS.
@@ -132,7 +142,7 @@ impl Inquiry {
     /// The Lambda functions in these target groups.
     #[cfg(feature = "full")]
     pub async fn functions(&self, groups: &[TargetGroup]) -> Checked<Vec<Function>> {
-        self.read_functions(groups).await.map_err(|fault| because("Lambda functions", &fault))
+        self.by(self.deadline(), "Lambda functions", self.read_functions(groups)).await
     }
 
     /// Nothing: this program cannot ask Lambda.
@@ -140,6 +150,28 @@ impl Inquiry {
     #[allow(clippy::unused_async)] // the other one is
     pub async fn functions(&self, _: &[TargetGroup]) -> Checked<Vec<Function>> {
         Err(not_built("Lambda functions"))
+    }
+
+    /// When the patience with what is asked now ends.
+    fn deadline(&self) -> Instant {
+        tokio::time::sleep(self.patience).deadline()
+    }
+
+    /// An answer that comes by the deadline, or why there is none.
+    async fn by<T>(
+        &self,
+        deadline: Instant,
+        what: &str,
+        asked: impl Future<Output = Result<T, Fault>>,
+    ) -> Checked<T> {
+        match tokio::time::timeout_at(deadline, asked).await {
+            Ok(answer) => answer.map_err(|fault| because(what, &fault)),
+            Err(_) => Err(NotChecked {
+                what: what.to_owned(),
+                because: format!("it took longer than {}", seconds(self.patience.as_secs_f64())),
+                remedy: "try again".to_owned(),
+            }),
+        }
     }
 
     fn fault<E>(&self, action: &'static str, error: &SdkError<E, HttpResponse>) -> Fault

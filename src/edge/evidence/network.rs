@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_ec2::types as aws;
 
-use super::{Inquiry, because};
+use tokio::time::Instant;
+
+use super::Inquiry;
 use crate::analysis::diagnosis::evidence::{
     Acl, AclEntry, Interface, LoadBalancer, Network, Permission, Route, SecurityGroup, Subnet,
     TargetGroup, TargetKind,
@@ -32,8 +34,10 @@ impl Inquiry {
         &self,
         balancer: Option<&LoadBalancer>,
         groups: &mut [TargetGroup],
+        end: Instant,
     ) -> Network {
-        let interfaces = self.interfaces(balancer, groups).await;
+        let interfaces = self.interfaces(balancer, groups);
+        let interfaces = self.by(end, "network interfaces", interfaces).await;
         if let Ok(interfaces) = &interfaces {
             enter_addresses(groups, interfaces);
         }
@@ -44,24 +48,22 @@ impl Inquiry {
         let mut ids: Ids = known.iter().flat_map(|one| one.security_groups.clone()).collect();
         ids.extend(balancer.into_iter().flat_map(|one| one.security_groups.clone()));
         let (security_groups, acls, tables, vpc_blocks) = futures::join!(
-            self.security_groups(&ids),
-            self.acls(&vpcs),
-            self.route_tables(&vpcs),
-            self.vpc_blocks(&vpcs),
+            self.by(end, "security groups", self.security_groups(&ids)),
+            self.by(end, "network ACLs", self.acls(&vpcs)),
+            self.by(end, "route tables", self.route_tables(&vpcs)),
+            self.by(end, "VPCs", self.vpc_blocks(&vpcs)),
         );
-        let mut subnets = self.subnets(&subnets).await;
+        let mut subnets = self.by(end, "subnets", self.subnets(&subnets)).await;
         if let Ok(subnets) = &mut subnets {
             associate(subnets, acls.as_ref().ok(), tables.as_ref().ok());
         }
         Network {
-            security_groups: security_groups.map_err(|fault| because("security groups", &fault)),
-            subnets: subnets.map_err(|fault| because("subnets", &fault)),
-            acls: acls.map(|found| found.by_id).map_err(|fault| because("network ACLs", &fault)),
-            route_tables: tables
-                .map(|found| found.by_id)
-                .map_err(|fault| because("route tables", &fault)),
-            vpc_blocks: vpc_blocks.map_err(|fault| because("VPCs", &fault)),
-            interfaces: interfaces.map_err(|fault| because("network interfaces", &fault)),
+            security_groups,
+            subnets,
+            acls: acls.map(|found| found.by_id),
+            route_tables: tables.map(|found| found.by_id),
+            vpc_blocks,
+            interfaces,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Each cause as a fault of a healthy gateway, and what looks like one and is not.
 
+use std::collections::BTreeMap;
+
 use super::scene::{Dice, Scene, Setting, Shape, address, target_group};
 use crate::analysis::diagnosis::cause::Cause;
 use crate::analysis::diagnosis::evidence::*;
@@ -107,10 +109,8 @@ pub fn with(cause: Cause, setting: Setting) -> Scene {
             });
             deployments(&mut scene, 0);
             let value = format!("{:.0}", 0.1 * t);
-            scene
-                .group()
-                .attributes
-                .insert("deregistration_delay.timeout_seconds".to_owned(), value);
+            let attributes = scene.group().attributes.as_mut().unwrap();
+            attributes.insert("deregistration_delay.timeout_seconds".to_owned(), value);
         }
         Cause::TaskKilled => {
             scene.run(|s, _| {
@@ -271,7 +271,7 @@ fn lambda(scene: &mut Scene) {
     group.kind = TargetKind::Lambda;
     group.protocol.clear();
     group.port = None;
-    group.attributes.clear();
+    group.attributes = Ok(BTreeMap::new());
     let arn = "arn:aws:lambda:eu-central-1:123456789012:function:price".to_owned();
     let target = Target { id: arn.clone(), state: "healthy".to_owned(), ..Target::default() };
     group.targets = Ok(vec![target]);
@@ -356,5 +356,5 @@ fn lowered(scene: &mut Scene) {
     });
     let balancer = scene.evidence.load_balancer.as_mut().unwrap();
     let value = format!("{:.0}", t / 3.0);
-    balancer.attributes.insert("idle_timeout.timeout_seconds".to_owned(), value);
+    balancer.attributes.as_mut().unwrap().insert("idle_timeout.timeout_seconds".to_owned(), value);
 }

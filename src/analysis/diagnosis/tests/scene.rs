@@ -400,10 +400,10 @@ fn load_balancer(idle: f64) -> LoadBalancer {
         vpc: "vpc-1".to_owned(),
         security_groups: vec!["sg-lb".to_owned()],
         zones: vec![zone("a"), zone("b")],
-        attributes: texts(&[
+        attributes: Ok(texts(&[
             ("idle_timeout.timeout_seconds", &format!("{idle:.0}")),
             ("access_logs.s3.enabled", "true"),
-        ]),
+        ])),
     }
 }
 
@@ -439,7 +439,7 @@ pub fn target_group(name: &str, targets: usize) -> TargetGroup {
             unhealthy_threshold: 2,
             matcher: "200".to_owned(),
         },
-        attributes: texts(&[("deregistration_delay.timeout_seconds", "300")]),
+        attributes: Ok(texts(&[("deregistration_delay.timeout_seconds", "300")])),
         receives: Some(true),
         targets: Ok((0..targets).map(target).collect()),
     }
