@@ -101,15 +101,18 @@ async fn gather(
     let arn = gateway.id.arn();
     let ask =
         async |arn: &str| futures::join!(inquiry.load_balancer(arn), inquiry.target_groups(arn),);
-    let (load_balancer, mut target_groups) = match &arn {
+    let (load_balancer, target_groups) = match &arn {
         Some(arn) => ask(arn).await,
         None => (Err(without_arn("the load balancer")), Err(without_arn("target groups"))),
     };
+    let left_out = target_groups.as_ref().map_or(0, |groups| groups.left_out);
+    let mut target_groups = target_groups.map(|groups| groups.read);
     let zones: Vec<String> =
         load_balancer.iter().flat_map(|one| &one.zones).map(|z| z.name.clone()).collect();
     let groups = target_groups.as_deref_mut().unwrap_or_default();
+    let known: Vec<TargetGroup> = groups.to_vec();
     let dimension = |group: &TargetGroup| target_group_dimension(&group.arn);
-    let dimensions: Vec<String> = groups.iter().filter_map(dimension).collect();
+    let dimensions: Vec<String> = by_interest(&known).into_iter().filter_map(dimension).collect();
     let first = moment.end.plus(-MINUTES);
     let figures = account.cloudwatch.figures(
         gateway,
@@ -118,7 +121,6 @@ async fn gather(
         PATIENCE,
         usage,
     );
-    let known: Vec<TargetGroup> = groups.to_vec();
     let (figures, services, functions, network) = futures::join!(
         figures,
         inquiry.services(&known),
@@ -135,11 +137,23 @@ async fn gather(
         figures: figures.unwrap_or_else(|_| Figures::between(first, moment.end)),
         load_balancer,
         target_groups,
+        left_out,
         network,
         services,
         functions,
     };
     (evidence, without_figures)
+}
+
+/// Those that get requests first, and of these the ones with unhealthy targets: figures
+/// are read of a few only.
+fn by_interest(groups: &[TargetGroup]) -> Vec<&TargetGroup> {
+    let is_unhealthy = |group: &TargetGroup| {
+        group.targets.iter().flatten().any(|target| target.state == "unhealthy")
+    };
+    let mut groups: Vec<&TargetGroup> = groups.iter().collect();
+    groups.sort_by_key(|group| (group.receives == Some(false), !is_unhealthy(group)));
+    groups
 }
 
 fn without_arn(what: &str) -> NotChecked {

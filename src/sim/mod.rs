@@ -123,6 +123,9 @@ pub struct Setup {
     pub account: String,
     /// How many load balancers, 1 to 10,000; `None` leaves it to the scenario.
     pub load_balancers: Option<usize>,
+    /// How many target groups each load balancer has; `None` leaves it to the scenario.
+    /// The third and all further ones get no requests.
+    pub target_groups: Option<usize>,
     /// Accounts that share their metrics with `account`; the load balancers are
     /// dealt out to `account` and these in turn.
     pub linked: Vec<String>,
@@ -198,6 +201,7 @@ impl Default for Setup {
             region: "eu-central-1".to_owned(),
             account: "111122223333".to_owned(),
             load_balancers: None,
+            target_groups: None,
             faults: Faults::default(),
             linked: Vec::new(),
             external_id: None,

@@ -177,7 +177,8 @@ fn fleet_plan(base: Plan, seed: u64, index: usize) -> (Plan, Option<u64>) {
 
 /// The load balancers that bear the name of one member, one after the other.
 fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balancer> {
-    let (name, plan, mut stream) = member(scenario, setup.seed, index);
+    let (name, mut plan, mut stream) = member(scenario, setup.seed, index);
+    plan.groups = setup.target_groups.unwrap_or(plan.groups);
     let start = setup.start / 60;
     let timeouts = timeline::timeouts(&setup.changes, &name, start);
     if !timeouts.is_empty() {
@@ -258,7 +259,11 @@ impl Maker<'_> {
 
     fn group(&self, balancer: &str, at: usize, targets: usize) -> Group {
         // A target group name has at most 32 characters, like a load balancer's.
-        let suffix = if at == 0 { "main" } else { "aux" };
+        let suffix = match at {
+            0 => "main".to_owned(),
+            1 => "aux".to_owned(),
+            more => format!("a{more}"),
+        };
         let name: String = format!("{}-{suffix}", balancer.chars().take(26).collect::<String>());
         let dimension = format!("targetgroup/{name}/{}", self.hex16("targetgroup", &name));
         let targets = (0..targets)

@@ -10,7 +10,7 @@ use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
 use nearmiss::edge::evidence::Inquiry;
-use nearmiss::sim::scenarios;
+use nearmiss::sim::{Setup, scenarios};
 
 use crate::program::{config, program, text};
 use crate::world::{ALL, START, World, metric, poll};
@@ -18,7 +18,10 @@ use crate::world::{ALL, START, World, metric, poll};
 /// The diagnosis of a scenario's load balancer half an hour after its last error
 /// began, and the truth.
 async fn diagnosis(scenario: &str, seed: u64, faults: &str) -> (Option<&'static str>, Diagnosis) {
-    let world = World::of(scenario, seed, faults).await;
+    Box::pin(diagnosed(World::of(scenario, seed, faults).await)).await
+}
+
+async fn diagnosed(world: World) -> (Option<&'static str>, Diagnosis) {
     let story = world.sim.story().into_iter().next().unwrap();
     let minute = story.fault_start.map_or(150, |fault| fault - START / 60 + 60).min(230);
     world.clock.set(START + 60 * minute + 130);
@@ -74,6 +77,20 @@ async fn what_is_denied_is_said_and_the_rest_goes_on() {
         assert_eq!(named, truth, "{denied}\n{}", said.text());
         let text = said.text();
         assert!(denied.ends_with("Rules") || text.contains(denied), "{denied}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn of_hundreds_of_target_groups_it_is_said_how_many_were_left_out() {
+    for scenario in ["c01_slow_target", "c06_hang", "c18_keep_alive", "n01_healthy"] {
+        let setup = Setup { scenario: scenario.to_owned(), ..Setup::default() };
+        let setup = Setup { target_groups: Some(250), ..setup };
+        let (truth, said) = Box::pin(diagnosed(World::with(setup).await)).await;
+        let named = said.findings.first().map(|finding| finding.cause.name());
+        assert_eq!(named, truth, "{scenario}\n{}", said.text());
+        let told = |what: &str| said.not_checked.iter().any(|one| one.what == what);
+        assert!(told("150 of 250 target groups"), "{:?}", said.not_checked);
+        assert!(told("figures of 90 of 100 target groups"), "{:?}", said.not_checked);
     }
 }
 

@@ -43,8 +43,10 @@ pub struct Evidence {
     pub figures: Figures,
     /// The load balancer.
     pub load_balancer: Checked<LoadBalancer>,
-    /// Its target groups.
+    /// Its target groups, as far as they were read.
     pub target_groups: Checked<Vec<TargetGroup>>,
+    /// How many more target groups it has: there is a limit.
+    pub left_out: usize,
     /// The network between it and its targets.
     pub network: Network,
     /// The ECS services behind it.
@@ -257,6 +259,15 @@ impl TargetGroup {
     pub fn attribute(&self, key: &str) -> Option<&str> {
         self.attributes.as_ref().ok()?.get(key).map(String::as_str)
     }
+}
+
+/// The target groups of a load balancer, up to a limit.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TargetGroups {
+    /// Those that were read.
+    pub read: Vec<TargetGroup>,
+    /// How many there are besides.
+    pub left_out: usize,
 }
 
 /// A target group's health check.

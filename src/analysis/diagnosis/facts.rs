@@ -334,7 +334,7 @@ impl<'a> Facts<'a> {
         let usual = |measure: Measure| self.usual(measure).or_else(|| self.state(measure));
         let figures =
             usual(Measure::Healthy).unwrap_or(0.0) + usual(Measure::Unhealthy).unwrap_or(0.0);
-        if figures >= 1.0 {
+        if figures >= 1.0 && series::has_all_groups(self.evidence) {
             return figures;
         }
         let targets = series::groups_in_use(self.evidence)

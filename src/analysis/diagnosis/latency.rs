@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::finding::Finding;
 use super::fix;
 use super::rise::Rise;
-use super::series::groups_in_use;
+use super::series::{self, groups_in_use};
 use super::words;
 
 /// Requests that took too long, or nearly: the symptom of this file.
@@ -208,13 +208,14 @@ fn median_waits(facts: &Facts) -> bool {
     super::queueing::delay(facts).is_some()
 }
 
-/// Whether the unanswered share is about that of one target.
+/// Whether the unanswered share is about that of one target, where all are known.
 fn fits_one_target(facts: &Facts) -> bool {
     let targets = facts.targets();
     let ratio = facts.as_share(facts.unanswered()) * targets;
     let few = facts.unanswered() < 30.0;
     let (low, high) = if few { (0.5, 1.6) } else { (0.62, 1.3) };
-    targets >= 2.0 && (low..=high).contains(&ratio)
+    let is_whole = series::has_all_groups(facts.evidence);
+    is_whole && targets >= 2.0 && (low..=high).contains(&ratio)
 }
 
 /// How many targets are anomalous, by the figures or by the targets themselves.

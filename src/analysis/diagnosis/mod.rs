@@ -35,7 +35,7 @@ use serde::Serialize;
 use crate::analysis::signal::Minute;
 
 use cause::Cause;
-use evidence::{Evidence, Measure, NotChecked};
+use evidence::{Evidence, Measure, NotChecked, TargetGroup};
 use facts::Facts;
 use finding::{Confidence, Finding, POSSIBLE};
 
@@ -194,5 +194,34 @@ fn not_checked(evidence: &Evidence) -> Vec<NotChecked> {
     }
     missing.sort_unstable();
     missing.dedup();
+    missing.extend(too_many(evidence));
     missing
+}
+
+/// What of many target groups was left out.
+fn too_many(evidence: &Evidence) -> Vec<NotChecked> {
+    let read = evidence.target_groups.as_deref().map_or(0, <[TargetGroup]>::len);
+    let with_figures = series::groups_with_figures(evidence);
+    let left = |left: usize, all: usize, what: &str, most: usize, first: &str| {
+        (left > 0).then(|| NotChecked {
+            what: format!("{what}{left} of {all} target groups"),
+            because: format!("no more than {most} are looked at, {first} first"),
+            remedy: "compare them in the console if nothing else explains the errors".to_owned(),
+        })
+    };
+    let groups = left(
+        evidence.left_out,
+        read + evidence.left_out,
+        "",
+        read,
+        "those that listeners forward to",
+    );
+    let figures = left(
+        if with_figures > 0 { read.saturating_sub(with_figures) } else { 0 },
+        read,
+        "figures of ",
+        with_figures,
+        "those with unhealthy targets",
+    );
+    groups.into_iter().chain(figures).collect()
 }

@@ -193,7 +193,8 @@ pub fn no_registered_target(facts: &Facts) -> Option<Finding> {
         .evidence
         .target_groups
         .as_ref()
-        .map_or(true, |groups| groups.iter().any(|group| group.targets.is_err()));
+        .map_or(true, |groups| groups.iter().any(|group| group.targets.is_err()))
+        || facts.evidence.left_out > 0;
     let score = match (empty.is_empty(), none_seen, unread) {
         (false, ..) => 0.95,
         (true, true, true) => 0.8,

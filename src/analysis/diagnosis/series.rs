@@ -125,6 +125,20 @@ fn had_requests(evidence: &Evidence, name: &str) -> bool {
     own || recent(&Scope::All) == Some(false)
 }
 
+/// How many target groups have figures of their own.
+#[must_use]
+pub fn groups_with_figures(evidence: &Evidence) -> usize {
+    let scopes = evidence.figures.scopes();
+    scopes.filter(|scope| matches!(scope, Scope::TargetGroup(_))).count()
+}
+
+/// Whether sums over target groups are sums over all of them.
+#[must_use]
+pub fn has_all_groups(evidence: &Evidence) -> bool {
+    let groups = evidence.target_groups.as_deref().unwrap_or_default();
+    evidence.left_out == 0 && groups_with_figures(evidence) >= groups.len()
+}
+
 /// The target groups that are in use; none where they could not be read.
 pub fn groups_in_use(evidence: &Evidence) -> impl Iterator<Item = &TargetGroup> {
     let groups = evidence.target_groups.as_deref().unwrap_or_default();

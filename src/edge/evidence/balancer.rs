@@ -8,7 +8,7 @@ use futures::stream::StreamExt;
 
 use super::{Inquiry, because};
 use crate::analysis::diagnosis::evidence::{
-    Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetKind, Zone,
+    Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetGroups, TargetKind, Zone,
 };
 use crate::edge::aws::Fault;
 
@@ -54,15 +54,19 @@ impl Inquiry {
         Ok(answer.attributes().iter().filter_map(pair).collect())
     }
 
-    pub(super) async fn read_groups(&self, arn: &str) -> Result<Vec<TargetGroup>, Fault> {
+    pub(super) async fn read_groups(&self, arn: &str) -> Result<TargetGroups, Fault> {
         let pages = self.elb.describe_target_groups().load_balancer_arn(arn).into_paginator();
         let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        let groups = groups.map_err(|error| self.fault(GROUPS, &error))?;
+        let mut groups = groups.map_err(|error| self.fault(GROUPS, &error))?;
         let receiving = self.receiving(arn).await.ok();
         let receiving = receiving.as_ref();
+        let arn = |group: &aws::TargetGroup| text(group.target_group_arn());
+        groups.sort_by_key(|group| receiving.is_some_and(|those| !those.contains(&arn(group))));
+        let left_out = groups.len().saturating_sub(MOST_GROUPS);
         let each = groups.into_iter().take(MOST_GROUPS);
         let read = each.map(|group| async move { self.group(&group, receiving).await });
-        Ok(futures::stream::iter(read).buffered(CONCURRENCY).collect().await)
+        let read = futures::stream::iter(read).buffered(CONCURRENCY).collect().await;
+        Ok(TargetGroups { read, left_out })
     }
 
     /// ARNs of the target groups that a rule forwards to with a weight above zero.

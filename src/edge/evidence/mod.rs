@@ -28,7 +28,7 @@ use tokio::time::Instant;
 
 use super::aws::{Fault, region_of};
 use crate::analysis::diagnosis::evidence::{
-    Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup,
+    Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup, TargetGroups,
 };
 use crate::analysis::quantity::seconds;
 
@@ -97,7 +97,7 @@ impl Inquiry {
     }
 
     /// Its target groups, with their targets' health.
-    pub async fn target_groups(&self, arn: &str) -> Checked<Vec<TargetGroup>> {
+    pub async fn target_groups(&self, arn: &str) -> Checked<TargetGroups> {
         self.by(self.deadline(), "target groups", self.read_groups(arn)).await
     }
 

@@ -153,6 +153,7 @@ impl Scene {
             figures: asked(FIRST, FIRST.plus(end)),
             load_balancer: Ok(load_balancer(setting.timeout)),
             target_groups: Ok(vec![target_group("web", setting.targets)]),
+            left_out: 0,
             network: network(setting.targets),
             services: Ok(vec![service()]),
             functions: Ok(vec![]),
