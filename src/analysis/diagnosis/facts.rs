@@ -88,7 +88,12 @@ impl<'a> Facts<'a> {
         facts.settle(sought.unwrap_or_else(|| Split::quiet(length)));
         if sought_in_vain(&facts) {
             facts.settle(Split::quiet(length));
-            facts.tallies.values_mut().for_each(|tally| tally.is_trouble = false);
+            facts.forgive();
+        }
+        if !facts.is_trouble() && evidence.began.is_none() && facts.is_queue_near_timeout() {
+            let begin = facts.queue_begins().unwrap_or(facts.split.now.start);
+            facts.settle(Split::at(begin, length));
+            facts.forgive();
         }
         facts.count_standing();
         facts
@@ -97,6 +102,11 @@ impl<'a> Facts<'a> {
     fn settle(&mut self, split: Split) {
         self.split = split;
         self.tallies = TROUBLE.iter().filter_map(|m| Some((*m, self.measure(*m)?))).collect();
+    }
+
+    /// None of it is trouble.
+    fn forgive(&mut self) {
+        self.tallies.values_mut().for_each(|tally| tally.is_trouble = false);
     }
 
     /// Where the trouble probably began.

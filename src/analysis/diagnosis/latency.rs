@@ -205,7 +205,7 @@ fn silent(facts: &Facts) -> Option<Late> {
 
 /// Whether half of the requests wait, so that it is no matter of a few.
 fn median_waits(facts: &Facts) -> bool {
-    super::queueing::delay(facts).is_some()
+    facts.delay().is_some()
 }
 
 /// Whether the unanswered share is about that of one target, where all are known.

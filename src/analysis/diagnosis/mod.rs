@@ -28,6 +28,7 @@ pub mod series;
 pub mod split;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod words;
 
 use serde::Serialize;

@@ -19,32 +19,30 @@ const MORE: f64 = 1.25;
 /// Below this ratio healthy targets are fewer than usual.
 const FEWER: f64 = 0.8;
 
-/// How much longer the median request waits, seconds; `None` where it does not.
-#[must_use]
-pub fn delay(facts: &Facts) -> Option<f64> {
-    let rise = |measure| Some(facts.came_to(measure)? - facts.usual(measure)?);
-    let median = rise(Measure::P50)?;
-    let slowest = rise(Measure::P99).or_else(|| rise(Measure::Maximum))?;
-    let usual = facts.usual(Measure::P50)?;
-    let least = (0.02 * facts.idle).max(usual);
-    let is_blackout = facts.share(Measure::Elb504) > 0.5 && facts.unanswered() > 0.0;
-    // A part of the requests cannot move the median by so much, however slow it is.
-    let is_everybody = median > (4.0 * usual).max(0.1 * facts.idle);
-    let waits = median > 0.3 * slowest || is_everybody || is_blackout;
-    (median > least && waits).then_some(median)
+/// 504s and near misses of requests that waited.
+fn late(facts: &Facts) -> f64 {
+    facts.unanswered() + facts.excess(Measure::NearMisses)
 }
 
-/// Whether requests wait, and so much that some time out or nearly do.
+/// How surely requests wait, and so much that some time out or nearly do, or soon will.
 fn symptom(facts: &Facts) -> Option<f64> {
-    let late = facts.unanswered() + facts.excess(Measure::NearMisses);
-    if late <= 0.0 || facts.is_lambda_only() {
+    if facts.is_lambda_only() {
         return None;
     }
-    match delay(facts) {
+    if late(facts) <= 0.0 {
+        return (has_reason(facts) && facts.is_queue_near_timeout()).then_some(0.75);
+    }
+    match facts.delay() {
         Some(_) => Some(1.0),
         None if facts.as_share(facts.unanswered()) > 0.6 => Some(0.8),
         None => None,
     }
+}
+
+/// Whether there is more traffic than usual, or fewer targets.
+fn has_reason(facts: &Facts) -> bool {
+    let lost = facts.healthy().is_some_and(|(usual, worst)| worst < FEWER * usual);
+    lost || facts.traffic_ratio().is_some_and(|ratio| ratio >= MORE)
 }
 
 /// Traffic above the capacity.
@@ -117,13 +115,16 @@ pub fn capacity(facts: &Facts) -> Option<Finding> {
 }
 
 fn waits(facts: &Facts) -> Vec<String> {
-    let both = delay(facts).map(|delay| {
+    let both = facts.delay().map(|delay| {
         format!(
             "The median rose by {}, about as much as the slowest requests: all wait.",
             seconds(delay)
         )
     });
+    let yet = (facts.now(Measure::NearMisses) == Some(0.0) && late(facts) <= 0.0)
+        .then(|| format!("No request came near the idle timeout of {} yet.", seconds(facts.idle)));
     vec![
+        yet.unwrap_or_default(),
         both.unwrap_or_default(),
         words::level(facts, Measure::P50, "The median"),
         words::level(facts, Measure::P99, "p99"),

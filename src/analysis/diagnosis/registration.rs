@@ -12,7 +12,7 @@ use super::facts::Facts;
 use super::finding::{Finding, Fix};
 use super::fix;
 use super::health_check::{check, reason, setting};
-use super::queueing::{self, only_service};
+use super::queueing::only_service;
 use super::series::{groups_in_use, real};
 use super::words;
 
@@ -105,7 +105,7 @@ pub fn unhealthy_targets(facts: &Facts) -> Option<Finding> {
         (false, _) => return None,
     };
     let symptom = facts.excess(Measure::Elb504) + facts.excess(Measure::Elb502);
-    let queues = queueing::delay(facts).is_some();
+    let queues = facts.delay().is_some();
     let none_left = facts.state(Measure::Healthy) == Some(0.0) || !dead_groups(facts).is_empty();
     let score = match facts.as_share(symptom) {
         _ if none_left => score - 0.35,

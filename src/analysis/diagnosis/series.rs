@@ -164,6 +164,14 @@ pub fn middle(row: &[Option<f64>]) -> Option<f64> {
     median(&mut row.iter().flatten().copied().collect::<Vec<_>>())
 }
 
+/// The lower quartile of what is there.
+#[must_use]
+pub fn quartile(row: &[Option<f64>]) -> Option<f64> {
+    let mut values: Vec<f64> = row.iter().flatten().copied().collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 4).copied()
+}
+
 /// The largest of what is there.
 #[must_use]
 pub fn largest(row: &[Option<f64>]) -> Option<f64> {

@@ -2,6 +2,7 @@
 
 mod faults;
 mod network;
+mod queue;
 mod scene;
 
 use super::cause::Cause;
@@ -210,7 +211,9 @@ fn drawn(cells: &[(usize, i64, Option<f64>)], calm: bool) -> Evidence {
     evidence
 }
 
-const TROUBLING: [Measure; 9] = [
+/// Trouble, and what a queue is seen by.
+const TROUBLING: [Measure; 10] = [
+    Measure::P50,
     Measure::NearMisses,
     Measure::Elb504,
     Measure::Elb502,
