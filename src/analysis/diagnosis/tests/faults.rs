@@ -1,230 +1,200 @@
-//! Each cause as a fault of a healthy gateway, and what looks like one and is not.
+//! Each cause as a fault of a healthy gateway.
 
 use std::collections::BTreeMap;
 
-use super::scene::{Dice, Scene, Setting, Shape, address, target_group};
+use super::scene::{Dice, Scene, Setting, Shape, address};
 use crate::analysis::diagnosis::cause::Cause;
 use crate::analysis::diagnosis::evidence::*;
+use crate::analysis::diagnosis::series::real;
 
 /// Evidence of a gateway with this cause.
-#[allow(clippy::too_many_lines, reason = "one short arm for each cause")]
 pub fn with(cause: Cause, setting: Setting) -> Scene {
     let mut scene = Scene::healthy(setting);
-    let (k, t) = (f64::from(u32::try_from(setting.targets).unwrap()), setting.timeout);
-    match cause {
-        Cause::SlowTarget => slow_target(&mut scene),
-        Cause::QueueingTraffic => scene.run(|s, _| {
-            let age = f64::from(i32::try_from(s.at).unwrap()) + 12.0;
-            s.traffic = if age > -5.0 { 1.0 + (0.1 * (age + 5.0)).min(0.9) } else { 1.0 };
-            s.delay = (age.max(0.0) * 0.05 * t).min(1.05 * t);
-        }),
-        Cause::QueueingCapacity => {
-            scene.run(|s, _| {
-                if s.at >= -4 {
-                    s.healthy = (k / 2.0).ceil();
-                    s.unhealthy = if setting.seed.is_multiple_of(2) { 0.0 } else { k - s.healthy };
-                    s.delay =
-                        ((f64::from(i32::try_from(s.at).unwrap()) + 4.0) * 0.08 * t).min(0.97 * t);
-                }
-            });
-            let half = setting.targets.div_ceil(2);
-            if setting.seed.is_multiple_of(2) {
-                scene.targets().truncate(half);
-            } else {
-                unhealthy(&mut scene, setting.targets - half, "Target.FailedHealthChecks", "");
-            }
-        }
-        Cause::BadTarget => {
-            scene.run(|s, _| after(s, |s| (s.silent, s.anomalous) = (0.97 / k, 1.0)));
-            scene.targets()[1].anomalous = Some(true);
-        }
-        Cause::SlowSubset => scene.run(|s, _| {
-            after(s, |s| {
-                let scale = (t / 60.0).min(1.0);
-                s.slow = (0.08, 0.9 * t / scale, 0.06);
-            });
-        }),
-        Cause::Hang => scene.run(|s, _| after(s, |s| s.silent = 0.1)),
-        Cause::ContentLength => scene.run(|s, _| after(s, |s| s.stalled = 0.05)),
-        Cause::ConnectSecurityGroup => security_group(&mut scene),
-        Cause::ConnectNetworkAcl => network_acl(&mut scene),
-        Cause::ConnectRoute => route(&mut scene),
-        Cause::ConnectDeadTarget => {
-            scene.run(|s, _| {
-                after(s, |s| (s.connect, s.healthy, s.unhealthy) = (1.0 / k, k - 1.0, 1.0));
-            });
-            let target = &mut scene.targets()[0];
-            "unhealthy".clone_into(&mut target.state);
-            "Target.Timeout".clone_into(&mut target.reason);
-            let gone = address(0);
-            let interfaces = scene.evidence.network.interfaces.as_mut().unwrap();
-            interfaces.retain(|interface| !interface.addresses.contains(&gone));
-        }
-        Cause::DeployRace => {
-            scene.run(|s, _| {
-                if is_deployment(s.at) {
-                    s.connect = 0.12;
-                }
-            });
-            deployments(&mut scene, 0);
-            let mut gone = scene.targets()[0].clone();
-            "10.0.10.200".clone_into(&mut gone.id);
-            "draining".clone_into(&mut gone.state);
-            scene.targets().push(gone);
-        }
-        Cause::TlsHandshake => {
-            scene.run(|s, _| after(s, |s| s.tls = 0.1));
-            "HTTPS".clone_into(&mut scene.group().protocol);
-        }
-        Cause::LambdaService => {
-            lambda(&mut scene);
-            scene.run(|s, _| after(s, |s| s.lambda_internal = 0.1));
-        }
-        Cause::LambdaTimeout => {
-            lambda(&mut scene);
-            scene.run(|s, _| after(s, |s| (s.lambda_user, s.slow) = (0.1, (0.2, 2.0, 0.2))));
-        }
-        Cause::FailOpen => {
-            scene.run(|s, _| {
-                after(s, |s| {
-                    (s.silent, s.healthy, s.unhealthy, s.fail_open) = (0.9, 0.0, k, true);
-                });
-            });
-            unhealthy(&mut scene, usize::MAX, "Target.Timeout", "Request timed out");
-        }
-        Cause::IdleTimeoutLowered => lowered(&mut scene),
-        Cause::LoadBalancerLimit => {
-            scene.run(|s, _| after(s, |s| (s.rejected, s.silent, s.empty) = (300.0, 0.05, 0.03)));
-            let balancer = scene.evidence.load_balancer.as_mut().unwrap();
-            "active_impaired".clone_into(&mut balancer.state);
-        }
-        Cause::KeepAlive => scene.run(|s, _| after(s, |s| s.closed = 0.03)),
-        Cause::DeregistrationDelay => {
-            let scale = (t / 60.0).min(1.0);
-            scene.run(|s, _| {
-                s.slow = (0.05, 0.4 * t / scale, 0.15);
-                if is_deployment(s.at) {
-                    s.closed = 0.15;
-                }
-            });
-            deployments(&mut scene, 0);
-            let value = format!("{:.0}", 0.1 * t);
-            let attributes = scene.group().attributes.as_mut().unwrap();
-            attributes.insert("deregistration_delay.timeout_seconds".to_owned(), value);
-        }
-        Cause::TaskKilled => {
-            scene.run(|s, _| {
-                if is_deployment(s.at) {
-                    s.closed = 0.15;
-                }
-            });
-            for minute in (0..setting.since).filter(|at| at % 10 == 0) {
-                let reason = "OutOfMemoryError: Container killed due to memory usage";
-                scene.stop(
-                    minute,
-                    "EssentialContainerExited",
-                    "Essential container in task exited",
-                    137,
-                    reason,
-                );
-            }
-        }
-        Cause::EcsStopTimeout => {
-            let scale = (t / 60.0).min(1.0);
-            scene.run(|s, _| {
-                s.slow = (0.05, 0.4 * t / scale, 0.15);
-                if is_deployment(s.at) {
-                    s.closed = 0.15;
-                }
-            });
-            deployments(&mut scene, 137);
-            scene.service().containers =
-                Ok(vec![Container { name: "app".to_owned(), stop_timeout: Some(2) }]);
-        }
-        Cause::NoRegisteredTarget => {
-            scene.run(|s, _| after(s, |s| (s.empty, s.healthy) = (1.0, 0.0)));
-            scene.targets().clear();
-        }
-        Cause::UnhealthyTargets => {
-            let half = (k / 2.0).floor();
-            scene.run(|s, _| {
-                after(s, |s| (s.healthy, s.unhealthy, s.delay) = (k - half, half, 0.01 * t));
-            });
-            unhealthy(
-                &mut scene,
-                setting.targets / 2,
-                "Target.ResponseCodeMismatch",
-                "Health checks failed with these codes: [301]",
-            );
-        }
-    }
+    let fault: fn(&mut Scene) = match cause {
+        Cause::SlowTarget => slow_target,
+        Cause::QueueingTraffic => queueing_traffic,
+        Cause::QueueingCapacity => queueing_capacity,
+        Cause::BadTarget => bad_target,
+        Cause::SlowSubset => slow_subset,
+        Cause::Hang => |scene| since(scene, |s| s.silent = 0.1),
+        Cause::ContentLength => |scene| since(scene, |s| s.stalled = 0.05),
+        Cause::ConnectSecurityGroup => security_group,
+        Cause::ConnectNetworkAcl => network_acl,
+        Cause::ConnectRoute => route,
+        Cause::ConnectDeadTarget => dead_target,
+        Cause::DeployRace => deploy_race,
+        Cause::TlsHandshake => tls_handshake,
+        Cause::LambdaService => lambda_service,
+        Cause::LambdaTimeout => lambda_timeout,
+        Cause::FailOpen => fail_open,
+        Cause::IdleTimeoutLowered => lowered,
+        Cause::LoadBalancerLimit => load_balancer_limit,
+        Cause::KeepAlive => |scene| since(scene, |s| s.closed = 0.03),
+        Cause::DeregistrationDelay => deregistration_delay,
+        Cause::TaskKilled => task_killed,
+        Cause::EcsStopTimeout => ecs_stop_timeout,
+        Cause::NoRegisteredTarget => no_registered_target,
+        Cause::UnhealthyTargets => unhealthy_targets,
+    };
+    fault(&mut scene);
     scene
 }
 
-/// The names of gateways with which nothing is wrong.
-pub const HEALTHY: [&str; 9] = [
-    "plain",
-    "deploys",
-    "long_poll",
-    "own_errors",
-    "spike",
-    "lambda",
-    "backup",
-    "growth",
-    "config",
-];
-
-/// Evidence of such a gateway.
-pub fn without(name: &str, setting: Setting) -> Scene {
-    let mut scene = Scene::healthy(Setting { is_known: false, ..setting });
-    let (t, scale) = (setting.timeout, (setting.timeout / 60.0).min(1.0));
-    match name {
-        "deploys" => {
-            scene.run(|_, _| {});
-            deployments(&mut scene, 0);
-            "draining".clone_into(&mut scene.targets()[0].state);
-        }
-        "long_poll" => scene.run(|s, _| s.slow = (0.3, 0.85 * t / scale, 0.03)),
-        "own_errors" => scene.run(|s, _| after(s, |s| s.own_errors = 0.2)),
-        "spike" => scene.run(|s, _| after(s, |s| s.traffic = 2.5)),
-        "lambda" => {
-            lambda(&mut scene);
-            scene.run(|_, _| {});
-        }
-        "backup" => {
-            scene.run(|_, _| {});
-            let mut backup = target_group("backup", 2);
-            backup.receives = Some(false);
-            for target in backup.targets.as_mut().unwrap() {
-                "unhealthy".clone_into(&mut target.state);
-                "Target.Timeout".clone_into(&mut target.reason);
-            }
-            scene.evidence.target_groups.as_mut().unwrap().push(backup);
-            let group = Scope::TargetGroup("backup".to_owned());
-            let figures = &mut scene.evidence.figures;
-            figures.ask(group.clone(), Measure::Unhealthy, Some(2.0));
-            figures.ask(group, Measure::Healthy, Some(0.0));
-        }
-        "growth" => scene.run(|s, _| after(s, |s| s.slow = (0.03, 5.0, 0.3))),
-        "config" => {
-            scene.run(|_, _| {});
-            scene
-                .evidence
-                .network
-                .security_groups
-                .as_mut()
-                .unwrap()
-                .get_mut("sg-web")
-                .unwrap()
-                .ingress
-                .clear();
-        }
-        _ => scene.run(|_, _| {}),
-    }
-    scene
+/// Counts all minutes, with a change since the fault.
+fn since(scene: &mut Scene, change: impl Fn(&mut Shape)) {
+    scene.run(|shape, _| after(shape, &change));
 }
 
-fn after(shape: &mut Shape, change: impl Fn(&mut Shape)) {
+/// How many targets the scene has.
+fn number(scene: &Scene) -> f64 {
+    real(scene.setting.targets)
+}
+
+/// By how much shorter the usual latencies are, at a short timeout.
+fn scale(scene: &Scene) -> f64 {
+    (scene.setting.timeout / 60.0).min(1.0)
+}
+
+fn queueing_traffic(scene: &mut Scene) {
+    let t = scene.setting.timeout;
+    scene.run(|s, _| {
+        let age = f64::from(i32::try_from(s.at).unwrap()) + 12.0;
+        s.traffic = if age > -5.0 { 1.0 + (0.1 * (age + 5.0)).min(0.9) } else { 1.0 };
+        s.delay = (age.max(0.0) * 0.05 * t).min(1.05 * t);
+    });
+}
+
+/// Half of the targets are gone, or fail their checks.
+fn queueing_capacity(scene: &mut Scene) {
+    let (k, t, setting) = (number(scene), scene.setting.timeout, scene.setting);
+    let is_gone = setting.seed.is_multiple_of(2);
+    scene.run(|s, _| {
+        if s.at >= -4 {
+            s.healthy = (k / 2.0).ceil();
+            s.unhealthy = if is_gone { 0.0 } else { k - s.healthy };
+            s.delay = ((f64::from(i32::try_from(s.at).unwrap()) + 4.0) * 0.08 * t).min(0.97 * t);
+        }
+    });
+    let half = setting.targets.div_ceil(2);
+    if is_gone {
+        scene.targets().truncate(half);
+    } else {
+        unhealthy(scene, setting.targets - half, "Target.FailedHealthChecks", "");
+    }
+}
+
+fn bad_target(scene: &mut Scene) {
+    let k = number(scene);
+    since(scene, |s| (s.silent, s.anomalous) = (0.97 / k, 1.0));
+    scene.targets()[1].anomalous = Some(true);
+}
+
+fn slow_subset(scene: &mut Scene) {
+    let (t, scale) = (scene.setting.timeout, scale(scene));
+    since(scene, |s| s.slow = (0.08, 0.9 * t / scale, 0.06));
+}
+
+/// Nothing lives at the address of a target.
+fn dead_target(scene: &mut Scene) {
+    let k = number(scene);
+    since(scene, |s| (s.connect, s.healthy, s.unhealthy) = (1.0 / k, k - 1.0, 1.0));
+    unhealthy(scene, 1, "Target.Timeout", "");
+    let gone = address(0);
+    let interfaces = scene.evidence.network.interfaces.as_mut().unwrap();
+    interfaces.retain(|interface| !interface.addresses.contains(&gone));
+}
+
+fn deploy_race(scene: &mut Scene) {
+    scene.run(|s, _| {
+        if is_deployment(s.at) {
+            s.connect = 0.12;
+        }
+    });
+    deployments(scene, 0);
+    let mut gone = scene.targets()[0].clone();
+    "10.0.10.200".clone_into(&mut gone.id);
+    "draining".clone_into(&mut gone.state);
+    scene.targets().push(gone);
+}
+
+fn tls_handshake(scene: &mut Scene) {
+    since(scene, |s| s.tls = 0.1);
+    "HTTPS".clone_into(&mut scene.group().protocol);
+}
+
+fn lambda_service(scene: &mut Scene) {
+    lambda(scene);
+    since(scene, |s| s.lambda_internal = 0.1);
+}
+
+fn lambda_timeout(scene: &mut Scene) {
+    lambda(scene);
+    since(scene, |s| (s.lambda_user, s.slow) = (0.1, (0.2, 2.0, 0.2)));
+}
+
+fn fail_open(scene: &mut Scene) {
+    let k = number(scene);
+    since(scene, |s| (s.silent, s.healthy, s.unhealthy, s.fail_open) = (0.9, 0.0, k, true));
+    unhealthy(scene, usize::MAX, "Target.Timeout", "Request timed out");
+}
+
+fn load_balancer_limit(scene: &mut Scene) {
+    since(scene, |s| (s.rejected, s.silent, s.empty) = (300.0, 0.05, 0.03));
+    "active_impaired".clone_into(&mut scene.evidence.load_balancer.as_mut().unwrap().state);
+}
+
+/// Long requests that are cut in each deployment.
+fn cut(scene: &mut Scene, exit: i32) {
+    let (t, scale) = (scene.setting.timeout, scale(scene));
+    scene.run(|s, _| {
+        s.slow = (0.05, 0.4 * t / scale, 0.15);
+        if is_deployment(s.at) {
+            s.closed = 0.15;
+        }
+    });
+    deployments(scene, exit);
+}
+
+fn deregistration_delay(scene: &mut Scene) {
+    cut(scene, 0);
+    let value = format!("{:.0}", 0.1 * scene.setting.timeout);
+    let attributes = scene.group().attributes.as_mut().unwrap();
+    attributes.insert("deregistration_delay.timeout_seconds".to_owned(), value);
+}
+
+fn ecs_stop_timeout(scene: &mut Scene) {
+    cut(scene, 137);
+    let container = Container { name: "app".to_owned(), stop_timeout: Some(2) };
+    scene.service().containers = Ok(vec![container]);
+}
+
+fn task_killed(scene: &mut Scene) {
+    scene.run(|s, _| {
+        if is_deployment(s.at) {
+            s.closed = 0.15;
+        }
+    });
+    for minute in (0..scene.setting.since).filter(|at| at % 10 == 0) {
+        let why = "OutOfMemoryError: Container killed due to memory usage";
+        let reason = "Essential container in task exited";
+        scene.stop(minute, "EssentialContainerExited", reason, 137, why);
+    }
+}
+
+fn no_registered_target(scene: &mut Scene) {
+    since(scene, |s| (s.empty, s.healthy) = (1.0, 0.0));
+    scene.targets().clear();
+}
+
+fn unhealthy_targets(scene: &mut Scene) {
+    let (k, t) = (number(scene), scene.setting.timeout);
+    let half = (k / 2.0).floor();
+    since(scene, |s| (s.healthy, s.unhealthy, s.delay) = (k - half, half, 0.01 * t));
+    let description = "Health checks failed with these codes: [301]";
+    unhealthy(scene, scene.setting.targets / 2, "Target.ResponseCodeMismatch", description);
+}
+
+pub fn after(shape: &mut Shape, change: impl Fn(&mut Shape)) {
     if shape.at >= 0 {
         change(shape);
     }
@@ -235,7 +205,7 @@ fn is_deployment(at: i64) -> bool {
     at >= 0 && at % 10 < 2
 }
 
-fn deployments(scene: &mut Scene, exit: i32) {
+pub fn deployments(scene: &mut Scene, exit: i32) {
     for minute in (0..scene.setting.since).filter(|at| at % 10 == 0) {
         scene.stop(
             minute,
@@ -266,7 +236,7 @@ fn unhealthy(scene: &mut Scene, number: usize, reason: &str, description: &str) 
     }
 }
 
-fn lambda(scene: &mut Scene) {
+pub fn lambda(scene: &mut Scene) {
     let group = scene.group();
     group.kind = TargetKind::Lambda;
     group.protocol.clear();

@@ -1,6 +1,7 @@
 //! What the diagnosis claims, over many gateways.
 
 mod faults;
+mod healthy;
 mod network;
 mod queue;
 mod scene;
@@ -9,7 +10,8 @@ use super::cause::Cause;
 use super::evidence::{Checked, Evidence, Figures, Measure, NotChecked, Scope};
 use super::finding::{Confidence, Fix};
 use super::{Diagnosis, Verdict, diagnose};
-use faults::{HEALTHY, with, without};
+use faults::with;
+use healthy::{HEALTHY, without};
 use proptest::prelude::*;
 use scene::{Scene, Setting};
 
