@@ -170,6 +170,12 @@ mod tests {
             (3.02, Some(Hop::Alb), 502, vec!["lambda timeout"]),
             (120.4, Some(Hop::Cloudflare), 524, vec!["cloudflare Proxy Read Timeout"]),
             (19.1, Some(Hop::Cloudflare), 522, vec!["cloudflare Complete TCP Connection"]),
+            (
+                90.3,
+                Some(Hop::CloudFront),
+                504,
+                vec!["cloudfront origin response timeout, 3 x 30 s"],
+            ),
             (30.1, Some(Hop::Heroku), 503, vec!["heroku request timeout (H12)"]),
             (30.1, Some(Hop::Nginx), 502, vec!["gunicorn timeout"]),
             (15.0, Some(Hop::Envoy), 504, vec!["envoy route timeout"]),

@@ -110,8 +110,17 @@ impl Spec {
     }
 
     /// With limits, the upper one of which can be raised in a way.
-    pub(super) const fn raisable(mut self, min: Duration, max: u64, how: &'static str) -> Self {
-        self.bounds = Some(Bounds { min, max: Duration::from_secs(max), beyond: Some(how) });
+    pub(super) const fn raisable(mut self, min: u64, max: u64, how: &'static str) -> Self {
+        let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
+        self.bounds = Some(Bounds { min, max, beyond: Some(how) });
+        self
+    }
+
+    /// With a lower limit that is no whole second.
+    pub(super) const fn at_least(mut self, min: Duration) -> Self {
+        if let Some(bounds) = self.bounds {
+            self.bounds = Some(Bounds { min, ..bounds });
+        }
         self
     }
 

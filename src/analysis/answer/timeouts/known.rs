@@ -21,6 +21,8 @@ const HTTP_API: &str =
     "https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html";
 const CLOUDFRONT: &str =
     "https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html";
+const CLOUDFRONT_ATTEMPTS: &str =
+    "https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_Origin.html";
 const CLOUDFRONT_CONNECT: &str =
     "https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_cloudfront.OriginProps.html";
 const LAMBDA: &str = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-timeout.html";
@@ -48,6 +50,7 @@ pub static KNOWN: &[Timeout] = &[
     known(Hop::ApiGateway, "integration timeout (REST)", 29.0, Origin::Default, &[(Hop::ApiGateway, 504)], HEAD, REST),
     known(Hop::ApiGateway, "integration timeout (HTTP API)", 30.0, Origin::Fixed, &[(Hop::ApiGateway, 504), (Hop::ApiGateway, 503)], HEAD, HTTP_API),
     known(Hop::CloudFront, "origin response timeout", 30.0, Origin::Default, &[(Hop::CloudFront, 504)], SILENCE, CLOUDFRONT),
+    known(Hop::CloudFront, "origin response timeout, 3 x 30 s", 90.0, Origin::Default, &[(Hop::CloudFront, 504)], HEAD, CLOUDFRONT_ATTEMPTS),
     known(Hop::CloudFront, "origin connection timeout, 3 x 10 s", 30.0, Origin::Default, &[(Hop::CloudFront, 504), (Hop::CloudFront, 502)], HEAD, CLOUDFRONT_CONNECT),
     known(Hop::Lambda, "timeout", 3.0, Origin::Default, &[(Hop::Alb, 502), (Hop::ApiGateway, 502)], HEAD, LAMBDA),
     known(Hop::Cloudflare, "Complete TCP Connection", 19.0, Origin::Fixed, &[(Hop::Cloudflare, 522)], HEAD, CLOUDFLARE),

@@ -65,7 +65,8 @@ pub(super) static ROWS: &[Product] = &[
         "API Gateway REST API",
         Role::Proxy,
         &[Spec::new(Timer::Total, after(29), GATEWAY_TIMEOUT, &REST)
-            .raisable(LEAST, 29, "a quota increase, for Regional and private APIs")
+            .raisable(0, 29, "a quota increase, for Regional and private APIs")
+            .at_least(LEAST)
             .set(&[
                 knob(CLI, "aws apigateway update-integration --rest-api-id ID --resource-id ID --http-method METHOD --patch-operations op=replace,path=/timeoutInMillis,value={ms}"),
                 knob(TERRAFORM, "aws_api_gateway_integration: timeout_milliseconds = {ms}"),
@@ -75,7 +76,7 @@ pub(super) static ROWS: &[Product] = &[
         "api_gateway_http",
         "API Gateway HTTP API",
         Role::Proxy,
-        &[Spec::new(Timer::Total, after(30), "503 or 504", &HTTP_API).within(0, 30).set(&[
+        &[Spec::new(Timer::Total, after(30), "503 or 504", &HTTP_API).within(0, 30).at_least(LEAST).set(&[
             knob(CLI, "aws apigatewayv2 update-integration --api-id ID --integration-id ID --timeout-in-millis {ms}"),
             knob(TERRAFORM, "aws_apigatewayv2_integration: timeout_milliseconds = {ms}"),
         ])],
@@ -84,7 +85,7 @@ pub(super) static ROWS: &[Product] = &[
         "api_gateway_websocket",
         "API Gateway WebSocket API",
         Role::Proxy,
-        &[Spec::new(Timer::Total, after(29), "an error message", &HTTP_API).within(0, 29).set(&[
+        &[Spec::new(Timer::Total, after(29), "an error message", &HTTP_API).within(0, 29).at_least(LEAST).set(&[
             knob(CLI, "aws apigatewayv2 update-integration --api-id ID --integration-id ID --timeout-in-millis {ms}"),
             knob(TERRAFORM, "aws_apigatewayv2_integration: timeout_milliseconds = {ms}"),
         ])],

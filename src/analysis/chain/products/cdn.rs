@@ -1,7 +1,5 @@
 //! Content delivery networks, which stand before everything of ours.
 
-use std::time::Duration;
-
 use super::super::figure::Timer;
 use super::super::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
 use super::{TERRAFORM, after, knob};
@@ -32,7 +30,6 @@ static CLOUDFRONT_BEHAVIOR: Source = Source {
 
 const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const API: &str = "CloudFront API";
-const SECOND: Duration = Duration::from_secs(1);
 const QUOTA: &str = "a higher CloudFront quota for the origin";
 
 /// See [`super::TABLES`].
@@ -44,7 +41,7 @@ pub(super) static ROWS: &[Product] = &[
         &[
             Spec::new(Timer::Connect, after(19), "522", &CLOUDFLARE).within(19, 19),
             Spec::new(Timer::Read, after(120), "524", &CLOUDFLARE)
-                .raisable(SECOND, 120, "an Enterprise plan")
+                .raisable(1, 120, "an Enterprise plan")
                 .set(&[knob("Cloudflare API", "PATCH /zones/ZONE/settings/proxy_read_timeout {\"value\": {s}}, Enterprise plans")]),
             Spec::new(Timer::KeepAlive, after(400), "a closed connection", &CLOUDFLARE)
                 .within(400, 400),
@@ -64,7 +61,7 @@ pub(super) static ROWS: &[Product] = &[
                     knob(TERRAFORM, "aws_cloudfront_distribution: origin.connection_timeout = {s}"),
                 ]),
             Spec::new(Timer::Read, after(30), GATEWAY_TIMEOUT, &CLOUDFRONT)
-                .raisable(SECOND, 120, QUOTA)
+                .raisable(1, 120, QUOTA)
                 .set(&[
                     knob(API, "UpdateDistribution: CustomOriginConfig.OriginReadTimeout = {s}"),
                     knob(TERRAFORM, "aws_cloudfront_distribution: origin.custom_origin_config.origin_read_timeout = {s}"),
@@ -74,7 +71,7 @@ pub(super) static ROWS: &[Product] = &[
                 knob(TERRAFORM, "aws_cloudfront_distribution: origin.response_completion_timeout = {s}"),
             ]),
             Spec::new(Timer::UpstreamKeepAlive, after(5), "a new connection", &CLOUDFRONT)
-                .raisable(SECOND, 120, QUOTA)
+                .raisable(1, 120, QUOTA)
                 .set(&[
                     knob(API, "UpdateDistribution: CustomOriginConfig.OriginKeepaliveTimeout = {s}"),
                     knob(TERRAFORM, "aws_cloudfront_distribution: origin.custom_origin_config.origin_keepalive_timeout = {s}"),

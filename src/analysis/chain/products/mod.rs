@@ -40,6 +40,8 @@ mod tests {
     use super::super::figure::Timer;
     use super::super::product::Role;
     use super::*;
+    use crate::analysis::answer::speaker::Hop;
+    use crate::analysis::answer::timeouts::KNOWN;
 
     #[test]
     fn every_row_can_be_found_and_has_sources() {
@@ -71,6 +73,31 @@ mod tests {
                     assert!(product.spec(other).is_some(), "{at} follows nothing");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_probe_knows_the_same_figures() {
+        for (hop, name, kind, timer) in [
+            (Hop::Alb, "connection or TLS timeout", "alb", Timer::Connect),
+            (Hop::Alb, "idle_timeout", "alb", Timer::Read),
+            (Hop::ApiGateway, "integration timeout (REST)", "api_gateway_rest", Timer::Total),
+            (Hop::ApiGateway, "integration timeout (HTTP API)", "api_gateway_http", Timer::Total),
+            (Hop::CloudFront, "origin response timeout", "cloudfront", Timer::Read),
+            (Hop::Lambda, "timeout", "lambda", Timer::Total),
+            (Hop::Cloudflare, "Complete TCP Connection", "cloudflare", Timer::Connect),
+            (Hop::Cloudflare, "Proxy Read Timeout", "cloudflare", Timer::Read),
+            (Hop::Nginx, "proxy_connect_timeout", "nginx", Timer::Connect),
+            (Hop::Nginx, "proxy_read_timeout", "nginx", Timer::Read),
+            (Hop::Envoy, "route timeout", "envoy", Timer::Total),
+            (Hop::Apache, "ProxyTimeout", "apache", Timer::Read),
+            (Hop::Gunicorn, "timeout", "gunicorn", Timer::Total),
+        ] {
+            let known = KNOWN.iter().find(|known| known.hop == hop && known.name == name);
+            let spec = Product::find(kind).and_then(|product| product.spec(timer));
+            let (known, spec) = known.zip(spec).unwrap_or_else(|| panic!("{kind}: {name}"));
+            let length = Preset::After(Duration::from_secs_f64(known.seconds));
+            assert_eq!(spec.preset, length, "{kind}: {name}");
         }
     }
 

@@ -1,7 +1,5 @@
 //! Proxies that people run themselves.
 
-use std::time::Duration;
-
 use super::super::figure::Timer;
 use super::super::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
 use super::{after, knob};
@@ -72,7 +70,7 @@ pub(super) static ROWS: &[Product] = &[
         Role::Proxy,
         &[
             Spec::new(Timer::Connect, after(60), GATEWAY_TIMEOUT, &NGINX_PROXY)
-                .raisable(Duration::ZERO, 75, "nothing in nginx: the operating system usually gives up first")
+                .raisable(0, 75, "nothing in nginx: the operating system usually gives up first")
                 .set(&[knob("nginx", "proxy_connect_timeout {s}s;  # or fastcgi_, uwsgi_, grpc_connect_timeout")]),
             Spec::new(Timer::Read, after(60), GATEWAY_TIMEOUT, &NGINX_PROXY)
                 .set(&[knob("nginx", "proxy_read_timeout {s}s;  # or fastcgi_, uwsgi_, grpc_read_timeout")]),
