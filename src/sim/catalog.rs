@@ -1,12 +1,15 @@
-//! What AWS publishes for Application Load Balancers: metrics, units, dimensions.
+//! What AWS publishes for Application Load Balancers and chat configurations:
+//! metrics, units, dimensions.
 //!
 //! The simulator's own list, so that a query for something AWS never publishes
 //! fails loudly here instead of staying silently empty.
 
 use super::place::Place;
 
-/// The only namespace with datapoints.
+/// The namespace of the load balancers.
 pub(super) const NAMESPACE: &str = "AWS/ApplicationELB";
+/// The namespace of the chat configurations.
+pub(super) const CHAT: &str = "AWS/Chatbot";
 
 /// Bits of dimension sets.
 pub(super) const LB: u8 = 1;
@@ -15,6 +18,7 @@ pub(super) const TG: u8 = 4;
 pub(super) const TGAZ: u8 = 8;
 pub(super) const ONLY_TG: u8 = 16;
 pub(super) const ONLY_TG_AZ: u8 = 32;
+pub(super) const CONFIGURATION: u8 = 64;
 
 /// Where a metric's values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub(super) enum Source {
     Requests(Count),
     /// A gauge or something derived per minute.
     Derived(Derived),
+    /// A 1 per matching event of a chat configuration.
+    Chat(Chat),
     /// Published by AWS, but nothing here ever causes it.
     Never,
 }
@@ -47,6 +53,16 @@ pub(super) enum Count {
     LambdaErrors,
     /// The function failed or took too long.
     FunctionErrors,
+}
+
+/// Which events of a chat configuration a counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Chat {
+    Processed,
+    Throttled,
+    Unsupported,
+    Delivered,
+    Failed,
 }
 
 /// Values that are not simply requests.
@@ -84,9 +100,22 @@ const fn never(name: &'static str, sets: u8) -> Metric {
     metric(name, "Count", sets, Source::Never)
 }
 
+const fn chat(name: &'static str, what: Chat) -> Metric {
+    metric(name, "Count", CONFIGURATION, Source::Chat(what))
+}
+
 const ALL: u8 = LB | AZ | TG | TGAZ;
 
-/// Every metric of the namespace.
+/// Every metric of a chat configuration.
+pub(super) static CHAT_METRICS: &[Metric] = &[
+    chat("EventsProcessed", Chat::Processed),
+    chat("EventsThrottled", Chat::Throttled),
+    chat("UnsupportedEvents", Chat::Unsupported),
+    chat("MessageDeliverySuccess", Chat::Delivered),
+    chat("MessageDeliveryFailure", Chat::Failed),
+];
+
+/// Every metric of a load balancer.
 pub(super) static METRICS: &[Metric] = &[
     metric("TargetResponseTime", "Seconds", ALL, Source::Latency),
     metric("RequestCount", "Count", ALL, Source::Requests(Count::All)),
@@ -169,22 +198,34 @@ impl Metric {
             balancer: Some(String::new()),
             group: group.then(String::new),
             zone: zone.then(String::new),
+            ..Place::default()
         };
         self.published_for(&place)
     }
 }
 
+/// The metrics of a namespace; otherwise says which namespaces there are.
+pub(super) fn metrics(namespace: &str) -> Result<&'static [Metric], String> {
+    match namespace {
+        NAMESPACE => Ok(METRICS),
+        CHAT => Ok(CHAT_METRICS),
+        _ => {
+            let nearest = [NAMESPACE, CHAT].into_iter().min_by_key(|one| distance(one, namespace));
+            Err(format!(
+                "namespace '{namespace}' is not published here; did you mean '{}'?",
+                nearest.unwrap_or(NAMESPACE)
+            ))
+        }
+    }
+}
+
 /// Finds a metric; otherwise says what was asked and what comes nearest.
 pub(super) fn find(namespace: &str, name: &str) -> Result<&'static Metric, String> {
-    if namespace != NAMESPACE {
-        return Err(format!(
-            "namespace '{namespace}' is not published here; did you mean '{NAMESPACE}'?"
-        ));
-    }
-    METRICS.iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let nearest = METRICS.iter().min_by_key(|metric| distance(metric.name, name));
+    let metrics = metrics(namespace)?;
+    metrics.iter().find(|metric| metric.name == name).ok_or_else(|| {
+        let nearest = metrics.iter().min_by_key(|metric| distance(metric.name, name));
         format!(
-            "AWS publishes no metric '{name}' in {NAMESPACE}; did you mean '{}'?",
+            "AWS publishes no metric '{name}' in {namespace}; did you mean '{}'?",
             nearest.map_or("", |metric| metric.name)
         )
     })

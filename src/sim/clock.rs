@@ -20,7 +20,7 @@ use super::wire::Incoming;
 const TOLERANCE: i64 = 900;
 
 /// Seconds a signature may lag behind the latest one and still be made now.
-const LAG: i64 = 120;
+pub(super) const LAG: i64 = 120;
 
 /// AWS's now after a request that was made at `brought`, both epoch seconds.
 pub(super) fn later(latest: Option<i64>, brought: i64) -> i64 {

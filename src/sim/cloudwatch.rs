@@ -5,45 +5,31 @@
 //! load balancer walk through the window side by side, so that a long window
 //! makes each of its minutes once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::catalog::{self, Metric};
+use super::catalog::{Metric, Source};
+use super::chat_events;
 use super::document::{Failure, Reply};
 use super::input::{Input, missing};
+use super::minute::lock;
 use super::pages::{Position, Series, page, position};
 use super::parallel;
-use super::place::{self, Place};
+use super::place::Place;
 use super::publication::View;
+use super::query::{Query, queries};
 use super::retention;
 use super::rng::{hash, hash_bytes};
 use super::series::Spot;
 use super::state::{Call, State};
-use super::statistics::Stat;
 
-/// Queries in one call, datapoints in one answer.
-const MAX_QUERIES: usize = 500;
+/// Datapoints in one answer.
 const MAX_POINTS: i64 = 100_800;
 /// Minutes times metrics one call may cover, so that no call runs for minutes.
 const MAX_WORK: i64 = 5_000_000;
 
 /// Minutes of a window from which on several threads work on it.
 const LONG: i64 = 1_440;
-
-/// One checked query.
-struct Query<'a> {
-    id: &'a str,
-    label: String,
-    metric: &'static Metric,
-    place: Place,
-    period: i64,
-    stat: Stat,
-    returned: bool,
-    /// Where the metric is looked for, if not in the caller's account.
-    account: Option<&'a str>,
-    /// Hash of what is asked, without the id.
-    content: u64,
-}
 
 /// The window in epoch minutes, end exclusive.
 struct Window {
@@ -53,6 +39,14 @@ struct Window {
     known: i64,
     /// AWS's now, epoch seconds.
     now: Option<i64>,
+}
+
+impl Window {
+    /// The epoch second from which on points of a period (minutes) are kept.
+    fn since(&self, state: &State, period: i64) -> i64 {
+        let kept = self.now.filter(|_| state.setup.faults.retention);
+        kept.map_or(i64::MIN, |now| retention::since(period * 60, now))
+    }
 }
 
 /// The queries for one metric, place and period.
@@ -93,6 +87,9 @@ pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
     if !call.foreign {
         compute(state, call, &returned, &window, &mut all)?;
     }
+    if call.region == chat_events::REGION {
+        count_chat(state, call, &returned, &window, &mut all);
+    }
     for (index, series) in all.iter_mut().enumerate() {
         if descending {
             series.points.reverse();
@@ -108,100 +105,6 @@ pub(super) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
 fn may_read(state: &State, call: &Call, query: &Query) -> bool {
     let monitoring = call.account == state.setup.account;
     query.account.is_none_or(|asked| asked == call.account || (monitoring && state.linked(asked)))
-}
-
-fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
-    let asked = input.records("MetricDataQueries")?;
-    if asked.is_empty() {
-        return Err(missing("MetricDataQueries"));
-    }
-    if asked.len() > MAX_QUERIES {
-        return Err(Failure::validation(format!(
-            "The collection MetricDataQueries must not have a size greater than {MAX_QUERIES}."
-        )));
-    }
-    let mut seen = HashSet::new();
-    let mut queries = Vec::with_capacity(asked.len());
-    for (index, one) in asked.into_iter().enumerate() {
-        let query = query(one, index + 1)?;
-        if !seen.insert(query.id) {
-            return Err(Failure::validation(format!(
-                "The values for parameter id in MetricDataQueries must be unique; '{}' is not.",
-                query.id
-            )));
-        }
-        queries.push(query);
-    }
-    if queries.iter().all(|query| !query.returned) {
-        return Err(Failure::validation("At least one query must have ReturnData set to true"));
-    }
-    Ok(queries)
-}
-
-fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
-    let at = format!("MetricDataQueries.member.{index}");
-    let id = one.required("Id")?;
-    let letters = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if !id.starts_with(|c: char| c.is_ascii_lowercase()) || !letters || id.len() > 255 {
-        return Err(Failure::validation(format!(
-            "The value {id} for parameter {at}.Id is not matching the expected pattern \
-             ^[a-z][a-zA-Z0-9_]*$"
-        )));
-    }
-    if one.text("Expression")?.is_some() {
-        return Err(Failure::validation(format!(
-            "{at}.Expression: this simulator answers MetricStat queries only"
-        )));
-    }
-    let part = one.record("MetricStat")?.ok_or_else(|| missing(&format!("{at}.MetricStat")))?;
-    let period =
-        part.integer("Period")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Period")))?;
-    if period < 60 || period % 60 != 0 || period > 86_400 {
-        return Err(Failure::validation(format!(
-            "{at}.MetricStat.Period must be a multiple of 60 and at most 86400, not {period}"
-        )));
-    }
-    let named = part.required("Stat")?;
-    let stat = Stat::parse(named).ok_or_else(|| {
-        Failure::validation(format!(
-            "The value {named} for parameter {at}.MetricStat.Stat is not a valid statistic"
-        ))
-    })?;
-    let asked =
-        part.record("Metric")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Metric")))?;
-    let (metric, place) = asked_metric(asked, part.text("Unit")?)?;
-    Ok(Query {
-        id,
-        label: one.text("Label")?.unwrap_or(metric.name).to_owned(),
-        metric,
-        place,
-        period: period / 60,
-        stat,
-        returned: one.flag("ReturnData")?.unwrap_or(true),
-        account: one.text("AccountId")?,
-        content: hash_bytes(0, part.raw().to_string().as_bytes()),
-    })
-}
-
-fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric, Place), Failure> {
-    let unknown = |message: String| Failure::new(400, "SimUnknownMetric", message);
-    let name = asked.required("MetricName")?;
-    let metric = catalog::find(asked.required("Namespace")?, name).map_err(unknown)?;
-    let mut dimensions = Vec::new();
-    for one in asked.records("Dimensions")? {
-        let pair = (one.required("Name")?.to_owned(), one.required("Value")?.to_owned());
-        if dimensions.iter().any(|(name, _): &(String, String)| *name == pair.0) {
-            return Err(Failure::validation(format!("Dimension {} is given twice", pair.0)));
-        }
-        dimensions.push(pair);
-    }
-    let place = place::place(metric, &dimensions).map_err(unknown)?;
-    match unit {
-        Some(unit) if unit != metric.unit => {
-            Err(unknown(format!("AWS publishes {} in {}, not in {unit}", metric.name, metric.unit)))
-        }
-        _ => Ok((metric, place)),
-    }
 }
 
 fn window(state: &State, input: Input, position: Position) -> Result<Window, Failure> {
@@ -238,8 +141,7 @@ fn compute(
     }
     let view = View::at(state, window.now);
     for ((_, period), group) in bundles {
-        let kept = window.now.filter(|_| state.setup.faults.retention);
-        let since = kept.map_or(i64::MIN, |now| retention::since(period * 60, now));
+        let since = window.since(state, period);
         let starts = (window.from..window.known).step_by(period as usize);
         let starts: Vec<i64> = starts.filter(|from| from * 60 >= since).collect();
         let long = window.known - window.from > LONG;
@@ -253,6 +155,29 @@ fn compute(
         }
     }
     Ok(())
+}
+
+/// The datapoints of the chat configurations, oldest first: only those that are not zero.
+fn count_chat(state: &State, call: &Call, queries: &[&Query], window: &Window, all: &mut [Series]) {
+    let view = View::at(state, window.now);
+    for (query, series) in queries.iter().zip(all) {
+        let Source::Chat(what) = query.metric.source else { continue };
+        let name = query.place.configuration.as_ref();
+        let exists = name.is_some_and(|name| state.setup.chat_configurations.contains(name));
+        let account = query.account.unwrap_or(&call.account);
+        if !exists || account != state.setup.account || series.status == "Forbidden" {
+            continue;
+        }
+        let minutes =
+            lock(&state.messages).heard.minutes(what, window.from..window.known, window.now);
+        let since = window.since(state, query.period);
+        let mut periods: BTreeMap<i64, f64> = BTreeMap::new();
+        for (minute, count) in minutes.into_iter().filter(|(minute, _)| view.holds(*minute)) {
+            let start = minute - (minute - window.from) % query.period;
+            *periods.entry(start * 60).or_default() += count as f64;
+        }
+        series.points = periods.into_iter().filter(|(start, _)| *start >= since).collect();
+    }
 }
 
 /// What the queries of one load balancer find in one period (epoch minutes), by

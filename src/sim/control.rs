@@ -19,6 +19,7 @@ pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
     let (status, body) = match path {
         "/_sim/scenario" => (200, scenario(state)),
         "/_sim/published" => (200, json!(lock(&state.messages).accepted)),
+        "/_sim/attempts" => (200, attempts(state)),
         "/_sim/requests" => (200, requests(state)),
         "/_sim/story" => (200, json!(story::all(state))),
         "/_sim/truth" => match truth(state, query) {
@@ -27,7 +28,7 @@ pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
         },
         _ => (
             404,
-            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/story, /_sim/published, /_sim/requests"}),
+            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/story, /_sim/published, /_sim/attempts, /_sim/requests"}),
         ),
     };
     Outgoing {
@@ -35,6 +36,7 @@ pub(super) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
         headers: vec![("content-type", "application/json".to_owned())],
         body: body.to_string().into_bytes(),
         ending: Ending::Whole,
+        held: 0,
     }
 }
 
@@ -68,7 +70,9 @@ fn scenario(state: &State) -> Json {
         "region": state.setup.region,
         "account": state.setup.account,
         "linked": state.setup.linked,
-        "topics": state.topics(),
+        "topics": state.topics().collect::<Vec<_>>(),
+        "foreign_topics": state.setup.foreign_topics,
+        "chat_configurations": state.setup.chat_configurations,
         "fronts": fronts(state),
         "load_balancers": balancers,
     })
@@ -85,6 +89,12 @@ fn fronts(state: &State) -> Json {
             "http_api": apigateway::id(state, one, "http"),
         })
     })
+}
+
+/// `Publish` calls that reached SNS, and how they ended.
+fn attempts(state: &State) -> Json {
+    let messages = lock(&state.messages);
+    json!({"attempts": messages.attempts, "outcomes": messages.outcomes})
 }
 
 fn requests(state: &State) -> Json {

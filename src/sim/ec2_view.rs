@@ -169,7 +169,7 @@ fn interface(state: &State, one: &Balancer, member: &Member) -> Value {
 /// What ECS writes into the interface of a task.
 fn attachment(state: &State, one: &Balancer, task: Option<Task>) -> String {
     let mark = task.map_or(0, |task| task.mark(one.stream));
-    let id = super::sns::uuid(hash(&[mark, 1]), hash(&[mark, 2]));
+    let id = super::sns_log::uuid(hash(&[mark, 1]), hash(&[mark, 2]));
     format!("arn:aws:ecs:{}:{}:attachment/{id}", state.setup.region, one.account)
 }
 

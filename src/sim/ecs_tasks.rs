@@ -140,7 +140,7 @@ fn attachment(one: &Service, task: &Task, zone: usize) -> Value {
     let mark = task.mark(one.one.stream);
     let status = if task.replaced.is_some() { "DELETED" } else { "ATTACHED" };
     Value::record([
-        ("id", super::sns::uuid(hash(&[mark, 1]), hash(&[mark, 2])).into()),
+        ("id", super::sns_log::uuid(hash(&[mark, 1]), hash(&[mark, 2])).into()),
         ("type", "ElasticNetworkInterface".into()),
         ("status", status.into()),
         ("details", Value::List(details)),

@@ -154,7 +154,7 @@ fn events(one: &Service) -> Vec<Value> {
     told.push((one.origin(), format!("(service {name}) has reached a steady state.")));
     told.sort_by(|a, b| b.cmp(a));
     let event = |(at, text): (i64, String)| {
-        let id = super::sns::uuid(hash(&[one.one.stream, 63, at as u64]), at as u64);
+        let id = super::sns_log::uuid(hash(&[one.one.stream, 63, at as u64]), at as u64);
         Value::record([("id", id.into()), ("createdAt", Value::Time(at)), ("message", text.into())])
     };
     told.into_iter().filter(|(at, _)| *at <= one.minute * 60 + 59).take(EVENTS).map(event).collect()

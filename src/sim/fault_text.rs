@@ -2,12 +2,25 @@
 //!
 //! Apart from [`super::faults`], which says what the faults do. A part of the
 //! text that cannot be read is refused with what would fit.
+//!
+//! Of SNS there are, beside `sns_down=N` (the first so many are refused):
+//! `sns_out=FROM-TO` (503 in these minutes of the scenario; repeatable),
+//! `sns_throttle=SHARE`, `sns_error=SHARE` (500 and not accepted), `sns_lost=SHARE`
+//! (accepted, and 500), `sns_cut=SHARE` (accepted, and the answer breaks off),
+//! `sns_slow_ms=N` (answers held back), `sns_kms=CODE` (`KMSAccessDenied`,
+//! `KMSDisabled`, `KMSInvalidState`, `KMSNotFound`, `KMSOptInRequired` or
+//! `KMSThrottling`), `sns_deny=TOPIC_NAME` (repeatable), `topic=TOPIC_NAME` (one
+//! more; repeatable), `foreign_topic=ARN` (another account's that lets us publish;
+//! repeatable) and `chat_failing=FROM-TO` (chat messages are not delivered;
+//! repeatable).
 
 use std::str::FromStr;
 
 use super::faults::{FaultError, Faults};
 use super::publication::Gap;
 use super::recognise::SERVICES;
+use super::sns_faults::Kms;
+use super::sns_rules::{topic_arn, valid_topic};
 use super::timeline::{Change, Span};
 
 /// Seconds a clock or a publication may be off at most: a year.
@@ -67,6 +80,10 @@ impl Part<'_> {
             "duplicate" => &mut faults.duplicate,
             "cut" => &mut faults.cut,
             "stall" => &mut faults.stall,
+            "sns_throttle" => &mut faults.sns.throttle,
+            "sns_error" => &mut faults.sns.error,
+            "sns_lost" => &mut faults.sns.lost,
+            "sns_cut" => &mut faults.sns.cut,
             _ => return Ok(false),
         };
         let number = self.value.parse::<f64>().ok();
@@ -79,6 +96,7 @@ impl Part<'_> {
     fn number(self, faults: &mut Faults) -> Result<bool, FaultError> {
         match self.name {
             "sns_down" => faults.sns_down = self.parsed("a whole number")?,
+            "sns_slow_ms" => faults.sns.slow_ms = self.parsed("a whole number")?,
             "slow_ms" => faults.slow_ms = self.parsed("a whole number")?,
             "late" => faults.late = self.parsed("a whole number of minutes")?,
             "clock" => faults.clock = Some(self.seconds(-YEAR)?),
@@ -111,6 +129,8 @@ impl Part<'_> {
             "expire" => &mut faults.expire,
             "down" => &mut faults.down,
             "throttled" => &mut faults.throttled,
+            "sns_out" => &mut faults.sns.out,
+            "chat_failing" => &mut faults.sns.chat_failing,
             _ => return Ok(false),
         };
         spans.push(Span::read(self.value).ok_or_else(|| self.wrong("minutes FROM-TO"))?);
@@ -134,6 +154,31 @@ impl Part<'_> {
                 faults.external_id = Some(self.value.to_owned());
             }
             "external_id" => return Err(self.wrong("a text")),
+            _ => return self.topic(faults),
+        }
+        Ok(())
+    }
+
+    /// Takes a fault of a topic, or nothing fits.
+    fn topic(self, faults: &mut Faults) -> Result<(), FaultError> {
+        let name = || {
+            let named = valid_topic(self.value).then(|| self.value.to_owned());
+            named.ok_or_else(|| self.wrong("the name of a topic such as nearmiss or nearmiss.fifo"))
+        };
+        match self.name {
+            "sns_deny" => faults.sns.deny.push(name()?),
+            "topic" => faults.sns.topics.push(name()?),
+            "foreign_topic" if topic_arn(self.value).is_some() => {
+                faults.sns.foreign_topics.push(self.value.to_owned());
+            }
+            "foreign_topic" => {
+                return Err(self.wrong("an ARN as arn:aws:sns:eu-central-1:222222222222:alerts"));
+            }
+            "sns_kms" => {
+                let needs = "KMSAccessDenied, KMSDisabled, KMSInvalidState, KMSNotFound, \
+                             KMSOptInRequired or KMSThrottling";
+                faults.sns.kms = Some(Kms::read(self.value).ok_or_else(|| self.wrong(needs))?);
+            }
             _ => return Err(FaultError::Unknown(self.name.to_owned())),
         }
         Ok(())

@@ -11,6 +11,7 @@ use super::document::Failure;
 use super::ending::Ending;
 use super::publication::Gap;
 use super::rng::{hash, unit};
+use super::sns_faults::SnsFaults;
 use super::timeline::{Change, Span};
 
 /// Which faults the simulated services show; the default is none.
@@ -68,6 +69,8 @@ pub struct Faults {
     pub linked: Vec<String>,
     /// The external id of the setup, unless that has one.
     pub external_id: Option<String>,
+    /// Faults of SNS alone.
+    pub sns: SnsFaults,
 }
 
 /// Why a fault text was refused.
@@ -78,7 +81,8 @@ pub enum FaultError {
         "unknown fault '{0}'; known: throttle, error500, partial, internal, lost_page, denied, \
          sns_down, late, expired, slow_ms, clock, publish, revise, revise_late, gap, shuffle, \
          duplicate, cut, stall, expire, down, throttled, retention, timeout, create, delete, \
-         recreate, linked, external_id"
+         recreate, linked, external_id, sns_out, sns_throttle, sns_error, sns_lost, sns_cut, \
+         sns_slow_ms, sns_kms, sns_deny, topic, foreign_topic, chat_failing"
     )]
     Unknown(String),
     /// The value does not fit the fault.
@@ -125,9 +129,7 @@ impl Faults {
     pub(super) fn of_minute(&self, minute: i64, action: &str) -> Option<Failure> {
         let now = |spans: &[Span]| spans.iter().any(|span| span.holds(minute));
         if now(&self.down) {
-            let message = "The request has failed due to a temporary failure of the server.";
-            let failure = Failure::new(503, "ServiceUnavailable", message);
-            return Some(failure.shaped("ServiceUnavailableException"));
+            return Some(unavailable());
         }
         if now(&self.expire) {
             return Some(expired(action));
@@ -164,8 +166,15 @@ fn service(action: &str) -> &str {
     action.split_once(':').map_or("", |parts| parts.0)
 }
 
+/// A service that is out of order for a while.
+pub(super) fn unavailable() -> Failure {
+    let message = "The request has failed due to a temporary failure of the server.";
+    let failure = Failure::new(503, "ServiceUnavailable", message);
+    failure.shaped("ServiceUnavailableException")
+}
+
 /// Each service has words of its own for too many calls.
-fn throttled(action: &str) -> Failure {
+pub(super) fn throttled(action: &str) -> Failure {
     let (status, code, message) = match service(action) {
         "ec2" => (503, "RequestLimitExceeded", "Request limit exceeded."),
         "ecs" => (400, "ThrottlingException", "Rate exceeded"),

@@ -55,7 +55,7 @@ fn function(state: &State, one: &Balancer, arn: &str) -> Value {
         ("LastModified", changed.into()),
         ("Version", "$LATEST".into()),
         ("TracingConfig", Value::record([("Mode", "PassThrough".into())])),
-        ("RevisionId", super::sns::uuid(number, number ^ 1).into()),
+        ("RevisionId", super::sns_log::uuid(number, number ^ 1).into()),
         ("State", "Active".into()),
         ("LastUpdateStatus", "Successful".into()),
         ("PackageType", "Zip".into()),

@@ -2,14 +2,17 @@
 //!
 //! Lists what had a datapoint at some time of the script, so a counter that
 //! stayed zero is missing, as at AWS. The list is made once and kept as indexes;
-//! a large fleet has hundreds of thousands of entries.
+//! a large fleet has hundreds of thousands of entries. Metrics of the chat
+//! configurations follow behind it, as far as anything was counted until now.
 
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::catalog::{self, METRICS};
+use super::catalog::{self, CHAT_METRICS, METRICS, Metric, Source};
+use super::chat_events;
 use super::document::{Failure, Reply, Value};
 use super::input::Input;
+use super::minute::lock;
 use super::place::Place;
 use super::publication::View;
 use super::rng::hash_bytes;
@@ -36,22 +39,23 @@ type Seen = (u16, Option<u8>, Option<u8>);
 /// One dimension a listed metric has to have.
 type Filter<'a> = (&'a str, Option<&'a str>);
 
+/// One listed metric: of a load balancer, or of a chat configuration.
+enum Item<'a> {
+    Entry(&'a Entry),
+    Chat(&'a str, &'static Metric),
+}
+
 /// Answers `ListMetrics`.
 pub(super) fn list_metrics(state: &State, call: &Call, input: Input) -> Reply {
     let namespace = input.text("Namespace")?;
     let name = input.text("MetricName")?;
-    let unknown = |message| Failure::new(400, "SimUnknownMetric", message);
-    if let Some(name) = name {
-        catalog::find(namespace.unwrap_or(catalog::NAMESPACE), name).map_err(unknown)?;
-    } else if let Some(namespace) = namespace {
-        catalog::find(namespace, "RequestCount").map_err(unknown)?;
-    }
+    check_names(namespace, name)?;
     if input.text("RecentlyActive")?.is_some_and(|active| active != "PT3H") {
         let message = "The parameter RecentlyActive must be PT3H.";
         return Err(Failure::new(400, "InvalidParameterValue", message)
             .shaped("InvalidParameterValueException"));
     }
-    let filters = filters(input)?;
+    let filters = filters(namespace, input)?;
     let mark = mark(input);
     let from = match input.text("NextToken")? {
         None => 0,
@@ -67,26 +71,123 @@ pub(super) fn list_metrics(state: &State, call: &Call, input: Input) -> Reply {
     let reach = Reach::new(state, call, input)?;
     let mut fields = Vec::new();
     let (mut metrics, mut owners) = (Vec::new(), Vec::new());
-    if !call.foreign {
-        let listing = state.listing.get_or_init(|| Listing::new(state));
-        let mut found = listing.0.iter().enumerate().skip(from).filter(|(_, entry)| {
-            name.is_none_or(|name| METRICS[usize::from(entry.metric)].name == name)
-                && entry.fits(state, &filters)
-                && reach.holds(entry.balancer(state))
-        });
-        for (_, entry) in found.by_ref().take(PAGE) {
-            metrics.push(entry.value(state));
-            owners.push(Value::text(entry.balancer(state).account.as_str()));
-        }
-        if let Some((position, _)) = found.next() {
-            fields.push(("NextToken", Value::text(format!("{mark}-{position}"))));
-        }
+    let mut found = items(state, call, namespace).enumerate().skip(from).filter(|(_, item)| {
+        name.is_none_or(|name| item.metric().name == name)
+            && item.fits(state, &filters)
+            && item.reached(state, &reach)
+    });
+    for (_, item) in found.by_ref().take(PAGE) {
+        metrics.push(item.value(state));
+        owners.push(Value::text(item.account(state)));
+    }
+    if let Some((position, _)) = found.next() {
+        fields.push(("NextToken", Value::text(format!("{mark}-{position}"))));
     }
     fields.insert(0, ("Metrics", Value::List(metrics)));
     if reach.linked {
         fields.push(("OwningAccounts", Value::List(owners)));
     }
     Ok(Value::Record(fields))
+}
+
+/// Refuses namespaces and metrics AWS does not publish.
+fn check_names(namespace: Option<&str>, name: Option<&str>) -> Result<(), Failure> {
+    let unknown = |message| Failure::new(400, "SimUnknownMetric", message);
+    let checked = match (namespace, name) {
+        (None, None) => Ok(()),
+        (Some(namespace), None) => catalog::metrics(namespace).map(drop),
+        (Some(namespace), Some(name)) => catalog::find(namespace, name).map(drop),
+        (None, Some(name)) => catalog::find(catalog::CHAT, name)
+            .or_else(|_| catalog::find(catalog::NAMESPACE, name))
+            .map(drop),
+    };
+    checked.map_err(unknown)
+}
+
+/// Everything there is in a namespace, or in both, in the region of the call.
+fn items<'a>(
+    state: &'a State,
+    call: &Call,
+    namespace: Option<&str>,
+) -> impl Iterator<Item = Item<'a>> {
+    let asked = |name: &str| namespace.is_none_or(|namespace| namespace == name);
+    let listing = (asked(catalog::NAMESPACE) && !call.foreign)
+        .then(|| &state.listing.get_or_init(|| Listing::new(state)).0);
+    let entries = listing.into_iter().flatten().map(Item::Entry);
+    let chat = asked(catalog::CHAT) && call.region == chat_events::REGION;
+    let view = View::at(state, call.now);
+    let seen = |metric: &Metric| {
+        let Source::Chat(what) = metric.source else { return false };
+        let minutes = lock(&state.messages).heard.minutes(what, i64::MIN..i64::MAX, call.now);
+        minutes.keys().any(|minute| view.holds(*minute))
+    };
+    let seen: Vec<&Metric> = CHAT_METRICS.iter().filter(|metric| chat && seen(metric)).collect();
+    let names = state.setup.chat_configurations.iter();
+    entries.chain(
+        names.flat_map(move |name| {
+            seen.clone().into_iter().map(move |metric| Item::Chat(name, metric))
+        }),
+    )
+}
+
+impl Item<'_> {
+    fn metric(&self) -> &'static Metric {
+        match self {
+            Self::Entry(entry) => &METRICS[usize::from(entry.metric)],
+            Self::Chat(_, metric) => metric,
+        }
+    }
+
+    fn account<'a>(&self, state: &'a State) -> &'a str {
+        match self {
+            Self::Entry(entry) => &entry.balancer(state).account,
+            Self::Chat(..) => &state.setup.account,
+        }
+    }
+
+    fn reached(&self, state: &State, reach: &Reach) -> bool {
+        match self {
+            Self::Entry(entry) => reach.holds(entry.balancer(state)),
+            Self::Chat(..) => reach.has(&state.setup.account),
+        }
+    }
+
+    fn place(&self, state: &State) -> Place {
+        match self {
+            Self::Entry(entry) => entry.place(state),
+            Self::Chat(name, _) => {
+                Place { configuration: Some((*name).to_owned()), ..Place::default() }
+            }
+        }
+    }
+
+    fn fits(&self, state: &State, filters: &[Filter]) -> bool {
+        if filters.is_empty() {
+            return true;
+        }
+        let dimensions = self.place(state).dimensions();
+        filters.iter().all(|(name, wanted)| {
+            dimensions
+                .iter()
+                .any(|(have, value)| have == name && wanted.is_none_or(|wanted| wanted == value))
+        })
+    }
+
+    fn value(&self, state: &State) -> Value {
+        let namespace = match self {
+            Self::Entry(_) => catalog::NAMESPACE,
+            Self::Chat(..) => catalog::CHAT,
+        };
+        let dimension = |(name, value): (&str, String)| {
+            Value::record([("Name", Value::text(name)), ("Value", Value::Text(value))])
+        };
+        let dimensions = self.place(state).dimensions().into_iter().map(dimension).collect();
+        Value::record([
+            ("Namespace", Value::text(namespace)),
+            ("MetricName", Value::text(self.metric().name)),
+            ("Dimensions", Value::List(dimensions)),
+        ])
+    }
 }
 
 /// Whose metrics are listed.
@@ -112,19 +213,29 @@ impl<'a> Reach<'a> {
         })
     }
 
+    fn has(&self, account: &str) -> bool {
+        (self.linked || account == self.account) && self.only.is_none_or(|only| account == only)
+    }
+
     fn holds(&self, one: &Balancer) -> bool {
-        (self.linked || one.account == self.account)
-            && self.only.is_none_or(|only| one.account == only)
-            && one.life.start <= self.minute
+        self.has(&one.account) && one.life.start <= self.minute
     }
 }
 
-fn filters(input: Input<'_>) -> Result<Vec<Filter<'_>>, Failure> {
+fn filters<'a>(namespace: Option<&str>, input: Input<'a>) -> Result<Vec<Filter<'a>>, Failure> {
+    let known = [
+        (catalog::NAMESPACE, "LoadBalancer"),
+        (catalog::NAMESPACE, "TargetGroup"),
+        (catalog::NAMESPACE, "AvailabilityZone"),
+        (catalog::CHAT, "ConfigurationName"),
+    ];
     let mut filters = Vec::new();
     for one in input.records("Dimensions")? {
         let name = one.required("Name")?;
-        if !["LoadBalancer", "TargetGroup", "AvailabilityZone"].contains(&name) {
-            let message = format!("{} has no dimension '{name}'", catalog::NAMESPACE);
+        let asked = |space: &str| namespace.is_none_or(|namespace| namespace == space);
+        if !known.iter().any(|(space, dimension)| asked(space) && *dimension == name) {
+            let namespace = namespace.unwrap_or(catalog::NAMESPACE);
+            let message = format!("{namespace} has no dimension '{name}'");
             return Err(Failure::new(400, "SimUnknownMetric", message));
         }
         filters.push((name, one.text("Value")?));
@@ -203,30 +314,7 @@ impl Entry {
             balancer: Some(balancer.dimension.clone()),
             group: group.map(|group| group.dimension.clone()),
             zone: self.zone.map(|zone| state.world.zone(usize::from(zone))),
+            ..Place::default()
         }
-    }
-
-    fn fits(&self, state: &State, filters: &[Filter]) -> bool {
-        if filters.is_empty() {
-            return true;
-        }
-        let dimensions = self.place(state).dimensions();
-        filters.iter().all(|(name, wanted)| {
-            dimensions
-                .iter()
-                .any(|(have, value)| have == name && wanted.is_none_or(|wanted| wanted == value))
-        })
-    }
-
-    fn value(&self, state: &State) -> Value {
-        let dimension = |(name, value): (&str, String)| {
-            Value::Record(vec![("Name", Value::text(name)), ("Value", Value::text(value))])
-        };
-        let dimensions = self.place(state).dimensions().into_iter().map(dimension).collect();
-        Value::Record(vec![
-            ("Namespace", Value::text(catalog::NAMESPACE)),
-            ("MetricName", Value::text(METRICS[usize::from(self.metric)].name)),
-            ("Dimensions", Value::List(dimensions)),
-        ])
     }
 }

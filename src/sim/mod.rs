@@ -22,6 +22,8 @@ mod apigateway;
 mod blow;
 mod catalog;
 mod cbor;
+mod chat;
+mod chat_events;
 mod clock;
 mod cloudfront;
 mod cloudwatch;
@@ -52,12 +54,14 @@ mod library;
 mod listing;
 mod members;
 mod minute;
+mod mrkdwn;
 mod network;
 mod pages;
 mod parallel;
 mod paths;
 mod place;
 mod publication;
+mod query;
 mod queue;
 mod recognise;
 mod retention;
@@ -66,7 +70,10 @@ mod scenario;
 mod scene;
 mod series;
 mod server;
+mod setup;
 mod sns;
+mod sns_faults;
+mod sns_log;
 mod sns_rules;
 mod stage;
 mod state;
@@ -87,183 +94,27 @@ mod tests;
 #[cfg(test)]
 mod tests_diagnosis;
 #[cfg(test)]
+mod tests_sns;
+#[cfg(test)]
 mod tests_time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use chat::problem as chat_problem;
 pub use faults::{FaultError, Faults};
 pub use minute::Truth;
 pub use publication::Gap;
 pub use scenario::{Scenario, scenarios};
+pub use setup::{Setup, SetupError};
+pub use sns_faults::{Kms, SnsFaults};
+pub use sns_log::Published;
 pub use story::Story;
 pub use summary::Summary;
 pub use timeline::{Change, Event, Span};
-
-/// Load balancers a simulator may have at most.
-const MAX_BALANCERS: usize = 10_000;
-
-/// What to simulate.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Name of a scenario, see [`scenarios`].
-    pub scenario: String,
-    /// Everything random hangs on it.
-    pub seed: u64,
-    /// The scenario's minute 0, unix seconds, a multiple of 60; for the long scenarios
-    /// a Monday 00:00 UTC, because some of them are about times of day and weekdays.
-    pub start: i64,
-    /// The only region with anything in it, e.g. `eu-central-1`.
-    pub region: String,
-    /// Account number, twelve digits.
-    pub account: String,
-    /// How many load balancers, 1 to 10,000; `None` leaves it to the scenario.
-    pub load_balancers: Option<usize>,
-    /// How many target groups each load balancer has; `None` leaves it to the scenario.
-    /// The third and all further ones get no requests.
-    pub target_groups: Option<usize>,
-    /// Accounts that share their metrics with `account`; the load balancers are
-    /// dealt out to `account` and these in turn.
-    pub linked: Vec<String>,
-    /// What `AssumeRole` has to bring as `ExternalId`, if anything.
-    pub external_id: Option<String>,
-    /// How the account changes during the scenario.
-    pub changes: Vec<Change>,
-    /// Nothing was recorded earlier than so many minutes before the start: nobody
-    /// came then, and asking for a fortnight costs no more than the scenario itself.
-    pub recorded: i64,
-    /// What goes wrong on the AWS side; may add to the three fields before.
-    pub faults: Faults,
-}
-
-impl Setup {
-    /// The setup with what the text of the faults says about it.
-    fn with_text(mut self) -> Self {
-        self.linked.append(&mut self.faults.linked);
-        self.changes.append(&mut self.faults.changes);
-        self.external_id = self.external_id.or(self.faults.external_id.take());
-        self
-    }
-
-    /// Refuses impossible values.
-    fn check(&self) -> Result<(), SetupError> {
-        if self.start <= 0 || self.start % 60 != 0 || self.start > 100_000_000_000 {
-            return Err(SetupError::BadStart(self.start));
-        }
-        for (at, account) in std::iter::once(&self.account).chain(&self.linked).enumerate() {
-            let digits = account.bytes().all(|byte| byte.is_ascii_digit());
-            if account.len() != 12 || !digits {
-                return Err(SetupError::BadAccount(account.clone()));
-            }
-            if at > 0 && (*account == self.account || self.linked[..at - 1].contains(account)) {
-                return Err(SetupError::LinkedTwice(account.clone()));
-            }
-        }
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        let region = &self.region;
-        let ends = region.ends_with(|c: char| c.is_ascii_digit());
-        if !region.chars().all(plain) || !ends || region.split('-').count() < 3 {
-            return Err(SetupError::BadRegion(region.clone()));
-        }
-        match self.load_balancers {
-            Some(count) if !(1..=MAX_BALANCERS).contains(&count) => {
-                Err(SetupError::BadCount(count))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A scenario as it is, with all its past, for tests.
-    #[cfg(test)]
-    fn of(scenario: &str, seed: u64) -> Self {
-        Self {
-            scenario: scenario.to_owned(),
-            seed,
-            start: 1_795_219_200,
-            account: "123456789012".to_owned(),
-            recorded: i64::MAX / 2,
-            ..Self::default()
-        }
-    }
-}
-
-/// Healthy traffic in one account from a Monday morning on.
-impl Default for Setup {
-    fn default() -> Self {
-        Self {
-            scenario: "healthy".to_owned(),
-            seed: 1,
-            start: 1_767_603_600, // 2026-01-05T09:00:00Z
-            region: "eu-central-1".to_owned(),
-            account: "111122223333".to_owned(),
-            load_balancers: None,
-            target_groups: None,
-            faults: Faults::default(),
-            linked: Vec::new(),
-            external_id: None,
-            changes: Vec::new(),
-            recorded: 240,
-        }
-    }
-}
-
-/// Why a setup was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SetupError {
-    /// No scenario has this name.
-    #[error("unknown scenario '{name}'; known: {known}")]
-    UnknownScenario {
-        /// What was asked for.
-        name: String,
-        /// The names there are, separated by commas.
-        known: String,
-    },
-    /// The start is not a whole minute after 1970.
-    #[error("start must be positive unix seconds and a multiple of 60, not {0}")]
-    BadStart(i64),
-    /// The account is not twelve digits.
-    #[error("account must be twelve digits, not '{0}'")]
-    BadAccount(String),
-    /// The region does not look like one.
-    #[error("region must look like eu-central-1, not '{0}'")]
-    BadRegion(String),
-    /// Too few or too many load balancers.
-    #[error("load_balancers must be between 1 and 10000, not {0}")]
-    BadCount(usize),
-    /// A linked account is the account itself or named twice.
-    #[error("linked account '{0}' is there already")]
-    LinkedTwice(String),
-    /// A change concerns a load balancer that never exists.
-    #[error("no load balancer '{0}' to change")]
-    UnknownBalancer(String),
-}
-
-/// An SNS message the simulator accepted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Published {
-    /// ARN of the topic.
-    pub topic_arn: String,
-    /// The subject, if given.
-    pub subject: Option<String>,
-    /// The message as sent; with structure `json` an object as text.
-    pub message: String,
-    /// `MessageStructure`, if given.
-    pub structure: Option<String>,
-    /// Message attributes; binary ones in base64.
-    pub attributes: BTreeMap<String, String>,
-    /// The id the publisher got.
-    pub message_id: String,
-    /// `MessageGroupId`, if given.
-    pub group_id: Option<String>,
-    /// `MessageDeduplicationId`, if given.
-    pub deduplication_id: Option<String>,
-    /// Unix seconds of the signature, if readable.
-    pub signed_at: Option<i64>,
-}
 
 /// The simulator; clones share everything.
 #[derive(Clone)]
@@ -316,6 +167,13 @@ impl Sim {
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
         minute::lock(&self.state.messages).accepted.clone()
+    }
+
+    /// How many `Publish` calls reached SNS, by how they ended: `accepted` or `duplicate`,
+    /// with `_lost` or `_cut` where the publisher was not told, or the code of the refusal.
+    #[must_use]
+    pub fn publish_attempts(&self) -> BTreeMap<String, u64> {
+        minute::lock(&self.state.messages).outcomes.clone()
     }
 
     /// What really happened at a load balancer (by name) in an epoch minute;

@@ -3,7 +3,10 @@
 //! Apart from [`super::catalog`] because it checks what a client sent, while the
 //! catalogue only lists what there is.
 
-use super::catalog::{AZ, LB, Metric, NAMESPACE, ONLY_TG, ONLY_TG_AZ, TG, TGAZ, distance};
+use super::catalog::{
+    AZ, CHAT, CONFIGURATION, LB, Metric, NAMESPACE, ONLY_TG, ONLY_TG_AZ, TG, TGAZ, distance,
+};
+use super::chat_events;
 
 /// What a set of dimensions points at.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
@@ -11,11 +14,16 @@ pub(super) struct Place {
     pub(super) balancer: Option<String>,
     pub(super) group: Option<String>,
     pub(super) zone: Option<String>,
+    /// Name of a chat configuration, which has nothing to do with the rest.
+    pub(super) configuration: Option<String>,
 }
 
 impl Place {
     /// The bit of this set of dimensions.
     pub(super) fn bit(&self) -> u8 {
+        if self.configuration.is_some() {
+            return CONFIGURATION;
+        }
         match (self.balancer.is_some(), self.group.is_some(), self.zone.is_some()) {
             (true, false, false) => LB,
             (true, false, true) => AZ,
@@ -33,6 +41,7 @@ impl Place {
     pub(super) fn dimensions(&self) -> Vec<(&'static str, String)> {
         let parts = [
             ("AvailabilityZone", &self.zone),
+            ("ConfigurationName", &self.configuration),
             ("LoadBalancer", &self.balancer),
             ("TargetGroup", &self.group),
         ];
@@ -41,22 +50,32 @@ impl Place {
     }
 }
 
+/// The namespace of a metric and the dimensions there are in it.
+fn known(metric: &Metric) -> (&'static str, &'static [&'static str]) {
+    if metric.sets == CONFIGURATION {
+        (CHAT, &["ConfigurationName"])
+    } else {
+        (NAMESPACE, &["LoadBalancer", "TargetGroup", "AvailabilityZone"])
+    }
+}
+
 /// Reads dimensions of a metric; the error says what is wrong with them.
 pub(super) fn place(metric: &Metric, dimensions: &[(String, String)]) -> Result<Place, String> {
+    let (namespace, known) = known(metric);
     let mut place = Place::default();
     for (name, value) in dimensions {
+        if !known.contains(&name.as_str()) {
+            let nearest = known.iter().min_by_key(|one| distance(one, name));
+            return Err(format!(
+                "{namespace} has no dimension '{name}'; did you mean '{}'?",
+                nearest.unwrap_or(&"")
+            ));
+        }
         let slot = match name.as_str() {
             "LoadBalancer" => &mut place.balancer,
             "TargetGroup" => &mut place.group,
-            "AvailabilityZone" => &mut place.zone,
-            _ => {
-                let known = ["LoadBalancer", "TargetGroup", "AvailabilityZone"];
-                let nearest = known.iter().min_by_key(|one| distance(one, name));
-                return Err(format!(
-                    "{NAMESPACE} has no dimension '{name}'; did you mean '{}'?",
-                    nearest.unwrap_or(&"")
-                ));
-            }
+            "ConfigurationName" => &mut place.configuration,
+            _ => &mut place.zone,
         };
         check_value(name, value)?;
         *slot = Some(value.clone());
@@ -81,6 +100,7 @@ fn sets(metric: &Metric) -> String {
         (TGAZ, "[AvailabilityZone, LoadBalancer, TargetGroup]"),
         (ONLY_TG, "[TargetGroup]"),
         (ONLY_TG_AZ, "[AvailabilityZone, TargetGroup]"),
+        (CONFIGURATION, "[ConfigurationName]"),
     ];
     let valid = named.iter().filter(|(bit, _)| metric.sets & bit != 0);
     valid.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
@@ -99,6 +119,9 @@ fn check_value(name: &str, value: &str) -> Result<(), String> {
             matches!(parts[..], ["targetgroup", name, id] if !name.is_empty() && hex(id)),
             "targetgroup/NAME/16 hex digits",
         ),
+        "ConfigurationName" => {
+            (chat_events::valid_name(value), "1 to 128 letters, digits, - and _")
+        }
         _ => (
             value.split('-').count() >= 3
                 && value.ends_with(|c: char| c.is_ascii_lowercase())
@@ -114,7 +137,7 @@ fn check_value(name: &str, value: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::{METRICS, find};
+    use super::super::catalog::{CHAT_METRICS, METRICS, find};
     use super::*;
 
     fn dims(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -147,6 +170,25 @@ mod tests {
         assert!(place(metric, &dims(&[("LoadBalancer", arn)])).is_err());
         assert!(place(metric, &dims(&[("Loadbalancer", APP.1)])).is_err());
         assert!(place(metric, &dims(&[APP, ("TargetGroup", "x/0123456789abcdef")])).is_err());
+    }
+
+    #[test]
+    fn a_chat_metric_has_the_configuration_as_its_only_dimension() {
+        let ops = ("ConfigurationName", "ops");
+        for metric in CHAT_METRICS {
+            assert!(find("AWS/Chatbot", metric.name).is_ok());
+            assert!(place(metric, &dims(&[ops])).is_ok());
+            assert!(place(metric, &dims(&[])).is_err());
+            assert!(place(metric, &dims(&[ops, APP])).is_err());
+            assert!(place(metric, &dims(&[("ConfigurationName", "a b")])).is_err());
+        }
+        let error = find("AWS/Chatbot", "EventProcessed").err().unwrap_or_default();
+        assert!(error.contains("'EventsProcessed'"), "{error}");
+        let metric = find(NAMESPACE, "RequestCount").expect("published");
+        assert!(place(metric, &dims(&[ops])).is_err());
+        assert!(
+            find("AWS/ChatBot", "EventsProcessed").is_err_and(|why| why.contains("'AWS/Chatbot'"))
+        );
     }
 
     #[test]

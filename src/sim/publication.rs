@@ -84,6 +84,15 @@ impl<'a> View<'a> {
         Self { state, now }
     }
 
+    /// Whether there are points of an epoch minute at all.
+    pub(super) fn holds(&self, minute: i64) -> bool {
+        let setup = &self.state.setup;
+        let stage = |now: i64| {
+            setup.faults.stage(minute - self.state.start(), now - setup.start, u64::MAX / 2)
+        };
+        self.now.is_none_or(|now| stage(now) != Stage::Missing)
+    }
+
     /// The requests published for a load balancer's epoch minute, if there are points.
     pub(super) fn minute(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
         if !balancer.life.contains(&minute)

@@ -68,7 +68,7 @@ impl Spot<'_> {
 
     fn collect(&self, source: Source, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         match source {
-            Source::Never => {}
+            Source::Never | Source::Chat(_) => {}
             Source::Latency => values.extend(
                 minute
                     .requests

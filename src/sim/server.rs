@@ -122,7 +122,7 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer>
         headers: headers.collect(),
         body: body.to_bytes().to_vec(),
     };
-    let Ok(_permit) = shared.working.acquire().await else {
+    let Ok(permit) = shared.working.acquire().await else {
         return plain(&shared.stop, 503, "shutting down");
     };
     let state = Arc::clone(&shared.state);
@@ -133,8 +133,15 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer>
             wire::answer(&state, &incoming)
         }
     });
-    match work.await {
-        Ok(outgoing) => respond(&shared.stop, outgoing),
+    let done = work.await;
+    drop(permit);
+    match done {
+        Ok(outgoing) => {
+            if outgoing.held > 0 {
+                tokio::time::sleep(Duration::from_millis(outgoing.held)).await;
+            }
+            respond(&shared.stop, outgoing)
+        }
         Err(error) => {
             tracing::error!(%error, "an answer panicked");
             plain(&shared.stop, 500, "the simulator failed while answering; this is a bug in it")
@@ -164,6 +171,7 @@ fn plain(stop: &CancellationToken, status: u16, text: &str) -> Response<Answer> 
         ],
         body: text.as_bytes().to_vec(),
         ending: Ending::Whole,
+        held: 0,
     };
     respond(stop, outgoing)
 }

@@ -1,22 +1,21 @@
 //! Simple Notification Service: publishing, with the checks of the real one.
 //!
-//! Accepted messages are kept in order for outside observers. The five minutes
-//! of a FIFO topic's deduplication run on the time the caller signed with.
+//! Accepted messages are kept in order for outside observers, see
+//! [`super::sns_log`]; what goes wrong here on purpose is in [`super::sns_faults`].
 
-use super::Published;
+use super::chat_events;
 use super::document::{Failure, Reply, Value};
 use super::input::Input;
 use super::minute::lock;
-use super::rng::hash;
-use super::sns_rules::{attributes, check_fifo, check_structure, invalid, valid_subject};
+use super::sns_faults::{Fate, internal};
+use super::sns_log::{Published, Receipt};
+use super::sns_rules::{
+    attributes, check_fifo, check_structure, invalid, is_fifo, topic_arn, valid_subject,
+};
 use super::state::{Call, State};
 
 /// Bytes of a message with its attributes.
 const MAX_BYTES: usize = 262_144;
-/// Messages kept; after that publishing fails loudly instead of forgetting.
-const MAX_KEPT: usize = 100_000;
-/// Seconds during which a deduplication id counts as seen.
-const DEDUPLICATION: i64 = 300;
 
 /// Answers an operation of this service.
 pub(super) fn answer(state: &State, call: &Call, input: Input) -> Reply {
@@ -24,65 +23,149 @@ pub(super) fn answer(state: &State, call: &Call, input: Input) -> Reply {
         "Publish" => publish(state, call, input),
         "GetTopicAttributes" => topic_attributes(state, call, input),
         "ListTopics" => {
-            let topics = if call.foreign { Vec::new() } else { state.topics().to_vec() };
-            let topic = |arn| Value::Record(vec![("TopicArn", Value::text(arn))]);
-            let list = topics.into_iter().map(topic).collect::<Vec<_>>();
-            Ok(Value::Record(vec![("Topics", Value::List(list))]))
+            let topics = state.topics().filter(|_| !call.foreign);
+            let topic = |arn| Value::record([("TopicArn", Value::Text(arn))]);
+            Ok(Value::record([("Topics", Value::List(topics.map(topic).collect()))]))
         }
         other => Err(Failure::unknown_operation("sns", other)),
     }
 }
 
-fn existing(state: &State, call: &Call, arn: &str) -> Result<(), Failure> {
-    if arn.split(':').count() != 6 || !arn.starts_with("arn:aws:sns:") {
-        return Err(invalid("TopicArn"));
+/// Whether this answer is to be cut; asked once for every call.
+pub(super) fn is_cut(state: &State, number: u64) -> bool {
+    lock(&state.messages).cut.remove(&number)
+}
+
+/// Refuses topics that do not exist where the call is signed for; `parameter` named it.
+fn existing(state: &State, call: &Call, parameter: &str, arn: &str) -> Result<(), Failure> {
+    // https://github.com/boto/boto3/issues/646: no word about the region.
+    let here = |parts: &super::sns_rules::TopicArn| parts.region == call.region;
+    if !topic_arn(arn).is_some_and(|parts| here(&parts)) {
+        return Err(invalid(parameter));
     }
-    if call.foreign || !state.topics().iter().any(|topic| topic == arn) {
+    let foreign = state.setup.foreign_topics.iter().any(|topic| topic == arn);
+    if !foreign && !state.topics().any(|topic| topic == arn) {
         return Err(Failure::new(404, "NotFound", "Topic does not exist"));
     }
     Ok(())
+}
+
+/// SNS's refusal of an action on one topic, because of this kind of policy.
+fn denied(state: &State, call: &Call, arn: &str, policy: &str) -> Failure {
+    let (caller, operation) = (state.caller(&call.access_key), &call.operation);
+    let message = format!(
+        "User: {caller} is not authorized to perform: SNS:{operation} on resource: {arn} \
+         because no {policy}-based policy allows the SNS:{operation} action"
+    );
+    Failure::new(403, "AuthorizationError", message)
 }
 
 fn topic_attributes(state: &State, call: &Call, input: Input) -> Reply {
     let arn = input
         .text("TopicArn")?
         .ok_or_else(|| invalid("TopicArn Reason: no value for required parameter"))?;
-    existing(state, call, arn)?;
+    existing(state, call, "TopicArn", arn)?;
+    if state.setup.foreign_topics.iter().any(|topic| topic == arn) {
+        return Err(denied(state, call, arn, "resource"));
+    }
     let mut attributes = vec![
-        ("TopicArn".to_owned(), arn.to_owned()),
-        ("Owner".to_owned(), state.setup.account.clone()),
-        ("DisplayName".to_owned(), String::new()),
-        ("SubscriptionsConfirmed".to_owned(), "1".to_owned()),
-        ("SubscriptionsPending".to_owned(), "0".to_owned()),
-        ("SubscriptionsDeleted".to_owned(), "0".to_owned()),
+        ("TopicArn", arn),
+        ("Owner", state.setup.account.as_str()),
+        ("DisplayName", ""),
+        ("SubscriptionsConfirmed", "1"),
+        ("SubscriptionsPending", "0"),
+        ("SubscriptionsDeleted", "0"),
     ];
     if is_fifo(arn) {
-        attributes.push(("FifoTopic".to_owned(), "true".to_owned()));
-        attributes.push(("ContentBasedDeduplication".to_owned(), "false".to_owned()));
+        attributes.extend([("FifoTopic", "true"), ("ContentBasedDeduplication", "false")]);
     }
-    Ok(Value::Record(vec![("Attributes", Value::Map(attributes))]))
+    if state.setup.faults.sns.kms.is_some() {
+        attributes.push(("KmsMasterKeyId", "alias/nearmiss"));
+    }
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let attributes = attributes.into_iter().map(owned).collect();
+    Ok(Value::record([("Attributes", Value::Map(attributes))]))
 }
 
-fn is_fifo(arn: &str) -> bool {
-    arn.rsplit_once('.').is_some_and(|(_, suffix)| suffix == "fifo")
-}
-
+/// Publishes, and notes how the attempt ended whatever the publisher is told.
 fn publish(state: &State, call: &Call, input: Input) -> Reply {
-    let attempt = {
-        let mut messages = lock(&state.messages);
-        messages.attempts += 1;
-        messages.attempts
+    let attempt = lock(&state.messages).attempt();
+    let taken = match refused(state, call, attempt) {
+        Some(failure) => Err(failure),
+        None => checked(state, call, input).and_then(|message| accept(state, attempt, message)),
     };
-    if attempt <= state.setup.faults.sns_down {
-        return Err(Failure::new(500, "InternalError", "Service is temporarily unavailable"));
+    let mut messages = lock(&state.messages);
+    let receipt = match taken {
+        Ok(receipt) => receipt,
+        Err(failure) => {
+            messages.count(&failure.code);
+            return Err(failure);
+        }
+    };
+    let kind = if receipt.duplicate { "duplicate" } else { "accepted" };
+    match state.setup.faults.sns.fate(state.setup.seed, attempt) {
+        Fate::Whole => {
+            messages.count(kind);
+            Ok(receipt.value())
+        }
+        Fate::Lost => {
+            messages.count(&format!("{kind}_lost"));
+            Err(internal())
+        }
+        Fate::Cut => {
+            messages.count(&format!("{kind}_cut"));
+            messages.cut.insert(call.number);
+            Ok(receipt.value())
+        }
     }
-    let arn = match input.text("TopicArn")? {
-        Some(arn) => arn,
-        None => input.text("TargetArn")?.ok_or_else(|| {
-            invalid("TopicArn or TargetArn Reason: no value for required parameter")
-        })?,
+}
+
+/// The refusal of an attempt, whatever it brings.
+fn refused(state: &State, call: &Call, attempt: u64) -> Option<Failure> {
+    let faults = &state.setup.faults;
+    if attempt <= faults.sns_down {
+        return Some(Failure::new(500, "InternalError", "Service is temporarily unavailable"));
+    }
+    let minute = call.now.map(|now| state.scenario_minute(now));
+    faults.sns.of_attempt(state.setup.seed, attempt, minute)
+}
+
+/// Takes a message, and passes it on to the chat configurations if it is a new one.
+fn accept(state: &State, attempt: u64, message: Published) -> Result<Receipt, Failure> {
+    let message = Published { attempt, ..message };
+    let event = chat_events::event(state, &message);
+    let mut messages = lock(&state.messages);
+    let receipt = messages.accept(state.setup.seed, message)?;
+    if let Some(event) = event.filter(|_| !receipt.duplicate) {
+        messages.heard.push(event);
+    }
+    Ok(receipt)
+}
+
+/// The message a call brings, if nothing is wrong with it or its topic.
+fn checked(state: &State, call: &Call, input: Input) -> Result<Published, Failure> {
+    let (parameter, arn) = match (input.text("TopicArn")?, input.text("TargetArn")?) {
+        (Some(arn), _) => ("TopicArn", arn),
+        (None, Some(arn)) => ("TargetArn", arn),
+        (None, None) => {
+            let what = "TopicArn or TargetArn Reason: no value for required parameter";
+            return Err(invalid(what));
+        }
     };
-    existing(state, call, arn)?;
+    existing(state, call, parameter, arn)?;
+    let name = topic_arn(arn).map_or("", |parts| parts.name);
+    if state.setup.faults.sns.deny.iter().any(|denied| denied == name) {
+        return Err(denied(state, call, arn, "identity"));
+    }
+    let message = message(call, input, arn)?;
+    match state.setup.faults.sns.encryption() {
+        Some(failure) => Err(failure),
+        None => Ok(message),
+    }
+}
+
+/// The message a call brings to a topic, if it fits.
+fn message(call: &Call, input: Input, arn: &str) -> Result<Published, Failure> {
     let message = input.text("Message")?.unwrap_or_default();
     if message.is_empty() {
         return Err(invalid("Empty message"));
@@ -104,62 +187,18 @@ fn publish(state: &State, call: &Call, input: Input) -> Reply {
     let group = input.text("MessageGroupId")?;
     let deduplication = input.text("MessageDeduplicationId")?;
     check_fifo(is_fifo(arn), group, deduplication)?;
-    accept(
-        state,
-        call.signed_at,
-        Published {
-            topic_arn: arn.to_owned(),
-            subject: subject.map(str::to_owned),
-            message: message.to_owned(),
-            structure: structure.map(str::to_owned),
-            attributes,
-            message_id: String::new(),
-            group_id: group.map(str::to_owned),
-            deduplication_id: deduplication.map(str::to_owned),
-            signed_at: call.signed_at,
-        },
-    )
-}
-
-/// Logs the message, unless its deduplication id was seen a moment ago.
-fn accept(state: &State, now: Option<i64>, mut message: Published) -> Reply {
-    let mut messages = lock(&state.messages);
-    let same = |old: &&Published| {
-        let recent = old.signed_at.zip(now).is_none_or(|(old, now)| now - old < DEDUPLICATION);
-        message.deduplication_id.is_some()
-            && old.topic_arn == message.topic_arn
-            && old.deduplication_id == message.deduplication_id
-            && recent
-    };
-    let seen = messages.accepted.iter().rev().find(same).map(|old| old.message_id.clone());
-    let fifo = is_fifo(&message.topic_arn);
-    let number = messages.accepted.len() as u64;
-    let id = if let Some(seen) = seen {
-        seen
-    } else {
-        if messages.accepted.len() >= MAX_KEPT {
-            let text = format!("this simulator keeps at most {MAX_KEPT} messages");
-            return Err(Failure::new(400, "SimFull", text));
-        }
-        let id =
-            uuid(hash(&[state.setup.seed, 200, number]), hash(&[state.setup.seed, 201, number]));
-        message.message_id.clone_from(&id);
-        messages.accepted.push(message);
-        id
-    };
-    let mut fields = vec![("MessageId", Value::text(id))];
-    if fifo {
-        fields.push((
-            "SequenceNumber",
-            Value::text(format!("{:020}", 10_000_000_000_000_000_000 + number)),
-        ));
-    }
-    Ok(Value::Record(fields))
-}
-
-/// Sixteen bytes in the usual form of a UUID.
-pub(super) fn uuid(a: u64, b: u64) -> String {
-    let text = format!("{a:016x}{b:016x}");
-    let parts = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
-    parts.join("-")
+    Ok(Published {
+        topic_arn: arn.to_owned(),
+        subject: subject.map(str::to_owned),
+        message: message.to_owned(),
+        structure: structure.map(str::to_owned),
+        attributes,
+        message_id: String::new(),
+        group_id: group.map(str::to_owned),
+        deduplication_id: deduplication.map(str::to_owned),
+        signed_at: call.signed_at,
+        accepted_at: call.now,
+        sequence_number: None,
+        attempt: 0,
+    })
 }

@@ -14,6 +14,37 @@ pub(super) fn invalid(what: &str) -> Failure {
     Failure::new(400, "InvalidParameter", format!("Invalid parameter: {what}"))
 }
 
+/// The parts of a topic's ARN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TopicArn<'a> {
+    pub(super) region: &'a str,
+    pub(super) account: &'a str,
+    pub(super) name: &'a str,
+}
+
+/// Reads the ARN of a topic.
+pub(super) fn topic_arn(arn: &str) -> Option<TopicArn<'_>> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let ["arn", "aws", "sns", region, account, name] = parts[..] else {
+        return None;
+    };
+    let digits = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    let fits = digits && !region.is_empty() && valid_topic(name);
+    fits.then_some(TopicArn { region, account, name })
+}
+
+/// Whether a topic may have this name.
+pub(super) fn valid_topic(name: &str) -> bool {
+    let stem = name.strip_suffix(".fifo").unwrap_or(name);
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !stem.is_empty() && name.len() <= 256 && stem.bytes().all(plain)
+}
+
+/// Whether the topic of this name or ARN is a FIFO topic.
+pub(super) fn is_fifo(topic: &str) -> bool {
+    topic.strip_suffix(".fifo").is_some()
+}
+
 /// Less than 100 printable ASCII characters, not beginning with a space.
 pub(super) fn valid_subject(subject: &str) -> bool {
     !subject.is_empty()
@@ -147,6 +178,24 @@ fn valid_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_arn_has_six_parts_of_their_forms() {
+        let parts = topic_arn("arn:aws:sns:eu-central-1:123456789012:a-b_1.fifo");
+        let parts = parts.map(|parts| (parts.region, parts.account, parts.name));
+        assert_eq!(parts, Some(("eu-central-1", "123456789012", "a-b_1.fifo")));
+        for bad in [
+            "nearmiss",
+            "arn:aws:sqs:eu-central-1:123456789012:a",
+            "arn:aws:sns:eu-central-1:1234:a",
+            "arn:aws:sns:eu-central-1:123456789012:",
+            "arn:aws:sns:eu-central-1:123456789012:.fifo",
+            "arn:aws:sns:eu-central-1:123456789012:a:b",
+            "arn:aws:sns:eu-central-1:123456789012:a.b",
+        ] {
+            assert_eq!(topic_arn(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_structured_message_needs_a_text_default_and_unique_keys() {

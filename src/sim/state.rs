@@ -14,8 +14,9 @@ use super::publication::View;
 use super::rng::hash_bytes;
 use super::scenario::Scenario;
 use super::scene::{Scene, Telling};
+use super::setup::Setup;
+use super::sns_log::Messages;
 use super::world::{Balancer, World};
-use super::{Published, Setup};
 
 /// The simulated account and what happened in it.
 pub(super) struct State {
@@ -35,18 +36,12 @@ pub(super) struct State {
     tally: Mutex<BTreeMap<(String, String, String), u64>>,
 }
 
-/// The log of the topics.
-#[derive(Default)]
-pub(super) struct Messages {
-    pub(super) accepted: Vec<Published>,
-    /// `Publish` calls so far, accepted or not.
-    pub(super) attempts: u64,
-}
-
 /// One call, recognised and authenticated as far as that goes.
 pub(super) struct Call {
     pub(super) service: &'static str,
     pub(super) operation: String,
+    /// The region the call is signed for.
+    pub(super) region: String,
     /// Whether the call is signed for another region than the simulated one.
     pub(super) foreign: bool,
     pub(super) access_key: String,
@@ -173,9 +168,14 @@ impl State {
         Some((requests, self.minutes.timeout(one, minute)))
     }
 
-    /// ARN of a topic of this account, which exists only in the simulated region.
-    pub(super) fn topics(&self) -> [String; 2] {
-        ["nearmiss", "nearmiss.fifo"]
-            .map(|name| format!("arn:aws:sns:{}:{}:{name}", self.setup.region, self.setup.account))
+    /// The minute of the scenario at this epoch second.
+    pub(super) fn scenario_minute(&self, now: i64) -> i64 {
+        (now - self.setup.start).div_euclid(60)
+    }
+
+    /// ARNs of the topics of this account, which exist only in the simulated region.
+    pub(super) fn topics(&self) -> impl Iterator<Item = String> {
+        let begin = format!("arn:aws:sns:{}:{}", self.setup.region, self.setup.account);
+        self.setup.topics.iter().map(move |name| format!("{begin}:{name}"))
     }
 }

@@ -14,40 +14,40 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Setup, SetupError, Sim, Truth};
 
-const START: i64 = 1_795_219_200;
+pub(super) const START: i64 = 1_795_219_200;
 const LINKED: &str = "222222222222";
 
-struct Room {
-    sim: Sim,
+pub(super) struct Room {
+    pub(super) sim: Sim,
     address: SocketAddr,
     stop: CancellationToken,
 }
 
 /// An answer as text.
 #[derive(Debug)]
-struct Answer {
-    head: String,
-    body: String,
+pub(super) struct Answer {
+    pub(super) head: String,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn status(&self) -> &str {
+    pub(super) fn status(&self) -> &str {
         self.head.split(' ').nth(1).unwrap_or("")
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     /// The texts between the tags of this name.
-    fn all(&self, tag: &str) -> Vec<&str> {
+    pub(super) fn all(&self, tag: &str) -> Vec<&str> {
         let (open, close) = (format!("<{tag}>"), format!("</{tag}>"));
         let parts = self.body.split(open.as_str()).skip(1);
         parts.filter_map(|part| part.split(close.as_str()).next()).collect()
     }
 
-    fn json(&self) -> Json {
+    pub(super) fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("{} {}", self.head, self.body))
     }
 }
@@ -56,7 +56,7 @@ fn setup(scenario: &str, seed: u64, faults: &str) -> Setup {
     Setup { faults: faults.parse().expect("valid"), ..Setup::of(scenario, seed) }
 }
 
-async fn room(scenario: &str, faults: &str) -> Room {
+pub(super) async fn room(scenario: &str, faults: &str) -> Room {
     let sim = Sim::new(setup(scenario, 3, faults)).expect("valid");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback");
     let address = listener.local_addr().expect("bound");
@@ -71,12 +71,16 @@ fn date(at: Option<i64>) -> String {
 }
 
 fn signed(key: &str, service: &str, at: Option<i64>) -> String {
-    let scope = format!("Credential={key}/20261121/eu-central-1/{service}/aws4_request");
+    signed_in("eu-central-1", key, service, at)
+}
+
+pub(super) fn signed_in(region: &str, key: &str, service: &str, at: Option<i64>) -> String {
+    let scope = format!("Credential={key}/20261121/{region}/{service}/aws4_request");
     format!("Authorization: AWS4-HMAC-SHA256 {scope}\r\n{}", date(at))
 }
 
 impl Room {
-    async fn open(&self, head: &str, body: &str) -> TcpStream {
+    pub(super) async fn open(&self, head: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.expect("listening");
         let (first, length) = ("POST / HTTP/1.1\r\nHost: sim\r\nConnection: close", body.len());
         let request = format!("{first}\r\n{head}Content-Length: {length}\r\n\r\n{body}");
@@ -84,7 +88,7 @@ impl Room {
         stream
     }
 
-    async fn send(&self, head: &str, body: &str) -> Answer {
+    pub(super) async fn send(&self, head: &str, body: &str) -> Answer {
         let mut stream = self.open(head, body).await;
         let mut text = String::new();
         stream.read_to_string(&mut text).await.expect("answered");
@@ -93,7 +97,7 @@ impl Room {
     }
 
     /// One of the simulator's own pages.
-    async fn page(&self, path: &str) -> Json {
+    pub(super) async fn page(&self, path: &str) -> Json {
         let mut stream = TcpStream::connect(self.address).await.expect("listening");
         let request = format!("GET {path} HTTP/1.1\r\nHost: sim\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await.expect("sent");
@@ -103,7 +107,7 @@ impl Room {
         serde_json::from_str(body).unwrap_or_else(|_| panic!("{text}"))
     }
 
-    async fn form(&self, key: &str, service: &str, at: i64, body: &str) -> Answer {
+    pub(super) async fn form(&self, key: &str, service: &str, at: i64, body: &str) -> Answer {
         let version = match service {
             "elasticloadbalancing" => "2015-12-01",
             "sns" => "2010-03-31",
@@ -155,7 +159,7 @@ fn query(id: &str, metric: &str, stat: &str, period: i64, dimensions: &Json) -> 
 }
 
 /// Values by minute of the scenario.
-fn points(result: &Json) -> BTreeMap<i64, f64> {
+pub(super) fn points(result: &Json) -> BTreeMap<i64, f64> {
     let numbers = |name: &str| {
         let list = result[name].as_array().cloned().unwrap_or_default();
         list.into_iter().filter_map(|one| one.as_f64()).collect::<Vec<f64>>()

@@ -12,7 +12,8 @@ use super::recognise::{Asked, Protocol, SERVICES, recognise, scope};
 use super::rng::hash_bytes;
 use super::state::{Call, State};
 use super::{
-    apigateway, cbor, clock, cloudfront, cloudwatch, ec2, ecs, elb, lambda, listing, sns, sts, xml,
+    apigateway, cbor, clock, cloudfront, cloudwatch, ec2, ecs, elb, lambda, listing, sns, sns_log,
+    sts, xml,
 };
 
 /// A request as far as the services care.
@@ -32,6 +33,8 @@ pub(super) struct Outgoing {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Vec<u8>,
     pub(super) ending: Ending,
+    /// How long it is held back, milliseconds.
+    pub(super) held: u64,
 }
 
 /// What a request says about itself before it is understood.
@@ -58,9 +61,20 @@ pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     let known = !matches!(&reply, Err(failure) if failure.code == "SimUnknownOperation");
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
     let mut outgoing = write(request, &asked, &reply, &id);
-    outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(state.date(now)))));
+    outgoing.held = held(state, &asked);
+    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed();
+    outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(date(now)))));
     outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
+    if sns::is_cut(state, stamp.number) && outgoing.ending == Ending::Whole {
+        outgoing.ending = Ending::Cut;
+    }
     outgoing
+}
+
+/// How many milliseconds an answer is held back after it was made.
+fn held(state: &State, asked: &Asked) -> u64 {
+    let publish = asked.service == "sns" && asked.operation == "Publish";
+    if publish { state.setup.faults.sns.slow_ms } else { 0 }
 }
 
 fn stamp(state: &State, request: &Incoming) -> Stamp {
@@ -82,7 +96,7 @@ fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Repl
     let further = tokens.iter().any(|name| input.raw().get(name).is_some());
     let caller = state.caller(&call.access_key);
     let (faults, seed) = (&state.setup.faults, state.setup.seed);
-    let minute = call.now.map(|now| (now - state.setup.start).div_euclid(60));
+    let minute = call.now.map(|now| state.scenario_minute(now));
     let refused = minute
         .and_then(|minute| faults.of_minute(minute, &action))
         .or_else(|| faults.of_call(seed, call.number, &action, &caller, further));
@@ -141,6 +155,7 @@ fn identify(
         service: asked.service,
         operation: asked.operation.clone(),
         foreign: scope.region != state.setup.region,
+        region: scope.region,
         account: state.account(&scope.access_key),
         access_key: scope.access_key,
         signed_at: stamp.signed_at,
@@ -152,7 +167,7 @@ fn identify(
 /// An id out of the request's content, so that equal requests get equal answers.
 fn request_id(state: &State, request: &Incoming) -> String {
     let seed = hash_bytes(state.setup.seed, request.path.as_bytes());
-    sns::uuid(hash_bytes(seed, &request.body), hash_bytes(seed ^ 1, &request.body))
+    sns_log::uuid(hash_bytes(seed, &request.body), hash_bytes(seed ^ 1, &request.body))
 }
 
 fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing {
@@ -171,7 +186,7 @@ fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing
         Protocol::RestJson => write_rest(asked, reply, &mut headers),
         Protocol::Cbor | Protocol::Json => write_typed(request, asked, reply, &mut headers),
     };
-    Outgoing { status, headers, body, ending: Ending::Whole }
+    Outgoing { status, headers, body, ending: Ending::Whole, held: 0 }
 }
 
 fn write_xml(asked: &Asked, reply: &Reply, id: &str) -> String {
