@@ -18,6 +18,7 @@ use crate::analysis::detector::{LONGEST_WINDOW, Rule, Severity};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
 use crate::analysis::ledger::Ledger;
+use crate::analysis::notify::Desk;
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::tier::Tier;
 use crate::analysis::{Notice, assess};
@@ -204,6 +205,7 @@ struct Replay<'a> {
     gateway: &'a Arc<Gateway>,
     cloudwatch: &'a CloudWatch,
     ledger: Ledger,
+    desk: Desk,
     history: History,
     /// Quarters that are not known yet at the minute where it stands.
     to_come: VecDeque<(Quarter, crate::analysis::history::Summary)>,
@@ -223,6 +225,7 @@ impl<'a> Replay<'a> {
             gateway,
             cloudwatch,
             ledger: Ledger::starting(backtest.period.from),
+            desk: Desk::plain(),
             history: History::new(),
             to_come: VecDeque::new(),
             minutes: 0,
@@ -300,11 +303,10 @@ impl<'a> Replay<'a> {
         if let Some((from, to)) = report.incident() {
             self.history.mark(from, to, Mark::Incident);
         }
-        self.ledger.records.clone_from(&report.records);
-        for notice in report.notices() {
+        self.ledger.records = report.records;
+        for notice in self.desk.tell(&mut self.ledger.records, minute) {
             self.episodes += u64::from(notice.reason == Reason::Firing);
             tell(&self.said(&notice));
-            self.ledger.told(&notice);
         }
     }
 

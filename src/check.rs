@@ -1,27 +1,33 @@
 //! `nearmiss check`: would it work? One real call to each API that it needs.
 //!
 //! It uses the same code as the daemon, so that what passes here works there,
-//! and it sends nothing to anybody.
+//! and it sends nothing to anybody unless that is asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use serde::Serialize;
 
 use crate::analysis::detector::LONGEST_WINDOW;
+use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::Ledger;
+use crate::analysis::message::{Links, Message};
+use crate::analysis::notify::News;
 use crate::analysis::quantity::{Span, count, percent, seconds};
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::analysis::window::Window;
-use crate::config::{Config, State};
+use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
 use crate::discovery::Account;
 use crate::edge::aws::{self, Fault, Usage, region_of};
+use crate::edge::chat::Chat;
 use crate::edge::cloudwatch::{self, Ask};
 use crate::edge::elb;
-use crate::edge::sink::{GET_TOPIC, SnsTopic};
+use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
 
@@ -65,6 +71,11 @@ impl Finding {
     fn of(fault: &Fault) -> Self {
         Self::bad(fault.action, fault.to_string(), Some(fault.advice()))
     }
+
+    /// Of a topic, which the fault does not name.
+    fn of_topic(arn: &str, fault: &Fault) -> Self {
+        Self::bad(fault.action, format!("{arn}: {fault}"), Some(fault.advice()))
+    }
 }
 
 impl fmt::Display for Outcome {
@@ -91,34 +102,142 @@ impl fmt::Display for Outcome {
 #[must_use]
 pub fn offline(config: &Config) -> Outcome {
     let mut lines: Vec<String> = config.gateways.iter().map(ToString::to_string).collect();
+    for (number, RouteTo { route, topic }) in (1..).zip(&config.routes) {
+        lines.push(format!("route {number}: {route} go to {}", topic.topic_arn.as_str()));
+    }
     lines.push(match &config.sink.sns {
         Some(sns) => format!("notifications go to {}", sns.topic_arn.as_str()),
         None => "notifications go to the log alone: there is no [sink.sns]".to_owned(),
     });
+    let timed =
+        |schedule: &Schedule, zone: Zone| format!("\"{}\" ({})", schedule.as_str(), zone.name());
+    for Maintenance { matcher, schedule, timezone, duration } in &config.maintenance {
+        let lasts = humantime::format_duration(duration.get());
+        lines.push(format!(
+            "maintenance of {matcher} by {}, for {lasts}",
+            timed(schedule, *timezone)
+        ));
+    }
+    let Digests { enabled, schedule, timezone } = &config.digest;
+    if *enabled && config.sink.sns.is_some() {
+        lines.push(format!("the capacity report goes there by {}", timed(schedule, *timezone)));
+    }
+    if let Some(schedule) = &config.watcher.alive_schedule {
+        let timed = timed(schedule, config.watcher.timezone);
+        lines.push(format!("nearmiss says that it is alive by {timed}"));
+    }
     Outcome::of(vec![Finding::good("config", lines.join("\n"))])
 }
 
+/// How far a check goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The config alone.
+    Offline,
+    /// Everything that tells nobody anything.
+    Online,
+    /// A test message to every topic as well.
+    SendTest,
+}
+
 /// Tries every API that the config needs.
-pub async fn online(config: &Config, base: &SdkConfig, clock: Clock) -> Outcome {
+pub async fn online(config: &Config, base: &SdkConfig, clock: Clock, extent: Extent) -> Outcome {
     let mut checks = offline(config).checks;
     checks.push(state(config));
     checks.push(identity(base).await);
+    let mut gateways = Vec::new();
     for mut account in Account::of_config(config, base).await {
         checks.extend(of_account(&mut account, config.poll.deadline, clock).await);
+        gateways.extend(account.gateways);
     }
-    if let Some(sns) = &config.sink.sns {
-        checks.push(match SnsTopic::connect(sns, base).await.look().await {
-            Ok(()) => Finding::good(
-                GET_TOPIC,
-                format!(
-                    "{} is there; nothing was sent, so sns:Publish is not tried",
-                    sns.topic_arn.as_str()
-                ),
-            ),
-            Err(fault) => Finding::of(&fault),
-        });
+    if !config.routes.is_empty() {
+        checks.push(routes(config, &gateways));
+    }
+    let mut seen = BTreeSet::new();
+    for topic in config.topics().filter(|topic| seen.insert(topic.topic_arn.as_str())) {
+        checks.extend(of_topic(topic, base, clock, extent).await);
+    }
+    for configuration in config.chat_configurations() {
+        checks.push(of_chat(configuration, config, base, clock).await);
     }
     Outcome::of(checks)
+}
+
+/// Whether messages reached a chat channel in the last hour.
+async fn of_chat(name: &str, config: &Config, base: &SdkConfig, clock: Clock) -> Finding {
+    const CHECK: &str = "chat";
+    let chat = Chat::connect(name, base).await;
+    let deadline = config.poll.deadline.get();
+    let now = clock.now();
+    match chat.look(now - 3_600, now, deadline, &mut Usage::default()).await {
+        Err(fault) => Finding::of(&fault),
+        Ok(reached) => {
+            let troubles: Vec<String> = reached.troubles().collect();
+            let delivered = count(reached.delivered());
+            let detail =
+                format!("{name}: {delivered} messages of the last hour reached the channel");
+            if troubles.is_empty() {
+                Finding::good(CHECK, detail)
+            } else {
+                Finding::bad(CHECK, detail, Some(troubles.join("\n")))
+            }
+        }
+    }
+}
+
+/// Whether a topic is there, and takes messages where one may be sent.
+async fn of_topic(topic: &Topic, base: &SdkConfig, clock: Clock, extent: Extent) -> Vec<Finding> {
+    let arn = topic.topic_arn.as_str();
+    let sends = extent == Extent::SendTest;
+    let sns = SnsTopic::connect(topic, base).await;
+    let untried = if sends {
+        ""
+    } else {
+        "; nothing was sent, so sns:Publish is not tried (--send-test does)"
+    };
+    let mut findings = vec![match sns.look().await {
+        Ok(()) => Finding::good(GET_TOPIC, format!("{arn} is there{untried}")),
+        Err(fault) => Finding::of_topic(arn, &fault),
+    }];
+    if sends {
+        let news = News::Test(Minute::containing(clock.now()));
+        let message = Message::of(&news, &Links::default());
+        findings.push(match sns.publish(&message, &news, &mut Usage::default()).await {
+            Ok(()) => Finding::good(
+                PUBLISH,
+                format!("{arn} took a test message: look whether its subscribers got it"),
+            ),
+            Err(fault) => Finding::of_topic(arn, &fault),
+        });
+    }
+    findings
+}
+
+/// Which gateways each route takes, and which several would take.
+fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
+    const SHOWN: usize = 20;
+    const FIRST: usize = 5;
+    let mut lines: Vec<String> = Vec::new();
+    for (number, RouteTo { route, topic }) in (1..).zip(&config.routes) {
+        let meant = gateways.iter().filter(|gateway| route.matcher.means(gateway)).count();
+        let note =
+            if meant == 0 { ": no gateway matches, look at its gateway and tags" } else { "" };
+        let short = topic.topic_arn.as_str();
+        lines.push(format!("route {number}: {route} of {meant} gateways go to {short}{note}"));
+    }
+    let mut both: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
+    for gateway in gateways {
+        let routes = (1..).zip(&config.routes).filter(|(_, to)| to.route.matcher.means(gateway));
+        let numbers = routes.map(|(number, _): (usize, _)| number.to_string());
+        both.entry(numbers.collect()).or_default().push(&gateway.id.name);
+    }
+    for (numbers, names) in both.iter().filter(|(numbers, _)| numbers.len() > 1).take(SHOWN) {
+        let numbers = numbers.join(", ");
+        let first: Vec<&str> = names.iter().copied().take(FIRST).collect();
+        let more = if names.len() > FIRST { ", ..." } else { "" };
+        lines.push(format!("routes {numbers} all match {} gateways ({}{more}): the first that takes an alert gets it, and the next ones where it says continue = true", names.len(), first.join(", ")));
+    }
+    Finding::good("routes", lines.join("\n"))
 }
 
 fn state(config: &Config) -> Finding {

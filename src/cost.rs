@@ -12,6 +12,8 @@ use crate::config::Poll;
 
 /// AWS bills by the month; here it has thirty days.
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;
+/// What CloudWatch charges for 1,000 metrics requested, dollars, in most Regions.
+pub const PRICE_PER_1000: f64 = 0.01;
 
 /// What all gateways cost in a month.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -21,7 +21,7 @@ use crate::analysis::detector::Severity;
 use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::signal::Minute;
 use crate::config::{Config, ConfigError};
-use crate::daemon::{Daemon, StartError};
+use crate::daemon::{Daemon, Event, StartError};
 use crate::edge::aws;
 use crate::edge::time::Clock;
 use crate::sim::{Setup, SetupError, Sim};
@@ -106,16 +106,23 @@ impl Demo {
         let clock = Clock::scaled(START, self.speed);
         let last = self.last_minute();
         let ending = stop.clone();
-        let watch = |reports: &[Report]| {
-            let Some(minute) = reports.first().map(|report| report.reading.minute) else { return };
-            if (Minute::containing(START)..=last).contains(&minute) {
-                view.minute(minute, reports);
+        let mut now = Minute(0);
+        let watch = |event: Event<'_>| {
+            if let Event::Minute(reports) = event {
+                let minute = reports.first().map(|report| report.reading.minute);
+                now = now.max(minute.unwrap_or(now));
             }
-            if minute >= last {
+            match event {
+                _ if !(Minute::containing(START)..=last).contains(&now) => {}
+                Event::Minute([]) => {}
+                Event::Minute(reports) => view.minute(now, reports),
+                Event::Told => view.alerts(now),
+            }
+            if now >= last && matches!(event, Event::Told) {
                 ending.cancel();
             }
         };
-        daemon.run(clock, stop, watch).await?;
+        daemon.run(clock, stop.into(), watch).await?;
         closing.cancel();
         view.conclude();
         let _ = tokio::join!(serving, timer);
@@ -136,7 +143,6 @@ impl Demo {
 [http]
 listen = {listen}
 [poll]
-schedule = "* * * * * *"
 calm_every = "1m"
 [[gateway]]
 load_balancer = "*"
@@ -170,6 +176,7 @@ struct View {
     /// Redraw in place; else print the table when it has something new to say.
     redraws: bool,
     table_lines: usize,
+    table: String,
     alerts_shown: usize,
     threads: BTreeSet<String>,
     states: Vec<String>,
@@ -184,6 +191,7 @@ impl View {
             out,
             sim,
             table_lines: 0,
+            table: String::new(),
             alerts_shown: 0,
             threads: BTreeSet::new(),
             states: Vec::new(),
@@ -205,18 +213,12 @@ impl View {
 
     /// One simulated minute.
     fn minute(&mut self, minute: Minute, reports: &[Report]) {
-        let alerts = self.new_alerts(minute);
         let states: Vec<String> = reports.iter().map(state).collect();
         let table = table(minute, reports);
         if self.redraws {
-            let up = self.table_lines;
-            let back = if up > 0 { format!("\x1b[{up}A\x1b[J") } else { String::new() };
-            self.table_lines = table.lines().count();
-            self.print(&format!("{back}{alerts}{table}"));
+            self.redraw("", table);
         } else if states != self.states || minute.0 % 10 == 0 {
-            self.print(&format!("{alerts}{table}"));
-        } else {
-            self.print(&alerts);
+            self.print(&table);
         }
         self.states = states;
         for report in reports.iter().filter(|report| report.open_episode().is_some()) {
@@ -224,12 +226,28 @@ impl View {
         }
     }
 
-    fn new_alerts(&mut self, minute: Minute) -> String {
+    /// What has arrived since the last time.
+    fn alerts(&mut self, minute: Minute) {
         let published = self.sim.published();
         let new = &published[self.alerts_shown..];
-        let shown = new.iter().map(|one| chat(&one.message, minute, &mut self.threads)).collect();
+        let shown: String =
+            new.iter().map(|one| chat(&one.message, minute, &mut self.threads)).collect();
         self.alerts_shown = published.len();
-        shown
+        if self.redraws && !shown.is_empty() {
+            let table = std::mem::take(&mut self.table);
+            self.redraw(&shown, table);
+        } else {
+            self.print(&shown);
+        }
+    }
+
+    /// Puts text and the table where the table was.
+    fn redraw(&mut self, text: &str, table: String) {
+        let up = self.table_lines;
+        let back = if up > 0 { format!("\x1b[{up}A\x1b[J") } else { String::new() };
+        self.table_lines = table.lines().count();
+        self.print(&format!("{back}{text}{table}"));
+        self.table = table;
     }
 
     /// What the scenario knows, beside what was said.

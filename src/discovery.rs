@@ -54,7 +54,11 @@ pub struct Account {
     /// How it is set up, for a diagnosis.
     pub inquiry: Inquiry,
     elb: Elb,
+    scope: Scope,
+    linked: Option<String>,
     selections: Vec<Selection>,
+    /// Whether alerts go by tags, so that those of every load balancer are read.
+    reads_all_tags: bool,
     idle_timeouts: IdleTimeouts,
     target_groups: HashMap<String, Known<Vec<String>>>,
     due: i64,
@@ -129,6 +133,7 @@ impl Account {
         let mut paces: HashMap<Scope, Arc<Pace>> = HashMap::new();
         let mut accounts = Vec::new();
         for (scope, linked, selections) in by_scope {
+            let (own_scope, own_linked) = (scope.clone(), linked.clone());
             let sdk = Box::pin(scoped(base, &scope)).await;
             // A monitoring account reads the metrics of others as itself.
             let reader = match linked {
@@ -148,7 +153,10 @@ impl Account {
                 inquiry: Inquiry::new(&sdk, PATIENCE),
                 elb: Elb::new(&sdk, &skew),
                 skew,
+                scope: own_scope,
+                linked: own_linked,
                 selections,
+                reads_all_tags: config.asks_for_tags(),
                 idle_timeouts: IdleTimeouts::default(),
                 target_groups: HashMap::new(),
                 due: i64::MIN,
@@ -156,6 +164,27 @@ impl Account {
             });
         }
         accounts
+    }
+
+    /// Goes on with what was found in the same place by another config, until it is
+    /// looked at again.
+    pub fn take_over(&mut self, accounts: &mut Vec<Self>) {
+        let is_it = |one: &Self| one.scope == self.scope && one.linked == self.linked;
+        if let Some(index) = accounts.iter().position(is_it) {
+            let before = accounts.swap_remove(index);
+            self.gateways = before.gateways;
+            self.idle_timeouts = before.idle_timeouts;
+            self.target_groups = before.target_groups;
+        }
+    }
+
+    /// Whether the gateway of this key can be one of its.
+    #[must_use]
+    pub fn may_have(&self, key: &str) -> bool {
+        let mut parts = key.split('/');
+        let (region, account) = (parts.next(), parts.next());
+        let known = self.gateways.first().map(|gateway| gateway.id.account.as_str());
+        region == Some(self.region.as_str()) && (known.is_none() || known == account)
     }
 
     /// Whether it is time to look again, or the clock was set back.
@@ -181,6 +210,12 @@ impl Account {
         let pause = if self.has_failed() { retry } else { i64::MAX };
         self.due = now + pause.min(seconds(every));
         usage
+    }
+
+    /// Whether all of it was looked at, so that what is not there is gone.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.due > i64::MIN && !self.has_failed()
     }
 
     /// Whether a call of the last refresh failed.
@@ -230,7 +265,11 @@ impl Account {
     async fn list(&self, usage: &mut Usage) -> Result<(Vec<Found>, Tags), Fault> {
         let list = self.elb.list(usage).await?;
         let by_tags: Vec<_> = self.selections.iter().filter(|s| !s.tags.is_empty()).collect();
-        let wanted = |lb: &&Found| by_tags.iter().any(|s| is_meant(s, lb));
+        let all = self.reads_all_tags;
+        let wanted = |lb: &&Found| {
+            by_tags.iter().any(|s| is_meant(s, lb))
+                || (all && self.selections.iter().any(|s| is_meant(s, lb)))
+        };
         let arns: Vec<_> = list.iter().filter(wanted).map(|lb| lb.arn.text.clone()).collect();
         let tags = self.elb.tags(&arns, usage).await?;
         Ok((list, tags))
@@ -255,11 +294,11 @@ impl Account {
             troubles.push(Fault::incomplete(elb::ATTRIBUTES, &self.region, said).into());
         }
         let there = matches.iter().filter(|m| !gone.contains(&m.found.arn.text));
-        there.filter_map(|one| self.gateway(one)).map(Arc::new).collect()
+        there.filter_map(|one| self.gateway(one, tags)).map(Arc::new).collect()
     }
 
     /// A gateway with its timeout, if that is known.
-    fn gateway(&self, one: &Match) -> Option<Gateway> {
+    fn gateway(&self, one: &Match, tags: &Tags) -> Option<Gateway> {
         let Match { found, selection } = one;
         let idle_timeout = self.idle_timeouts.of(&found.arn.text);
         let seconds = match selection.timeout {
@@ -277,6 +316,7 @@ impl Account {
             timeout: Timeout { seconds, idle_timeout },
             near: selection.near.get(),
             detail: selection.detail,
+            tags: tags.get(&found.arn.text).cloned().unwrap_or_default(),
         })
     }
 
@@ -297,6 +337,7 @@ impl Account {
             timeout: Timeout { seconds: span.get().as_secs_f64(), idle_timeout: None },
             near: selection.near.get(),
             detail: selection.detail,
+            tags: BTreeMap::new(),
         })
     }
 

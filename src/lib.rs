@@ -16,12 +16,16 @@
 //!   daemon ---------------------->  edge::cloudwatch, edge::elb (by discovery)
 //!    one loop, owns all state           | Snapshot: whole or nothing
 //!         |     +----- analysis (pure) -v--------------------------------+
-//!         |     | detectors -> Verdict -> episodes -> decide() -> Notice |
-//!         |     +--------------------------------| Report ---------------+
-//!         |                  +-------------------+---------------+
-//!         |            edge::exporter       edge::sink     (the demo's table)
-//!         |            /metrics page             | taken
-//!         +-- SIGTERM ends the loop      Ledger -> edge::state
+//!         |     | detectors -> Verdict -> episodes, which are in the     |
+//!         |     |    Report and in the gateway's Ledger                  |
+//!         |     | notify: Ledger, who was told what -> Desk::due -> News |
+//!         |     | message: News -> Slack, mail, SMS, JSON                |
+//!         |     +------| Report ---------------------------| News -------+
+//!         |      edge::exporter                        edge::sink
+//!         |      /metrics page                             | taken
+//!         +-- SIGTERM ends the loop, SIGHUP      Ledger -> edge::state
+//!             brings a config, edge::control
+//!             what people say meanwhile
 //! ```
 //!
 //! # Who may know whom (a test enforces each)
@@ -32,7 +36,7 @@
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
 //!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
 //! - [`daemon`], [`backtest`], [`diagnose`], [`chain`], [`probe`], [`discovery`], [`check`],
-//!   [`cost`] and [`policy`] join them; [`demo`] joins `daemon`
+//!   [`cost`], [`policy`], [`report`] and [`silence`] join them; [`demo`] joins `daemon`
 //!   and `sim`.
 //!
 //! # Invariants
@@ -54,8 +58,21 @@
 //! - **Every minute is assessed once, in order**, and not only the newest one at
 //!   each poll. A missed tick, a slow machine or a restart then changes when
 //!   something is found but not what, and an episode inside a gap is found like
-//!   any other. Minutes older than a quarter of an hour move the episodes on but
-//!   say nothing: the first recent minute does, as things stand then.
+//!   any other. What is told of it is decided once in a poll, when the present is
+//!   reached, as things stand then.
+//! - **What is to be told is computed and not queued.** An episode remembers which
+//!   receiver took what; [`analysis::notify`] is a function of that, the routes, the
+//!   quiet times and the minute. So an outage needs no outbox, a restart loses
+//!   nothing, and what became old news meanwhile is told as what it is now. Each
+//!   delivery is saved before the next one; a crash between the two repeats one
+//!   message, with the same id.
+//! - **Quiet times keep back, they do not decide.** Episodes go on under a silence,
+//!   and its end is when they are told, unless they are over by then.
+//! - **Attributes or a text for each protocol**: SNS takes both in one call and then
+//!   passes no attribute on. Topics for people get texts, FIFO topics and those
+//!   with `attributes = true` get the JSON.
+//! - **The daemon's own troubles are told only when they last**, over another way
+//!   where the usual one is the trouble, and never as an episode of a gateway.
 //! - **Counters are kept over restarts**, with the position up to which they
 //!   count. Were they to start at zero, the minutes between the last scrape and
 //!   the end of the process would be lost to Prometheus. The page is published
@@ -113,4 +130,6 @@ pub mod discovery;
 pub mod edge;
 pub mod policy;
 pub mod probe;
+pub mod report;
+pub mod silence;
 pub mod sim;

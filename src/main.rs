@@ -1,16 +1,17 @@
-//! The command line: parse, dispatch, exit code.
+//! Dispatch and exit code.
 //!
 //! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
+
+mod cli;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
-use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
+use clap::{CommandFactory, Parser};
+use cli::{Cli, Command, Format, LogFormat, SilenceCommand, Start, Written};
 use indicatif::{ProgressBar, ProgressStyle};
 use nearmiss::analysis::chain::{Ink, Severity};
 use nearmiss::analysis::diagnosis::Verdict;
@@ -18,229 +19,22 @@ use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::signal::Minute;
 use nearmiss::backtest::{Backtest, Period, Said};
 use nearmiss::chain::ChainArgs;
+use nearmiss::check::Extent;
 use nearmiss::config::{Config, Poll, RoleArn};
-use nearmiss::daemon::Daemon;
+use nearmiss::daemon::{Daemon, Signals};
 use nearmiss::demo::{Demo, DemoError};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws;
 use nearmiss::edge::time::Clock;
 use nearmiss::probe::{self, ProbeArgs};
+use nearmiss::report::report;
+use nearmiss::silence::{self, Done, SilenceError};
 use nearmiss::sim::{Faults, Setup, Sim};
 use nearmiss::{chain, check, cost, diagnose, policy, sim};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
-
-const EXAMPLES: &str = "\
-Examples:
-  nearmiss demo                                  see it work, without an account
-  nearmiss iam-policy --config nearmiss.toml     the least policy that it needs
-  nearmiss check --config nearmiss.toml          would it work?
-  nearmiss cost --config nearmiss.toml           what CloudWatch will charge
-  nearmiss run --config nearmiss.toml            the daemon
-
-Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
-AWS credentials and Region come from the standard chain (environment, profile,
-role of the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
-
-/// Tells you that an AWS load balancer is about to answer 504, before it does.
-#[derive(Parser)]
-#[command(version, after_help = EXAMPLES)]
-struct Cli {
-    #[command(subcommand)]
-    command: Command,
-    /// How log lines look (on standard error)
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
-    log_format: LogFormat,
-}
-
-#[derive(Subcommand)]
-enum Command {
-    /// Watch: poll CloudWatch, export metrics, send alerts
-    Run {
-        #[command(flatten)]
-        config: ConfigFile,
-    },
-    /// Say whether `run` would work: the config, the identity, each API
-    #[command(
-        after_help = "Sends no notification. Asks CloudWatch for four metrics per account and Region ($0.00004)."
-    )]
-    Check {
-        #[command(flatten)]
-        config: ConfigFile,
-        /// Only read the config; ask AWS for nothing
-        #[arg(long)]
-        offline: bool,
-        /// How to print the result
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
-    /// Print the least IAM policy that a config needs, as JSON
-    IamPolicy {
-        #[command(flatten)]
-        config: ConfigFile,
-        /// The policy of this role of the config instead of the daemon's own
-        #[arg(long, value_name = "ARN")]
-        role: Option<String>,
-    },
-    /// Predict what CloudWatch will charge
-    #[command(
-        after_help = "Example: nearmiss cost --config nearmiss.toml --gateways 250\nWithout --gateways it asks Elastic Load Balancing how many there are."
-    )]
-    Cost {
-        #[command(flatten)]
-        config: ConfigFile,
-        /// For so many gateways; AWS is not asked then
-        #[arg(long)]
-        gateways: Option<u64>,
-        /// Dollars per 1,000 metrics requested
-        #[arg(long, default_value_t = 0.01)]
-        price: f64,
-        /// How to print the result
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
-    /// Show the daemon at work against a simulated AWS; needs nothing
-    #[command(
-        after_help = "Example: nearmiss demo --scenario connection_failures --seed 3 --for 5m"
-    )]
-    Demo {
-        /// What happens; `nearmiss sim --list` shows all
-        #[arg(long, default_value = "slow_burn")]
-        scenario: String,
-        /// The same seed tells the same story
-        #[arg(long, default_value_t = 7)]
-        seed: u64,
-        /// Simulated seconds per second
-        #[arg(long, default_value_t = 60.0, value_parser = speed)]
-        speed: f64,
-        /// Where /metrics is served; port 0 takes a free one
-        #[arg(long, default_value = "127.0.0.1:0")]
-        listen: String,
-        /// End after this time
-        #[arg(long = "for", value_name = "DURATION", default_value = "90s", value_parser = humantime::parse_duration)]
-        lasts: Duration,
-    },
-    /// Serve a simulated AWS (CloudWatch, Elastic Load Balancing, SNS, STS) for any AWS client
-    #[command(
-        after_help = "Example: nearmiss sim --listen 127.0.0.1:4566 --start -10m\n         AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws elbv2 describe-load-balancers"
-    )]
-    Sim {
-        /// List the scenarios
-        #[arg(long)]
-        list: bool,
-        /// What happens
-        #[arg(long, default_value = "slow_burn")]
-        scenario: String,
-        /// The same seed answers the same
-        #[arg(long, default_value_t = 7)]
-        seed: u64,
-        /// Where to serve; port 0 takes a free one
-        #[arg(long, default_value = "127.0.0.1:4566")]
-        listen: SocketAddr,
-        /// When the scenario starts: a time (2026-01-05T09:00:00Z), or so long before now (-10m)
-        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
-        start: Start,
-        /// The Region of everything in it
-        #[arg(long, default_value = "eu-central-1")]
-        region: String,
-        /// Its account
-        #[arg(long, default_value = "111122223333")]
-        account: String,
-        /// How many load balancers, where the scenario lets one choose
-        #[arg(long)]
-        load_balancers: Option<usize>,
-        /// What goes wrong, such as throttle=0.1,partial=0.05
-        #[arg(long, default_value = "")]
-        faults: String,
-    },
-    /// Say what nearmiss would have said over a past period
-    #[command(
-        after_help = "Example: nearmiss backtest --config nearmiss.toml --from -14d --to -0s\nWith --format json each line is one notification, and the last one the summary."
-    )]
-    Backtest {
-        #[command(flatten)]
-        config: ConfigFile,
-        /// From when on: a time (2026-01-05T09:00:00Z), or so long before now (-14d)
-        #[arg(long, allow_hyphen_values = true, value_parser = start)]
-        from: Start,
-        /// Until when, likewise
-        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
-        to: Start,
-        /// Dollars per 1,000 metrics requested
-        #[arg(long, default_value_t = 0.01)]
-        price: f64,
-        #[arg(long, value_enum, default_value = "text")]
-        format: Format,
-    },
-    /// Say why a gateway answers 504, 502 or 503, now or at a past moment, and what to do
-    #[command(
-        after_help = "Examples:\n  nearmiss diagnose --config nearmiss.toml web\n  nearmiss diagnose --config nearmiss.toml web --at 2026-01-05T09:30:00Z --format markdown\n\nAsks CloudWatch for some 25 metrics for the load balancer and each zone and target group (about $0.001).\nExit codes: 0 healthy, 1 a cause was found, 2 it could not be told."
-    )]
-    Diagnose {
-        #[command(flatten)]
-        config: ConfigFile,
-        /// Its name, as in the alerts, or its CloudWatch dimension value
-        gateway: String,
-        /// The moment: a time (2026-01-05T09:00:00Z), or so long before now (-2h)
-        #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
-        at: Start,
-        /// How to print the result
-        #[arg(long, value_enum, default_value_t = Written::Text)]
-        format: Written,
-    },
-    /// Draw the timeout chains of the config, and say where they break
-    Chain {
-        #[command(flatten)]
-        config: ConfigFile,
-        #[command(flatten)]
-        chain: ChainArgs,
-        /// How to print the result
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
-    /// Ask a URL once, and say who answered, how long each phase took, and which timeout fits
-    Probe(Box<ProbeArgs>),
-    /// Print the completions of a shell
-    Completions {
-        /// Which shell
-        shell: Shell,
-    },
-}
-
-#[derive(clap::Args)]
-struct ConfigFile {
-    /// The config file
-    #[arg(long = "config", value_name = "FILE", env = "NEARMISS_CONFIG")]
-    path: PathBuf,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
-}
-
-/// How a diagnosis is written.
-#[derive(Clone, Copy, ValueEnum)]
-enum Written {
-    Text,
-    Json,
-    Markdown,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
-/// When a scenario starts, seconds since the epoch or before now.
-#[derive(Clone, Copy)]
-enum Start {
-    At(i64),
-    BeforeNow(i64),
-}
 
 /// What a command has to say about itself at the end.
 type Ending = Result<ExitCode, Failure>;
@@ -330,11 +124,39 @@ async fn probe_once(args: &ProbeArgs) -> Ending {
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
+async fn silences(command: SilenceCommand) -> Ending {
+    match command {
+        SilenceCommand::Add { config, silence, format } => {
+            heard(silence::add(&load(&config.path)?, silence).await, format)
+        }
+        SilenceCommand::List { config, format } => {
+            heard(silence::list(&load(&config.path)?).await, format)
+        }
+        SilenceCommand::Expire { id, config, format } => {
+            heard(silence::expire(&load(&config.path)?, id).await, format)
+        }
+    }
+}
+
+fn heard(done: Result<Done, SilenceError>, format: Format) -> Ending {
+    let done = done.map_err(|error| Failure::failed(&error))?;
+    print(&match format {
+        Format::Text => done.to_string(),
+        Format::Json => done.json(),
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
 async fn dispatch(command: Command) -> Ending {
     match command {
-        Command::Run { config } => run(load(&config.path)?).await,
-        Command::Check { config, offline, format } => {
-            check_config(&load(&config.path)?, offline, format).await
+        Command::Run { config } => run(config.path).await,
+        Command::Check { config, offline, send_test, format } => {
+            let extent = match (offline, send_test) {
+                (true, _) => Extent::Offline,
+                (false, true) => Extent::SendTest,
+                (false, false) => Extent::Online,
+            };
+            check_config(&load(&config.path)?, extent, format).await
         }
         Command::Cost { config, gateways, price, format } => {
             predict_cost(&load(&config.path)?, gateways, price, format).await
@@ -350,6 +172,13 @@ async fn dispatch(command: Command) -> Ending {
             draw_chains(&load(&config.path)?, &chain, format).await
         }
         Command::Probe(args) => probe_once(&args).await,
+        Command::Silence(command) => silences(command).await,
+        Command::Acknowledge { config, gateway, format } => {
+            heard(silence::acknowledge(&load(&config.path)?, &gateway).await, format)
+        }
+        Command::Report { config, days, format } => {
+            print_report(&load(&config.path)?, days, format).await
+        }
         Command::Demo { scenario, seed, speed, listen, lasts } => {
             let demo = Demo { scenario, seed, speed, listen, lasts };
             Box::pin(demo.run(stop_on_signal()?)).await.map_err(|error| match error {
@@ -388,20 +217,22 @@ async fn dispatch(command: Command) -> Ending {
     }
 }
 
-async fn run(config: Config) -> Ending {
+async fn run(path: PathBuf) -> Ending {
+    let config = load(&path)?;
     let base = aws::loader().load().await;
-    let stop = stop_on_signal()?;
+    let signals = Signals { stop: stop_on_signal()?, reload: reload_on_signal()? };
     let daemon = Daemon::start(config, &base).await;
-    let daemon = daemon.map_err(|error| Failure::failed(&error))?;
-    daemon.run(Clock::System, stop, |_| {}).await.map_err(|error| Failure::failed(&error))?;
+    let daemon = daemon.map_err(|error| Failure::failed(&error))?.reading_from(path);
+    daemon.run(Clock::System, signals, |_| {}).await.map_err(|error| Failure::failed(&error))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn check_config(config: &Config, offline: bool, format: Format) -> Ending {
-    let outcome = if offline {
-        check::offline(config)
-    } else {
-        check::online(config, &aws::loader().load().await, Clock::System).await
+async fn check_config(config: &Config, extent: Extent, format: Format) -> Ending {
+    let outcome = match extent {
+        Extent::Offline => check::offline(config),
+        Extent::Online | Extent::SendTest => {
+            check::online(config, &aws::loader().load().await, Clock::System, extent).await
+        }
     };
     match format {
         Format::Text => print(&outcome.to_string()),
@@ -428,6 +259,19 @@ async fn predict_cost(
         Format::Text => print(&prediction.to_string()),
         Format::Json => print(&serde_json::to_string_pretty(&prediction).unwrap_or_default()),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn print_report(config: &Config, days: u32, format: Written) -> Ending {
+    let made = report(config, days, Clock::System).await;
+    let made = made.map_err(|error| Failure::failed(&error))?;
+    made.remarks.iter().for_each(|remark| eprintln!("{remark}"));
+    let text = match format {
+        Written::Text => made.report.text,
+        Written::Markdown => made.report.markdown,
+        Written::Json => serde_json::to_string_pretty(&made.report.json).unwrap_or_default(),
+    };
+    print(text.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -557,6 +401,14 @@ fn stop_on_signal() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
+/// Speaks at each SIGHUP.
+fn reload_on_signal() -> Result<mpsc::Receiver<()>, Failure> {
+    let mut hup = signal(SignalKind::hangup()).map_err(|error| Failure::failed(&error))?;
+    let (send, reload) = mpsc::channel(1);
+    tokio::spawn(async move { while hup.recv().await.is_some() && send.send(()).await.is_ok() {} });
+    Ok(reload)
+}
+
 fn log(format: LogFormat, level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new(format!("warn,nearmiss={level},aws_config=error,tokio_cron_scheduler=off"))
@@ -580,33 +432,4 @@ fn print(text: &str) {
 fn causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     causes.fold(error.to_string(), |text, cause| format!("{text}\n  because: {cause}"))
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (1.0..=600.0).contains(&speed) => Ok(speed),
-        _ => Err("expected a number between 1 and 600".into()),
-    }
-}
-
-impl Start {
-    fn resolve(self) -> i64 {
-        let seconds = match self {
-            Self::At(seconds) => seconds,
-            Self::BeforeNow(seconds) => Clock::System.now() - seconds,
-        };
-        seconds - seconds.rem_euclid(60)
-    }
-}
-
-fn start(text: &str) -> Result<Start, String> {
-    if let Some(before) = text.strip_prefix('-') {
-        let before = humantime::parse_duration(before).map_err(|error| error.to_string())?;
-        return Ok(Start::BeforeNow(i64::try_from(before.as_secs()).unwrap_or(i64::MAX)));
-    }
-    let time = chrono::DateTime::parse_from_rfc3339(text);
-    time.map(|time| Start::At(time.timestamp())).map_err(|_| {
-        "expected a time such as 2026-01-05T09:00:00Z, or -10m for ten minutes before now"
-            .to_owned()
-    })
 }

@@ -8,14 +8,14 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::config::{Config, RoleArn, Selection};
-use crate::edge::{cloudwatch, elb, evidence, hops, sink};
+use crate::edge::{chat, cloudwatch, elb, evidence, hops, sink};
 
 /// The policy for the daemon's own identity (`None`) or for one of its roles.
 #[must_use]
 pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     let selections: Vec<&Selection> =
         config.gateways.iter().filter(|s| s.role_arn.as_ref() == identity).collect();
-    let mut statements = watching(&selections);
+    let mut statements = watching(&selections, config.asks_for_tags());
     if config.diagnosis.enabled {
         statements.extend(allow("Diagnose", evidence::ACTIONS, &selections));
     }
@@ -33,12 +33,23 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     if identity.is_none() {
         statements.extend(reading(&linked));
     }
-    if let Some(sns) = config.sink.sns.as_ref().filter(|sns| sns.role_arn.as_ref() == identity) {
+    let topics = config.topics().filter(|topic| topic.role_arn.as_ref() == identity);
+    let arns: BTreeSet<&str> = topics.map(|topic| topic.topic_arn.as_str()).collect();
+    if !arns.is_empty() {
         statements.push(json!({
             "Sid": "Notify",
             "Effect": "Allow",
             "Action": [sink::GET_TOPIC, sink::PUBLISH],
-            "Resource": sns.topic_arn.as_str(),
+            "Resource": arns,
+        }));
+    }
+    if identity.is_none() && !config.chat_configurations().is_empty() {
+        statements.push(json!({
+            "Sid": "Chat",
+            "Effect": "Allow",
+            "Action": chat::ACTION,
+            "Resource": "*",
+            "Condition": { "StringEquals": { "aws:RequestedRegion": chat::REGION } },
         }));
     }
     let roles = roles(config);
@@ -57,7 +68,7 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
 #[must_use]
 pub fn roles(config: &Config) -> BTreeSet<&RoleArn> {
     let of_gateways = config.gateways.iter().filter_map(|s| s.role_arn.as_ref());
-    of_gateways.chain(config.sink.sns.as_ref().and_then(|sns| sns.role_arn.as_ref())).collect()
+    of_gateways.chain(config.topics().filter_map(|topic| topic.role_arn.as_ref())).collect()
 }
 
 /// Whether the daemon's own identity, as a monitoring account, reads the metrics
@@ -67,7 +78,7 @@ fn reads_for(selection: &Selection) -> bool {
 }
 
 /// What finding load balancers takes, and reading their metrics where they are.
-fn watching(selections: &[&Selection]) -> Vec<Value> {
+fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     let mut actions = Vec::new();
     if selections.iter().any(|s| !reads_for(s)) {
         actions.push(cloudwatch::ACTION);
@@ -75,7 +86,7 @@ fn watching(selections: &[&Selection]) -> Vec<Value> {
     if selections.iter().any(|s| !s.is_explicit()) {
         actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
     }
-    if selections.iter().any(|s| !s.tags.is_empty()) {
+    if selections.iter().any(|s| !s.tags.is_empty() || (all_tags && !s.is_explicit())) {
         actions.push(elb::TAGS);
     }
     allow("Watch", &actions, selections)

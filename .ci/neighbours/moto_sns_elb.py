@@ -124,7 +124,7 @@ def main():
     arrived += receive(queue)
     equal("exactly one notification arrived, also a minute later", len(arrived), 1)
     equal("the daemon says so too",
-          common.value(daemon.page(), "nearmiss_notifications_total", sink="sns", outcome="delivered"), 1)
+          common.value(daemon.page(), "nearmiss_notifications_total", receiver=topic.rsplit(":", 1)[1], outcome="delivered"), 1)
 
     envelope = json.loads(arrived[0]["Body"])
     equal("it came in SNS' envelope, from the topic", (envelope["Type"], envelope["TopicArn"]), ("Notification", topic))

@@ -6,7 +6,8 @@
 //! would have been known then: minutes and quarters three minutes after their end.
 //! `-- --seeds=1,2 NAME...` chooses; `--tiers` replays calm gateways every five
 //! minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
-//! replays a series of timestamps and seconds instead.
+//! replays a series of timestamps and seconds instead. At the end stands how many
+//! messages each scenario sends; one that is no news is a failure.
 
 #![allow(clippy::expect_used)] // a benchmark that cannot run has nobody to tell but its reader
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // minutes of some weeks
@@ -14,6 +15,7 @@
 mod alarms;
 mod replay;
 mod series;
+mod volume;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,8 +25,9 @@ use nearmiss::analysis::alert::Reason;
 use nearmiss::analysis::detector::{Detectors, Rule};
 use nearmiss::analysis::signal::Minute;
 use nearmiss::sim::scenarios;
-use replay::{Options, Outcome, replay};
+use replay::{Alert, Options, Outcome, replay};
 use series::Series;
+use volume::Volume;
 
 const WEEK: f64 = 7.0 * 1440.0;
 
@@ -69,6 +72,9 @@ fn main() {
         }
     }
     total.print();
+    if !total.volume.print() {
+        std::process::exit(1);
+    }
 }
 
 #[derive(Default)]
@@ -83,6 +89,7 @@ struct Total {
     minutes: usize,
     bytes: usize,
     late: Vec<String>,
+    volume: Volume,
 }
 
 fn run(series: &Series, options: &Options, total: &mut Total) {
@@ -96,34 +103,35 @@ fn run(series: &Series, options: &Options, total: &mut Total) {
     let fault = series.fault.unwrap_or(Minute(i64::MAX));
     let first = outcome.first_after(fault);
     let obvious = series.harmful.then(|| obvious(series, fault)).flatten();
-    let late = obvious.is_some_and(|o| first.is_none_or(|f| f.0 > o));
+    let late = obvious.is_some_and(|o| first.is_none_or(|f| f.at > o));
     let (leads, falses) = rivals(series, start, fault, total);
     let false_ones = outcome.firings(|at| at <= fault);
     println!(
         "{:<24} {:>7} {:>7} {:>4} | {leads} | {false_ones}/{falses} | {} ep, {} | calm {:.0} % | {}",
         series.name,
-        hours(first.map(|f| f.0), series.incident),
-        hours(first.map(|f| f.0), series.first_504),
+        hours(first.map(|f| f.at), series.incident),
+        hours(first.map(|f| f.at), series.first_504),
         if late { "LATE" } else { "" },
         outcome.firings(|at| at > fault),
         end(&outcome, series),
         100.0 * outcome.calm_minutes as f64 / outcome.minutes.max(1) as f64,
-        first.map_or("", |f| f.2.name()),
+        first.map_or("", |f| f.rule.name()),
     );
     if options.verbose {
-        for (at, reason, rule, why) in &outcome.alerts {
+        for Alert { at, reason, rule, why, .. } in &outcome.alerts {
             println!("    {at} {} {rule}: {why}", reason.name());
         }
     }
     if series.harmful && series.incident.is_some() {
         total.harmful += 1;
         let before = |at: Minute| series.recovered.is_none_or(|recovered| at < recovered);
-        total.caught += usize::from(first.is_some_and(|f| before(f.0)));
+        total.caught += usize::from(first.is_some_and(|f| before(f.at)));
         total.late.extend(late.then(|| series.name.clone()));
     }
     let until = fault.min(series.first.plus(series.minutes.len() as i64));
     total.count_false(series, false_ones, until.since(start) as f64 / WEEK);
     total.calibrate(series, &outcome, fault, options);
+    total.volume.add(&series.name, &outcome);
     total.minutes += outcome.minutes;
     total.bytes = total.bytes.max(outcome.bytes);
     total.busy.extend(outcome.busy);
@@ -143,9 +151,11 @@ fn rivals(series: &Series, start: Minute, fault: Minute, total: &mut Total) -> (
 
 /// When the last episode was told as over, after the recovery.
 fn end(outcome: &Outcome, series: &Series) -> String {
-    let resolved = outcome.alerts.iter().rfind(|(_, r, ..)| *r == Reason::Resolved);
+    let resolved = outcome.alerts.iter().rfind(|alert| alert.reason == Reason::Resolved);
     match (resolved, series.recovered) {
-        (Some((at, ..)), Some(recovered)) => format!("{:+.1} h", at.since(recovered) as f64 / 60.0),
+        (Some(alert), Some(recovered)) => {
+            format!("{:+.1} h", alert.at.since(recovered) as f64 / 60.0)
+        }
         _ if outcome.open_at_end => "open".into(),
         _ => "-".into(),
     }

@@ -1,11 +1,13 @@
 //! A series minute by minute, as it would have been known then.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nearmiss::analysis::alert::{Reason, Record};
 use nearmiss::analysis::detector::{Detectors, Rule, State};
 use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
+use nearmiss::analysis::notify::Desk;
 use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
 use nearmiss::analysis::tier::Tier;
 use nearmiss::analysis::{Report, assess};
@@ -37,6 +39,7 @@ fn gateway(timeout: f64) -> Arc<Gateway> {
         timeout: Timeout { seconds: timeout, idle_timeout: None },
         near: 0.8,
         detail: Detail::Figures,
+        tags: BTreeMap::new(),
     })
 }
 
@@ -104,10 +107,19 @@ fn snapshot(series: &Series, from: Minute, end: Minute, tier: Tier) -> Snapshot 
     snapshot
 }
 
+/// A message.
+pub struct Alert {
+    /// The minute in which it was told.
+    pub at: Minute,
+    pub reason: Reason,
+    pub rule: Rule,
+    pub episode: String,
+    pub why: String,
+}
+
 #[derive(Default)]
 pub struct Outcome {
-    /// Minute in which it was told, reason, rule.
-    pub alerts: Vec<(Minute, Reason, Rule, String)>,
+    pub alerts: Vec<Alert>,
     /// Rule and (from, seconds low, mid, high).
     pub forecasts: Vec<(Rule, Minute, f64, f64, f64)>,
     pub calm_minutes: usize,
@@ -120,16 +132,14 @@ pub struct Outcome {
 
 impl Outcome {
     /// The first that was told of after this minute.
-    pub fn first_after(&self, fault: Minute) -> Option<&(Minute, Reason, Rule, String)> {
+    pub fn first_after(&self, fault: Minute) -> Option<&Alert> {
         let alerting = |r: Reason| matches!(r, Reason::Firing | Reason::Escalated);
-        self.alerts.iter().find(|(at, reason, ..)| *at > fault && alerting(*reason))
+        self.alerts.iter().find(|alert| alert.at > fault && alerting(alert.reason))
     }
 
     /// How many episodes began in these minutes.
     pub fn firings(&self, within: impl Fn(Minute) -> bool) -> usize {
-        let firing = |(at, reason, ..): &&(Minute, Reason, Rule, String)| {
-            *reason == Reason::Firing && within(*at)
-        };
+        let firing = |alert: &&Alert| alert.reason == Reason::Firing && within(alert.at);
         self.alerts.iter().filter(firing).count()
     }
 }
@@ -161,6 +171,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             read_quarters(&mut history, known);
         }
         let snapshot = snapshot(series, unread.plus(-60), known, tier_now);
+        let desk = Desk::default();
         while unread < known {
             let index = usize::try_from(unread.0 - series.first.0).unwrap_or(0);
             let gateway = gateway(series.minutes[index].timeout.max(1.0));
@@ -180,19 +191,15 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             outcome.calm_minutes += usize::from(tier_now == Tier::Calm);
             note(&report, &mut outcome, &mut history);
             records = report.records;
-            for record in &mut records {
-                if let Some(reason) = record.decide() {
-                    let why = record.episode.evidence.why.clone();
-                    outcome.alerts.push((
-                        known.plus(DELAY),
-                        reason,
-                        record.episode.evidence.rule,
-                        why,
-                    ));
-                    record.told = Some(record.episode.severity);
-                }
+            for notice in desk.tell(&mut records, unread) {
+                outcome.alerts.push(Alert {
+                    at: known.plus(DELAY),
+                    reason: notice.reason,
+                    rule: notice.rule(),
+                    episode: notice.episode.id,
+                    why: notice.episode.evidence.why,
+                });
             }
-            records.retain(|r| r.episode.is_open());
             tier = report.tier;
             unread = unread.plus(1);
         }

@@ -2,23 +2,26 @@
 //!
 //! An episode belongs to one gateway; rules attach to it and its severity only
 //! rises. [`advance`] folds one more minute into a gateway's episodes, and
-//! [`Record::decide`] is the one place that says whether somebody must be told.
-//! Both are pure. What was delivered is part of the record, so that an alert
-//! that could not be sent is simply decided again.
+//! [`Desk::due`](super::notify::Desk::due) says whether somebody must be told. What
+//! was delivered is part of the record, so that an alert that could not be sent is
+//! simply decided again.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::Notice;
 use super::baseline::Baseline;
 use super::detector::{Rule, Severity, State, Verdict};
 use super::forecast::Forecast;
 use super::gateway::Gateway;
+use super::notify::{Receiver, Told};
 use super::signal::Minute;
 use super::window::{Reading, Window};
 
 /// How many episodes of one gateway may wait to be told. Each lasts an hour at
-/// the least, so that this is over a day without a receiver.
+/// the least unless `resolve_after` is shorter, so that this is over a day without a
+/// receiver.
 pub const MOST_EPISODES: usize = 32;
 /// The newest minutes whose near misses and 504s belong to an episode that begins.
 const RECENT: u32 = 15;
@@ -52,6 +55,9 @@ pub struct Episode {
     /// recovered.
     #[serde(default)]
     pub abandoned: bool,
+    /// Somebody said that it is meant to be so: it stays an example of what is usual.
+    #[serde(default)]
+    pub benign: bool,
     /// Requests since it began.
     pub requests: u64,
     /// Near misses since it began.
@@ -80,20 +86,27 @@ pub struct Evidence {
 /// An episode, and what its receivers know of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record {
+    /// Whose it is, as it was last: it can be told when the gateway is gone.
+    pub gateway: Gateway,
     /// What happened.
     pub episode: Episode,
-    /// The worst severity that was delivered; `None` while nothing was.
-    pub told: Option<Severity>,
+    /// Who took what of it.
+    pub told: BTreeMap<Receiver, Told>,
+    /// Whether it was open at a moment at which nothing kept it quiet.
+    #[serde(default)]
+    pub audible: bool,
 }
 
 /// Why somebody is told something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
     /// It began.
     Firing,
     /// It became worse.
     Escalated,
+    /// It goes on.
+    Reminder,
     /// It is over.
     Resolved,
 }
@@ -105,6 +118,7 @@ impl Reason {
         match self {
             Self::Firing => "firing",
             Self::Escalated => "escalated",
+            Self::Reminder => "reminder",
             Self::Resolved => "resolved",
         }
     }
@@ -118,11 +132,18 @@ impl Episode {
     }
 
     /// An episode that this verdict on this window begins. The window's bad
-    /// minutes belong to it.
-    fn starting(gateway: &Gateway, window: Window<'_>, verdict: &Verdict) -> Option<Self> {
+    /// minutes belong to it, but for those of the episode before.
+    fn starting(
+        gateway: &Gateway,
+        window: Window<'_>,
+        verdict: &Verdict,
+        before: Option<&Self>,
+    ) -> Option<Self> {
         let readings = window.readings();
         let last = readings.last()?;
-        let is_bad = |r: &Reading| r.near_misses + r.timeouts > 0.0;
+        let over = before.and_then(|before| before.ended);
+        let is_new = |r: &Reading| over.is_none_or(|over| r.minute > over);
+        let is_bad = |r: &Reading| r.near_misses + r.timeouts > 0.0 && is_new(r);
         let first = match readings.iter().position(is_bad) {
             Some(first) if !verdict.rule.is_forecast() => first,
             _ => readings.len() - 1,
@@ -138,6 +159,7 @@ impl Episode {
             quiet_minutes: 0,
             ended: None,
             abandoned: false,
+            benign: false,
             requests: 0,
             near_misses: 0,
             timeouts: 0,
@@ -189,16 +211,17 @@ impl Evidence {
 }
 
 impl Record {
-    /// Whether somebody must be told about this episode now, and why. An
-    /// episode that began and ended before anything could be delivered is told
-    /// as [`Reason::Resolved`], with its times.
+    /// An episode of which nobody knows.
     #[must_use]
-    pub fn decide(&self) -> Option<Reason> {
-        match (self.episode.ended, self.told) {
-            (Some(_), _) => Some(Reason::Resolved),
-            (None, None) => Some(Reason::Firing),
-            (None, Some(told)) => (self.episode.severity > told).then_some(Reason::Escalated),
-        }
+    pub fn untold(gateway: &Gateway, episode: Episode) -> Self {
+        Self { gateway: gateway.clone(), episode, told: BTreeMap::new(), audible: false }
+    }
+
+    /// Enters what a receiver took of it.
+    pub fn enter(&mut self, receiver: &Receiver, notice: &Notice, now: Minute) {
+        let before = self.told.get(receiver).copied();
+        let told = Told::after(before, notice.reason, notice.episode.severity, now);
+        self.told.insert(receiver.clone(), told);
     }
 }
 
@@ -222,12 +245,15 @@ pub fn advance(
     if let Some(verdict) = worst
         && !records.last().is_some_and(|r| r.episode.is_open())
     {
-        let episode = Episode::starting(gateway, window.newest(RECENT), verdict);
-        records.extend(episode.map(|episode| Record { episode, told: None }));
+        let before = records.last().map(|record| &record.episode);
+        let episode = Episode::starting(gateway, window.newest(RECENT), verdict, before);
+        records.extend(episode.map(|episode| Record::untold(gateway, episode)));
         let excess = records.len().saturating_sub(MOST_EPISODES);
         records.drain(..excess);
     }
-    if let Some(Record { episode, .. }) = records.last_mut().filter(|r| r.episode.is_open()) {
+    if let Some(record) = records.last_mut().filter(|r| r.episode.is_open()) {
+        record.gateway.clone_from(gateway);
+        let episode = &mut record.episode;
         episode.count(reading);
         for verdict in breaching() {
             episode.breach(reading, verdict);

@@ -4,6 +4,8 @@
 //! the statistic and the unit. Adding a kind adds a table, and nothing else
 //! in the program knows a metric's name.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::diagnosis::rows;
@@ -12,7 +14,7 @@ use super::signal::Signal;
 use super::tier::Tier;
 
 /// A kind of gateway that answers 504 for its targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Application Load Balancer.
@@ -130,7 +132,10 @@ fn billed(rows: impl Iterator<Item = &'static Row>) -> u64 {
 }
 
 /// How much of the latency is read.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
 pub enum Detail {
     /// Percentiles and the count of near misses: one metric.
     #[default]
@@ -295,7 +300,7 @@ impl Identity {
 }
 
 /// The limit after which a gateway answers 504, and who says so.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Timeout {
     /// The limit in force for every comparison, seconds; above zero.
     pub seconds: f64,
@@ -318,7 +323,7 @@ impl Timeout {
 }
 
 /// One watched gateway.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Gateway {
     /// Which one.
     pub id: Identity,
@@ -331,6 +336,9 @@ pub struct Gateway {
     pub near: f64,
     /// How much of its latency is read.
     pub detail: Detail,
+    /// Its tags, where the config asks for any.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
 }
 
 impl Gateway {
@@ -358,6 +366,7 @@ mod tests {
             timeout: Timeout { seconds: timeout, idle_timeout: None },
             near,
             detail: Detail::Figures,
+            tags: BTreeMap::new(),
         }
     }
 

@@ -10,9 +10,10 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
-use super::alert::{Reason, Record, whole};
+use super::alert::{Record, whole};
 use super::gateway::{Detail, Gateway};
 use super::histogram::{Buckets, Histogram};
+use super::notify::{Desk, Due, Receiver, Subject};
 use super::signal::{Minute, Snapshot};
 use super::window::Reading;
 
@@ -24,6 +25,8 @@ const REMEMBERED_MINUTES: usize = 15;
 /// them, and no more than so many stretches of it.
 const INCIDENT_MINUTES: i64 = 14 * 24 * 60;
 const MOST_INCIDENTS: usize = 200;
+/// And so many timeouts that it had.
+const MOST_TIMEOUTS: usize = 20;
 
 /// What is remembered of one gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +52,9 @@ pub struct Ledger {
     /// of what is usual.
     #[serde(default)]
     incidents: VecDeque<(Minute, Minute)>,
+    /// Since when it had which timeout, seconds, oldest first.
+    #[serde(default)]
+    timeouts: Vec<(Minute, f64)>,
     /// The end of what was read last. It is past `unassessed` while minutes are
     /// held back that may be late: those need no reading of their own.
     #[serde(skip)]
@@ -148,6 +154,7 @@ impl Ledger {
             newest_data: None,
             records: Vec::new(),
             incidents: VecDeque::new(),
+            timeouts: Vec::new(),
             read: None,
             remembered: VecDeque::new(),
         }
@@ -180,19 +187,83 @@ impl Ledger {
         u64::try_from(self.unread().since(self.unassessed)).unwrap_or(0)
     }
 
-    /// Enters what was delivered: an episode whose end was told is forgotten.
-    pub fn told(&mut self, notice: &Notice) {
-        let is_it = |record: &Record| record.episode.id == notice.episode.id;
-        if notice.reason == Reason::Resolved {
-            self.records.retain(|record| !is_it(record));
-        } else if let Some(record) = self.records.iter_mut().find(|record| is_it(record)) {
-            record.told = Some(notice.episode.severity);
+    /// Notes the timeout that it has at `now`, seconds.
+    pub fn see_timeout(&mut self, now: Minute, seconds: f64) {
+        let last = self.timeouts.last().map(|(_, seconds)| *seconds);
+        if last.is_none_or(|last| (last - seconds).abs() > f64::EPSILON) {
+            let since = if last.is_none() { Minute(0) } else { now };
+            self.timeouts.push((since, seconds));
+            let surplus = self.timeouts.len().saturating_sub(MOST_TIMEOUTS);
+            self.timeouts.drain(..surplus);
         }
+    }
+
+    /// Since when it had which timeout, seconds, oldest first.
+    #[must_use]
+    pub fn timeouts(&self) -> &[(Minute, f64)] {
+        &self.timeouts
+    }
+
+    /// Notes which of its episodes can be heard of at the end of minute `now`, and
+    /// forgets those of which nobody needs to hear any more.
+    pub fn listen(&mut self, desk: &Desk, now: Minute) {
+        for record in self.records.iter_mut().filter(|r| r.episode.is_open() && !r.audible) {
+            record.audible = !desk.quiet.keeps_back(Subject::of(record), now);
+        }
+        self.records.retain(|record| desk.due(record, now) != Due::Done);
+    }
+
+    /// What must be told of it and to whom, oldest first.
+    #[must_use]
+    pub fn due(&self, desk: &Desk, now: Minute) -> Vec<(Receiver, Notice)> {
+        let mut due = Vec::new();
+        for record in &self.records {
+            let Due::Tell(receivers) = desk.due(record, now) else { continue };
+            for (receiver, reason) in receivers {
+                let mut notice = Notice::of(record, reason, now);
+                notice.reminders = record.told.get(&receiver).map_or(0, |told| told.reminders);
+                notice.provisional = self.provisional() > 0;
+                due.push((receiver, notice));
+            }
+        }
+        due
+    }
+
+    /// Enters what a receiver took.
+    pub fn told(&mut self, notice: &Notice, receiver: &Receiver, now: Minute) {
+        let is_it = |record: &&mut Record| record.episode.id == notice.episode.id;
+        if let Some(record) = self.records.iter_mut().find(is_it) {
+            record.enter(receiver, notice, now);
+        }
+    }
+
+    /// The episodes that a receiver was first told of since this minute.
+    #[must_use]
+    pub fn told_since(&self, receiver: &Receiver, since: Minute) -> usize {
+        let is_new = |record: &&Record| {
+            record.told.get(receiver).is_some_and(|told| told.first >= since && !told.over)
+        };
+        self.records.iter().filter(is_new).count()
     }
 
     /// Stretches of trouble, first and last minute, oldest first.
     pub fn incidents(&self) -> impl Iterator<Item = (Minute, Minute)> {
         self.incidents.iter().copied()
+    }
+
+    /// What goes on, or else the last trouble, is meant to be so: it is no incident.
+    /// Returns its first and last minute.
+    pub fn acknowledge(&mut self, now: Minute) -> Option<(Minute, Minute)> {
+        let open = self.records.last_mut().filter(|record| record.episode.is_open());
+        let (from, to) = match open {
+            Some(record) => {
+                record.episode.benign = true;
+                (record.episode.began, now)
+            }
+            None => *self.incidents.back()?,
+        };
+        self.incidents.retain(|(_, end)| *end < from);
+        Some((from, to))
     }
 
     /// Enters a stretch of trouble, or its going on.
@@ -207,12 +278,6 @@ impl Ledger {
         {
             self.incidents.pop_front();
         }
-    }
-
-    /// How many of its episodes somebody must still be told about.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.records.iter().filter(|record| record.decide().is_some()).count()
     }
 
     /// Counts the minutes up to before `settled` that are not counted yet.

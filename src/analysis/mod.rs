@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod answer;
 pub mod baseline;
+pub mod capacity;
 pub mod chain;
 pub mod detector;
 pub mod diagnosis;
@@ -16,6 +17,7 @@ pub mod histogram;
 pub mod history;
 pub mod ledger;
 pub mod message;
+pub mod notify;
 pub mod outlook;
 pub mod quantity;
 pub mod recurrence;
@@ -70,14 +72,16 @@ pub struct Report {
 pub struct Notice {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
-    /// The minute that gave rise to it.
+    /// The minute in which it is told.
     pub at: Minute,
-    /// Whether CloudWatch may still add to that minute.
+    /// Whether CloudWatch may still add to the minutes that it was seen in.
     pub provisional: bool,
     /// Why it is told.
     pub reason: Reason,
     /// What it is about.
     pub episode: Episode,
+    /// How many times its receiver was reminded of it before.
+    pub reminders: u32,
     /// Why it happened, as far as it was found out.
     pub diagnosis: Option<Arc<Diagnosis>>,
 }
@@ -142,7 +146,8 @@ impl Report {
     #[must_use]
     pub fn incident(&self) -> Option<(Minute, Minute)> {
         let breaches = |v: &Verdict| v.state == State::Breaching && v.rule.is_failure();
-        let episode = self.open_episode().filter(|_| self.verdicts.iter().any(breaches))?;
+        let episode = self.open_episode().filter(|episode| !episode.benign)?;
+        self.verdicts.iter().any(breaches).then_some(())?;
         Some((episode.began, self.reading.minute))
     }
 
@@ -154,26 +159,34 @@ impl Report {
         let timeout = self.gateway.timeout.seconds;
         self.shown.effective_p99(timeout).map(|p99| 1.0 - p99 / timeout)
     }
-
-    /// What must be told, oldest first.
-    #[must_use]
-    pub fn notices(&self) -> Vec<Notice> {
-        let records = self.records.iter();
-        let notice = |record: &Record| {
-            Some(Notice {
-                gateway: Arc::clone(&self.gateway),
-                at: self.reading.minute,
-                provisional: self.provisional,
-                reason: record.decide()?,
-                episode: record.episode.clone(),
-                diagnosis: self.diagnosis.clone().filter(|_| record.episode.is_open()),
-            })
-        };
-        records.filter_map(notice).collect()
-    }
 }
 
 impl Notice {
+    /// What is to be told of a record, at the end of this minute.
+    #[must_use]
+    pub fn of(record: &Record, reason: Reason, at: Minute) -> Self {
+        Self {
+            gateway: Arc::new(record.gateway.clone()),
+            at,
+            provisional: false,
+            reason,
+            episode: record.episode.clone(),
+            reminders: record.told.values().map(|told| told.reminders).max().unwrap_or(0),
+            diagnosis: None,
+        }
+    }
+
+    /// The same for the same news, whoever computes it, so that a receiver can
+    /// recognise a second copy.
+    #[must_use]
+    pub fn id(&self) -> String {
+        let Self { episode, reason, reminders, .. } = self;
+        match reason {
+            Reason::Reminder => format!("{}/reminder/{}", episode.id, reminders + 1),
+            _ => format!("{}/{}/{}", episode.id, reason.name(), episode.severity),
+        }
+    }
+
     /// The rule that matters most in it.
     #[must_use]
     pub fn rule(&self) -> Rule {
@@ -184,7 +197,9 @@ impl Notice {
     #[must_use]
     pub fn why(&self) -> String {
         match self.reason {
-            Reason::Firing | Reason::Escalated => self.episode.evidence.why.clone(),
+            Reason::Firing | Reason::Escalated | Reason::Reminder => {
+                self.episode.evidence.why.clone()
+            }
             Reason::Resolved => message::summary(&self.episode),
         }
     }

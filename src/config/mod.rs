@@ -6,9 +6,11 @@
 //! keep the place in the file.
 
 mod names;
+mod notify;
 mod schedule;
 mod selection;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::Range;
@@ -18,9 +20,12 @@ use serde::Deserialize;
 
 use crate::analysis::chain;
 use crate::analysis::detector::Detectors;
+use crate::analysis::message::Links;
+use crate::analysis::notify::{Desk, Receiver, Repeat, Route};
 use crate::analysis::quantity::Span;
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
-pub use schedule::Schedule;
+pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
+pub use schedule::{Schedule, Zone};
 pub use selection::{Selection, TimeoutSetting};
 
 /// Everything that a config file says.
@@ -54,6 +59,24 @@ pub struct Config {
     /// Who is told.
     #[serde(default)]
     pub sink: Sinks,
+    /// Who is told of certain alerts instead.
+    #[serde(rename = "route", default)]
+    pub routes: Vec<RouteTo>,
+    /// When alerts are kept back.
+    #[serde(default)]
+    pub maintenance: Vec<Maintenance>,
+    /// The capacity report.
+    #[serde(default)]
+    pub digest: Digests,
+    /// What the daemon says of itself.
+    #[serde(default)]
+    pub watcher: Watcher,
+    /// Where messages link to.
+    #[serde(default, rename = "link")]
+    pub links: Links,
+    /// How the running daemon is spoken to.
+    #[serde(default)]
+    pub control: Control,
     /// What is remembered.
     #[serde(default)]
     pub state: State,
@@ -204,11 +227,13 @@ impl Default for Discovery {
 pub struct Alert {
     /// How long a gateway must be quiet, with traffic, before an episode ends.
     pub resolve_after: Span,
+    /// When an episode that goes on is told again.
+    pub repeat_interval: Repeat,
 }
 
 impl Default for Alert {
     fn default() -> Self {
-        Self { resolve_after: Span::seconds(3600) }
+        Self { resolve_after: Span::seconds(3600), repeat_interval: Repeat::default() }
     }
 }
 
@@ -228,26 +253,18 @@ impl Default for Diagnosing {
     }
 }
 
-/// `[sink]`
-#[derive(Debug, Clone, Default, Deserialize)]
+/// `[control]`
+#[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Sinks {
-    /// Amazon SNS. Without it, notifications go to the log alone.
-    pub sns: Option<Sns>,
+pub struct Control {
+    /// The Unix socket on which `nearmiss silence` and `acknowledge` are heard.
+    pub socket: PathBuf,
 }
 
-/// `[sink.sns]`
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sns {
-    /// The topic.
-    pub topic_arn: TopicArn,
-    /// A role to publish with, where the topic is another account's.
-    #[serde(default)]
-    pub role_arn: Option<RoleArn>,
-    /// The role's external id.
-    #[serde(default)]
-    pub external_id: Option<String>,
+impl Default for Control {
+    fn default() -> Self {
+        Self { socket: PathBuf::from("/run/nearmiss/control.sock") }
+    }
 }
 
 /// `[state]`
@@ -312,7 +329,58 @@ impl Config {
         if config.gateways.is_empty() {
             return Err(invalid(text, path, None, "expected at least one [[gateway]], found none"));
         }
+        if let Some((arn, message)) = config.contradiction() {
+            let at = text.rfind(arn).map(|at| at..at + arn.len());
+            return Err(invalid(text, path, at, &message));
+        }
         Ok(config)
+    }
+
+    /// A topic whose settings cannot work together, and why.
+    fn contradiction(&self) -> Option<(&str, String)> {
+        let topics: Vec<&Topic> = self.topics().collect();
+        topics.iter().enumerate().find_map(|(number, topic)| {
+            let arn = topic.topic_arn.as_str();
+            let is_other = |known: &&Topic| known.topic_arn == topic.topic_arn && known != topic;
+            let twice = topics[..number].iter().any(is_other).then(|| {
+                format!(
+                    "expected one role_arn, external_id, attributes and chat_configuration for the topic {arn}, found two"
+                )
+            });
+            twice.or_else(|| topic.contradiction()).map(|why| (arn, why))
+        })
+    }
+
+    /// Every topic that it names, some more than once.
+    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
+        let routed = self.routes.iter().map(|to| &to.topic);
+        self.sink.sns.iter().chain(routed).chain(self.watcher.topic.as_ref())
+    }
+
+    /// The configurations of Amazon Q Developer in chat applications that it names.
+    #[must_use]
+    pub fn chat_configurations(&self) -> BTreeSet<&str> {
+        self.topics().filter_map(|topic| topic.chat_configuration.as_deref()).collect()
+    }
+
+    /// Where alerts go; nothing is quiet yet.
+    #[must_use]
+    pub fn desk(&self) -> Desk {
+        let routes: Vec<Route> = self.routes.iter().map(|to| to.route.clone()).collect();
+        Desk {
+            routes,
+            fallback: self.sink.sns.as_ref().map_or_else(Receiver::default, Topic::receiver),
+            repeat: self.alert.repeat_interval,
+            ..Desk::default()
+        }
+    }
+
+    /// The tags of load balancers that alerts are routed or kept back by.
+    #[must_use]
+    pub fn asks_for_tags(&self) -> bool {
+        let routed = self.routes.iter().map(|to| &to.route.matcher);
+        let quiet = self.maintenance.iter().map(|window| &window.matcher);
+        routed.chain(quiet).any(|matcher| !matcher.tags.is_empty())
     }
 }
 

@@ -145,12 +145,7 @@ impl TryFrom<String> for TopicArn {
             ["arn", _, "sns", region, account, name]
                 if !region.is_empty() && !account.is_empty() =>
             {
-                if name.strip_suffix(".fifo").is_some() {
-                    return Err(format!(
-                        "expected a standard topic, found the FIFO topic \"{text}\": those reach neither chat channels nor mailboxes"
-                    ));
-                }
-                if name.is_empty() {
+                if name.is_empty() || name == ".fifo" {
                     return Err(format!("expected a topic's name at the end, found \"{text}\""));
                 }
                 let region = region.to_owned();

@@ -89,6 +89,16 @@ impl Daemon {
         stretches
     }
 
+    /// Whether some gateway's history is not read to its end yet.
+    pub(super) fn is_reading_history(&self, now: i64) -> bool {
+        let settled = now - i64::try_from(self.config.poll.settle.get().as_secs()).unwrap_or(0);
+        let end = Quarter::containing(Minute::containing(settled));
+        let is_short = |history: &History| {
+            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > Tier::CALM_QUARTERS)
+        };
+        self.reports.keys().any(|key| self.histories.get(key).is_none_or(is_short))
+    }
+
     fn tell_progress(&self, end: Quarter) {
         let of = self.histories.len();
         let known = |history: &&History| first_unknown(history, end).is_none();
@@ -103,7 +113,7 @@ impl Daemon {
             return;
         }
         let mut history = History::new();
-        for (from, to) in self.ledgers.get(key).into_iter().flat_map(Ledger::incidents) {
+        for (from, to) in self.memory.gateways.get(key).into_iter().flat_map(Ledger::incidents) {
             history.mark(from, to, Mark::Incident);
         }
         self.histories.insert(key.to_owned(), history);

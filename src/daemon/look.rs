@@ -8,6 +8,7 @@ use super::Daemon;
 use super::plan::RETENTION_MINUTES;
 use super::said::tell_changes;
 use crate::analysis::gateway::Gateway;
+use crate::analysis::notify::Theme;
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::discovery;
@@ -54,6 +55,11 @@ impl Daemon {
         }
         discovery::tell_apart(&mut self.accounts);
         self.forget_the_gone(now);
+        for gateway in self.gateways() {
+            if let Some(ledger) = self.memory.gateways.get_mut(&gateway.id.key()) {
+                ledger.see_timeout(Minute::containing(now), gateway.timeout.seconds);
+            }
+        }
         for (before, account) in before.iter().zip(&self.accounts) {
             tell_changes(before, &account.gateways);
             // Near misses of the past were counted for another timeout.
@@ -67,7 +73,8 @@ impl Daemon {
             Exporter::outcome(&self.exporter.discoveries, &outcome);
         }
         let troubles = self.accounts.iter().flat_map(|account| &account.troubles);
-        self.troubles.tell("discovery", troubles.map(ToString::to_string));
+        let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
+        self.trouble(Theme::Discovery, troubles, now);
     }
 
     /// What is no longer watched leaves the page at once; its ledger is kept as
@@ -76,17 +83,17 @@ impl Daemon {
         let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
         let watched: HashSet<String> =
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
-        self.ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
-        let gone = self.reports.extract_if(|key, _| !watched.contains(key));
+        self.memory
+            .gateways
+            .retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
+        self.reports.retain(|key, _| watched.contains(key));
         self.histories.retain(|key, _| watched.contains(key));
         self.recent.retain(|key, _| watched.contains(key));
-        self.departed.extend(gone);
-        self.departed.retain(|key, _| !watched.contains(key));
     }
 
     /// Seconds that this machine's clock is ahead of AWS's, where that matters.
     /// Minutes are then read by AWS's clock.
-    pub(super) fn clock_error(&mut self) -> i64 {
+    pub(super) fn clock_error(&mut self, now: i64) -> i64 {
         let known = self.accounts.iter().filter_map(|account| account.skew.seconds());
         let skew = known.max_by_key(|skew| skew.abs());
         self.exporter.clock_skew.set(skew.unwrap_or(0));
@@ -98,7 +105,7 @@ impl Daemon {
                 skew.abs()
             )
         });
-        self.troubles.tell("clock", said);
+        self.trouble(Theme::Clock, said, now);
         wrong.unwrap_or(0)
     }
 }

@@ -5,42 +5,56 @@
 //! the order of time, so that a late poll, a missed tick or a restart makes no
 //! difference to what is found - only to when.
 
+mod chats;
+mod digest;
 mod history;
 mod look;
+mod orders;
+mod own;
 mod plan;
 mod proof;
+mod reload;
 mod said;
+mod tell;
 mod why;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
 use sd_notify::NotifyState;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
+use crate::analysis::capacity::Digest;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark};
+use crate::analysis::notify::{Desk, Receiver, Theme};
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
 use crate::discovery::Account;
-use crate::edge::aws::{self, Usage};
+use crate::edge::aws::{self, Problem, Usage};
+use crate::edge::control::{Asked, Control};
 use crate::edge::exporter::{Exporter, Series};
+use crate::edge::host;
 use crate::edge::http::{self, Page};
-use crate::edge::sink::Sink;
-use crate::edge::state::{Ledgers, StateError, StateFile};
+use crate::edge::sink::Sinks;
+use crate::edge::state::{Memory, Regular, StateError, StateFile};
 use crate::edge::time::{Clock, Stopwatch, Ticks};
+use chats::Chats;
 use plan::{Fetched, asks};
-use said::{Delivery, Troubles};
+use reload::Origin;
+use said::Troubles;
 
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.
 const RECENT_MINUTES: i64 = 15;
+/// What was billed is remembered for so many days.
+const BILLED_DAYS: i64 = 16;
 /// Data counts as stale this long after the next poll was due.
 const STALE_AFTER: Duration = Duration::from_mins(5);
 /// How often systemd is told that the loop goes on; a poll in between is bounded
@@ -74,20 +88,30 @@ pub enum StartError {
 pub struct Daemon {
     config: Config,
     accounts: Vec<Account>,
-    sink: Sink,
+    sinks: Arc<Sinks>,
+    desk: Desk,
     exporter: Exporter,
     state: StateFile,
-    ledgers: Ledgers,
+    memory: Memory,
     reports: HashMap<String, Report>,
     histories: HashMap<String, History>,
     /// The newest minutes as they were read last, an hour or so.
     recent: HashMap<String, Snapshot>,
-    /// The last reports of gateways that are no longer watched, until the end
-    /// of their episodes is told.
-    departed: HashMap<String, Report>,
+    /// The gateways whose minutes the latest poll got.
+    reading: HashSet<String>,
     /// What was found out of open episodes, by gateway.
     asked: HashMap<String, why::Asked>,
     troubles: Troubles,
+    /// Who took nothing last time.
+    failing: HashSet<Receiver>,
+    /// Since when what was not taken waits (seconds since the Unix epoch).
+    waiting: HashMap<tell::Waiting, i64>,
+    /// The machine that it runs on, for messages.
+    host: String,
+    /// The capacity report that is being sent, and when it was due.
+    digest: Option<(i64, Arc<Digest>)>,
+    origin: Origin,
+    chats: Chats,
     listener: Option<TcpListener>,
     pages: watch::Sender<Arc<Page>>,
     fresh_until: Option<i64>,
@@ -104,20 +128,35 @@ impl Daemon {
             .await
             .map_err(|source| StartError::Listen { address, source })?;
         let state = StateFile::new(&config.state.path);
-        let ledgers = state.load()?;
-        let sink = Sink::from_config(&config.sink, base).await;
+        let desk = config.desk();
+        let mut memory = state.load()?;
+        memory.told_to(&desk.fallback);
+        // What it starts with is a config that can be used.
+        if let Some(own) = memory.own.get_mut(&Theme::Config) {
+            own.ended.get_or_insert(own.since);
+        }
+        let sinks = Box::pin(Sinks::connect(config.topics(), config.links.clone(), base)).await;
+        let chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
+        let receivers: Vec<Receiver> = desk.known().cloned().collect();
         Ok(Self {
-            accounts: Account::of_config(&config, base).await,
-            exporter: Exporter::new(sink.name())?,
-            sink,
+            accounts: Box::pin(Account::of_config(&config, base)).await,
+            exporter: Exporter::new(receivers.iter())?,
+            sinks: Arc::new(sinks),
+            desk,
             state,
-            ledgers,
+            memory,
             reports: HashMap::new(),
             histories: HashMap::new(),
             recent: HashMap::new(),
-            departed: HashMap::new(),
+            reading: HashSet::new(),
             asked: HashMap::new(),
             troubles: Troubles::default(),
+            failing: HashSet::new(),
+            waiting: HashMap::new(),
+            host: host::name(),
+            digest: None,
+            origin: Origin { path: None, base: base.clone() },
+            chats,
             listener: Some(listener),
             pages: watch::channel(Arc::default()).0,
             fresh_until: None,
@@ -131,36 +170,44 @@ impl Daemon {
         self.listener.as_ref().and_then(http::address)
     }
 
-    /// Polls until `stop`. `watch` sees the reports of each minute, after what
-    /// they gave rise to was sent.
+    /// Polls until `stop`. `watch` sees what happens.
     ///
     /// # Errors
     /// When the scheduler cannot start.
     pub async fn run(
         mut self,
         clock: Clock,
-        stop: CancellationToken,
-        mut watch: impl FnMut(&[Report]),
+        signals: Signals,
+        mut watch: impl FnMut(Event<'_>),
     ) -> Result<(), StartError> {
-        let mut ticks = Ticks::start(&self.config.poll.schedule).await?;
+        let Signals { stop, mut reload } = signals;
+        let mut ticks = Ticks::start(&self.config.poll.schedule, &clock).await?;
         self.publish(clock.now());
         if let Some(listener) = self.listener.take() {
             let address = http::address(&listener).map(tracing::field::display);
             info!(address, "nearmiss is running");
             tokio::spawn(http::serve(listener, self.pages(), clock, stop.clone()));
         }
+        let mut asked = self.listen(&stop).await;
         tell_systemd(&[NotifyState::Ready]);
         let mut heartbeat = tokio::time::interval(HEARTBEAT);
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                _ = heartbeat.tick() => {
-                    tell_systemd(&[NotifyState::Watchdog]);
-                    continue;
+                _ = heartbeat.tick() => tell_systemd(&[NotifyState::Watchdog]),
+                Some(Asked { command, answer }) = asked.recv() => {
+                    // Who asked may be gone, and then nothing is done.
+                    if !answer.is_closed() {
+                        let _ = answer.send(self.obey(command, clock.now()).await);
+                    }
                 }
-                () = ticks.next() => {}
+                Some(()) = reload.recv() => {
+                    self.read_config_again(clock.now()).await;
+                    ticks.stop().await;
+                    ticks = Ticks::start(&self.config.poll.schedule, &clock).await?;
+                }
+                now = ticks.next(&clock) => self.poll(now, &mut watch).await,
             }
-            self.poll(clock.now(), &mut watch).await;
         }
         tell_systemd(&[NotifyState::Stopping]);
         ticks.stop().await;
@@ -182,41 +229,52 @@ impl Daemon {
 
     /// One poll at `now` (seconds since the Unix epoch): everything up to then
     /// is read, assessed, told, saved and published.
-    pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) {
+    pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) {
         let stopwatch = Stopwatch::start();
         let settled = Box::pin(self.read_and_tell(now, watch)).await;
-        self.save();
+        self.save(now);
         self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
         let left = self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
         let mut usage = Usage::default();
         self.read_history(settled, left, &mut usage).await;
-        self.exporter.record(&usage);
+        self.bill(&usage, now);
     }
 
     /// Returns the end of the minutes that have settled.
-    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(&[Report])) -> Minute {
+    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) -> Minute {
         let mut usage = Usage::default();
         self.look_around(now, &mut usage).await;
-        let theirs = now - self.clock_error();
+        let theirs = now - self.clock_error(now);
         let poll = &self.config.poll;
         let end = Minute::containing(theirs - seconds(poll.delay.get()));
         let settled = Minute::containing(theirs - seconds(poll.settle.get()));
         let fetched = self.catch_up(end, settled, &mut usage, watch).await;
+        self.note_faults(&fetched, now);
+        tell_systemd(&[NotifyState::Watchdog]);
+        self.tell(now, end, &mut usage).await;
+        tell_systemd(&[NotifyState::Watchdog]);
+        self.look_at_chats(now, &mut usage).await;
+        watch(Event::Told);
         self.prove(end, &mut usage).await;
         let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
         self.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {
             self.fresh_until = Some(self.patience(now));
         }
-        self.troubles.tell(
-            "poll",
-            fetched.faults.values().map(|fault| {
-                format!("{fault}. The gateways concerned are without data. {}", fault.advice())
-            }),
-        );
-        self.exporter.record(&usage);
+        self.bill(&usage, now);
         settled
+    }
+
+    /// Says why gateways are without data.
+    fn note_faults(&mut self, fetched: &Fetched, now: i64) {
+        let say = |fault: &Arc<aws::Fault>| {
+            format!("{fault}. The gateways concerned are without data. {}", fault.advice())
+        };
+        let is_refusal = |fault: &&Arc<aws::Fault>| fault.problem == Problem::Credentials;
+        let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
+        self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
+        self.trouble(Theme::Data, other.into_iter().map(say), now);
     }
 
     /// Reads and assesses stretch after stretch until the present is reached,
@@ -226,23 +284,24 @@ impl Daemon {
         end: Minute,
         settled: Minute,
         usage: &mut Usage,
-        watch: &mut impl FnMut(&[Report]),
+        watch: &mut impl FnMut(Event<'_>),
     ) -> Fetched {
         let stopwatch = Stopwatch::start();
         let deadline = self.config.poll.deadline.get();
         loop {
             let left = deadline.saturating_sub(stopwatch.elapsed());
             let mut fetched = self.fetch(end, settled, left, usage).await;
-            self.assess_all(&fetched, end, usage, watch).await;
+            self.assess_all(&fetched, watch);
             for gateway in self.gateways() {
                 let key = gateway.id.key();
                 let snapshot = fetched.snapshots.get(&key);
-                if let Some((snapshot, ledger)) = snapshot.zip(self.ledgers.get_mut(&key)) {
+                if let Some((snapshot, ledger)) = snapshot.zip(self.memory.gateways.get_mut(&key)) {
                     ledger.count(&gateway, snapshot, settled);
                 }
             }
             // Not what is assessed: minutes that may be late are held back.
             let read = fetched.snapshots.values().map(Snapshot::end).min();
+            self.reading = fetched.snapshots.keys().cloned().collect();
             self.recent.extend(std::mem::take(&mut fetched.snapshots));
             let behind = end.since(read.unwrap_or(end));
             if behind <= 0 || !fetched.failed.is_empty() || stopwatch.elapsed() >= deadline {
@@ -264,8 +323,14 @@ impl Daemon {
         let mut plans = Vec::new();
         let calm_every = self.config.poll.calm_every.minutes();
         for account in &self.accounts {
-            let asks =
-                asks(account, &mut self.ledgers, &self.reports, &self.recent, calm_every, end);
+            let asks = asks(
+                account,
+                &mut self.memory.gateways,
+                &self.reports,
+                &self.recent,
+                calm_every,
+                end,
+            );
             for (until, asks) in asks {
                 plans.push((account, until, asks));
             }
@@ -284,57 +349,28 @@ impl Daemon {
     }
 
     /// Minute by minute over all gateways, as time went.
-    async fn assess_all(
-        &mut self,
-        fetched: &Fetched,
-        end: Minute,
-        usage: &mut Usage,
-        watch: &mut impl FnMut(&[Report]),
-    ) {
+    fn assess_all(&mut self, fetched: &Fetched, watch: &mut impl FnMut(Event<'_>)) {
         self.reports.retain(|key, _| !fetched.failed.contains(key));
         let gateways = self.gateways();
         let mut due: BTreeMap<Minute, Vec<&Arc<Gateway>>> = BTreeMap::new();
         for gateway in &gateways {
             let key = gateway.id.key();
             let snapshot = fetched.snapshots.get(&key);
-            let (Some(snapshot), Some(ledger)) = (snapshot, self.ledgers.get(&key)) else {
+            let (Some(snapshot), Some(ledger)) = (snapshot, self.memory.gateways.get(&key)) else {
                 continue;
             };
             for minute in ledger.unassessed.0..snapshot.end().0 {
                 due.entry(Minute(minute)).or_default().push(gateway);
             }
         }
-        let mut delivery = Delivery::default();
-        self.close_departed(&mut delivery, usage).await;
         for (minute, gateways) in due {
-            let recent = end.since(minute) <= RECENT_MINUTES;
-            let mut reports: Vec<Report> = gateways
+            let reports: Vec<Report> = gateways
                 .into_iter()
                 .filter_map(|gateway| self.assess_one(gateway, &gateway.id.key(), fetched, minute))
                 .collect();
-            if recent {
-                self.explain(&mut reports, usage).await;
-                for report in &reports {
-                    self.deliver(&report.gateway.id.key(), report, &mut delivery, usage).await;
-                }
-            }
-            watch(&reports);
+            watch(Event::Minute(&reports));
             for report in reports {
                 self.reports.insert(report.gateway.id.key(), report);
-            }
-        }
-        self.troubles.tell("delivery", delivery.failed);
-    }
-
-    /// Tells the end of episodes whose gateway is gone.
-    async fn close_departed(&mut self, delivery: &mut Delivery, usage: &mut Usage) {
-        for (key, mut report) in std::mem::take(&mut self.departed) {
-            let Some(ledger) = self.ledgers.get_mut(&key) else { continue };
-            ledger.records.iter_mut().for_each(|record| record.episode.abandon());
-            report.records.clone_from(&ledger.records);
-            self.deliver(&key, &report, delivery, usage).await;
-            if self.ledgers.get(&key).is_some_and(|ledger| !ledger.records.is_empty()) {
-                self.departed.insert(key, report);
             }
         }
     }
@@ -353,7 +389,8 @@ impl Daemon {
         let snapshot = fetched.snapshots.get(key)?;
         self.history_of(key);
         let history = self.histories.get_mut(key)?;
-        let ledger = self.ledgers.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
+        let ledger =
+            self.memory.gateways.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
         let quiet = self.config.alert.resolve_after.minutes();
         let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
         let records = ledger.records.clone();
@@ -369,44 +406,55 @@ impl Daemon {
         Some(report)
     }
 
-    /// Sends what a report says must be told, and remembers at once what was
-    /// taken: between the two, a crash would tell it twice. What was not taken
-    /// is decided again by the next poll.
-    async fn deliver(
-        &mut self,
-        key: &str,
-        report: &Report,
-        delivery: &mut Delivery,
-        usage: &mut Usage,
-    ) {
-        for notice in report.notices() {
-            if delivery.given_up {
-                return;
-            }
-            let sent = self.sink.send(&notice, usage).await;
-            let outcome = if sent.is_ok() { "delivered" } else { "failed" };
-            self.exporter.notifications.with_label_values(&[self.sink.name(), outcome]).inc();
-            match sent {
-                Ok(()) => {
-                    if let Some(ledger) = self.ledgers.get_mut(key) {
-                        ledger.told(&notice);
-                    }
-                    self.save();
-                }
-                Err(fault) => delivery.enter(&notice, &fault),
-            }
-        }
+    /// Returns what went wrong.
+    fn save(&mut self, now: i64) -> Option<String> {
+        let saved = self.state.save(&self.memory);
+        Exporter::outcome(&self.exporter.state_saves, &saved);
+        let trouble = saved.err().map(|error| aws::chain(&error));
+        self.trouble(Theme::State, trouble.clone(), now);
+        trouble
     }
 
-    fn save(&mut self) {
-        let saved = self.state.save(&self.ledgers);
-        Exporter::outcome(&self.exporter.state_saves, &saved);
-        self.troubles.tell("state", saved.err().map(|error| aws::chain(&error)));
+    /// Adds what AWS was asked.
+    fn bill(&mut self, usage: &Usage, now: i64) {
+        self.exporter.record(usage);
+        let today = now.div_euclid(86_400);
+        *self.memory.billed.entry(today).or_default() += usage.billed_metrics;
+        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS);
+    }
+
+    /// Listens on the control socket; without one, nobody asks.
+    async fn listen(&mut self, stop: &CancellationToken) -> mpsc::Receiver<Asked> {
+        match Control::listen(&self.config.control.socket).await {
+            Ok(control) => control.serve(stop.clone()),
+            Err(error) => {
+                let why = aws::chain(&error);
+                warn!(
+                    "{why}: `nearmiss silence` and `acknowledge` will not be heard; set [control] socket to a path in a directory of this user"
+                );
+                mpsc::channel(1).1
+            }
+        }
     }
 
     /// Until when the next poll must have ended.
     fn patience(&self, now: i64) -> i64 {
         now + seconds(STALE_AFTER + self.config.poll.schedule.pause_after(now))
+    }
+
+    /// What the page says of deliveries.
+    fn publish_deliveries(&self, now: i64) {
+        let minute = Minute::containing(now);
+        let longest = self.waiting.values().map(|since| now - since).max().unwrap_or(0);
+        let exporter = &self.exporter;
+        exporter.pending.set(whole(self.waiting.len()));
+        exporter.oldest_pending.set(longest);
+        exporter.held.set(whole(self.held(minute)));
+        let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
+        exporter.silences.set(whole(in_force.count()));
+        let digest = self.memory.sent.get(&Regular::Digest).filter(|_| self.config.digest.enabled);
+        exporter.digest_sent.set(digest.copied().unwrap_or(0));
+        exporter.heartbeat.set(now);
     }
 
     /// Renders the page. After the state was saved: a counter that was seen in
@@ -417,12 +465,11 @@ impl Daemon {
             .iter()
             .filter_map(|gateway| {
                 let key = gateway.id.key();
-                let ledger = self.ledgers.get(&key)?;
+                let ledger = self.memory.gateways.get(&key)?;
                 Some(Series { gateway, report: self.reports.get(&key), ledger })
             })
             .collect();
-        let pending: usize = series.iter().map(|s| s.ledger.pending()).sum();
-        self.exporter.pending.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        self.publish_deliveries(now);
         let metrics = self.exporter.render(&series);
         self.pages.send_replace(Arc::new(Page {
             gzip: http::gzip(metrics.as_bytes()),
@@ -433,9 +480,38 @@ impl Daemon {
     }
 }
 
+/// What the daemon is told from outside.
+#[derive(Debug)]
+pub struct Signals {
+    /// To end.
+    pub stop: CancellationToken,
+    /// To read the config again.
+    pub reload: mpsc::Receiver<()>,
+}
+
+impl From<CancellationToken> for Signals {
+    /// Only to end.
+    fn from(stop: CancellationToken) -> Self {
+        Self { stop, reload: mpsc::channel(1).1 }
+    }
+}
+
+/// Something that happened, for who watches.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// A minute was assessed.
+    Minute(&'a [Report]),
+    /// What was due was told, or is due again.
+    Told,
+}
+
 fn tell_systemd(state: &[NotifyState]) {
     // Without systemd there is nobody to tell, and that is fine.
     let _ = sd_notify::notify(state);
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -5,30 +5,7 @@ use std::sync::Arc;
 
 use tracing::{error, info, warn};
 
-use crate::analysis::Notice;
 use crate::analysis::gateway::Gateway;
-use crate::edge::aws::{Fault, Problem};
-
-/// How the notifications of a poll fare.
-#[derive(Debug, Default)]
-pub(super) struct Delivery {
-    pub(super) failed: Vec<String>,
-    pub(super) given_up: bool,
-}
-
-impl Delivery {
-    /// A message that was refused is no reason to hold back the others; a
-    /// receiver that cannot be reached is.
-    pub(super) fn enter(&mut self, notice: &Notice, fault: &Fault) {
-        self.given_up = fault.problem != Problem::Refused;
-        self.failed.push(format!(
-            "{fault}. The next poll will tell that {} is {}. {}",
-            notice.gateway.id.name,
-            notice.reason.name(),
-            fault.advice()
-        ));
-    }
-}
 
 /// What is wrong at present, by theme; each trouble is said once when it
 /// begins and once when it ends.

@@ -15,13 +15,14 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::aws::Usage;
+use super::aws::{Problem, Usage};
 use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::forecast::Forecast;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::histogram::bound_seconds;
 use crate::analysis::ledger::{Ledger, Minutes};
+use crate::analysis::notify::{Receiver, Theme};
 use crate::analysis::signal::TargetGroup;
 use crate::analysis::tier::Tier;
 
@@ -309,10 +310,22 @@ pub struct Exporter {
     pub poll_duration: Histogram,
     /// Discoveries by outcome.
     pub discoveries: IntCounterVec,
-    /// Notifications by sink and outcome.
-    pub notifications: IntCounterVec,
-    /// Notifications that no sink took yet.
+    notifications: IntCounterVec,
+    /// Notifications that their receiver did not take yet.
     pub pending: IntGauge,
+    /// Seconds for which the oldest of them waits.
+    pub oldest_pending: IntGauge,
+    /// Episodes that a silence or maintenance keeps back.
+    pub held: IntGauge,
+    /// Silences in force.
+    pub silences: IntGauge,
+    /// When the last poll ended, seconds since the Unix epoch.
+    pub heartbeat: IntGauge,
+    /// When the capacity report was last taken, seconds since the Unix epoch.
+    pub digest_sent: IntGauge,
+    /// Whether the config could be used when it was read last.
+    pub reloaded: IntGauge,
+    troubles: IntGaugeVec,
     /// What was proved of CloudWatch's figures, by check.
     pub proofs: IntGaugeVec,
     /// Seconds that this machine's clock is ahead of AWS's.
@@ -328,12 +341,14 @@ pub struct Exporter {
 const OUTCOMES: [&str; 2] = ["ok", "failed"];
 
 impl Exporter {
-    /// A registry of its own with everything at zero; `sink` is the name of the
-    /// one that notifications go to.
+    /// A registry of its own with everything at zero; `receivers` are those that
+    /// notifications go to.
     ///
     /// # Errors
     /// Never in practice: only if two metrics had one name.
-    pub fn new(sink: &str) -> Result<Self, prometheus::Error> {
+    pub fn new<'a>(
+        receivers: impl Iterator<Item = &'a Receiver>,
+    ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let counters = |name, help, labels: &[&str]| {
@@ -360,12 +375,38 @@ impl Exporter {
             )?,
             notifications: counters(
                 "nearmiss_notifications_total",
-                "Notifications by sink and outcome: delivered, failed.",
-                &["sink", "outcome"],
+                "Notifications by receiver (the topic's name, or log) and outcome: delivered, throttled, refused (by the receiver or its permissions), failed. What was not delivered is tried again at the next poll.",
+                &["receiver", "outcome"],
             )?,
             pending: gauge(
                 "nearmiss_notifications_pending",
                 "Notifications that were due and could not be delivered yet.",
+            )?,
+            oldest_pending: gauge(
+                "nearmiss_notification_oldest_pending_seconds",
+                "How long the oldest notification that was due has waited for its receiver; 0 when none waits.",
+            )?,
+            held: gauge(
+                "nearmiss_notifications_held",
+                "Episodes with something to tell that a silence or maintenance window keeps back.",
+            )?,
+            silences: gauge("nearmiss_silences", "Silences in force.")?,
+            heartbeat: gauge(
+                "nearmiss_heartbeat_timestamp_seconds",
+                "Unix time at which the last poll began whose results are on this page, good or not: should it stand still, the daemon hangs.",
+            )?,
+            digest_sent: gauge(
+                "nearmiss_digest_last_sent_timestamp_seconds",
+                "Unix time at which the capacity report was last delivered, or the daemon first ran; 0 while it is switched off.",
+            )?,
+            reloaded: gauge(
+                "nearmiss_config_last_reload_successful",
+                "1 if the config could be used when it was read last, else 0: then the one before it is in force.",
+            )?,
+            troubles: gauges(
+                "nearmiss_trouble",
+                "1 while the daemon itself is in trouble, by theme: data (CloudWatch cannot be read), credentials, discovery, delivery, chat (messages do not reach the channel), state (it cannot be saved), config (a new one cannot be used), clock.",
+                &["theme"],
             )?,
             proofs: gauges(
                 "nearmiss_self_check",
@@ -396,12 +437,13 @@ impl Exporter {
             gateways: gauge("nearmiss_gateways", "Gateways that are watched.")?,
             registry,
         };
-        exporter.start_at_zero(sink);
+        exporter.start_at_zero();
+        exporter.know(receivers);
         Ok(exporter)
     }
 
     /// A counter that first appears with a one hides its first increase.
-    fn start_at_zero(&self, sink: &str) {
+    fn start_at_zero(&self) {
         for outcome in ["ok", "partial", "failed"] {
             let _ = self.polls.with_label_values(&[outcome]);
         }
@@ -409,9 +451,35 @@ impl Exporter {
             let _ = self.discoveries.with_label_values(&[outcome]);
             let _ = self.state_saves.with_label_values(&[outcome]);
         }
-        for outcome in ["delivered", "failed"] {
-            let _ = self.notifications.with_label_values(&[sink, outcome]);
+        self.reloaded.set(1);
+        for theme in Theme::ALL {
+            self.trouble(theme, false);
         }
+    }
+
+    /// Exports the counters of these receivers from the start.
+    pub fn know<'a>(&self, receivers: impl Iterator<Item = &'a Receiver>) {
+        for receiver in receivers {
+            for outcome in ["delivered", "throttled", "refused", "failed"] {
+                let _ = self.notifications.with_label_values(&[short(receiver), outcome]);
+            }
+        }
+    }
+
+    /// Counts a notification, and whether its receiver took it.
+    pub fn notified(&self, receiver: &Receiver, problem: Option<Problem>) {
+        let outcome = match problem {
+            None => "delivered",
+            Some(Problem::Throttled) => "throttled",
+            Some(Problem::Refused | Problem::Denied | Problem::Credentials) => "refused",
+            Some(_) => "failed",
+        };
+        self.notifications.with_label_values(&[short(receiver), outcome]).inc();
+    }
+
+    /// Whether the daemon itself is in trouble.
+    pub fn trouble(&self, theme: Theme, is_there: bool) {
+        self.troubles.with_label_values(&[theme.name()]).set(i64::from(is_there));
     }
 
     /// Adds what the AWS calls of a poll amounted to.
@@ -462,6 +530,11 @@ impl Exporter {
         encode(&mut page, &own);
         page
     }
+}
+
+/// A topic's name, which stands at the end of its ARN.
+fn short(receiver: &Receiver) -> &str {
+    receiver.as_str().rsplit(':').next().unwrap_or_default()
 }
 
 fn register<C: Collector + Clone + 'static>(

@@ -4,11 +4,14 @@
 //! the ground on which the others stand.
 
 pub mod aws;
+pub mod chat;
 pub mod cloudwatch;
+pub mod control;
 pub mod elb;
 pub mod evidence;
 pub mod exporter;
 pub mod hops;
+pub mod host;
 pub mod http;
 pub mod nginx;
 pub mod probe;

@@ -80,10 +80,21 @@ impl Stopwatch {
     }
 }
 
-/// Ticks by a cron schedule. The first one comes at once.
-pub struct Ticks {
-    scheduler: JobScheduler,
-    ticks: mpsc::Receiver<()>,
+/// When to poll. The first tick comes at once.
+pub enum Ticks {
+    /// By a cron schedule.
+    Scheduled {
+        /// It lives as long as the ticks are wanted.
+        scheduler: Box<JobScheduler>,
+        /// A word without content each time.
+        ticks: mpsc::Receiver<()>,
+    },
+    /// At every minute of a scaled clock, none left out: what is told depends on when
+    /// the polls were, and a machine that is late shall tell the same story.
+    EveryMinute {
+        /// When the next one is, seconds since the Unix epoch.
+        next: i64,
+    },
 }
 
 impl Ticks {
@@ -91,26 +102,44 @@ impl Ticks {
     ///
     /// # Errors
     /// When the scheduler cannot start.
-    pub async fn start(schedule: &Schedule) -> Result<Self, JobSchedulerError> {
+    pub async fn start(schedule: &Schedule, clock: &Clock) -> Result<Self, JobSchedulerError> {
+        if let Clock::Scaled { start, .. } = clock {
+            return Ok(Self::EveryMinute { next: *start });
+        }
         let (send, ticks) = mpsc::channel(1);
         let _ = send.try_send(());
-        let scheduler = JobScheduler::new().await?;
+        let scheduler = Box::new(JobScheduler::new().await?);
         let job = Job::new(schedule.as_str(), move |_, _| {
             let _ = send.try_send(());
         })?;
         scheduler.add(job).await?;
         scheduler.start().await?;
-        Ok(Self { scheduler, ticks })
+        Ok(Self::Scheduled { scheduler, ticks })
     }
 
-    /// Waits for the next tick.
-    pub async fn next(&mut self) {
-        // The sender lives in the scheduler, which lives as long as this.
-        let _ = self.ticks.recv().await;
+    /// Waits for the next tick, and says what time it is then.
+    pub async fn next(&mut self, clock: &Clock) -> i64 {
+        match self {
+            Self::Scheduled { ticks, .. } => {
+                // The sender lives in the scheduler, which lives as long as this.
+                let _ = ticks.recv().await;
+                clock.now()
+            }
+            Self::EveryMinute { next } => {
+                while clock.now() < *next {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                let now = *next;
+                *next += 60;
+                now
+            }
+        }
     }
 
     /// Stops to tick.
-    pub async fn stop(mut self) {
-        let _ = self.scheduler.shutdown().await;
+    pub async fn stop(self) {
+        if let Self::Scheduled { mut scheduler, .. } = self {
+            let _ = scheduler.shutdown().await;
+        }
     }
 }

@@ -4,6 +4,7 @@ use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::ledger::{Ledger, Totals};
 use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 
 fn gateway() -> Gateway {
     let id = Identity {
@@ -13,7 +14,14 @@ fn gateway() -> Gateway {
         dimension: "app/web/50dc6c495c0c9188".into(),
     };
     let timeout = Timeout { seconds: 60.0, idle_timeout: None };
-    Gateway { id, kind: Kind::Alb, timeout, near: 0.8, detail: Detail::Figures }
+    Gateway {
+        id,
+        kind: Kind::Alb,
+        timeout,
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::new(),
+    }
 }
 
 /// Minute `m` has `m` requests, so that a minute that is missed or counted

@@ -13,7 +13,7 @@ use nearmiss::edge::evidence::Inquiry;
 use nearmiss::sim::{Setup, scenarios};
 
 use crate::program::{config, program, text};
-use crate::world::{ALL, START, World, metric, poll};
+use crate::world::{ALL, START, World, metric};
 
 /// The diagnosis of a scenario's load balancer half an hour after its last error
 /// began, and the truth.
@@ -157,10 +157,7 @@ async fn without_figures_nothing_is_told_as_healthy() {
 async fn an_alert_names_the_cause_and_so_does_the_page() {
     let world = World::of("connection_failures", 7, "").await;
     let mut daemon = world.daemon(ALL).await;
-    for minute in 10..40 {
-        world.clock.set(START + 60 * minute + 5);
-        poll(&mut daemon, minute..minute + 1).await;
-    }
+    world.poll(&mut daemon, 10..40).await;
     let published = world.sim.published();
     let first: serde_json::Value = serde_json::from_str(&published[0].message).unwrap();
     let machine: serde_json::Value = serde_json::from_str(first["sqs"].as_str().unwrap()).unwrap();

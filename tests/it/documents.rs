@@ -15,11 +15,23 @@ fn read(name: &str) -> String {
 /// What a config says, but for the values that have no default.
 fn compared(config: &Config) -> String {
     let Config {
-        http, poll, quota, discovery, detector, alert, diagnosis, state, gateways, ..
+        http,
+        poll,
+        quota,
+        discovery,
+        detector,
+        alert,
+        diagnosis,
+        digest,
+        watcher,
+        control,
+        state,
+        gateways,
+        ..
     } = config;
     let gateway = &gateways[0];
     format!(
-        "{http:#?}{poll:#?}{quota:#?}{discovery:#?}{detector:#?}{alert:#?}{diagnosis:#?}{state:#?}{:?}{:?}{:?}{:?}",
+        "{http:#?}{poll:#?}{quota:#?}{discovery:#?}{detector:#?}{alert:#?}{diagnosis:#?}{digest:#?}{watcher:#?}{control:#?}{state:#?}{:?}{:?}{:?}{:?}",
         gateway.kind, gateway.timeout, gateway.near, gateway.tags
     )
 }
@@ -38,8 +50,9 @@ fn the_readmes_configs_are_valid() {
     let blocks: Vec<&str> =
         readme.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty(), "the README shows no config");
-    for block in blocks {
-        if let Err(error) = Config::parse(block, Path::new("README.md")) {
+    // The later ones are added to the first.
+    for count in 1..=blocks.len() {
+        if let Err(error) = Config::parse(&blocks[..count].concat(), Path::new("README.md")) {
             panic!("{error}");
         }
     }
@@ -52,9 +65,11 @@ fn the_unit_starts_the_program_with_words_that_it_knows() {
     let words: Vec<&str> = start.split_whitespace().collect();
     assert_eq!(words[1..], ["run", "--config", "/etc/nearmiss/nearmiss.toml"]);
     assert!(unit.contains("StateDirectory=nearmiss"));
-    let state =
-        Config::parse("[[gateway]]\nload_balancer = \"a\"\n", Path::new("x")).unwrap().state;
+    assert!(unit.contains("RuntimeDirectory=nearmiss"));
+    let Config { state, control, .. } =
+        Config::parse("[[gateway]]\nload_balancer = \"a\"\n", Path::new("x")).unwrap();
     assert!(state.path.starts_with("/var/lib/nearmiss"));
+    assert!(control.socket.starts_with("/run/nearmiss"));
 }
 
 /// The page of a daemon that has seen both kinds of trouble.

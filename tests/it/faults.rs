@@ -38,7 +38,7 @@ async fn story(seed: u64, faults: &str, more: &str, ahead: i64) -> (World, Daemo
 }
 
 fn ledgers(world: &World) -> Ledgers {
-    StateFile::new(&world.state()).load().unwrap()
+    StateFile::new(&world.state()).load().unwrap().gateways
 }
 
 /// What was counted of a load balancer, compared with what happened.
@@ -76,6 +76,15 @@ fn the_story_was_told(world: &World, case: &str) {
         let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
         let machine: serde_json::Value =
             serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();
+        if machine["kind"] == "digest" {
+            continue; // The story begins on a Monday at nine, and a wrong clock earlier.
+        }
+        if machine["kind"] == "own" {
+            let theme = machine["rule"].as_str().unwrap();
+            let is_awss = ["data", "credentials", "discovery", "clock"].contains(&theme);
+            assert!(is_awss, "{case}: {machine}");
+            continue;
+        }
         let gateway = machine["gateway"]["name"].as_str().unwrap();
         assert!(!HEALTHY.contains(&gateway), "{case}: a false alert of {gateway}: {machine}");
         // A message that was taken while its answer was cut comes again, with
@@ -212,10 +221,7 @@ async fn a_histogram_holds_the_truth_and_begins_anew_when_the_timeout_changes() 
     let text = "[[gateway]]\nload_balancer = \"*\"\nhistogram = true\n";
     let world = World::of("slow_burn", 4, "timeout=web:30:120").await;
     let mut daemon = world.daemon(text).await;
-    for minute in 0..60 {
-        world.clock.set(START + 60 * minute + 5);
-        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-    }
+    world.poll(&mut daemon, 0..60).await;
     counts_are_the_truth_of(&world, &daemon, "checkout", "60", "48");
     let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
     let of_web: Vec<&str> = page
@@ -259,10 +265,7 @@ async fn a_monitoring_account_reads_linked_ones() {
             "[[gateway]]\nload_balancer = \"*\"\nrole_arn = \"{role}\"\nexternal_id = \"secret\"\nmonitored_account = \"{other}\"\n"
         ))
         .await;
-    for minute in 0..10 {
-        world.clock.set(START + 60 * minute + 5);
-        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-    }
+    world.poll(&mut daemon, 0..10).await;
     let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
     let account = format!("account=\"{other}\"");
     let watched: Vec<&str> =
@@ -278,10 +281,7 @@ async fn target_groups_are_shown_while_something_stirs() {
     let (_, daemon) = {
         let world = World::of("slow_burn", 7, "").await;
         let mut daemon = world.daemon(ALL).await;
-        for minute in 0..30 {
-            world.clock.set(START + 60 * minute + 5);
-            daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-        }
+        world.poll(&mut daemon, 0..30).await;
         (world, daemon)
     };
     let slow = metric(&daemon, "nearmiss_target_group_response_p99_seconds", SICK).unwrap();

@@ -1,5 +1,6 @@
 //! Small made-up gateways: an ordinary service, and what is changed of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nearmiss::analysis::alert::Record;
@@ -20,7 +21,14 @@ pub fn gateway(timeout: f64) -> Arc<Gateway> {
         dimension: "app/web/1".into(),
     };
     let timeout = Timeout { seconds: timeout, idle_timeout: None };
-    Arc::new(Gateway { id, kind: Kind::Alb, timeout, near: 0.8, detail: Detail::Figures })
+    Arc::new(Gateway {
+        id,
+        kind: Kind::Alb,
+        timeout,
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::new(),
+    })
 }
 
 /// A quarter of an ordinary service: 4,500 requests, p99 4 s.

@@ -1,94 +1,108 @@
 //! What people and programs read.
 
-use std::sync::Arc;
+#![allow(clippy::unwrap_used, clippy::panic)] // a test says so by failing
 
-use nearmiss::analysis::Notice;
-use nearmiss::analysis::alert::{Episode, Evidence, Reason};
-use nearmiss::analysis::detector::{Rule, Severity};
-use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss::analysis::message::Message;
+mod document;
+mod hostile;
+mod made;
+mod schema;
+
+use nearmiss::analysis::alert::Reason;
+use nearmiss::analysis::detector::Severity;
+use nearmiss::analysis::message::{Links, Message};
+use nearmiss::analysis::notify::News;
 use nearmiss::analysis::signal::Minute;
-use proptest::prelude::*;
 
-fn notice(name: &str, why: &str, reason: Reason) -> Notice {
-    let gateway = Gateway {
-        id: Identity {
-            name: name.into(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
-        },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 55.0, idle_timeout: Some(60.0) },
-        near: 0.8,
-        detail: Detail::Figures,
-    };
-    let began = Minute(29_460_079);
-    let episode = Episode {
-        id: format!("{}@{began}", gateway.id.key()),
-        began,
-        last_breach: began.plus(30),
-        severity: Severity::Warning,
-        rules: [(Rule::NearMiss, began)].into(),
-        evidence: Evidence {
-            rule: Rule::NearMiss,
-            why: why.into(),
-            value: Some(0.017),
-            threshold: 0.01,
-            forecast: None,
-        },
-        quiet_minutes: 0,
-        ended: None,
-        abandoned: false,
-        requests: 60_123,
-        near_misses: 812,
-        timeouts: 4,
-    };
-    Notice {
-        gateway: Arc::new(gateway),
-        at: began,
-        provisional: true,
-        reason,
-        episode,
-        diagnosis: None,
+fn of(news: &News) -> Message {
+    Message::of(news, &made::links())
+}
+
+#[test]
+fn every_kind_reads_well_in_every_form() {
+    for (name, news) in made::all() {
+        let message = of(&news);
+        assert_eq!(schema::faults(&message), [""; 0], "{name}");
+        insta::assert_snapshot!(name, forms(&message));
+    }
+}
+
+fn forms(message: &Message) -> String {
+    let attributes: Vec<String> =
+        message.attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    format!(
+        "SUBJECT\n{}\n\nTEXT\n{}\n\nSMS\n{}\n\nCHAT\n{:#}\n\nMACHINE\n{:#}\n\nATTRIBUTES\n{}",
+        message.subject,
+        message.text,
+        message.sms,
+        message.chat,
+        message.machine,
+        attributes.join("\n"),
+    )
+}
+
+#[test]
+fn all_news_of_one_thing_is_one_thread() {
+    for episode in [
+        [made::firing(), made::escalated(), made::reminder(), made::resolved()],
+        [Reason::Firing, Reason::Escalated, Reason::Reminder, Reason::Resolved].map(made::own),
+    ] {
+        let messages = episode.map(|news| of(&news).chat);
+        let threads: Vec<_> = messages.iter().map(|chat| &chat["metadata"]["threadId"]).collect();
+        assert!(threads.iter().all(|thread| *thread == threads[0]), "{threads:?}");
+        let mut ids: Vec<String> = messages.iter().map(|chat| chat["id"].to_string()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), 4);
     }
 }
 
 #[test]
-fn a_warning_reads_well_in_every_form() {
-    let message =
-        Message::of(&notice("checkout", "164 of 9,418 requests were slow.", Reason::Firing));
-    insta::assert_snapshot!(format!(
-        "SUBJECT\n{}\n\nTEXT\n{}\n\nSMS\n{}\n\nCHAT\n{:#}\n\nMACHINE\n{:#}",
-        message.subject, message.text, message.sms, message.chat, message.machine
-    ));
+fn the_id_is_the_same_everywhere() {
+    for (name, news) in made::all() {
+        let message = of(&news);
+        let attribute = &message.attributes.iter().find(|(name, _)| *name == "id").unwrap().1;
+        assert_eq!(message.machine["id"], attribute.as_str(), "{name}");
+        assert_eq!(message.chat["id"], attribute.as_str(), "{name}");
+    }
 }
 
 #[test]
-fn nothing_in_a_name_can_ping_a_channel_or_break_out() {
-    let name = "<!channel> @here &<script>\"\n*x*";
-    let message = Message::of(&notice(name, name, Reason::Firing));
-    for field in ["title", "description"] {
-        let text = message.chat["content"][field].as_str().unwrap();
-        assert!(!text.contains('<') && !text.contains('>'), "{text}");
-        assert!(!text.contains("@here"), "{text}");
+fn only_what_is_told_late_says_so() {
+    let mut notice = made::warning(Reason::Firing);
+    for (minutes, is_late) in [(0, false), (29, false), (30, true), (3_000, true)] {
+        notice.at = Minute(made::BEGAN.0 + minutes);
+        let text = of(&News::One(notice.clone())).text;
+        assert_eq!(text.contains("is told here only now"), is_late, "{text}");
     }
-    assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-    #[test]
-    fn any_name_fits_into_the_limits_of_sns(name in any::<String>(), why in "\\PC{0,3000}", over in any::<bool>()) {
-        let reason = if over { Reason::Resolved } else { Reason::Firing };
-        let message = Message::of(&notice(&name, &why, reason));
-        prop_assert!((1..100).contains(&message.subject.len()));
-        prop_assert!(message.subject.starts_with('['));
-        prop_assert!(message.subject.chars().all(|c| c == ' ' || c.is_ascii_graphic()));
-        prop_assert!(message.sms.len() <= 140);
-        prop_assert!(message.chat["content"]["title"].as_str().unwrap().chars().count() <= 150);
-        prop_assert!(message.chat["content"]["description"].as_str().unwrap().chars().count() <= 2_500);
-        prop_assert_eq!(&message.chat["version"], "1.0");
-        prop_assert_eq!(&message.chat["source"], "custom");
+#[test]
+fn a_group_is_as_bad_as_its_worst() {
+    let news = made::mixed_group();
+    let message = of(&news);
+    let attributes: Vec<&str> =
+        message.attributes.iter().map(|(_, value)| value.as_str()).collect();
+    assert_eq!(attributes[..4], [Severity::Critical.name(), "many", "near_miss", "firing"]);
+}
+
+#[test]
+fn a_group_has_only_links_that_hold_for_all() {
+    let links = |runbook: &str| Links { runbook: Some(made::template(runbook)), dashboard: None };
+    for (runbook, has_it) in [
+        ("https://x.example.com/", true),
+        ("https://x.example.com/{rule}/{region}/{severity}", true),
+        ("https://x.example.com/{gateway}", false),
+    ] {
+        let message = Message::of(&made::group(Reason::Firing), &links(runbook));
+        assert_eq!(message.machine["links"].get("runbook").is_some(), has_it, "{runbook}");
     }
+    let mixed = Message::of(&made::mixed_group(), &links("https://x.example.com/{rule}"));
+    assert_eq!(mixed.machine["links"].as_object().unwrap().len(), 0, "two rules, two Regions");
+}
+
+#[test]
+fn a_message_needs_no_links() {
+    let message = Message::of(&made::firing(), &Links::default());
+    let links = message.machine["links"].as_object().unwrap();
+    assert_eq!(links.keys().collect::<Vec<_>>(), ["console"]);
 }

@@ -1,9 +1,12 @@
 //! Nothing that CloudWatch can say makes a panic or a made-up number.
 
+use nearmiss::analysis::alert::Reason;
 use nearmiss::analysis::assess;
 use nearmiss::analysis::detector::{Detectors, State};
 use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
-use nearmiss::analysis::signal::{Signal, Snapshot};
+use nearmiss::analysis::message::{Links, Message};
+use nearmiss::analysis::notify::{Desk, News};
+use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
 use proptest::prelude::*;
 
 use crate::made_up::{NOW, calm, gateway, report};
@@ -41,6 +44,38 @@ fn summary() -> impl Strategy<Value = Summary> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// However soon one follows the other, and whoever heard of it: no two episodes have
+    /// one id, and no minute belongs to two.
+    #[test]
+    fn no_two_episodes_are_one(
+        bursts in prop::collection::vec(any::<bool>(), 60),
+        resolve_after in 1_u32..12,
+    ) {
+        let mut snapshot = Snapshot::quiet(NOW.plus(-119), NOW.plus(1), &Signal::ALL);
+        for minute in -119..=0 {
+            snapshot.record(Signal::Samples, NOW.plus(minute), 900.0);
+            let bad = usize::try_from(minute + 59).is_ok_and(|minute| bursts[minute]);
+            let timeouts = if bad { 100.0 } else { 0.0 };
+            snapshot.record(Signal::Timeouts, NOW.plus(minute), timeouts);
+        }
+        let (mut history, gateway, desk) = (History::new(), gateway(60.0), Desk::plain());
+        let mut records = Vec::new();
+        let mut ends: Vec<Minute> = Vec::new();
+        for minute in (-59..=0).map(|minute| NOW.plus(minute)) {
+            let detectors = Detectors::default();
+            let report =
+                assess(&gateway, &detectors, resolve_after, records, &snapshot, &mut history, minute);
+            records = report.unwrap().records;
+            for notice in desk.tell(&mut records, minute) {
+                let episode = &notice.episode;
+                if notice.reason == Reason::Firing {
+                    prop_assert!(ends.iter().all(|end| *end < episode.began), "{ends:?} {episode:?}");
+                }
+                ends.extend(episode.ended);
+            }
+        }
+    }
 
     /// Holes, duplicates, nonsense, a timeout that changed, one below every latency:
     /// no panic, and no forecast that is not a range of finite seconds.
@@ -81,11 +116,11 @@ proptest! {
                     prop_assert!(f.low >= 0.0 && f.low <= f.mid && f.mid <= f.high && f.high.is_finite(), "{f:?}");
                 }
             }
-            for notice in report.notices() {
-                let message = nearmiss::analysis::message::Message::of(&notice);
+            records = report.records;
+            for notice in Desk::plain().tell(&mut records, minute) {
+                let message = Message::of(&News::One(notice), &Links::default());
                 prop_assert!(message.subject.len() <= 99);
             }
-            records = report.records;
         }
     }
 

@@ -4,6 +4,7 @@ use nearmiss::analysis::alert::{Reason, Record};
 use nearmiss::analysis::assess;
 use nearmiss::analysis::detector::{Detectors, Rule, Severity, State};
 use nearmiss::analysis::history::{History, Known, Mark, QUARTERS, Quarter, Summary};
+use nearmiss::analysis::notify::Desk;
 use nearmiss::analysis::signal::{Signal, Snapshot};
 use nearmiss::analysis::tier::Tier;
 
@@ -249,13 +250,9 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
         let report =
             assess(&gateway, &Detectors::default(), 60, records, &snapshot, &mut history, minute);
         records = report.unwrap().records;
-        for record in &mut records {
-            if let Some(reason) = record.decide() {
-                told.push((reason, minute.since(first)));
-                record.told = Some(record.episode.severity);
-            }
+        for notice in Desk::plain().tell(&mut records, minute) {
+            told.push((notice.reason, minute.since(first)));
         }
-        records.retain(|record| record.episode.is_open());
     }
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].0 == Reason::Firing && (31..35).contains(&told[0].1), "{told:?}");

@@ -11,6 +11,7 @@
 //! are lists of queries on the way there and points on the way back.
 
 mod figures;
+mod healthy;
 mod minutes;
 mod pace;
 mod proof;
@@ -29,6 +30,7 @@ use aws_smithy_types::DateTime;
 use futures::StreamExt;
 use tracing::warn;
 
+pub use healthy::Healthy;
 pub use minutes::Ask;
 pub use pace::Pace;
 pub use proof::Proof;

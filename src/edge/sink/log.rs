@@ -1,20 +1,39 @@
-//! The log: every notification is a line in it, whoever else is told.
+//! The log: all news are lines in it, whoever else is told.
 
 use tracing::{info, warn};
 
 use crate::analysis::Notice;
 use crate::analysis::alert::Reason;
+use crate::analysis::notify::{News, Parcel};
 
-/// Writes a notification as one line.
-pub fn write(notice: &Notice) {
+/// Writes what a receiver took.
+pub fn write(parcel: &Parcel) {
+    let receiver = parcel.receiver.as_str();
+    match &parcel.news {
+        News::One(notice) => one(receiver, notice),
+        News::Group(group) => {
+            let (reason, gateways) = (group.reason.name(), group.notices.len());
+            info!(receiver, reason, gateways, "many gateways in one message");
+            group.notices.iter().for_each(|notice| one(receiver, notice));
+        }
+        News::Own(own) => {
+            let theme = own.theme.name();
+            info!(receiver, theme, reason = own.reason.name(), "told of the daemon's own trouble");
+        }
+        News::Alive(_) => info!(receiver, "told that the daemon is alive"),
+        News::Digest(_) => info!(receiver, "told the capacity report"),
+        News::Test(_) => info!(receiver, "told a test message"),
+    }
+}
+
+fn one(receiver: &str, notice: &Notice) {
     let gateway = &notice.gateway.id.name;
     let (rule, severity, why) = (notice.rule(), notice.episode.severity, notice.why());
+    let (reason, at) = (notice.reason.name(), notice.at);
     match notice.reason {
-        Reason::Firing | Reason::Escalated => {
-            warn!(gateway, %rule, %severity, reason = notice.reason.name(), at = %notice.at, "{why}");
+        Reason::Firing | Reason::Escalated | Reason::Reminder => {
+            warn!(receiver, gateway, %rule, %severity, reason, %at, "{why}");
         }
-        Reason::Resolved => {
-            info!(gateway, %rule, %severity, reason = notice.reason.name(), at = %notice.at, "{why}");
-        }
+        Reason::Resolved => info!(receiver, gateway, %rule, %severity, reason, %at, "{why}"),
     }
 }

@@ -1,52 +1,93 @@
-//! Where notifications go. What no sink has taken was not said.
+//! Where news go. What no receiver has taken was not said.
 
 mod log;
 mod sns;
 
-use aws_config::SdkConfig;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use super::aws::{Fault, Usage};
-use crate::analysis::Notice;
-use crate::analysis::message::Message;
-use crate::config;
+use aws_config::SdkConfig;
+use futures::stream::{self, Stream};
+
+use super::aws::{Fault, Problem, Usage};
+use super::time::Stopwatch;
+use crate::analysis::message::{Links, Message};
+use crate::analysis::notify::{Parcel, Receiver};
+use crate::config::Topic;
 pub use sns::{GET_TOPIC, PUBLISH, SnsTopic};
 
-/// A receiver of notifications.
-#[derive(Debug)]
-pub enum Sink {
-    /// The program's log.
-    Log,
-    /// An SNS topic.
-    Sns(SnsTopic),
+/// Amazon Q Developer takes ten messages a second, and drops the others.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// All receivers: the topics of the config, and the log.
+#[derive(Debug, Default)]
+pub struct Sinks {
+    topics: BTreeMap<Receiver, SnsTopic>,
+    links: Links,
 }
 
-impl Sink {
-    /// The sinks that the config asks for: SNS, or else the log.
-    pub async fn from_config(sinks: &config::Sinks, base: &SdkConfig) -> Self {
-        match &sinks.sns {
-            Some(sns) => Self::Sns(SnsTopic::connect(sns, base).await),
-            None => Self::Log,
+/// What became of a parcel.
+#[derive(Debug)]
+pub struct Sent {
+    /// Which one.
+    pub parcel: Parcel,
+    /// Whether its receiver took it.
+    pub outcome: Result<(), Fault>,
+    /// What that took.
+    pub usage: Usage,
+}
+
+impl Sinks {
+    /// The topics that a config names.
+    pub async fn connect(
+        topics: impl Iterator<Item = &Topic>,
+        links: Links,
+        base: &SdkConfig,
+    ) -> Self {
+        let mut known = BTreeMap::new();
+        for topic in topics {
+            if let std::collections::btree_map::Entry::Vacant(new) = known.entry(topic.receiver()) {
+                new.insert(SnsTopic::connect(topic, base).await);
+            }
         }
+        Self { topics: known, links }
     }
 
-    /// Its name in metrics.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Log => "log",
-            Self::Sns(_) => "sns",
-        }
+    /// Delivers the parcels of one receiver in their order, until all are sent, the
+    /// receiver cannot be reached, or `deadline` has passed. What was refused is no
+    /// reason to hold back the next.
+    pub fn deliver(
+        &self,
+        parcels: Vec<Parcel>,
+        deadline: Duration,
+    ) -> impl Stream<Item = Sent> + '_ {
+        let watch = Stopwatch::start();
+        let start = (parcels.into_iter(), true, false);
+        stream::unfold(start, move |(mut parcels, goes_on, pauses)| async move {
+            let parcel = parcels.next().filter(|_| goes_on)?;
+            if pauses && self.topics.contains_key(&parcel.receiver) {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let mut usage = Usage::default();
+            let left = deadline.saturating_sub(watch.elapsed());
+            let sent = tokio::time::timeout(left, self.send(&parcel, &mut usage)).await;
+            let outcome = sent.unwrap_or_else(|_| {
+                let said = format!("not taken within {} s", deadline.as_secs());
+                Err(Fault::incomplete(PUBLISH, "", said))
+            });
+            let refused = |fault: &Fault| fault.problem == Problem::Refused;
+            let goes_on = outcome.as_ref().err().is_none_or(refused);
+            let pauses = !parcel.receiver.is_for_programs();
+            Some((Sent { parcel, outcome, usage }, (parcels, goes_on, pauses)))
+        })
     }
 
-    /// Delivers one notification.
-    ///
-    /// # Errors
-    /// When the receiver did not take it.
-    pub async fn send(&self, notice: &Notice, usage: &mut Usage) -> Result<(), Fault> {
-        if let Self::Sns(topic) = self {
-            topic.publish(&Message::of(notice), usage).await?;
+    async fn send(&self, parcel: &Parcel, usage: &mut Usage) -> Result<(), Fault> {
+        if let Some(topic) = self.topics.get(&parcel.receiver) {
+            let message = Message::of(&parcel.news, &self.links);
+            topic.publish(&message, &parcel.news, usage).await?;
         }
-        log::write(notice);
+        log::write(parcel);
         Ok(())
     }
 }

@@ -1,11 +1,19 @@
-//! Amazon SNS: one Publish per notification, a text for each kind of subscriber.
+//! Amazon SNS: one Publish for each news.
+//!
+//! SNS sends attributes only with a plain message, and a text for each protocol
+//! only without attributes; so a topic has one or the other. FIFO topics reach
+//! queues alone, and get attributes and the JSON for programs.
+
+use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::types::MessageAttributeValue;
 use serde_json::json;
 
 use crate::analysis::message::Message;
-use crate::config;
+use crate::analysis::notify::{News, fingerprint};
+use crate::config::Topic;
 use crate::edge::aws::{Fault, Scope, Usage, scoped};
 
 /// The IAM action of a notification.
@@ -13,26 +21,44 @@ pub const PUBLISH: &str = "sns:Publish";
 /// The IAM action of the check that sends nothing.
 pub const GET_TOPIC: &str = "sns:GetTopicAttributes";
 
+/// How a topic takes messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A text for each protocol.
+    PerProtocol,
+    /// The JSON for programs, with attributes.
+    Attributes,
+    /// The same, in order and once.
+    Fifo,
+}
+
 /// A topic, and who publishes to it.
 #[derive(Debug)]
 pub struct SnsTopic {
     client: Client,
     region: String,
     topic_arn: String,
+    form: Form,
 }
 
 impl SnsTopic {
     /// A client in the topic's own Region.
-    pub async fn connect(sns: &config::Sns, base: &SdkConfig) -> Self {
+    pub async fn connect(topic: &Topic, base: &SdkConfig) -> Self {
         let scope = Scope {
-            region: Some(sns.topic_arn.region().to_owned()),
-            role_arn: sns.role_arn.as_ref().map(|role| role.as_str().to_owned()),
-            external_id: sns.external_id.clone(),
+            region: Some(topic.topic_arn.region().to_owned()),
+            role_arn: topic.role_arn.as_ref().map(|role| role.as_str().to_owned()),
+            external_id: topic.external_id.clone(),
+        };
+        let form = match topic.attributes {
+            _ if topic.receiver().is_for_programs() => Form::Fifo,
+            true => Form::Attributes,
+            false => Form::PerProtocol,
         };
         Self {
             client: Client::new(&scoped(base, &scope).await),
-            region: sns.topic_arn.region().to_owned(),
-            topic_arn: sns.topic_arn.as_str().to_owned(),
+            region: topic.topic_arn.region().to_owned(),
+            topic_arn: topic.topic_arn.as_str().to_owned(),
+            form,
         }
     }
 
@@ -40,14 +66,25 @@ impl SnsTopic {
     ///
     /// # Errors
     /// When SNS did not take it.
-    pub async fn publish(&self, message: &Message, usage: &mut Usage) -> Result<(), Fault> {
-        let request = self
-            .client
-            .publish()
-            .topic_arn(&self.topic_arn)
-            .subject(&message.subject)
-            .message_structure("json")
-            .message(body(message));
+    pub async fn publish(
+        &self,
+        message: &Message,
+        news: &News,
+        usage: &mut Usage,
+    ) -> Result<(), Fault> {
+        let request = self.client.publish().topic_arn(&self.topic_arn).subject(&message.subject);
+        let request = match self.form {
+            Form::PerProtocol => request.message_structure("json").message(per_protocol(message)),
+            Form::Attributes | Form::Fifo => request
+                .message(message.machine.to_string())
+                .set_message_attributes(Some(attributes(message))),
+        };
+        let request = match self.form {
+            Form::Fifo => request
+                .message_group_id(&fingerprint([news.about()])[..32])
+                .message_deduplication_id(fingerprint([news.id()])),
+            Form::PerProtocol | Form::Attributes => request,
+        };
         let answer = request.send().await.map_err(|e| Fault::of(PUBLISH, &self.region, &e));
         usage.call(PUBLISH, answer.as_ref().err().map(|fault| fault.problem));
         answer.map(|_| ())
@@ -63,9 +100,18 @@ impl SnsTopic {
     }
 }
 
+fn attributes(message: &Message) -> HashMap<String, MessageAttributeValue> {
+    let pair = |(name, value): &(&'static str, String)| {
+        let text = MessageAttributeValue::builder().data_type("String").string_value(value);
+        // Only one without a type cannot be built.
+        Some(((*name).to_owned(), text.build().ok()?))
+    };
+    message.attributes.iter().filter_map(pair).collect()
+}
+
 /// One value for each protocol. `https` is what Amazon Q Developer in chat
 /// applications subscribes with, and it takes nothing but its own JSON.
-fn body(message: &Message) -> String {
+fn per_protocol(message: &Message) -> String {
     let machine = message.machine.to_string();
     json!({
         "default": message.text,

@@ -1,0 +1,184 @@
+//! Who must be told what, now: routes, quiet times, repeats and groups.
+//!
+//! A function of what is known. An episode's [`Record`] says what each receiver has
+//! taken; [`Desk::due`] compares that with how the episode stands and with who may
+//! be told at this moment. What was not taken is due again, what is quiet is held
+//! back, and nothing here remembers anything.
+
+mod group;
+mod matcher;
+mod own;
+mod quiet;
+mod receiver;
+mod route;
+
+use serde::{Deserialize, Serialize};
+
+use super::Notice;
+use super::alert::{Reason, Record};
+use super::detector::Severity;
+use super::signal::Minute;
+pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
+pub use matcher::{Matcher, Pattern, Subject};
+pub use own::{Alive, Own, OwnNotice, Theme};
+pub use quiet::{KEPT_MINUTES, MOST_SILENCES, Quiet, Silence, Window};
+pub use receiver::{News, Parcel, Receiver};
+pub use route::{Repeat, Route};
+
+/// What one receiver has taken of an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The worst severity that it was told.
+    pub severity: Severity,
+    /// When it was told first.
+    pub first: Minute,
+    /// When it was told last.
+    pub last: Minute,
+    /// How many times it was reminded.
+    #[serde(default)]
+    pub reminders: u32,
+    /// Whether it knows that the episode is over.
+    #[serde(default)]
+    pub over: bool,
+}
+
+/// What is to be done about an episode's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Everybody knows all.
+    Nothing,
+    /// There is something to tell, and a silence or maintenance keeps it back.
+    Held,
+    /// These are to be told, each for its reason.
+    Tell(Vec<(Receiver, Reason)>),
+    /// It is over, and nobody needs to hear of it any more.
+    Done,
+}
+
+impl Due {
+    /// Nobody needs to hear more of an episode that ended then. It is kept for as long
+    /// as the next one looks back, which begins after it.
+    fn over(ended: Minute, now: Minute) -> Self {
+        if (0..APART).contains(&now.since(ended)) { Self::Nothing } else { Self::Done }
+    }
+}
+
+/// Minutes that an episode looks back for its beginning.
+const APART: i64 = 15;
+
+/// Where alerts go and when they do not.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    /// In order; the first that fits, and those after it while they go on.
+    pub routes: Vec<Route>,
+    /// Who is told what no route fits.
+    pub fallback: Receiver,
+    /// When an open episode is told again.
+    pub repeat: Repeat,
+    /// What is kept back at present.
+    pub quiet: Quiet,
+}
+
+impl Desk {
+    /// Everything to the log at once, once.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { repeat: Repeat::Never, ..Self::default() }
+    }
+
+    /// The receivers of an alert, with the number of the route that says so; the
+    /// fallback has none.
+    #[must_use]
+    pub fn receivers(&self, subject: Subject<'_>) -> Vec<(&Receiver, Repeat)> {
+        let mut found: Vec<(&Receiver, Repeat)> = Vec::new();
+        for route in self.routes.iter().filter(|route| route.takes(subject)) {
+            if !found.iter().any(|(known, _)| **known == route.receiver) {
+                found.push((&route.receiver, route.repeat.unwrap_or(self.repeat)));
+            }
+            if !route.goes_on {
+                return found;
+            }
+        }
+        if found.is_empty() {
+            found.push((&self.fallback, self.repeat));
+        }
+        found
+    }
+
+    /// Every receiver that alerts can go to.
+    pub fn known(&self) -> impl Iterator<Item = &Receiver> {
+        self.routes.iter().map(|route| &route.receiver).chain([&self.fallback])
+    }
+
+    /// What is told of episodes to receivers that take everything at once, which the
+    /// records then say: for looking back, where nobody is waited for.
+    pub fn tell(&self, records: &mut Vec<Record>, now: Minute) -> Vec<Notice> {
+        let mut said = Vec::new();
+        for record in records.iter_mut() {
+            let Due::Tell(due) = self.due(record, now) else { continue };
+            for (receiver, reason) in due {
+                let notice = Notice::of(record, reason, now);
+                record.enter(&receiver, &notice, now);
+                said.push(notice);
+            }
+        }
+        records.retain(|record| self.due(record, now) != Due::Done);
+        said
+    }
+
+    /// What is to be done about a record at the end of minute `now`.
+    #[must_use]
+    pub fn due(&self, record: &Record, now: Minute) -> Due {
+        let subject = Subject::of(record);
+        let episode = &record.episode;
+        if let Some(ended) = episode.ended
+            && !record.audible
+            && self.quiet.keeps_back(subject, ended)
+        {
+            return Due::over(ended, now);
+        }
+        let mut receivers = self.receivers(subject);
+        for known in record.told.keys().filter(|told| self.known().any(|known| known == *told)) {
+            if !receivers.iter().any(|(receiver, _)| *receiver == known) {
+                receivers.push((known, Repeat::Never));
+            }
+        }
+        let due = receivers.into_iter().filter_map(|(receiver, repeat)| {
+            let reason = reason(record, record.told.get(receiver), repeat, now)?;
+            Some((receiver.clone(), reason))
+        });
+        let due: Vec<_> = due.collect();
+        match (due.is_empty(), episode.ended) {
+            (true, None) => Due::Nothing,
+            (true, Some(ended)) => Due::over(ended, now),
+            (false, _) if self.quiet.keeps_back(subject, now) => Due::Held,
+            (false, _) => Due::Tell(due),
+        }
+    }
+}
+
+/// Why a receiver that knows this much must be told of a record, if it must.
+fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> Option<Reason> {
+    let episode = &record.episode;
+    match (episode.is_open(), told) {
+        (_, Some(told)) if told.over => None,
+        (false, _) => Some(Reason::Resolved),
+        (true, None) => Some(Reason::Firing),
+        (true, Some(told)) if episode.severity > told.severity => Some(Reason::Escalated),
+        (true, Some(told)) => {
+            let again = !episode.benign && repeat.is_over(now.since(told.last).abs());
+            again.then_some(Reason::Reminder)
+        }
+    }
+}
+
+impl Told {
+    /// What a receiver knows after it took this.
+    #[must_use]
+    pub fn after(before: Option<Self>, reason: Reason, severity: Severity, now: Minute) -> Self {
+        let first = before.map_or(now, |told| told.first);
+        let reminders = before.map_or(0, |told| told.reminders);
+        let reminders = reminders + u32::from(reason == Reason::Reminder);
+        Self { severity, first, last: now, reminders, over: reason == Reason::Resolved }
+    }
+}

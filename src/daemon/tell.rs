@@ -1,0 +1,175 @@
+//! Telling: once in a poll, after everything was read and assessed.
+//!
+//! What is due is computed from the ledgers, so that nothing has to be kept until it
+//! can be said: what a receiver did not take is due again at the next poll.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::select_all;
+
+use super::Daemon;
+use crate::analysis::Notice;
+use crate::analysis::alert::Record;
+use crate::analysis::notify::{
+    Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
+};
+use crate::analysis::signal::Minute;
+use crate::edge::aws::{Fault, Usage};
+use crate::edge::sink::Sent;
+
+/// A receiver for programs recognises what comes twice, so that its state is saved
+/// only after so many.
+const SAVED_TOGETHER: usize = 100;
+
+/// A receiver, and what it could not be told about.
+pub(super) type Waiting = (Receiver, String);
+
+impl Daemon {
+    /// Tells everybody what they must hear at `now`, of gateways that are not being
+    /// caught up with: what happened there is told once the present is reached.
+    pub(super) async fn tell(&mut self, now: i64, end: Minute, usage: &mut Usage) {
+        let minute = Minute::containing(now);
+        self.close_the_gone();
+        self.desk.quiet = self.quiet(minute);
+        let caught_up = |key: &String| !self.is_behind(key, end);
+        let ready: Vec<String> =
+            self.memory.gateways.keys().filter(|key| caught_up(key)).cloned().collect();
+        let mut due: Vec<(Receiver, Notice)> = Vec::new();
+        for key in ready {
+            let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
+            ledger.listen(&self.desk, minute);
+            due.extend(ledger.due(&self.desk, minute));
+        }
+        self.explain(&mut due, usage).await;
+        let since = minute.plus(-GROUP_MINUTES);
+        let ledgers = &self.memory.gateways;
+        let mut parcels = pack(due, |receiver| {
+            ledgers.values().map(|ledger| ledger.told_since(receiver, since)).sum()
+        });
+        for parcel in self.own_news(now, usage).await {
+            parcels.entry(parcel.receiver.clone()).or_default().push(parcel);
+        }
+        self.send(parcels, now, usage).await;
+    }
+
+    /// Sends, to all receivers side by side and to each in order, and remembers at
+    /// once what was taken: between the two, a crash would tell it twice.
+    async fn send(
+        &mut self,
+        parcels: BTreeMap<Receiver, Vec<Parcel>>,
+        now: i64,
+        usage: &mut Usage,
+    ) {
+        let sinks = Arc::clone(&self.sinks);
+        let deadline = self.config.poll.deadline.get();
+        let mut waiting: HashMap<Waiting, usize> = HashMap::new();
+        for parcel in parcels.values().flatten() {
+            *waiting.entry(waits_as(parcel)).or_default() += 1;
+        }
+        let mut refusals: BTreeMap<Receiver, Vec<String>> = BTreeMap::new();
+        let mut unsaved = 0;
+        let queues = parcels.into_values().map(|queue| Box::pin(sinks.deliver(queue, deadline)));
+        let mut sent = select_all(queues);
+        while let Some(Sent { parcel, outcome, usage: used }) = sent.next().await {
+            usage.add(used);
+            self.exporter.notified(&parcel.receiver, outcome.as_ref().err().map(|f| f.problem));
+            if let Err(fault) = outcome {
+                let said = refusal(&parcel, &fault);
+                refusals.entry(parcel.receiver).or_default().push(said);
+                continue;
+            }
+            if let Some(left) = waiting.get_mut(&waits_as(&parcel)) {
+                *left -= 1;
+            }
+            self.enter(&parcel, now);
+            unsaved += 1;
+            if unsaved >= SAVED_TOGETHER || !parcel.receiver.is_for_programs() {
+                self.save(now);
+                unsaved = 0;
+            }
+        }
+        if unsaved > 0 {
+            self.save(now);
+        }
+        let before = std::mem::take(&mut self.waiting);
+        let since = |key: &Waiting| before.get(key).copied().unwrap_or(now);
+        let left = waiting.into_iter().filter(|(_, left)| *left > 0);
+        self.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
+        self.failing = refusals.keys().cloned().collect();
+        self.trouble(Theme::Delivery, refusals.into_values().flatten(), now);
+    }
+
+    /// Enters what a receiver took.
+    fn enter(&mut self, parcel: &Parcel, now: i64) {
+        let minute = Minute::containing(now);
+        for notice in parcel.notices() {
+            if let Some(ledger) = self.memory.gateways.get_mut(&notice.gateway.id.key()) {
+                ledger.told(notice, &parcel.receiver, minute);
+                ledger.listen(&self.desk, minute);
+            }
+        }
+        self.enter_own(parcel, now);
+    }
+
+    /// Whether what happened there is still being read, and the present not reached.
+    fn is_behind(&self, key: &str, end: Minute) -> bool {
+        let Some(ledger) = self.memory.gateways.get(key) else { return false };
+        end.since(ledger.unassessed) > super::RECENT_MINUTES && self.reading.contains(key)
+    }
+
+    /// The silences and maintenance windows around a minute.
+    fn quiet(&mut self, minute: Minute) -> Quiet {
+        let kept = minute.plus(-KEPT_MINUTES);
+        self.memory.silences.retain(|silence| silence.until > kept);
+        let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
+        Quiet { silences: self.memory.silences.clone(), windows: windows.collect() }
+    }
+
+    /// Ends the episodes of gateways that are no longer there: of accounts whose load
+    /// balancers were all listed.
+    fn close_the_gone(&mut self) {
+        let watched: HashSet<String> =
+            self.gateways().iter().map(|gateway| gateway.id.key()).collect();
+        let accounts = &self.accounts;
+        let is_gone = |key: &String| {
+            !watched.contains(key)
+                && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
+        };
+        let gone = self.memory.gateways.iter_mut().filter(|(key, _)| is_gone(key));
+        for record in gone.flat_map(|(_, ledger)| &mut ledger.records) {
+            record.episode.abandon();
+        }
+    }
+
+    /// How many episodes are kept back.
+    pub(super) fn held(&self, minute: Minute) -> usize {
+        let records = self.memory.gateways.values().flat_map(|ledger| &ledger.records);
+        let held = |record: &&Record| self.desk.due(record, minute) == Due::Held;
+        records.filter(held).count()
+    }
+}
+
+/// What waits for a receiver: news of one thing are one.
+fn waits_as(parcel: &Parcel) -> Waiting {
+    (parcel.receiver.clone(), parcel.news.about())
+}
+
+/// A line about what was not taken, with the way out.
+fn refusal(parcel: &Parcel, fault: &Fault) -> String {
+    let what = match &parcel.news {
+        News::One(notice) => {
+            format!("{} is {}", notice.gateway.id.name, notice.reason.name())
+        }
+        News::Group(group) => {
+            format!("{} gateways are {}", group.notices.len(), group.reason.name())
+        }
+        News::Own(own) => own.theme.headline().to_owned(),
+        News::Alive(_) => "the daemon is alive".to_owned(),
+        News::Digest(_) => "there is a capacity report".to_owned(),
+        News::Test(_) => "this is a test".to_owned(),
+    };
+    let receiver = parcel.receiver.as_str();
+    format!("{fault}. The next poll will tell {receiver} that {what}. {}", fault.advice())
+}

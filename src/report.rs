@@ -1,0 +1,190 @@
+//! `nearmiss report`: the capacity report, now.
+//!
+//! A running daemon has all that it needs in memory and is asked for it. Where none
+//! runs, the same history is read from CloudWatch.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use crate::analysis::capacity::{Digest, Facts, Written};
+use crate::analysis::gateway::{Gateway, Identity};
+use crate::analysis::history::{History, QUARTERS, Quarter};
+use crate::analysis::signal::Minute;
+use crate::analysis::tier::Tier;
+use crate::config::Config;
+use crate::discovery::{Account, MOST_TARGET_GROUPS, Trouble};
+use crate::edge::aws::Usage;
+use crate::edge::cloudwatch::{Healthy, Stretch};
+use crate::edge::control::{self, Answer, Command, ControlError};
+use crate::edge::host;
+use crate::edge::time::Clock;
+
+/// Healthy targets are read of so many gateways with the least headroom: who has
+/// plenty does not ask where the targets went.
+const MOST_HEALTHY: usize = 100;
+/// Quarters that are over are known after so many minutes.
+const PUBLISHED_AFTER: i64 = 3;
+
+/// A report, and what is to be known about it.
+#[derive(Debug)]
+pub struct Made {
+    /// The report.
+    pub report: Written,
+    /// Where it comes from, and what could not be read.
+    pub remarks: Vec<String>,
+}
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// The daemon was asked and did not answer.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The daemon does not make it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The report on the last `days`: the daemon's, or else made of what CloudWatch has.
+///
+/// # Errors
+/// When a daemon is there and gives none.
+pub async fn report(config: &Config, days: u32, clock: Clock) -> Result<Made, ReportError> {
+    match control::ask(&config.control.socket, &Command::Report { days }).await {
+        Ok(Answer::Report(report)) => Ok(Made { report: *report, remarks: Vec::new() }),
+        Ok(Answer::Refused(why)) => Err(ReportError::Refused(why)),
+        Ok(_) => Err(ReportError::Refused("the daemon answered something else".to_owned())),
+        Err(ControlError::Nobody { path, source }) if is_absent(&source) => {
+            let base = crate::edge::aws::loader().load().await;
+            let mut made = from_cloudwatch(config, &base, days, clock).await;
+            let remark = format!(
+                "no daemon answers on {}: this report is made of CloudWatch's figures alone, without episodes and what the rules say",
+                path.display()
+            );
+            made.remarks.insert(0, remark);
+            Ok(made)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether no daemon runs, and not just none that this user may ask.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
+}
+
+async fn from_cloudwatch(config: &Config, base: &SdkConfig, days: u32, clock: Clock) -> Made {
+    let mut accounts = Account::of_config(config, base).await;
+    let deadline = config.poll.deadline;
+    let now = clock.now();
+    let mut usage = Usage::default();
+    let mut remarks = Vec::new();
+    let end = Minute::containing(now).plus(-PUBLISHED_AFTER);
+    let mut histories = HashMap::new();
+    for account in &mut accounts {
+        usage.add(account.refresh(now, deadline, deadline).await);
+        remarks.extend(account.troubles.iter().map(Trouble::to_string));
+        let (read, faults, used) =
+            fortnight(account, Quarter::containing(end), deadline.get()).await;
+        usage.add(used);
+        histories.extend(read);
+        remarks.extend(faults);
+    }
+    let digest =
+        |accounts: &[Account], healthy: &_| digest(accounts, &histories, healthy, end, days);
+    let first = digest(&accounts, &HashMap::new());
+    let healthy = healthy(&mut accounts, &first, deadline.get(), now, &mut usage).await;
+    let digest = digest(&accounts, &healthy);
+    remarks.push(format!("CloudWatch bills {} metrics for it", usage.billed_metrics));
+    Made { report: Written::from(&digest), remarks }
+}
+
+fn digest(
+    accounts: &[Account],
+    histories: &HashMap<String, History>,
+    healthy: &HashMap<String, (f64, f64)>,
+    end: Minute,
+    days: u32,
+) -> Digest {
+    let nothing = History::new();
+    let gateways = accounts.iter().flat_map(|account| &account.gateways);
+    let facts = gateways.map(|gateway| {
+        let key = gateway.id.key();
+        Facts {
+            gateway,
+            history: histories.get(&key).unwrap_or(&nothing),
+            ledger: None,
+            verdicts: &[],
+            timeouts: &[],
+            healthy: healthy.get(&key).copied(),
+            without_data: !histories.contains_key(&key),
+        }
+    });
+    Digest::of(&facts.collect::<Vec<_>>(), end, days, None, &host::name())
+}
+
+/// Fourteen days of every gateway, and why some have none.
+async fn fortnight(
+    account: &Account,
+    end: Quarter,
+    deadline: Duration,
+) -> (HashMap<String, History>, Vec<String>, Usage) {
+    let from = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
+    let stretch =
+        |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, tier: Tier::Stirring };
+    let stretches: Vec<Stretch> = account.gateways.iter().map(stretch).collect();
+    let (answers, usage) = account.cloudwatch.quarters(&stretches, end, deadline).await;
+    let mut histories = HashMap::new();
+    let mut faults = HashSet::new();
+    for (stretch, answer) in stretches.iter().zip(answers) {
+        match answer {
+            Ok(quarters) => {
+                let mut history = History::new();
+                for (quarter, summary) in &quarters {
+                    history.enter(*quarter, summary);
+                }
+                histories.insert(stretch.gateway.id.key(), history);
+            }
+            Err(fault) => drop(faults.insert(format!("{fault}. {}", fault.advice()))),
+        }
+    }
+    (histories, faults.into_iter().collect(), usage)
+}
+
+/// The healthy targets, before and in the period of a report, of the gateways that
+/// came closest to their timeout in it. What cannot be read is not known.
+pub async fn healthy(
+    accounts: &mut [Account],
+    digest: &Digest,
+    deadline: Duration,
+    now: i64,
+    usage: &mut Usage,
+) -> HashMap<String, (f64, f64)> {
+    let close: HashSet<String> = digest.closest().take(MOST_HEALTHY).map(Identity::key).collect();
+    let is_close = |gateway: &Gateway| close.contains(&gateway.id.key());
+    let between = digest.weeks();
+    let mut known = HashMap::new();
+    for account in accounts {
+        account.find_target_groups(is_close, now, deadline, usage).await;
+        let of = |gateway: &Arc<Gateway>| Healthy {
+            gateway: gateway.clone(),
+            target_groups: account.target_groups(gateway).to_vec(),
+        };
+        let asks = account.gateways.iter().filter(|gateway| is_close(gateway)).map(of);
+        // Of more groups, some would be missing from the sum.
+        let asks: Vec<Healthy> =
+            asks.filter(|ask| (1..MOST_TARGET_GROUPS).contains(&ask.target_groups.len())).collect();
+        let (answers, used) = account.cloudwatch.healthy(&asks, &between, deadline).await;
+        usage.add(used);
+        for (ask, answer) in asks.iter().zip(answers) {
+            if let Ok([Some(before), Some(now)]) = answer.as_deref() {
+                known.insert(ask.gateway.id.key(), (*before, *now));
+            }
+        }
+    }
+    known
+}

@@ -1,0 +1,164 @@
+//! `nearmiss silence` and `nearmiss acknowledge`: words with the running daemon.
+
+use std::fmt;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::analysis::detector::{Rule, Severity};
+use crate::analysis::notify::{Matcher, Pattern, Silence};
+use crate::config::Config;
+use crate::edge::control::{self, Answer, Command, ControlError};
+
+/// A new silence.
+#[derive(Debug, Clone, Args)]
+pub struct AddArgs {
+    /// The gateways' name or a pattern such as 'web-*'
+    #[arg(value_parser = pattern)]
+    pub gateway: Pattern,
+    /// How long
+    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub lasts: Duration,
+    /// Only these rules, such as `near_miss`
+    #[arg(long = "rule", value_parser = rule)]
+    pub rules: Vec<Rule>,
+    /// Only load balancers with this tag, KEY=VALUE
+    #[arg(long = "tag", value_parser = tag)]
+    pub tags: Vec<(String, String)>,
+    /// Up to this severity: what is worse is told
+    #[arg(long, default_value = "critical", value_parser = severity)]
+    pub severity: Severity,
+    /// Why, for those who wonder
+    #[arg(long, default_value = "")]
+    pub comment: String,
+    /// Who says so
+    #[arg(long, env = "USER", default_value = "")]
+    pub by: String,
+}
+
+/// Why it did not work.
+#[derive(Debug, thiserror::Error)]
+pub enum SilenceError {
+    /// The daemon was not asked.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The daemon does not do it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What the daemon did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Done(Answer);
+
+/// Has alerts kept back for a while.
+///
+/// # Errors
+/// When no daemon runs with this config, or it does not do it.
+pub async fn add(config: &Config, silence: AddArgs) -> Result<Done, SilenceError> {
+    let AddArgs { gateway, lasts, rules, tags, severity, comment, by } = silence;
+    let matcher = Matcher {
+        gateway: Some(gateway),
+        tags: tags.into_iter().collect(),
+        rules: rules.into_iter().collect(),
+    };
+    let seconds = lasts.as_secs();
+    ask(config, &Command::Silence { matcher, at_most: severity, seconds, by, comment }).await
+}
+
+/// The silences in force.
+///
+/// # Errors
+/// When no daemon runs with this config.
+pub async fn list(config: &Config) -> Result<Done, SilenceError> {
+    ask(config, &Command::Silences).await
+}
+
+/// Ends a silence.
+///
+/// # Errors
+/// When no daemon runs with this config, or it knows none of that id.
+pub async fn expire(config: &Config, id: String) -> Result<Done, SilenceError> {
+    ask(config, &Command::Expire { id }).await
+}
+
+/// Says that what happens to these gateways is meant to be so.
+///
+/// # Errors
+/// When the daemon does not run, or knows nothing of them.
+pub async fn acknowledge(config: &Config, gateway: &Pattern) -> Result<Done, SilenceError> {
+    ask(config, &Command::Acknowledge { gateway: gateway.clone() }).await
+}
+
+async fn ask(config: &Config, command: &Command) -> Result<Done, SilenceError> {
+    match control::ask(&config.control.socket, command).await? {
+        Answer::Refused(why) => Err(SilenceError::Refused(why)),
+        answer => Ok(Done(answer)),
+    }
+}
+
+impl Done {
+    /// The same for programs.
+    #[must_use]
+    pub fn json(&self) -> String {
+        serde_json::to_string_pretty(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = match &self.0 {
+            Answer::Silences(silences) if silences.is_empty() => {
+                vec!["no silence is in force".to_owned()]
+            }
+            Answer::Silences(silences) => silences.iter().map(line).collect(),
+            Answer::Acknowledged(gateways) => gateways
+                .iter()
+                .map(|gateway| format!("{gateway}: benign, and an example of what is usual"))
+                .collect(),
+            Answer::Report(report) => vec![report.text.clone()],
+            Answer::Refused(why) => vec![why.clone()],
+        };
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+fn line(silence: &Silence) -> String {
+    let Silence { id, matcher, at_most, from, until, by, comment } = silence;
+    let gateway = matcher.gateway.as_ref().map_or("*", Pattern::as_str);
+    let tags = matcher.tags.iter().map(|(key, value)| format!("{key}={value}"));
+    let rules = matcher.rules.iter().map(ToString::to_string);
+    let what: Vec<String> = std::iter::once(gateway.to_owned()).chain(tags).chain(rules).collect();
+    let what = what.join(" ");
+    let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
+    let why = if comment.is_empty() { String::new() } else { format!(": {comment}") };
+    format!("{id}  {what} up to {at_most}, {from} to {until}{by}{why}")
+}
+
+/// Reads a pattern.
+///
+/// # Errors
+/// What was expected instead.
+pub fn pattern(text: &str) -> Result<Pattern, String> {
+    Pattern::try_from(text.to_owned())
+}
+
+fn rule(text: &str) -> Result<Rule, String> {
+    let known = Rule::ALL.into_iter().find(|rule| rule.name() == text);
+    known.ok_or_else(|| {
+        let names = Rule::ALL.map(Rule::name).join(", ");
+        format!("expected one of {names}")
+    })
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    let all = [Severity::Info, Severity::Warning, Severity::Critical];
+    let known = all.into_iter().find(|severity| severity.name() == text);
+    known.ok_or_else(|| "expected info, warning or critical".to_owned())
+}
+
+fn tag(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+    let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| format!("expected KEY=VALUE, found \"{text}\""))
+}

@@ -1,0 +1,293 @@
+//! News to be rendered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use nearmiss::analysis::Notice;
+use nearmiss::analysis::alert::{Episode, Evidence, Reason};
+use nearmiss::analysis::capacity::{Bill, Digest, Facts};
+use nearmiss::analysis::detector::{Rule, Severity};
+use nearmiss::analysis::diagnosis::cause::Cause;
+use nearmiss::analysis::diagnosis::finding::Finding;
+use nearmiss::analysis::diagnosis::{Diagnosis, Moment, Verdict};
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss::analysis::history::{History, Quarter, Summary};
+use nearmiss::analysis::message::{Links, Template};
+use nearmiss::analysis::notify::{Alive, Group, News, OwnNotice, Receiver, Theme, pack};
+use nearmiss::analysis::signal::Minute;
+
+/// 2026-01-05T09:19Z.
+pub const BEGAN: Minute = Minute(29_460_079);
+const WHY: &str = "164 of 9,418 requests (1.7 %) took more than 44 s (80 % of the 55 s timeout) in 5 min. Traffic is normal (1.0x what is usual at this time): a capacity warning, not a spike.";
+const FAILING: &str = "212 of 9,630 requests (2.2 %) ended in 504 in 5 min. Usual at this time: 0.2, at most 3 (last 14 d).";
+
+pub fn template(text: &str) -> Template {
+    Template::try_from(text.to_owned()).unwrap()
+}
+
+pub fn links() -> Links {
+    Links {
+        runbook: Some(template("https://wiki.example.com/504/{rule}?cause={cause}")),
+        dashboard: Some(template(
+            "https://grafana.example.com/d/nearmiss?var-gateway={gateway}&from={began}&to={now}",
+        )),
+    }
+}
+
+pub fn gateway(name: &str) -> Gateway {
+    Gateway {
+        id: Identity {
+            name: name.into(),
+            region: "eu-central-1".into(),
+            account: "111122223333".into(),
+            dimension: format!("app/{name}/50dc6c495c0c9188"),
+        },
+        kind: Kind::Alb,
+        timeout: Timeout { seconds: 55.0, idle_timeout: Some(60.0) },
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::new(),
+    }
+}
+
+pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
+    let episode = Episode {
+        id: format!("{}@{BEGAN}", gateway.id.key()),
+        began: BEGAN,
+        last_breach: BEGAN.plus(30),
+        severity: Severity::Warning,
+        rules: [(Rule::NearMiss, BEGAN)].into(),
+        evidence: Evidence {
+            rule: Rule::NearMiss,
+            why: why.into(),
+            value: Some(0.017),
+            threshold: 0.01,
+            forecast: None,
+        },
+        quiet_minutes: 60,
+        ended: (reason == Reason::Resolved).then(|| BEGAN.plus(90)),
+        abandoned: false,
+        benign: false,
+        requests: 60_123,
+        near_misses: 812,
+        timeouts: 4,
+    };
+    Notice {
+        gateway: Arc::new(gateway),
+        at: episode.ended.unwrap_or(BEGAN.plus(4)),
+        provisional: reason == Reason::Firing,
+        reason,
+        episode,
+        reminders: 0,
+        diagnosis: None,
+    }
+}
+
+pub fn warning(reason: Reason) -> Notice {
+    notice(gateway("checkout"), WHY, reason)
+}
+
+pub fn diagnosis(words: &str) -> Diagnosis {
+    let finding = Finding::new(Cause::SlowTarget, 0.7, words, "Look at the slowest statement.")
+        .because(["The p99 rose from 12 s to 51 s in 40 min, at normal traffic.".to_owned()]);
+    Diagnosis {
+        gateway: "checkout".into(),
+        at: Moment(BEGAN.plus(4)),
+        since: Some(Moment(BEGAN)),
+        verdict: Verdict::Findings,
+        findings: vec![finding],
+        told_apart: None,
+        notes: Vec::new(),
+        not_checked: Vec::new(),
+    }
+}
+
+pub fn firing() -> News {
+    News::One(warning(Reason::Firing))
+}
+
+/// Told two hours late, with a cause.
+pub fn late() -> News {
+    let mut notice = warning(Reason::Firing);
+    notice.at = BEGAN.plus(130);
+    notice.provisional = false;
+    notice.diagnosis = Some(Arc::new(diagnosis("Slow requests come closer to the timeout")));
+    News::One(notice)
+}
+
+pub fn escalated() -> News {
+    let mut notice = warning(Reason::Escalated);
+    notice.at = BEGAN.plus(22);
+    notice.episode.severity = Severity::Critical;
+    notice.episode.rules.insert(Rule::AtLimit, BEGAN.plus(22));
+    notice.episode.evidence.rule = Rule::AtLimit;
+    notice.episode.evidence.why = FAILING.into();
+    News::One(notice)
+}
+
+pub fn reminder() -> News {
+    let mut notice = warning(Reason::Reminder);
+    notice.at = BEGAN.plus(1_565);
+    notice.episode.last_breach = BEGAN.plus(1_562);
+    notice.reminders = 1;
+    News::One(notice)
+}
+
+pub fn resolved() -> News {
+    News::One(warning(Reason::Resolved))
+}
+
+pub fn closed() -> News {
+    let mut notice = warning(Reason::Resolved);
+    notice.episode.abandoned = true;
+    News::One(notice)
+}
+
+/// Many gateways, each third with another rule and severity.
+pub fn members(count: usize, reason: Reason) -> Vec<Notice> {
+    let member = |number: usize| {
+        let mut notice = notice(gateway(&format!("shop-{number:02}")), FAILING, reason);
+        let severity =
+            if number.is_multiple_of(3) { Severity::Critical } else { Severity::Warning };
+        let rule = if number.is_multiple_of(3) { Rule::AtLimit } else { Rule::NearMiss };
+        notice.episode.severity = severity;
+        notice.episode.evidence.rule = rule;
+        notice.episode.began = BEGAN.plus(i64::try_from(number % 4).unwrap());
+        notice
+    };
+    (1..=count).map(member).collect()
+}
+
+pub fn grouped(notices: Vec<Notice>, earlier: usize) -> News {
+    let topic = Receiver::topic("arn:aws:sns:eu-central-1:111122223333:alerts");
+    let due = notices.into_iter().map(|notice| (topic.clone(), notice)).collect();
+    let mut parcels = pack(due, |_| earlier).remove(&topic).unwrap();
+    assert_eq!(parcels.len(), 1);
+    parcels.remove(0).news
+}
+
+pub fn group(reason: Reason) -> News {
+    let mut notices = members(14, reason);
+    for notice in &mut notices {
+        notice.episode.evidence.rule = Rule::AtLimit;
+    }
+    grouped(notices, 9)
+}
+
+pub fn mixed_group() -> News {
+    let mut notices = members(48, Reason::Firing);
+    Arc::make_mut(&mut notices[1].gateway).id.region = "eu-west-1".into();
+    grouped(notices, 0)
+}
+
+/// A group whose fields are given, whatever they are.
+pub fn any_group(id: &str, reason: Reason, notices: Vec<Notice>, earlier: usize) -> News {
+    News::Group(Group { id: id.into(), reason, at: BEGAN.plus(7), notices, earlier })
+}
+
+pub fn own(reason: Reason) -> News {
+    let minutes = match reason {
+        Reason::Firing | Reason::Escalated => 15,
+        Reason::Reminder => 1_450,
+        Reason::Resolved => 95,
+    };
+    let lines = match reason {
+        Reason::Resolved => Vec::new(),
+        _ => vec![
+            "cloudwatch:GetMetricData in eu-central-1: AccessDenied. The gateways concerned are without data. Allow cloudwatch:GetMetricData: `nearmiss iam-policy` prints the policy that is needed.".into(),
+        ],
+    };
+    News::Own(OwnNotice {
+        id: format!("own/data@{BEGAN}/{}", reason.name()),
+        theme: Theme::Data,
+        reason,
+        since: BEGAN,
+        at: BEGAN.plus(minutes),
+        lines,
+        host: "watch-1".into(),
+    })
+}
+
+pub fn alive() -> News {
+    News::Alive(Alive {
+        at: BEGAN,
+        host: "watch-1".into(),
+        gateways: 214,
+        without_data: 0,
+        open: 2,
+        silences: 1,
+        troubles: Vec::new(),
+    })
+}
+
+pub fn ailing() -> News {
+    News::Alive(Alive {
+        at: BEGAN,
+        host: "watch-1".into(),
+        gateways: 214,
+        without_data: 3,
+        open: 2,
+        silences: 0,
+        troubles: vec!["cloudwatch:GetMetricData in eu-west-1: Throttling. The gateways concerned are without data. Wait; the next poll tries again. If it lasts, another client uses up the account's quota.".into()],
+    })
+}
+
+/// A fortnight of a gateway that grows, and of one that nobody asked.
+pub fn digest() -> News {
+    let end = Minute(29_470_080); // 2026-01-12T08:00Z
+    let last = Quarter::containing(end);
+    let mut history = History::new();
+    for age in 1..=14 * 96_i64 {
+        let p99 = 44.0 - 0.01 * f64::from(u32::try_from(age).unwrap());
+        let summary = Summary {
+            samples: 3_000.0,
+            sum: Some(9_000.0),
+            p50: Some(2.0),
+            p99: Some(p99),
+            maximum: Some(p99 + 2.0),
+            near_misses: Some(if age < 96 { 3.0 } else { 0.0 }),
+            timeouts: 0.0,
+            connection_errors: Some(0.0),
+            timeout: 55.0,
+        };
+        history.enter(last.plus(-age), &summary);
+    }
+    let (known, unknown) = (gateway("checkout"), gateway("<!channel> & co"));
+    let nothing = History::new();
+    let facts = |gateway, history, without_data| Facts {
+        gateway,
+        history,
+        ledger: None,
+        verdicts: &[],
+        timeouts: &[],
+        healthy: None,
+        without_data,
+    };
+    let facts = [facts(&known, &history, false), facts(&unknown, &nothing, true)];
+    let bill = Bill { billed_metrics: 4_536, dollars: 0.045 };
+    News::Digest(Arc::new(Digest::of(&facts, end, 7, Some(bill), "monitor-1")))
+}
+
+/// Every kind of news, by name.
+pub fn all() -> Vec<(&'static str, News)> {
+    vec![
+        ("firing", firing()),
+        ("late", late()),
+        ("escalated", escalated()),
+        ("reminder", reminder()),
+        ("resolved", resolved()),
+        ("closed", closed()),
+        ("group", group(Reason::Firing)),
+        ("mixed_group", mixed_group()),
+        ("group_escalated", group(Reason::Escalated)),
+        ("group_reminder", group(Reason::Reminder)),
+        ("group_resolved", group(Reason::Resolved)),
+        ("own", own(Reason::Firing)),
+        ("own_reminder", own(Reason::Reminder)),
+        ("own_resolved", own(Reason::Resolved)),
+        ("alive", alive()),
+        ("ailing", ailing()),
+        ("digest", digest()),
+        ("test", News::Test(BEGAN)),
+    ]
+}

@@ -1,0 +1,471 @@
+//! Who is told what, and when: routes, quiet times, repeats and groups, without any
+//! receiver.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nearmiss::analysis::Notice;
+use nearmiss::analysis::alert::{Episode, Evidence, Reason, Record};
+use nearmiss::analysis::detector::{Rule, Severity};
+use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss::analysis::notify::{
+    Desk, Due, GROUP, Matcher, News, Own, Parcel, Pattern, Quiet, Receiver, Repeat, Route, Silence,
+    Window, pack,
+};
+use nearmiss::analysis::quantity::Span;
+use nearmiss::analysis::signal::Minute;
+use proptest::prelude::*;
+
+const T0: Minute = Minute(29_460_000);
+const CALL: &str = "arn:aws:sns:eu-central-1:111122223333:on-call";
+const TEAM: &str = "arn:aws:sns:eu-central-1:111122223333:team";
+const QUEUE: &str = "arn:aws:sns:eu-central-1:111122223333:queue.fifo";
+
+fn gateway(name: &str) -> Gateway {
+    Gateway {
+        id: Identity {
+            name: name.into(),
+            region: "eu-central-1".into(),
+            account: "111122223333".into(),
+            dimension: format!("app/{name}/50dc6c495c0c9188"),
+        },
+        kind: Kind::Alb,
+        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::from([("team".to_owned(), name.chars().take(4).collect())]),
+    }
+}
+
+fn record(name: &str, began: Minute, severity: Severity) -> Record {
+    let gateway = gateway(name);
+    let evidence = Evidence {
+        rule: Rule::NearMiss,
+        why: "32 of 940 requests took more than 48 s.".into(),
+        value: Some(32.0),
+        threshold: 5.0,
+        forecast: None,
+    };
+    let episode = Episode {
+        id: format!("{}@{began}", gateway.id.key()),
+        began,
+        last_breach: began,
+        severity,
+        rules: BTreeMap::from([(Rule::NearMiss, began)]),
+        evidence,
+        quiet_minutes: 0,
+        ended: None,
+        abandoned: false,
+        benign: false,
+        requests: 940,
+        near_misses: 32,
+        timeouts: 0,
+    };
+    Record::untold(&gateway, episode)
+}
+
+fn route(matcher: Matcher, at_least: Severity, topic: &str, goes_on: bool) -> Route {
+    Route { matcher, at_least, receiver: Receiver::topic(topic), repeat: None, goes_on }
+}
+
+fn named(pattern: &str) -> Matcher {
+    let gateway = Some(Pattern::try_from(pattern.to_owned()).unwrap());
+    Matcher { gateway, ..Matcher::default() }
+}
+
+/// What is told of one record from minute to minute, as it changes; everything is
+/// taken at once.
+fn story(desk: &Desk, record: Record, minutes: i64, change: impl Fn(i64, &mut Record)) -> String {
+    let mut records = vec![record];
+    let mut said = Vec::new();
+    for minute in 0..minutes {
+        let Some(one) = records.first_mut() else { break };
+        change(minute, one);
+        if one.episode.is_open() && !desk.quiet.keeps_back(one_subject(one), T0.plus(minute)) {
+            one.audible = true;
+        }
+        for notice in desk.tell(&mut records, T0.plus(minute)) {
+            said.push(format!("{minute} {} {}", notice.reason.name(), notice.episode.severity));
+        }
+    }
+    said.join(", ")
+}
+
+fn one_subject(record: &Record) -> nearmiss::analysis::notify::Subject<'_> {
+    nearmiss::analysis::notify::Subject::of(record)
+}
+
+fn worsens(at: i64) -> impl Fn(i64, &mut Record) {
+    move |minute, record| {
+        if minute >= at {
+            record.episode.severity = Severity::Critical;
+        }
+    }
+}
+
+fn ends(at: i64) -> impl Fn(i64, &mut Record) {
+    move |minute, record| {
+        if minute == at {
+            record.episode.ended = Some(T0.plus(minute));
+        }
+    }
+}
+
+#[test]
+fn an_episode_is_told_once_per_change() {
+    let desk = Desk::plain();
+    let warning = || record("web", T0, Severity::Warning);
+    let both = |minute: i64, record: &mut Record| {
+        worsens(10)(minute, record);
+        ends(20)(minute, record);
+    };
+    assert_eq!(story(&desk, warning(), 60, |_, _| {}), "0 firing warning");
+    assert_eq!(
+        story(&desk, warning(), 60, both),
+        "0 firing warning, 10 escalated critical, 20 resolved critical"
+    );
+    // What was over before anybody could be told is told once, with its times.
+    assert_eq!(story(&desk, warning(), 60, ends(0)), "0 resolved warning");
+}
+
+#[test]
+fn an_open_episode_is_repeated_and_a_benign_one_is_not() {
+    let desk = Desk { repeat: Repeat::After(Span::seconds(1200)), ..Desk::plain() };
+    let warning = || record("web", T0, Severity::Warning);
+    let repeated = "0 firing warning, 20 reminder warning, 40 reminder warning";
+    assert_eq!(story(&desk, warning(), 60, |_, _| {}), repeated);
+    let benign = |minute: i64, record: &mut Record| record.episode.benign = minute >= 5;
+    assert_eq!(story(&desk, warning(), 60, benign), "0 firing warning");
+    // What becomes worse counts as told anew.
+    let worse =
+        "0 firing warning, 15 escalated critical, 35 reminder critical, 55 reminder critical";
+    assert_eq!(story(&desk, warning(), 60, worsens(15)), worse);
+}
+
+/// Everybody that a record is due to, and why.
+fn due(desk: &Desk, record: &Record, now: Minute) -> String {
+    match desk.due(record, now) {
+        Due::Tell(due) => {
+            let one = |(receiver, reason): &(Receiver, Reason)| {
+                let short = receiver.as_str().rsplit(':').next().unwrap_or_default().to_owned();
+                format!("{short} {}", reason.name())
+            };
+            due.iter().map(one).collect::<Vec<_>>().join(", ")
+        }
+        other => format!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
+    let everything = Matcher::default;
+    let tagged =
+        || Matcher { tags: BTreeMap::from([("team".into(), "shop".into())]), ..everything() };
+    let ruled = || Matcher { rules: BTreeSet::from([Rule::Blackout]), ..everything() };
+    let rows = [
+        (vec![], "log firing"),
+        (vec![route(named("shop-*"), Severity::Info, TEAM, false)], "team firing"),
+        (vec![route(named("app/shop-*"), Severity::Info, TEAM, false)], "team firing"),
+        (vec![route(named("web"), Severity::Info, TEAM, false)], "log firing"),
+        (vec![route(tagged(), Severity::Info, TEAM, false)], "team firing"),
+        (vec![route(ruled(), Severity::Info, TEAM, false)], "log firing"),
+        (vec![route(everything(), Severity::Critical, CALL, false)], "log firing"),
+        (
+            vec![
+                route(named("shop-*"), Severity::Info, TEAM, false),
+                route(everything(), Severity::Info, CALL, false),
+            ],
+            "team firing",
+        ),
+        (
+            vec![
+                route(named("shop-*"), Severity::Info, TEAM, true),
+                route(everything(), Severity::Info, CALL, false),
+            ],
+            "team firing, on-call firing",
+        ),
+        // The last one goes on, and nobody is left: the fallback is for what no route takes.
+        (vec![route(named("shop-*"), Severity::Info, TEAM, true)], "team firing"),
+        // One topic by two routes is told once.
+        (
+            vec![
+                route(named("shop-*"), Severity::Info, TEAM, true),
+                route(everything(), Severity::Info, TEAM, true),
+            ],
+            "team firing",
+        ),
+    ];
+    let record = record("shop-web", T0, Severity::Warning);
+    for (routes, expected) in rows {
+        let desk = Desk { routes, ..Desk::plain() };
+        assert_eq!(due(&desk, &record, T0), expected, "{:#?}", desk.routes);
+    }
+}
+
+#[test]
+fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_over() {
+    let routes = vec![
+        route(Matcher::default(), Severity::Critical, CALL, true),
+        route(Matcher::default(), Severity::Info, TEAM, false),
+    ];
+    let desk = Desk { routes, ..Desk::plain() };
+    let mut one = record("web", T0, Severity::Warning);
+    assert_eq!(due(&desk, &one, T0), "team firing");
+    let take = |one: &mut Record, topic: &str, reason| {
+        let notice = Notice::of(one, reason, T0);
+        one.enter(&Receiver::topic(topic), &notice, T0);
+    };
+    take(&mut one, TEAM, Reason::Firing);
+    assert_eq!(due(&desk, &one, T0), "Nothing");
+    one.episode.severity = Severity::Critical;
+    assert_eq!(due(&desk, &one, T0), "on-call firing, team escalated");
+    take(&mut one, CALL, Reason::Firing);
+    take(&mut one, TEAM, Reason::Escalated);
+    one.episode.ended = Some(T0.plus(9));
+    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved, team resolved");
+    take(&mut one, TEAM, Reason::Resolved);
+    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
+    take(&mut one, CALL, Reason::Resolved);
+    assert_eq!(due(&desk, &one, T0.plus(9)), "Done");
+}
+
+#[test]
+fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_now() {
+    let mut one = record("web", T0, Severity::Warning);
+    let notice = Notice::of(&one, Reason::Firing, T0);
+    one.enter(&Receiver::topic(TEAM), &notice, T0);
+    one.episode.ended = Some(T0.plus(9));
+    let elsewhere = vec![
+        route(named("other"), Severity::Info, TEAM, false),
+        route(named("web"), Severity::Info, CALL, false),
+    ];
+    let desk = Desk { routes: elsewhere, ..Desk::plain() };
+    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved, team resolved");
+    // A topic that the config no longer names cannot be told anything.
+    let desk =
+        Desk { routes: vec![route(named("web"), Severity::Info, CALL, false)], ..Desk::plain() };
+    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
+}
+
+fn silenced(from: i64, until: i64, at_most: Severity) -> Desk {
+    let silence = Silence {
+        id: "1".into(),
+        matcher: named("web"),
+        at_most,
+        from: T0.plus(from),
+        until: T0.plus(until),
+        by: String::new(),
+        comment: String::new(),
+    };
+    let quiet = Quiet { silences: vec![silence], windows: Vec::new() };
+    Desk { quiet, ..Desk::plain() }
+}
+
+fn maintained(from: i64, until: i64) -> Desk {
+    let window = Window { matcher: named("web"), from: T0.plus(from), until: T0.plus(until) };
+    let quiet = Quiet { silences: Vec::new(), windows: vec![window] };
+    Desk { quiet, ..Desk::plain() }
+}
+
+#[test]
+fn what_outlives_its_quiet_time_is_told_when_that_ends() {
+    let web = || record("web", T0, Severity::Warning);
+    for desk in [silenced(0, 30, Severity::Critical), maintained(0, 30)] {
+        assert_eq!(story(&desk, web(), 60, |_, _| {}), "30 firing warning");
+        assert_eq!(story(&desk, web(), 60, ends(45)), "30 firing warning, 45 resolved warning");
+        assert_eq!(story(&desk, web(), 60, worsens(10)), "30 firing critical");
+        // What began and ended within it is never told.
+        assert_eq!(story(&desk, web(), 60, ends(20)), "");
+        assert_eq!(
+            story(&desk, record("other", T0, Severity::Warning), 60, ends(20)),
+            "0 firing warning, 20 resolved warning"
+        );
+    }
+    // What was told before is told to be over, when the quiet time is.
+    let desk = silenced(10, 30, Severity::Critical);
+    assert_eq!(story(&desk, web(), 60, ends(20)), "0 firing warning, 30 resolved warning");
+    // What is worse than the silence is told.
+    let desk = silenced(0, 30, Severity::Warning);
+    let worse = "10 firing critical";
+    assert_eq!(story(&desk, web(), 25, worsens(10)), worse);
+}
+
+#[test]
+fn a_silence_of_one_rule_hides_no_other() {
+    let silence = |rules: &[Rule]| {
+        let mut desk = silenced(0, 30, Severity::Critical);
+        desk.quiet.silences[0].matcher.rules = rules.iter().copied().collect();
+        desk
+    };
+    let outage = |minute, record: &mut Record| {
+        if minute == 5 {
+            record.episode.rules.insert(Rule::Blackout, T0.plus(minute));
+        }
+    };
+    let web = || record("web", T0, Severity::Warning);
+    assert_eq!(story(&silence(&[Rule::NearMiss]), web(), 20, |_, _| {}), "");
+    assert_eq!(story(&silence(&[Rule::NearMiss]), web(), 20, outage), "5 firing warning");
+    assert_eq!(story(&silence(&[Rule::NearMiss, Rule::Blackout]), web(), 20, outage), "");
+}
+
+fn notices(number: usize, reason: Reason) -> Vec<(Receiver, Notice)> {
+    let notice = |index: usize| {
+        let record = record(&format!("web-{index:02}"), T0, Severity::Warning);
+        (Receiver::topic(TEAM), Notice::of(&record, reason, T0))
+    };
+    (0..number).map(notice).collect()
+}
+
+/// How many members each parcel has.
+fn sizes(parcels: &BTreeMap<Receiver, Vec<Parcel>>) -> Vec<usize> {
+    parcels.values().flatten().map(|parcel| parcel.notices().len()).collect()
+}
+
+#[test]
+fn ten_gateways_in_five_minutes_are_one_message() {
+    assert_eq!(sizes(&pack(notices(GROUP - 1, Reason::Firing), |_| 0)), [1; GROUP - 1]);
+    assert_eq!(sizes(&pack(notices(GROUP, Reason::Firing), |_| 0)), [GROUP]);
+    // Those that were told a moment ago count.
+    let after = pack(notices(3, Reason::Firing), |_| GROUP - 3);
+    assert_eq!(sizes(&after), [3]);
+    let News::Group(group) = &after.values().next().unwrap()[0].news else { panic!("a group") };
+    assert_eq!(group.earlier, GROUP - 3);
+    // They do not make a group of ends.
+    assert_eq!(sizes(&pack(notices(3, Reason::Resolved), |_| GROUP)), [1; 3]);
+    assert_eq!(sizes(&pack(notices(40, Reason::Resolved), |_| 0)), [40]);
+}
+
+#[test]
+fn one_gateways_many_ends_are_no_group_and_stand_before_a_beginning() {
+    let end = |(number, (receiver, mut notice)): (i64, (Receiver, Notice))| {
+        notice.gateway = std::sync::Arc::new(gateway("web-00"));
+        notice.episode.began = T0.plus(number);
+        (receiver, notice)
+    };
+    let ends: Vec<_> = (0..).zip(notices(GROUP, Reason::Resolved)).map(end).collect();
+    assert_eq!(sizes(&pack(ends.clone(), |_| 0)), [1; GROUP]);
+    let both = notices(GROUP, Reason::Firing).into_iter().chain(ends).collect();
+    let mut expected = vec![1; GROUP];
+    expected.push(GROUP);
+    assert_eq!(sizes(&pack(both, |_| 0)), expected);
+}
+
+#[test]
+fn programs_get_each_alert_and_groups_are_the_same_whoever_makes_them() {
+    let queue = |(_, notice)| (Receiver::topic(QUEUE), notice);
+    let due = notices(40, Reason::Firing).into_iter().map(queue).collect();
+    assert_eq!(sizes(&pack(due, |_| 0)), [1; 40]);
+    let id = |mut due: Vec<(Receiver, Notice)>, turn: usize| {
+        due.rotate_left(turn);
+        pack(due, |_| 0).values().next().unwrap()[0].news.id()
+    };
+    let first = id(notices(12, Reason::Firing), 0);
+    assert_eq!(first, id(notices(12, Reason::Firing), 5));
+    assert_ne!(first, id(notices(13, Reason::Firing), 0));
+    assert_ne!(first, id(notices(12, Reason::Resolved), 0));
+}
+
+#[test]
+fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
+    let receiver = Receiver::topic(TEAM);
+    let day = Repeat::default();
+    let mut own = Own::starting(T0);
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(14)), None);
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(15)), Some(Reason::Firing));
+    own.enter(&receiver, Reason::Firing, T0.plus(15));
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(100)), None);
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(15 + 1440)), Some(Reason::Reminder));
+    own.ended = Some(T0.plus(200));
+    assert!(!own.is_done());
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(200)), Some(Reason::Resolved));
+    own.enter(&receiver, Reason::Resolved, T0.plus(200));
+    assert!(own.is_done());
+    // It is there again before somebody else heard of its end: who did hears of it anew.
+    let other = Receiver::topic(CALL);
+    own.enter(&other, Reason::Firing, T0.plus(100));
+    own.begin_again(T0.plus(300));
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(314)), None);
+    assert_eq!(own.due(&receiver, 15, day, T0.plus(315)), Some(Reason::Firing));
+    own.ended = Some(T0.plus(310));
+    assert_eq!(own.due(&other, 15, day, T0.plus(310)), Some(Reason::Resolved));
+    // A short one is never told.
+    let short = Own { ended: Some(T0.plus(3)), ..Own::starting(T0) };
+    assert!(short.is_done());
+    assert_eq!(short.due(&receiver, 15, day, T0.plus(99)), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever happens to an episode, to the quiet times and to its receivers: each
+    /// receiver hears of each change once, in order, and of the end last; and nothing
+    /// that could be heard is forgotten.
+    #[test]
+    fn every_receiver_hears_a_true_story(
+        worse_at in 0_i64..80,
+        ends_at in 1_i64..120,
+        quiet in prop::collection::vec((0_i64..120, 1_i64..40), 0..4),
+        away in prop::collection::vec((0_usize..2, 0_i64..120, 1_i64..40), 0..6),
+    ) {
+        let silence = |(from, lasts): &(i64, i64)| Window {
+            matcher: Matcher::default(),
+            from: T0.plus(*from),
+            until: T0.plus(from + lasts),
+        };
+        let windows = quiet.iter().map(silence).collect();
+        let routes = vec![
+            route(Matcher::default(), Severity::Info, TEAM, true),
+            route(Matcher::default(), Severity::Critical, CALL, false),
+        ];
+        let quiet = Quiet { silences: Vec::new(), windows };
+        let desk = Desk { routes, quiet, ..Desk::plain() };
+        let receivers = [Receiver::topic(TEAM), Receiver::topic(CALL)];
+        let is_away = |receiver: &Receiver, minute: i64| {
+            away.iter().any(|(who, from, lasts)| {
+                receivers[*who] == *receiver && (*from..from + lasts).contains(&minute)
+            })
+        };
+        let mut one = record("web", T0, Severity::Warning);
+        let mut heard: BTreeMap<Receiver, Vec<(Reason, Severity)>> = BTreeMap::new();
+        let mut could_be_heard = false;
+        let mut done = false;
+        for minute in 0..240 {
+            let now = T0.plus(minute);
+            if minute >= worse_at && one.episode.is_open() {
+                one.episode.severity = Severity::Critical;
+            }
+            if minute == ends_at {
+                one.episode.ended = Some(now);
+            }
+            let subject = nearmiss::analysis::notify::Subject::of(&one);
+            let quiet = desk.quiet.keeps_back(subject, now);
+            let open = one.episode.is_open();
+            one.audible |= open && !quiet;
+            could_be_heard |= !quiet && (open || minute == ends_at);
+            match desk.due(&one, now) {
+                Due::Tell(due) => {
+                    prop_assert!(!quiet);
+                    for (receiver, reason) in due.into_iter().filter(|(r, _)| !is_away(r, minute)) {
+                        let notice = Notice::of(&one, reason, now);
+                        one.enter(&receiver, &notice, now);
+                        heard.entry(receiver).or_default().push((reason, notice.episode.severity));
+                    }
+                }
+                Due::Done => {
+                    done = true;
+                    break;
+                }
+                Due::Held => prop_assert!(quiet),
+                Due::Nothing => prop_assert!(open),
+            }
+        }
+        prop_assert!(done, "it is forgotten in the end");
+        let team = heard.get(&receivers[0]).cloned().unwrap_or_default();
+        prop_assert_eq!(!team.is_empty(), could_be_heard, "{:?}", heard);
+        for story in heard.values() {
+            prop_assert_eq!(story.last().map(|(reason, _)| *reason), Some(Reason::Resolved));
+            let firsts = story.iter().filter(|(reason, _)| *reason == Reason::Firing).count();
+            prop_assert_eq!(firsts, usize::from(story.len() > 1));
+            prop_assert!(story.windows(2).all(|two| two[0].0 < two[1].0), "{:?}", story);
+        }
+    }
+}
