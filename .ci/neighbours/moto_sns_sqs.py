@@ -400,9 +400,8 @@ def attributes(queue, one):
     has = queue.topic.rsplit(":", 1)[1] != "nearmiss"
     said = {name: one.news.get(name) for name in one.attributes}
     if "gateway" in said:
-        said["gateway"] = one.news["gateway"]["name"]
-    names = ATTRIBUTES if one.news["kind"] == "episode" else {"severity", "reason", "id", "kind"}
-    is_right = (set(one.attributes) == names and one.attributes == said and one.types == {"String"}
+        said["gateway"] = one.news["gateway"]["name"] if one.news["kind"] == "episode" else "nearmiss"
+    is_right = (set(one.attributes) == ATTRIBUTES and one.attributes == said and one.types == {"String"}
                 and all(one.attributes.values()) and len(one.attributes) <= 10)
     if not (is_right if has else one.attributes == {}):
         common.fail(f"{queue.name}: attributes of {one.id}", said if has else {}, one.attributes)
