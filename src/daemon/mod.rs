@@ -446,15 +446,15 @@ impl Daemon {
     fn publish_deliveries(&self, now: i64) {
         let minute = Minute::containing(now);
         let longest = self.waiting.values().map(|since| now - since).max().unwrap_or(0);
-        let exporter = &self.exporter;
-        exporter.pending.set(whole(self.waiting.len()));
-        exporter.oldest_pending.set(longest);
-        exporter.held.set(whole(self.held(minute)));
+        let telling = &self.exporter.telling;
+        telling.pending.set(whole(self.waiting.len()));
+        telling.oldest_pending.set(longest);
+        telling.held.set(whole(self.held(minute)));
         let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
-        exporter.silences.set(whole(in_force.count()));
+        telling.silences.set(whole(in_force.count()));
         let digest = self.memory.sent.get(&Regular::Digest).filter(|_| self.config.digest.enabled);
-        exporter.digest_sent.set(digest.copied().unwrap_or(0));
-        exporter.heartbeat.set(now);
+        telling.digest_sent.set(digest.copied().unwrap_or(0));
+        self.exporter.heartbeat.set(now);
     }
 
     /// Renders the page. After the state was saved: a counter that was seen in

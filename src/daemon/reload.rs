@@ -64,7 +64,7 @@ impl Daemon {
         self.sinks = Arc::new(sinks);
         self.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
         self.desk = config.desk();
-        self.exporter.know(self.desk.known());
+        self.exporter.telling.know(self.desk.known());
         self.config = config;
         info!("the config was read again");
     }

@@ -74,7 +74,9 @@ impl Daemon {
         let mut sent = select_all(queues);
         while let Some(Sent { parcel, outcome, usage: used }) = sent.next().await {
             usage.add(used);
-            self.exporter.notified(&parcel.receiver, outcome.as_ref().err().map(|f| f.problem));
+            self.exporter
+                .telling
+                .notified(&parcel.receiver, outcome.as_ref().err().map(|f| f.problem));
             if let Err(fault) = outcome {
                 let said = refusal(&parcel, &fault);
                 refusals.entry(parcel.receiver).or_default().push(said);

@@ -5,6 +5,8 @@
 //! gone is gone from the page. Only what the daemon counts of itself lives in
 //! a registry. Both tables below are the whole list of metrics.
 
+mod telling;
+
 use std::fmt::Write as _;
 
 use prometheus::core::Collector;
@@ -15,7 +17,7 @@ use prometheus::{
     TextEncoder,
 };
 
-use super::aws::{Problem, Usage};
+use super::aws::Usage;
 use crate::analysis::Report;
 use crate::analysis::detector::{Severity, State, Verdict};
 use crate::analysis::forecast::Forecast;
@@ -25,6 +27,7 @@ use crate::analysis::ledger::{Ledger, Minutes};
 use crate::analysis::notify::{Receiver, Theme};
 use crate::analysis::signal::TargetGroup;
 use crate::analysis::tier::Tier;
+pub use telling::Telling;
 
 /// What the page says of one gateway.
 #[derive(Debug, Clone, Copy)]
@@ -310,19 +313,10 @@ pub struct Exporter {
     pub poll_duration: Histogram,
     /// Discoveries by outcome.
     pub discoveries: IntCounterVec,
-    notifications: IntCounterVec,
-    /// Notifications that their receiver did not take yet.
-    pub pending: IntGauge,
-    /// Seconds for which the oldest of them waits.
-    pub oldest_pending: IntGauge,
-    /// Episodes that a silence or maintenance keeps back.
-    pub held: IntGauge,
-    /// Silences in force.
-    pub silences: IntGauge,
+    /// What is told, and what waits.
+    pub telling: Telling,
     /// When the last poll ended, seconds since the Unix epoch.
     pub heartbeat: IntGauge,
-    /// When the capacity report was last taken, seconds since the Unix epoch.
-    pub digest_sent: IntGauge,
     /// Whether the config could be used when it was read last.
     pub reloaded: IntGauge,
     troubles: IntGaugeVec,
@@ -351,13 +345,11 @@ impl Exporter {
     ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         registry.register(Box::new(ProcessCollector::for_self()))?;
-        let counters = |name, help, labels: &[&str]| {
-            register(&registry, IntCounterVec::new(Opts::new(name, help), labels)?)
-        };
+        let counters = |name, help, labels: &[&str]| own_counters(&registry, name, help, labels);
         let gauges = |name, help, labels: &[&str]| {
             register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
-        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
+        let gauge = |name, help| own_gauge(&registry, name, help);
         gauges("nearmiss_build_info", "Always 1; the version is a label.", &["version"])?
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
@@ -373,31 +365,10 @@ impl Exporter {
                 "Times that load balancers and timeouts were read, by outcome: ok, failed.",
                 &["outcome"],
             )?,
-            notifications: counters(
-                "nearmiss_notifications_total",
-                "Notifications by receiver (the topic's name, or log) and outcome: delivered, throttled, refused (by the receiver or its permissions), failed. What was not delivered is tried again at the next poll.",
-                &["receiver", "outcome"],
-            )?,
-            pending: gauge(
-                "nearmiss_notifications_pending",
-                "Notifications that were due and could not be delivered yet.",
-            )?,
-            oldest_pending: gauge(
-                "nearmiss_notification_oldest_pending_seconds",
-                "How long the oldest notification that was due has waited for its receiver; 0 when none waits.",
-            )?,
-            held: gauge(
-                "nearmiss_notifications_held",
-                "Episodes with something to tell that a silence or maintenance window keeps back.",
-            )?,
-            silences: gauge("nearmiss_silences", "Silences in force.")?,
+            telling: Telling::new(&registry, receivers)?,
             heartbeat: gauge(
                 "nearmiss_heartbeat_timestamp_seconds",
                 "Unix time at which the last poll began whose results are on this page, good or not: should it stand still, the daemon hangs.",
-            )?,
-            digest_sent: gauge(
-                "nearmiss_digest_last_sent_timestamp_seconds",
-                "Unix time at which the capacity report was last delivered, or the daemon first ran; 0 while it is switched off.",
             )?,
             reloaded: gauge(
                 "nearmiss_config_last_reload_successful",
@@ -438,7 +409,6 @@ impl Exporter {
             registry,
         };
         exporter.start_at_zero();
-        exporter.know(receivers);
         Ok(exporter)
     }
 
@@ -455,26 +425,6 @@ impl Exporter {
         for theme in Theme::ALL {
             self.trouble(theme, false);
         }
-    }
-
-    /// Exports the counters of these receivers from the start.
-    pub fn know<'a>(&self, receivers: impl Iterator<Item = &'a Receiver>) {
-        for receiver in receivers {
-            for outcome in ["delivered", "throttled", "refused", "failed"] {
-                let _ = self.notifications.with_label_values(&[short(receiver), outcome]);
-            }
-        }
-    }
-
-    /// Counts a notification, and whether its receiver took it.
-    pub fn notified(&self, receiver: &Receiver, problem: Option<Problem>) {
-        let outcome = match problem {
-            None => "delivered",
-            Some(Problem::Throttled) => "throttled",
-            Some(Problem::Refused | Problem::Denied | Problem::Credentials) => "refused",
-            Some(_) => "failed",
-        };
-        self.notifications.with_label_values(&[short(receiver), outcome]).inc();
     }
 
     /// Whether the daemon itself is in trouble.
@@ -532,9 +482,17 @@ impl Exporter {
     }
 }
 
-/// A topic's name, which stands at the end of its ARN.
-fn short(receiver: &Receiver) -> &str {
-    receiver.as_str().rsplit(':').next().unwrap_or_default()
+fn own_counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    register(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
+}
+
+fn own_gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    register(registry, IntGauge::new(name, help)?)
 }
 
 fn register<C: Collector + Clone + 'static>(
