@@ -19,7 +19,7 @@ pub struct AddArgs {
     /// How long
     #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub lasts: Duration,
-    /// Only these rules, such as `near_miss`
+    /// Only what shows these rules and no other, such as `near_miss`
     #[arg(long = "rule", value_parser = rule)]
     pub rules: Vec<Rule>,
     /// Only load balancers with this tag, KEY=VALUE
