@@ -220,7 +220,8 @@ impl Ledger {
         for record in &self.records {
             let Due::Tell(receivers) = desk.due(record, now) else { continue };
             for (receiver, reason) in receivers {
-                let mut notice = Notice::of(record, reason, now);
+                let mut notice = Notice::of(record, reason, self.unassessed.plus(-1));
+                notice.told = now;
                 notice.reminders = record.told.get(&receiver).map_or(0, |told| told.reminders);
                 notice.provisional = self.provisional() > 0;
                 due.push((receiver, notice));

@@ -72,8 +72,10 @@ pub struct Report {
 pub struct Notice {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
-    /// The minute in which it is told.
+    /// The newest minute that was assessed: what is said is as of then.
     pub at: Minute,
+    /// The minute in which it is told.
+    pub told: Minute,
     /// Whether CloudWatch may still add to the minutes that it was seen in.
     pub provisional: bool,
     /// Why it is told.
@@ -168,6 +170,7 @@ impl Notice {
         Self {
             gateway: Arc::new(record.gateway.clone()),
             at,
+            told: at,
             provisional: false,
             reason,
             episode: record.episode.clone(),

@@ -41,7 +41,7 @@ pub fn words(notice: &Notice, links: &Links) -> Words {
     words.facts = facts(notice);
     words.at_a_glance = vec![
         id.region.clone(),
-        notice.at.to_string(),
+        notice.told.to_string(),
         format!("timeout {}", timeout_words(notice)),
     ];
     words.links = links.of(graph(notice), |placeholder| Some(value(notice, placeholder)));
@@ -114,15 +114,15 @@ fn title(notice: &Notice) -> String {
 
 /// How long an open episode goes on.
 fn age(notice: &Notice) -> String {
-    length(notice.at.since(notice.episode.began))
+    length(notice.told.since(notice.episode.began))
 }
 
 /// Since when it goes on, where that is no news of the last minutes.
 fn going_on(notice: &Notice) -> Option<String> {
-    let Notice { episode, at, .. } = notice;
+    let Notice { episode, told, .. } = notice;
     let (began, age) = (episode.began, age(notice));
     match notice.reason {
-        Reason::Firing if at.since(began) >= LATE => {
+        Reason::Firing if told.since(began) >= LATE => {
             Some(format!("It has gone on since {began} ({age}) and is told here only now."))
         }
         Reason::Firing | Reason::Resolved => None,
@@ -155,7 +155,7 @@ fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
     }
     facts.extend([
         ("Timeout", timeout_words(notice)),
-        ("Told", format!("{}{provisional}", notice.at)),
+        ("Told", format!("{}{provisional}", notice.told)),
         ("Episode", notice.episode.id.clone()),
     ]);
     facts
@@ -197,7 +197,7 @@ fn graph(notice: &Notice) -> Option<String> {
 }
 
 fn value(notice: &Notice, placeholder: Placeholder) -> String {
-    let Notice { gateway, episode, at, .. } = notice;
+    let Notice { gateway, episode, told, .. } = notice;
     match placeholder {
         Placeholder::Gateway => gateway.id.name.clone(),
         Placeholder::Dimension => gateway.id.dimension.clone(),
@@ -207,7 +207,7 @@ fn value(notice: &Notice, placeholder: Placeholder) -> String {
         Placeholder::Severity => episode.severity.name().to_owned(),
         Placeholder::Cause => cause(notice).unwrap_or("unknown").to_owned(),
         Placeholder::Began => milliseconds(episode.began.start()),
-        Placeholder::Now => milliseconds(at.end()),
+        Placeholder::Now => milliseconds(told.end()),
     }
 }
 

@@ -75,6 +75,7 @@ pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
     Notice {
         gateway: Arc::new(gateway),
         at: episode.ended.unwrap_or(BEGAN.plus(4)),
+        told: episode.ended.unwrap_or(BEGAN.plus(4)),
         provisional: reason == Reason::Firing,
         reason,
         episode,
@@ -109,7 +110,7 @@ pub fn firing() -> News {
 /// Told two hours late, with a cause.
 pub fn late() -> News {
     let mut notice = warning(Reason::Firing);
-    notice.at = BEGAN.plus(130);
+    (notice.at, notice.told) = (BEGAN.plus(130), BEGAN.plus(130));
     notice.provisional = false;
     notice.diagnosis = Some(Arc::new(diagnosis("Slow requests come closer to the timeout")));
     News::One(notice)
@@ -117,7 +118,7 @@ pub fn late() -> News {
 
 pub fn escalated() -> News {
     let mut notice = warning(Reason::Escalated);
-    notice.at = BEGAN.plus(22);
+    (notice.at, notice.told) = (BEGAN.plus(22), BEGAN.plus(22));
     notice.episode.severity = Severity::Critical;
     notice.episode.rules.insert(Rule::AtLimit, BEGAN.plus(22));
     notice.episode.evidence.rule = Rule::AtLimit;
@@ -127,7 +128,7 @@ pub fn escalated() -> News {
 
 pub fn reminder() -> News {
     let mut notice = warning(Reason::Reminder);
-    notice.at = BEGAN.plus(1_565);
+    (notice.at, notice.told) = (BEGAN.plus(1_565), BEGAN.plus(1_565));
     notice.episode.last_breach = BEGAN.plus(1_562);
     notice.reminders = 1;
     News::One(notice)
