@@ -203,8 +203,12 @@ def killed_between(story, fired):
 def escalation(story, fired):
     critical = story.expected.first(story.expected.critical)
     story.down_until(critical + 2)
-    equal(f"back from {story.minutes_ahead} minutes of kill -9, it tells the escalation, as of minute {critical}",
-          story.short(), [fired[:3], ("escalated", "critical", critical)])
+    told = story.short()
+    equal(f"back from {story.minutes_ahead} minutes of kill -9, it tells the escalation",
+          [told[0], *(t[:2] for t in told[1:])], [fired[:3], ("escalated", "critical")])
+    # What was missed is told once the present is reached, as it stands then.
+    claim(f"it became critical in minute {critical}, and is told as of minute {told[1][2]}",
+          critical <= told[1][2] <= critical + 4, "soon after it", told[1][2])
     equal("in the same episode", story.told()[1][3], fired[3])
     equal("because of 504s", story.told()[1][4]["rule"], "at_limit")
     story.daemon.kill()
@@ -222,9 +226,12 @@ def end(story, fired, first):
     story.down_until(last + 60)
     told = story.told()
     equal("after a quiet time the end is told", [t[:2] for t in told[2:]], [("resolved", "critical")])
-    ended = told[2][2]
-    equal("all of it is what a backtest tells of the same minutes", story.short(), story.backtested(first, ended))
     episode = told[2][4]["episode"]
+    ended = story.minute_of(episode["ended"])
+    tested = story.backtested(first, ended)
+    equal("all of it is what a backtest tells of the same minutes", [t[:2] for t in story.short()], [t[:2] for t in tested])
+    claim("and as of no earlier minutes", all(t[2] >= b[2] for t, b in zip(story.short(), tested, strict=True)), tested,
+          story.short())
     equal("of the same episode", episode["id"], fired[3])
     began = common.epoch_minute(episode["began"])
     claim("it began in the quarter of an hour that led to it", first - 15 <= began - story.start <= first, first, began)
