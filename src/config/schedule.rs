@@ -133,3 +133,21 @@ impl TryFrom<String> for Schedule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// On 2026-10-25 it is half past two twice in Berlin: at 00:30 and at 01:30 UTC.
+    #[test]
+    fn an_hour_that_comes_twice_loses_no_tick() {
+        let schedule = Schedule::try_from("0 30 2 * * *".to_owned()).unwrap();
+        let berlin = Zone::try_from("Europe/Berlin".to_owned()).unwrap();
+        let first = 1_792_888_200; // 2026-10-25T00:30:00Z
+        for minutes in 1..=59 {
+            let now = first + 60 * minutes;
+            let ticks = schedule.between(now - 3_600, now + 1, berlin);
+            assert!(ticks.contains(&first), "{minutes} min after it: {ticks:?}");
+        }
+    }
+}
