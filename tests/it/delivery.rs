@@ -106,26 +106,20 @@ async fn whatever_sns_does_every_episode_is_told_in_order() {
         "sns_cut=0.6",
         "sns_slow_ms=20,sns_lost=0.3,sns_throttle=0.3",
     ];
-    for (scenario, seeds) in [("slow_burn", 1..3), ("traffic_ramp", 2..3)] {
-        for seed in seeds {
-            let expected = heard(&undisturbed(scenario, seed, SCRIPT).await);
-            for fault in faults {
-                let case = format!("{scenario}, seed {seed}, {fault}");
-                let world = World::of(scenario, seed, fault).await;
-                let mut daemon = world.daemon(ALL).await;
-                world.poll(&mut daemon, SCRIPT.start..SCRIPT.end + 10).await;
-                let heard = heard(&world);
-                stories_are_true(&heard, &case);
-                let episodes = |heard: &BTreeMap<String, Vec<String>>| -> Vec<String> {
-                    heard.keys().cloned().collect()
-                };
-                assert_eq!(episodes(&heard), episodes(&expected), "{case}");
-                assert_eq!(
-                    metric(&daemon, "nearmiss_notifications_pending", ""),
-                    Some(0.0),
-                    "{case}"
-                );
-            }
+    for (scenario, seed) in [("slow_burn", 1), ("traffic_ramp", 2)] {
+        let expected = heard(&undisturbed(scenario, seed, SCRIPT).await);
+        for fault in faults {
+            let case = format!("{scenario}, seed {seed}, {fault}");
+            let world = World::of(scenario, seed, fault).await;
+            let mut daemon = world.daemon(ALL).await;
+            world.poll(&mut daemon, SCRIPT.start..SCRIPT.end + 10).await;
+            let heard = heard(&world);
+            stories_are_true(&heard, &case);
+            let episodes = |heard: &BTreeMap<String, Vec<String>>| -> Vec<String> {
+                heard.keys().cloned().collect()
+            };
+            assert_eq!(episodes(&heard), episodes(&expected), "{case}");
+            assert_eq!(metric(&daemon, "nearmiss_notifications_pending", ""), Some(0.0), "{case}");
         }
     }
 }
@@ -168,7 +162,7 @@ fn trouble(daemon: &Daemon, theme: &str) -> Option<f64> {
 async fn killed_at_any_step_it_loses_nothing_and_doubles_nothing_that_an_id_does_not_show() {
     for (scenario, seed) in [("slow_burn", 7), ("traffic_ramp", 2)] {
         let expected = heard(&undisturbed(scenario, seed, SCRIPT).await);
-        for life in 0..3_u64 {
+        for life in 0..2_u64 {
             let case = format!("{scenario}, seed {seed}, lives {life}");
             let mut dice = Dice(life + 100 * seed);
             let world = World::of(scenario, seed, "").await;
