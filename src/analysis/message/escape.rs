@@ -4,7 +4,7 @@
 //! other functions make of such a line what mail, a phone or Slack may show. Nothing
 //! is cut in the middle of an escape.
 
-use sha2::{Digest, Sha256};
+use super::super::notify::fingerprint;
 
 /// No more marks than this stand on one letter.
 const MOST_MARKS: u32 = 2;
@@ -58,10 +58,7 @@ pub fn id(text: &str) -> String {
     if id.chars().count() <= ID {
         return id.to_owned();
     }
-    let mut hash = String::new();
-    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
-        hash.push_str(&format!("{byte:02x}"));
-    }
+    let hash = &fingerprint([text.to_owned()])[..32];
     let kept: String = id.chars().take(ID - hash.len() - 1).collect();
     format!("{kept}~{hash}")
 }
