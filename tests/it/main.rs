@@ -11,6 +11,7 @@ mod chain_properties;
 mod cli;
 mod config_errors;
 mod counting;
+mod deadlines;
 mod delivery;
 mod diagnosis;
 mod documents;
