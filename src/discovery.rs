@@ -387,8 +387,7 @@ impl Account {
                     (arn, found)
                 }
             });
-            let found: Vec<_> =
-                futures::stream::iter(calls).buffered(CONCURRENCY).collect().await;
+            let found: Vec<_> = futures::stream::iter(calls).buffered(CONCURRENCY).collect().await;
             let mut usage = Usage::default();
             for (_, answer) in &found {
                 usage.call(elb::TARGET_GROUPS, answer.as_ref().err().map(|fault| fault.problem));

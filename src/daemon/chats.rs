@@ -39,12 +39,7 @@ impl Chats {
 impl Daemon {
     /// Says what did not reach a channel. That CloudWatch could not be asked is said
     /// too: otherwise silence would look like success.
-    pub(super) async fn look_at_chats(
-        &mut self,
-        now: i64,
-        deadline: &Deadline,
-        usage: &mut Usage,
-    ) {
+    pub(super) async fn look_at_chats(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let chats = &mut self.self_watch.chats;
         if chats.all.is_empty() {
             self.trouble(Theme::Chat, None, now);

@@ -81,7 +81,8 @@ impl Daemon {
 
     /// Whether some gateway's history is not read to its end yet.
     pub(super) fn is_reading_history(&self, now: i64) -> bool {
-        let end = Quarter::containing(Minute::containing(now - seconds(self.config.poll.settle.get())));
+        let end =
+            Quarter::containing(Minute::containing(now - seconds(self.config.poll.settle.get())));
         let is_short = |history: &History| {
             first_unknown(history, end).is_some_and(|from| end.0 - from.0 > Tier::CALM_QUARTERS)
         };

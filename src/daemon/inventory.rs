@@ -4,10 +4,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Daemon, allotment};
+use super::changes::tell_changes;
 use super::plan::RETENTION_MINUTES;
 use super::poller::Poller;
-use super::changes::tell_changes;
+use super::{Daemon, allotment};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::notify::Theme;
 use crate::analysis::quantity::Span;
@@ -29,7 +29,11 @@ impl Daemon {
         let every = self.config.discovery.refresh;
         let is_due = |account: &&Account| account.is_due(now, every);
         let left = Span::seconds(allotment(deadline).as_secs());
-        let looks: Vec<_> = self.poller.accounts.iter().enumerate()
+        let looks: Vec<_> = self
+            .poller
+            .accounts
+            .iter()
+            .enumerate()
             .filter(|(_, account)| is_due(account))
             .map(|(index, account)| {
                 let mut account = account.clone();

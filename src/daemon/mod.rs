@@ -258,7 +258,8 @@ impl Daemon {
     /// Tells systemd; that it does not take it is said once.
     fn tell_systemd(&mut self, state: State) {
         let told = systemd::notify(state).err();
-        let said = told.map(|error| format!("systemd is not told: {error}. Is NOTIFY_SOCKET right?"));
+        let said =
+            told.map(|error| format!("systemd is not told: {error}. Is NOTIFY_SOCKET right?"));
         self.self_watch.say("systemd", said);
     }
 

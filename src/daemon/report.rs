@@ -44,7 +44,8 @@ impl Daemon {
         let end = Minute::containing(at);
         let digest = self.digest(end, WEEK, &HashMap::new());
         let look = self.look_at_targets(&digest, at, TIMEOUT);
-        let (healthy, used) = self.serve(at, &deadline.within(TIMEOUT), look).await.unwrap_or_default();
+        let (healthy, used) =
+            self.serve(at, &deadline.within(TIMEOUT), look).await.unwrap_or_default();
         usage.add(used);
         if healthy.is_empty() { digest } else { self.digest(end, WEEK, &healthy) }
     }

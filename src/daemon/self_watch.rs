@@ -192,9 +192,7 @@ impl Daemon {
         let due = due.filter(|at| !waits(at));
         let made = self.notifier.digest.take().filter(|(at, _)| due == Some(*at));
         self.notifier.digest = match (due, made) {
-            (Some(at), None) => {
-                Some((at, Arc::new(self.make_report(at, deadline, usage).await)))
-            }
+            (Some(at), None) => Some((at, Arc::new(self.make_report(at, deadline, usage).await))),
             (_, made) => made,
         };
     }

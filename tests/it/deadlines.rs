@@ -91,7 +91,10 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
         }
         let watch = Stopwatch::start();
         let silence = Command::Silence {
-            matcher: Matcher { gateway: Some(Pattern::try_from("*".to_owned()).unwrap()), ..Matcher::default() },
+            matcher: Matcher {
+                gateway: Some(Pattern::try_from("*".to_owned()).unwrap()),
+                ..Matcher::default()
+            },
             at_most: Severity::Critical,
             seconds: 3_600,
             by: "test".into(),
@@ -106,10 +109,8 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
         stop.cancel();
         Stopwatch::start()
     };
-    let (ended, stopped) = futures::join!(
-        daemon.run(Clock::System, stop.clone().into(), |_| {}),
-        asks
-    );
+    let (ended, stopped) =
+        futures::join!(daemon.run(Clock::System, stop.clone().into(), |_| {}), asks);
     ended.unwrap();
     let took = stopped.elapsed();
     assert!(took < Duration::from_secs(1), "ended {took:?} after it was told to");
