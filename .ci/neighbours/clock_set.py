@@ -161,11 +161,37 @@ def nobody_reads_the_log(nearmiss):
         os.close(writer)
 
 
+def resident(process):
+    """KiB of memory that are resident."""
+    status = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    return int(status.split("VmRSS:")[1].split()[0])
+
+
+def reloads_leak_nothing(nearmiss):
+    sim = common.Sim(nearmiss, "-30m", scenario="healthy")
+    daemon = common.Daemon(nearmiss, config(home("reloads")), common.aws_environment(sim.url))
+    wait("it polls", lambda: daemon.polls() >= 1, 30)
+
+    def reload(times):
+        for _ in range(times):
+            known = daemon.err().count("the config was read again")
+            daemon.process.send_signal(signal.SIGHUP)
+            wait("the config is read again", lambda: daemon.err().count("the config was read again") > known, 30, 0.01)
+        return resident(daemon.process)
+
+    before, after = reload(50), reload(150)
+    grown = after - before
+    claim("150 reloads leak nothing", grown < 150 * 40, "less than 40 KiB each", f"{grown} KiB")
+    stop(daemon)
+    sim.kill()
+
+
 def main():
     nearmiss = common.binary()
     the_clock_is_set(nearmiss)
     aws_hangs(nearmiss)
     nobody_reads_the_log(nearmiss)
+    reloads_leak_nothing(nearmiss)
 
 
 main()

@@ -441,4 +441,23 @@ mod tests {
         assert_eq!(watch.left(), Duration::from_secs(58));
         assert_eq!(deadline.left(), Duration::ZERO);
     }
+
+    #[tokio::test]
+    async fn a_schedule_that_is_looked_at_anew_leaks_no_task() {
+        let minutely = Schedule::default();
+        let mut metronome = Metronome::start(minutely).await.unwrap();
+        let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+        metronome.look_again().await;
+        let before = tasks();
+        for _ in 0..50 {
+            metronome.look_again().await;
+        }
+        let settled = async {
+            while tasks() > before {
+                tokio::task::yield_now().await;
+            }
+        };
+        let settled = tokio::time::timeout(Duration::from_secs(5), settled).await;
+        assert!(settled.is_ok(), "{} tasks, {before} before", tasks());
+    }
 }
