@@ -203,9 +203,7 @@ impl Sim {
     pub fn first_504(&self, load_balancer: &str) -> Option<i64> {
         self.state.script().find(|minute| {
             let really = self.state.really(load_balancer, *minute);
-            really.is_some_and(|(minute, _)| {
-                minute.requests.iter().any(|request| request.outcome.is_504())
-            })
+            really.is_some_and(|(minute, _)| minute.timed_out() > 0)
         })
     }
 }

@@ -111,17 +111,11 @@ impl<'a> View<'a> {
             Stage::Whole => Some(self.state.minutes.of(balancer, minute)),
             Stage::Low(share) => {
                 let whole = self.state.minutes.of(balancer, minute);
-                Some(Arc::new(thinned(&whole, share, draw)))
+                let own = |at: u64| unit(hash(&[draw, 2, at]));
+                Some(Arc::new(whole.thinned(share, own)))
             }
         }
     }
-}
-
-/// About this share of a minute's requests.
-fn thinned(whole: &Minute, share: f64, draw: u64) -> Minute {
-    let requests = whole.requests.iter().enumerate();
-    let kept = requests.filter(|(at, _)| unit(hash(&[draw, 2, *at as u64])) < share);
-    Minute::new(kept.map(|(_, request)| *request).collect())
 }
 
 #[cfg(test)]

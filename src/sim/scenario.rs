@@ -78,6 +78,14 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// How many requests a bundled one stands for.
+    pub(super) fn bundle(self) -> u32 {
+        match self {
+            Self::Tale(tale) => tale.bundle,
+            _ => 1,
+        }
+    }
+
     /// Whether something harmful happens.
     pub(super) fn sick(self) -> bool {
         match self {
@@ -115,6 +123,8 @@ static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         SHORT,
         library::HARMFUL,
         library::BENIGN,
+        library::RETURNING,
+        library::LEVELS,
         library::TIMEOUTS,
         library::FAILURES,
         library::NORMAL,
