@@ -269,6 +269,9 @@ impl Minutes {
 
     /// The requests of `balancer` that ended in this epoch minute.
     pub(super) fn of(&self, balancer: &Balancer, minute: i64) -> Arc<Minute> {
+        if balancer.idle.iter().any(|idle| idle.contains(&minute)) {
+            return Arc::new(Minute::new(Ended::default(), 1));
+        }
         if let Some(played) = self.staged(balancer, minute) {
             return played;
         }

@@ -234,6 +234,21 @@ static SHORT: &[Scenario] = &[
         fleet: false,
     },
     Scenario {
+        name: "quiet_and_busy",
+        summary: "Two busy load balancers and two with no to three requests a minute each; \
+                  nothing fails.",
+        minutes: 120,
+        load_balancers: 4,
+        plans: &[
+            Plan { ..HEALTHY },
+            Plan { name: "intranet", rate: 1.2, swing: 0.0, targets: 2, ..HEALTHY },
+            Plan { name: "search", rate: 1_300.0, ..HEALTHY },
+            Plan { name: "reports", rate: 0.8, swing: 0.0, targets: 2, ..HEALTHY },
+        ],
+        network: None,
+        fleet: false,
+    },
+    Scenario {
         name: "sudden_hang",
         summary: "From minute 20 to 35 5 % of the requests to reports hang: 504s without \
                   any near miss before, and p99 never moves.",

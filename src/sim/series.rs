@@ -58,7 +58,7 @@ impl Spot<'_> {
     pub(super) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            let minute = view.minute(self.balancer, at);
+            let minute = view.minute(self.balancer, metric.name, at);
             if let Some(minute) = minute.filter(|minute| !minute.signs.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }

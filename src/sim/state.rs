@@ -163,7 +163,7 @@ impl State {
     /// the idle timeout in seconds; nothing while there was none of this name.
     pub(super) fn really(&self, name: &str, minute: i64) -> Option<(Arc<Minute>, u32)> {
         let one = self.world.by_name(name, minute)?;
-        let requests = View::at(self, None).minute(one, minute);
+        let requests = View::at(self, None).minute(one, "", minute);
         let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
         Some((requests, self.minutes.timeout(one, minute)))
     }
