@@ -60,7 +60,7 @@ pub(super) static FAULTS: &[(&str, &str, &str)] = &[
          200), token:empty|same|new (pages without end), values:fewer|more|NUMBER (also NaN, inf), \
          times:outside|unaligned|1970|2100|SECONDS, ids:unknown|extra|duplicate|none, \
          messages[:N], code:STATUS_CODE, without:FIELD, set:FIELD=VALUE, attribute:KEY[=VALUE], \
-         or names:control|rtl|long",
+         or names:control|raw|rtl|long",
     ),
     ("expire", "FROM-TO", "every call is answered ExpiredToken"),
     ("down", "FROM-TO", "every call is answered HTTP 503"),

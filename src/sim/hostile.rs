@@ -99,8 +99,10 @@ pub enum Points {
 /// What is in names and tags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Names {
-    /// Escape sequences, line breaks and other control characters.
+    /// Line breaks, escape sequences and other control characters that XML allows.
     Control,
+    /// Those that XML forbids, written all the same: strict parsers refuse them.
+    Raw,
     /// Text from right to left, and characters that turn it.
     Rtl,
     /// 10,000 characters.
@@ -247,6 +249,7 @@ impl Names {
     fn read(word: &str) -> Option<Self> {
         match word {
             "control" => Some(Self::Control),
+            "raw" => Some(Self::Raw),
             "rtl" => Some(Self::Rtl),
             "long" => Some(Self::Long),
             _ => None,

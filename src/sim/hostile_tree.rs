@@ -156,7 +156,7 @@ fn message(code: &str, text: &str) -> Value {
 
 /// Messages beside all results and beside the first one.
 fn messages(mut value: Value, count: usize, context: Context) -> Value {
-    let odd = odd(Names::Control, context.xml);
+    let odd = odd(Names::Raw, context.xml);
     let one = |at: usize| message("SimMessage", &format!("message {at}\nERROR forged: {odd}\r\n"));
     let list = Value::List((0..count).map(one).collect());
     value = results(value, |results| {
@@ -257,10 +257,10 @@ fn attribute(value: Value, key: &str, text: Option<&str>) -> Value {
 fn odd(names: Names, xml: bool) -> String {
     let raw = |c: char| if xml { char::from_u32(RAW + c as u32).unwrap_or(c) } else { c };
     match names {
-        Names::Control => {
+        Names::Control => "\r\n\t\u{9b}31m\u{9b}2J\u{2028}\u{85}\u{7f}".to_owned(),
+        Names::Raw => {
             let begin = ['\u{1b}', '[', '3', '1', 'm', '\u{7}', '\0', '\u{8}'];
-            let begin = begin.map(|c| if c.is_control() { raw(c) } else { c });
-            format!("{}\r\n\u{9b}2J\u{2028}\u{85}\u{7f}", begin.iter().collect::<String>())
+            begin.map(|c| if c.is_control() { raw(c) } else { c }).iter().collect()
         }
         Names::Rtl => {
             "\u{202e}\u{5e9}\u{5dc}\u{5d5}\u{5dd} \u{645}\u{631}\u{62d}\u{628}\u{627}\u{2066}"
@@ -413,7 +413,7 @@ mod tests {
         assert_eq!(length(&long["LoadBalancerName"]), Some(LONG + 3));
         assert_eq!(length(&long["Tags"][1]["Value"]), Some(LONG + 1));
         assert_eq!(length(&long["Tags"][2]["Key"]), Some(LONG));
-        let odd = told("Tags", Kind::Names(Names::Control));
+        let odd = told("Tags", Kind::Names(Names::Raw));
         assert!(odd["LoadBalancerName"].as_str().is_some_and(|name| name.contains("\u{1b}[31m")));
         let rtl = told("Tags", Kind::Names(Names::Rtl));
         assert!(rtl["Tags"][0]["Value"].as_str().is_some_and(|text| text.contains('\u{202e}')));

@@ -186,8 +186,8 @@ async fn errors_come_in_their_protocols_and_nothing_is_done() {
 #[tokio::test]
 async fn attributes_and_names_are_odd_in_xml_as_well() {
     let text = "hostile=*/attribute:idle_timeout.timeout_seconds=1e400/0-0,\
-                hostile=*/attribute:idle_timeout.timeout_seconds/1-1,hostile=*/names:control/2-2,\
-                hostile=*/names:long/3-3";
+                hostile=*/attribute:idle_timeout.timeout_seconds/1-1,hostile=*/names:raw/2-2,\
+                hostile=*/names:long/3-3,hostile=*/names:control/4-4";
     let room = room("healthy", text).await;
     let arn = room.sim.state.world.balancers[0].arn.clone();
     let attributes = format!("Action=DescribeLoadBalancerAttributes&LoadBalancerArn={arn}");
@@ -205,6 +205,8 @@ async fn attributes_and_names_are_odd_in_xml_as_well() {
     assert!(elb(120, &tags).await.contains("<Value>prod&#27;[31m"));
     let long = elb(180, &tags).await;
     assert!(long.len() > 50_000 && long.contains("<Key>xxxx"), "{}", long.len());
+    let legal = elb(240, "Action=DescribeLoadBalancers").await;
+    assert!(legal.contains("<LoadBalancerName>storefront&#13;\n\t&#155;31m"), "{legal}");
 }
 
 #[tokio::test]
