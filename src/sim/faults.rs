@@ -50,7 +50,7 @@ pub struct Faults {
     /// The same until 7 minutes after their end.
     pub revise_late: f64,
     /// Points that are missing for a while, late, or incomplete at first.
-    pub late_points: Late,
+    pub late_points: Box<Late>,
     /// Share of `GetMetricData` results whose points are out of order.
     pub shuffle: f64,
     /// Share of `GetMetricData` results that repeat some points.
@@ -76,7 +76,7 @@ pub struct Faults {
     /// Answers no AWS would give.
     pub hostile: Vec<Hostile>,
     /// Faults of SNS alone.
-    pub sns: SnsFaults,
+    pub sns: Box<SnsFaults>,
 }
 
 /// Why a fault text was refused.

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> SnsFaults {
-        text.parse::<Faults>().expect("valid").sns
+        *text.parse::<Faults>().expect("valid").sns
     }
 
     #[test]
