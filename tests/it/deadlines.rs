@@ -17,11 +17,12 @@ use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
 use nearmiss::edge::control::{self, Answer, Command};
+use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::{Clock, Stopwatch};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::REGION;
+use crate::world::{ACCOUNT, ALL, REGION, START, World, metric};
 
 /// An AWS that never answers, and a daemon that waits for it.
 struct Mute {
@@ -114,4 +115,45 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
     ended.unwrap();
     let took = stopped.elapsed();
     assert!(took < Duration::from_secs(1), "ended {took:?} after it was told to");
+}
+
+/// The same load balancer has the same ARN in every world of a seed.
+async fn arn_of_the_sick_one() -> String {
+    let world = World::of("slow_burn", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    world.poll(&mut daemon, 20..21).await;
+    let known = StateFile::new(&world.state()).load().unwrap().gateways;
+    let key = known.into_keys().find(|key| key.contains("/checkout/")).unwrap();
+    let dimension = key.splitn(3, '/').nth(2).unwrap();
+    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/{dimension}")
+}
+
+/// What hangs, and whether gateways have data all the same: those that are watched by
+/// their ARN do.
+#[tokio::test]
+async fn one_service_that_hangs_costs_a_poll_its_deadline_and_nobody_else_anything() {
+    let cases = [
+        ("cloudwatch:GetMetricData", 0.0),
+        ("elasticloadbalancing:DescribeLoadBalancers", 1.0),
+        ("elasticloadbalancing:DescribeLoadBalancerAttributes", 1.0),
+        ("elasticloadbalancing:DescribeTargetGroups", 1.0),
+        ("sns:Publish", 1.0),
+    ];
+    let arn = &arn_of_the_sick_one().await;
+    let polls = cases.map(|(action, up)| async move {
+        let world = World::of("slow_burn", 7, &format!("hostile={action}/hang")).await;
+        let more = format!(
+            "[poll]\ndeadline = \"2s\"\n[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n{ALL}"
+        );
+        let mut daemon = world.daemon(&more).await;
+        for minute in [20, 21, 26] {
+            world.clock.set(START + 60 * minute + 5);
+            let watch = Stopwatch::start();
+            daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+            let took = watch.elapsed();
+            assert!(took < Duration::from_secs(3), "{action}: {took:?}");
+        }
+        assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), Some(up), "{action}");
+    });
+    futures::future::join_all(polls).await;
 }
