@@ -43,7 +43,7 @@ use crate::edge::exporter::{Exporter, Series};
 use crate::edge::host;
 use crate::edge::http::{self, Page};
 use crate::edge::sink::Sinks;
-use crate::edge::state::{Memory, Regular, StateError, StateFile};
+use crate::edge::state::{Lock, Memory, Regular, StateError, StateFile};
 use crate::edge::time::{Clock, Stopwatch, Ticks};
 use chats::Chats;
 use plan::{Fetched, asks};
@@ -92,6 +92,8 @@ pub struct Daemon {
     desk: Desk,
     exporter: Exporter,
     state: StateFile,
+    /// Keeps a second daemon away for as long as this one lives.
+    _lock: Option<Lock>,
     memory: Memory,
     reports: HashMap<String, Report>,
     histories: HashMap<String, History>,
@@ -123,11 +125,12 @@ impl Daemon {
     /// # Errors
     /// When it could not run: the address is taken, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
+        let state = StateFile::new(&config.state.path);
+        let lock = state.lock()?;
         let address = config.http.listen.0;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
-        let state = StateFile::new(&config.state.path);
         let desk = config.desk();
         let mut memory = state.load()?;
         memory.told_to(&desk.fallback);
@@ -144,6 +147,7 @@ impl Daemon {
             sinks: Arc::new(sinks),
             desk,
             state,
+            _lock: lock,
             memory,
             reports: HashMap::new(),
             histories: HashMap::new(),
