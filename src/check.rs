@@ -22,7 +22,7 @@ use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::analysis::window::Window;
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
-use crate::discovery::Account;
+use crate::discovery::{Account, Trouble};
 use crate::edge::aws::{self, Fault, Usage, region_of};
 use crate::edge::chat::Chat;
 use crate::edge::cloudwatch::{self, Ask};
@@ -278,11 +278,13 @@ async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<
         .troubles
         .iter()
         .map(|trouble| match trouble {
-            crate::discovery::Trouble::Call { fault } => Finding::of(fault),
+            Trouble::Call { fault, .. } => {
+                Finding::bad(fault.action, trouble.said(), Some(fault.advice()))
+            }
             other => Finding::bad(
                 elb::DESCRIBE,
                 other.to_string(),
-                Some("Correct load_balancer, tags or region in the config.".into()),
+                Some("Correct load_balancer, tags, exclude or region in the config.".into()),
             ),
         })
         .collect();
@@ -321,6 +323,7 @@ fn watched(account: &Account) -> Finding {
     if account.gateways.len() > SHOWN {
         lines.push(format!("and {} more", account.gateways.len() - SHOWN));
     }
+    lines.extend(account.notes.iter().cloned());
     Finding::good(elb::DESCRIBE, lines.join("\n"))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use nearmiss::analysis::notify::Pattern;
+use nearmiss::analysis::pattern::Pattern;
 use nearmiss::chain::ChainArgs;
 use nearmiss::cost::PRICE_PER_1000;
 use nearmiss::edge::time::Clock;

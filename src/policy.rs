@@ -86,7 +86,7 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     if selections.iter().any(|s| !s.is_explicit()) {
         actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
     }
-    if selections.iter().any(|s| !s.tags.is_empty() || (all_tags && !s.is_explicit())) {
+    if selections.iter().any(|s| s.needs_tags() || (all_tags && !s.is_explicit())) {
         actions.push(elb::TAGS);
     }
     allow("Watch", &actions, selections)

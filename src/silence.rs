@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::analysis::detector::{Rule, Severity};
-use crate::analysis::notify::{Matcher, Pattern, Silence};
+use crate::analysis::notify::{Matcher, Silence};
+use crate::analysis::pattern::{Pattern, Tags};
 use crate::config::Config;
 use crate::edge::control::{self, Answer, Command, ControlError};
 
@@ -22,8 +23,8 @@ pub struct AddArgs {
     /// Only what shows these rules and no other, such as `near_miss`
     #[arg(long = "rule", value_parser = rule)]
     pub rules: Vec<Rule>,
-    /// Only load balancers with this tag, KEY=VALUE
-    #[arg(long = "tag", value_parser = tag)]
+    /// Only load balancers with this tag; the value may be a pattern
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
     /// Up to this severity: what is worse is told
     #[arg(long, default_value = "critical", value_parser = severity)]
@@ -57,11 +58,8 @@ pub struct Done(Answer);
 /// When no daemon runs with this config, or it does not do it.
 pub async fn add(config: &Config, silence: AddArgs) -> Result<Done, SilenceError> {
     let AddArgs { gateway, lasts, rules, tags, severity, comment, by } = silence;
-    let matcher = Matcher {
-        gateway: Some(gateway),
-        tags: tags.into_iter().collect(),
-        rules: rules.into_iter().collect(),
-    };
+    let tags = Tags::new(tags).map_err(SilenceError::Refused)?;
+    let matcher = Matcher { gateway: Some(gateway), tags, rules: rules.into_iter().collect() };
     let seconds = lasts.as_secs();
     ask(config, &Command::Silence { matcher, at_most: severity, seconds, by, comment }).await
 }
@@ -125,14 +123,9 @@ impl fmt::Display for Done {
 
 fn line(silence: &Silence) -> String {
     let Silence { id, matcher, at_most, from, until, by, comment } = silence;
-    let gateway = matcher.gateway.as_ref().map_or("*", Pattern::as_str);
-    let tags = matcher.tags.iter().map(|(key, value)| format!("{key}={value}"));
-    let rules = matcher.rules.iter().map(ToString::to_string);
-    let what: Vec<String> = std::iter::once(gateway.to_owned()).chain(tags).chain(rules).collect();
-    let what = what.join(" ");
     let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
     let why = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-    format!("{id}  {what} up to {at_most}, {from} to {until}{by}{why}")
+    format!("{id}  {matcher} up to {at_most}, {from} to {until}{by}{why}")
 }
 
 /// Reads a pattern.

@@ -26,7 +26,7 @@ use crate::analysis::quantity::Span;
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
 pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
 pub use schedule::{Schedule, Zone};
-pub use selection::{Selection, TimeoutSetting};
+pub use selection::{Exclusion, Selection, TimeoutSetting};
 
 /// Everything that a config file says.
 #[derive(Debug, Clone, Deserialize)]

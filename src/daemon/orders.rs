@@ -3,7 +3,8 @@
 use super::Daemon;
 use crate::analysis::detector::Severity;
 use crate::analysis::history::Mark;
-use crate::analysis::notify::{MOST_SILENCES, Matcher, Pattern, Silence, fingerprint};
+use crate::analysis::notify::{MOST_SILENCES, Matcher, Silence, fingerprint};
+use crate::analysis::pattern::Pattern;
 use crate::analysis::signal::Minute;
 use crate::edge::control::{Answer, Command};
 

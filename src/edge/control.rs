@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::analysis::capacity::Written;
 use crate::analysis::detector::Severity;
-use crate::analysis::notify::{Matcher, Pattern, Silence};
+use crate::analysis::notify::{Matcher, Silence};
+use crate::analysis::pattern::Pattern;
 
 /// The daemon answers between two polls, and a poll has a deadline.
 const PATIENCE: Duration = Duration::from_secs(90);

@@ -22,6 +22,7 @@ mod nginx;
 mod nginx_faults;
 mod notify;
 mod orders;
+mod permissions;
 mod probe;
 mod program;
 mod properties;
