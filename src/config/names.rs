@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::analysis::pattern::Pattern;
 
@@ -72,6 +72,22 @@ fn dimension(text: &str) -> Result<&str, String> {
     }
 }
 
+/// Whether it is spelled like a Region.
+fn is_region(text: &str) -> bool {
+    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(is_one)
+}
+
+/// Reads a Region.
+pub(super) fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    if is_region(&text) {
+        return Ok(Some(text));
+    }
+    let said = format!("expected a Region (such as \"eu-central-1\"), found \"{text}\"");
+    Err(serde::de::Error::custom(said))
+}
+
 fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
@@ -99,7 +115,7 @@ impl LoadBalancerArn {
         let tail = parts.get(5).and_then(|tail| tail.strip_prefix("loadbalancer/"));
         match (&parts[..], tail.map(dimension)) {
             (["arn", _, "elasticloadbalancing", region, account, _], Some(Ok(dimension)))
-                if !region.is_empty() && !account.is_empty() =>
+                if is_region(region) && !account.is_empty() =>
             {
                 Ok(Self {
                     text: text.to_owned(),
@@ -143,7 +159,7 @@ impl TryFrom<String> for TopicArn {
     fn try_from(text: String) -> Result<Self, String> {
         match text.split(':').collect::<Vec<_>>()[..] {
             ["arn", _, "sns", region, account, name]
-                if !region.is_empty() && !account.is_empty() =>
+                if is_region(region) && !account.is_empty() =>
             {
                 if name.is_empty() || name == ".fifo" {
                     return Err(format!("expected a topic's name at the end, found \"{text}\""));

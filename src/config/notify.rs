@@ -140,6 +140,7 @@ struct RawMaintenance {
     schedule: Schedule,
     #[serde(default)]
     timezone: Zone,
+    #[serde(deserialize_with = "super::a_minute_or_more")]
     duration: Span,
     gateway: Option<Pattern>,
     #[serde(default)]

@@ -124,6 +124,8 @@ fn says_every_hour(cron: &Cron) -> bool {
 const YEAR_9000: i64 = 221_845_392_000;
 /// So many ticks are looked at, at the most.
 const MOST_TICKS: usize = 2_000;
+/// What is asked for.
+const EXPECTED: &str = "expected a cron expression with six fields, seconds first (such as \"0 * * * * *\" for every minute)";
 /// The longest expression, in bytes.
 const MOST_BYTES: usize = 200;
 
@@ -181,9 +183,12 @@ impl TryFrom<String> for Schedule {
                 "expected a cron expression with six fields, found \"{text}\" with a year: a schedule must come true again and again (`nearmiss silence add` is for one occasion)"
             ));
         }
-        let cron = parse_cron(&text).map_err(|problem| {
-            format!("expected a cron expression with six fields, seconds first (such as \"0 * * * * *\" for every minute), found \"{text}\": {problem}")
-        })?;
+        let fields = text.split_whitespace().count();
+        if fields != 6 && !text.contains('@') {
+            return Err(format!("{EXPECTED}, found \"{text}\", which has {fields}"));
+        }
+        let cron = parse_cron(&text)
+            .map_err(|problem| format!("{EXPECTED}, found \"{text}\": {problem}"))?;
         match cron.find_next_occurrence(&DateTime::<Utc>::UNIX_EPOCH, false) {
             Ok(_) => Ok(Self(text)),
             Err(_) => Err(format!(

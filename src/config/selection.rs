@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::names::{LoadBalancer, RoleArn};
+use super::names::{LoadBalancer, RoleArn, region};
 use crate::analysis::gateway::{Detail, Kind};
 use crate::analysis::histogram;
 use crate::analysis::pattern::Tags;
@@ -53,6 +53,7 @@ struct RawSelection {
     tags: Tags,
     #[serde(default)]
     exclude: Vec<Exclusion>,
+    #[serde(default, deserialize_with = "region")]
     region: Option<String>,
     role_arn: Option<RoleArn>,
     external_id: Option<String>,
@@ -83,8 +84,8 @@ impl TryFrom<RawSelection> for Selection {
         if raw.external_id.is_some() && raw.role_arn.is_none() {
             return Err("expected role_arn beside external_id: it is the role's condition".into());
         }
-        if raw.near.get() > 0.99 {
-            return Err(format!("expected near up to 0.99, found {}", raw.near.get()));
+        if !(0.01..=0.99).contains(&raw.near.get()) {
+            return Err(format!("expected near from 0.01 to 0.99, found {}", raw.near.get()));
         }
         if raw.histogram && histogram::bound_at(raw.near.get()).is_none() {
             return Err(format!(

@@ -141,9 +141,11 @@ impl Daemon {
         let sinks = Box::pin(Sinks::connect(config.topics(), config.links.clone(), base)).await;
         let chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
         let receivers: Vec<Receiver> = desk.known().cloned().collect();
+        let mut exporter = Exporter::new(receivers.iter())?;
+        exporter.tag_labels.clone_from(&config.metrics.tag_labels);
         Ok(Self {
             accounts: Box::pin(Account::of_config(&config, base)).await,
-            exporter: Exporter::new(receivers.iter())?,
+            exporter,
             sinks: Arc::new(sinks),
             desk,
             state,

@@ -34,7 +34,7 @@ impl Daemon {
     /// Reads the config again, where it came from a file.
     pub(super) async fn read_config_again(&mut self, now: i64) {
         if let Some(path) = self.origin.path.clone() {
-            self.reload(Config::load(&path), now).await;
+            self.reload(Config::load_again(&path), now).await;
         }
     }
 
@@ -65,6 +65,7 @@ impl Daemon {
         self.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
         self.desk = config.desk();
         self.exporter.telling.know(self.desk.known());
+        self.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
         self.config = config;
         info!("the config was read again");
     }
