@@ -338,12 +338,12 @@ impl Account {
         if unknown > 0 && asking.iter().any(|selection| selection.needs_tags()) {
             self.is_complete = false;
         }
-        let lost = (unknown > 0).then(|| self.lost_without_tags(unknown));
-        troubles.extend(fault.map(|fault| Trouble::Call { fault, lost }));
+        let effect = (unknown > 0).then(|| self.without_tags(unknown));
+        troubles.extend(fault.map(|fault| Trouble::Call { fault, lost: effect }));
     }
 
     /// What does not work while the tags of so many load balancers are not known.
-    fn lost_without_tags(&self, unknown: usize) -> String {
+    fn without_tags(&self, unknown: usize) -> String {
         let mut lost = Vec::new();
         let by_tags = self.selections.iter().filter(|s| !s.tags.is_empty());
         lost.extend(by_tags.map(|selection| format!("{selection} does not find them")));
@@ -383,8 +383,8 @@ impl Account {
             there.iter().filter_map(|one| self.gateway(one)).map(Arc::new).collect();
         let without = there.len() - found.len();
         self.is_complete &= without == 0;
-        let lost = (without > 0).then(|| format!("{without} load balancers are not watched, because their idle timeout is not known: with timeout = \"60s\" in its [[gateway]] one is watched all the same"));
-        let call = |fault| Trouble::Call { fault, lost: lost.clone() };
+        let effect = (without > 0).then(|| format!("{without} load balancers are not watched, because their idle timeout is not known: with timeout = \"60s\" in its [[gateway]] one is watched all the same"));
+        let call = |fault| Trouble::Call { fault, lost: effect.clone() };
         troubles.extend(faults.into_iter().map(call));
         found
     }

@@ -80,12 +80,24 @@ fn a_silence_is_heard_survives_sigkill_and_can_be_ended() {
     assert!(nobody.contains("no daemon answers on") && nobody.contains("nearmiss run"), "{nobody}");
 
     let daemon = place.daemon();
-    let why = ["--comment", "the import of the year"];
+    let why = ["--comment", "the import \u{1b}[31mof the year\u{7}"];
     let set = place.say(&[&["silence", "add", "pay-*", "--for", "2h"], &why[..]].concat());
     let set = works(&set);
-    assert!(set.contains("pay-* up to critical") && set.contains("by anna: the import"), "{set}");
+    let plain = "by anna: the import \\u{1b}[31mof the year\\u{7}";
+    assert!(set.contains("pay-* up to critical") && set.contains(plain), "{set}");
     drop(daemon); // SIGKILL
     let _daemon = place.daemon();
+    // Nothing of that name is watched, which may be so or a slip.
+    let hint = "note: no gateway that is watched fits it now: there is checkout. It holds";
+    assert!(set.contains(hint), "{set}");
+    let slip = place.say(&["silence", "add", "chekcout", "--for", "2h", "--format", "json"]);
+    let slip: Value = serde_json::from_str(&works(&slip)).unwrap();
+    assert_eq!(slip["silenced"]["gateways"], 0);
+    let advice = slip["silenced"]["advice"].as_str().unwrap();
+    assert!(advice.contains("did you mean checkout?"), "{advice}");
+    let slip = slip["silenced"]["silence"]["id"].as_str().unwrap();
+    works(&place.say(&["silence", "expire", slip]));
+
     let listed: Value =
         serde_json::from_str(&works(&place.say(&["silence", "list", "--format", "json"]))).unwrap();
     let id =
@@ -109,7 +121,8 @@ fn what_is_meant_to_be_so_is_said_once() {
     let said = works(&place.say(&["acknowledge", "check*"]));
     assert!(said.contains("checkout: from ") && said.contains("benign"), "{said}");
     let unknown = fails(&place.say(&["acknowledge", "nothing"]));
-    assert!(unknown.contains("no gateway of that name"), "{unknown}");
+    let hint = "no gateway of that name is watched: there is checkout";
+    assert!(unknown.contains(hint), "{unknown}");
     assert_eq!(place.published(), 1);
 }
 
