@@ -431,6 +431,8 @@ fn log(format: LogFormat, level: &str) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // It would panic where nobody reads its errors either.
+        .log_internal_errors(false)
         .with_target(false);
     match format {
         LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -115,3 +115,25 @@ fn allow(sid: &str, actions: &[&str], selections: &[&Selection]) -> Vec<Value> {
     }
     vec![statement]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn tags_are_permitted_where_something_goes_by_them() {
+        let needs = |text: &str| {
+            let config = Config::parse(text, Path::new("x")).unwrap();
+            policy(&config, None).to_string().contains(elb::TAGS)
+        };
+        let by_name = "[[gateway]]\nload_balancer = \"web-*\"\n";
+        let excluding = |what: &str| format!("{by_name}exclude = [{what}]\n");
+        assert!(!needs(by_name));
+        assert!(!needs(&excluding("\"web-canary\"")));
+        assert!(needs(&excluding("{ tags = { env = \"dev\" } }")));
+        assert!(needs("[[gateway]]\ntags = { team = \"web-*\" }\n"));
+        assert!(needs(&format!("{by_name}[metrics]\ntag_labels = [\"team\"]\n")));
+    }
+}

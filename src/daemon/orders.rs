@@ -85,6 +85,9 @@ impl Daemon {
     fn nothing_fits(&self, matcher: &Matcher) -> String {
         let wanted = matcher.gateway.as_ref().map_or("*", Pattern::as_str);
         let gateways = self.gateways();
+        if gateways.is_empty() {
+            return "no gateway is found yet".to_owned();
+        }
         let names = gateways.iter().map(|gateway| gateway.id.name.as_str());
         let is_named =
             names.clone().any(|name| matcher.gateway.as_ref().is_none_or(|p| p.fits(name)));
@@ -94,7 +97,7 @@ impl Daemon {
             suggestion::instead_of(wanted, names)
         };
         format!(
-            "no gateway that is watched fits it now: {hint}. It holds for those that come; `nearmiss silence expire` takes it back"
+            "no gateway that is watched fits it now ({hint}). It holds for those that come; `nearmiss silence expire` takes it back"
         )
     }
 

@@ -137,7 +137,7 @@ fn everything() -> String {
         let is_key = rest
             .split_once(" = ")
             .is_some_and(|(key, _)| key.chars().all(|c| c.is_ascii_lowercase() || c == '_'));
-        let is_shown = is_key || rest.starts_with('[');
+        let is_shown = is_key || (rest.starts_with('[') && rest.ends_with(']'));
         if is_shown { rest.to_owned() } else { line.to_owned() }
     };
     example.lines().map(shown).collect::<Vec<_>>().join("\n") + "\n"
@@ -187,8 +187,10 @@ fn every_key_with_a_value_of_every_kind() {
             text[number - 1] = &changed;
             let Err(error) = Config::parse(&text.join("\n"), Path::new("x")) else { continue };
             let error = error.to_string();
-            let column = changed.find(kind).unwrap() + 1;
-            let is_there = error.starts_with(&format!("x:{number}:{column}"));
+            let value = changed.find(kind).unwrap() + 1;
+            let mut place = error.strip_prefix("x:").unwrap().split(':').map(str::parse::<usize>);
+            let (line, column) = (place.next().unwrap().unwrap(), place.next().unwrap().unwrap());
+            let is_there = line == number && (value..value + kind.len()).contains(&column);
             // What is wrong beside something else is said of the table.
             let is_of_table = ["\"x y\"", "\"\"", "5", "true", "9223372036854775807"]
                 .contains(&kind)
