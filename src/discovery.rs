@@ -276,19 +276,23 @@ impl Account {
             let watch = Stopwatch::start();
             let listed = tokio::time::timeout(deadline, self.elb.list(usage)).await;
             let late = |_| Err(self.late(elb::DESCRIBE, deadline));
-            let (list, fault) = match listed.unwrap_or_else(late) {
-                Ok(list) => (list, None),
-                Err(fault) => (self.known_without_list(&fault), Some(fault)),
-            };
+            let listed = listed.unwrap_or_else(late);
             let left = || deadline.saturating_sub(watch.elapsed());
-            self.read_tags(&list, left(), usage, troubles).await;
-            gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
-            if let Some(fault) = fault {
-                self.is_complete = false;
-                // What a list that is not there does not name proves nothing.
-                troubles.retain(|trouble| matches!(trouble, Trouble::Call { .. }));
-                troubles.insert(0, fault.into());
-                gateways.extend(self.gateways.iter().map(Arc::clone));
+            match listed {
+                Ok(list) => {
+                    self.read_tags(&list, left(), usage, troubles).await;
+                    self.idle_timeouts.forget_the_gone(&list);
+                    gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
+                }
+                Err(fault) => {
+                    let list = self.known_without_list(&fault);
+                    troubles.push(fault.into());
+                    gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
+                    // What a list that did not come does not name proves nothing.
+                    troubles.retain(|trouble| matches!(trouble, Trouble::Call { .. }));
+                    self.is_complete = false;
+                    gateways.extend(self.gateways.iter().map(Arc::clone));
+                }
             }
         }
         let mut seen = HashSet::new();
@@ -499,6 +503,12 @@ impl IdleTimeouts {
         self.0.get(arn).map(|known| known.value)
     }
 
+    /// Forgets those of load balancers that are not listed any more.
+    fn forget_the_gone(&mut self, list: &[Found]) {
+        let listed: HashSet<&str> = list.iter().map(|found| found.arn.text.as_str()).collect();
+        self.0.retain(|arn, _| listed.contains(arn.as_str()));
+    }
+
     /// Reads those that are not known, and the oldest of the others. Stops at
     /// the deadline, and where the next call would fare no better.
     async fn read(
@@ -509,11 +519,9 @@ impl IdleTimeouts {
         deadline: Duration,
         usage: &mut Usage,
     ) -> Unread {
-        let listed: HashSet<&str> = arns.iter().copied().collect();
-        self.0.retain(|arn, _| listed.contains(arn.as_str()));
         let mut wanted = arns.to_vec();
         wanted.sort_by_key(|arn| self.0.get(*arn).map(|known| known.read));
-        let unknown = arns.len() - self.0.len();
+        let unknown = arns.iter().filter(|arn| self.of(arn).is_none()).count();
         wanted.truncate(unknown.max(READ_AGAIN));
         let watch = Stopwatch::start();
         let calls = wanted.into_iter().map(|arn| async move { (arn, elb.idle_timeout(arn).await) });
@@ -541,7 +549,8 @@ impl IdleTimeouts {
             }
         }
         if unread.faults.is_empty() {
-            unread.waiting = arns.len() - self.0.len() - unread.gone.len();
+            let is_waiting = |arn: &&&str| self.of(arn).is_none() && !unread.gone.contains(**arn);
+            unread.waiting = arns.iter().filter(is_waiting).count();
         }
         unread
     }

@@ -354,8 +354,13 @@ async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>
     for mut account in Account::of_config(config, &base).await {
         let Poll { deadline, .. } = config.poll;
         account.refresh(Clock::System.now(), deadline, deadline).await;
-        if let Some(trouble) = account.troubles.first() {
-            return Err(Failure::Failed(trouble.to_string()));
+        let said: Vec<String> = account.troubles.iter().map(ToString::to_string).collect();
+        let is_lost = !account.is_known() || account.gateways.is_empty();
+        if is_lost && !said.is_empty() {
+            return Err(Failure::Failed(said.join("\n")));
+        }
+        for text in &said {
+            remark(text);
         }
         for gateway in &account.gateways {
             *gateways.entry((gateway.kind, gateway.detail)).or_default() += 1;

