@@ -285,9 +285,13 @@ impl Account {
                     gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
                 }
                 Err(fault) => {
-                    let list = self.known_without_list(&fault);
-                    troubles.push(fault.into());
-                    gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
+                    let named = self.known_without_list(&fault);
+                    let lost = (fault.problem == Problem::Denied).then(|| {
+                        "Only load balancers that are named by their ARN, or were found before, are watched"
+                            .to_owned()
+                    });
+                    troubles.push(Trouble::Call { fault, lost });
+                    gateways.extend(self.discover(&named, now, left(), usage, troubles).await);
                     // What a list that did not come does not name proves nothing.
                     troubles.retain(|trouble| matches!(trouble, Trouble::Call { .. }));
                     self.is_complete = false;

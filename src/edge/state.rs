@@ -8,15 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fmt;
 use std::fs::{self, File, FileType, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
@@ -129,73 +127,6 @@ const LOCK_MODE: u32 = 0o644;
 /// A chain of links is followed so far.
 const MOST_LINKS: usize = 40;
 
-/// JSON without a number that no nearmiss counts to and that could run over when it is
-/// added to: none beyond 2^53, which is also as far as Prometheus counts.
-struct Sane;
-
-impl Sane {
-    const MOST: f64 = 9_007_199_254_740_992.0;
-
-    fn is<E: serde::de::Error>(number: f64) -> Result<Self, E> {
-        if number.abs() <= Self::MOST {
-            Ok(Self)
-        } else {
-            Err(E::custom(format!("the number {number} is too large")))
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Sane {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Look;
-
-        #[allow(clippy::cast_precision_loss)] // it is compared with what loses none
-        impl<'de> Visitor<'de> for Look {
-            type Value = Sane;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("JSON")
-            }
-
-            fn visit_unit<E>(self) -> Result<Sane, E> {
-                Ok(Sane)
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Sane, E> {
-                Ok(Sane)
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Sane, E> {
-                Ok(Sane)
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Sane, E> {
-                Sane::is(number as f64)
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Sane, E> {
-                Sane::is(number as f64)
-            }
-
-            fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Sane, E> {
-                Sane::is(number)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Sane, A::Error> {
-                while all.next_element::<Sane>()?.is_some() {}
-                Ok(Sane)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> Result<Sane, A::Error> {
-                while all.next_entry::<IgnoredAny, Sane>()?.is_some() {}
-                Ok(Sane)
-            }
-        }
-
-        from.deserialize_any(Look)
-    }
-}
-
 /// The file, whether it is there yet or not.
 #[derive(Debug, Clone)]
 pub struct StateFile {
@@ -293,7 +224,7 @@ impl StateFile {
             Ok(version) if version.as_u64() != Some(u64::from(VERSION)) => {
                 Err(serde::de::Error::custom(format!("there is no version {version}")))
             }
-            Ok(_) => current_version(&bytes),
+            Ok(_) => serde_json::from_slice::<Memory>(&bytes),
             Err(problem) => Err(problem),
         };
         match parsed {
@@ -421,16 +352,10 @@ fn kind(found: FileType) -> &'static str {
     }
 }
 
-fn current_version(bytes: &[u8]) -> Result<Memory, serde_json::Error> {
-    serde_json::from_slice::<Sane>(bytes)?;
-    serde_json::from_slice(bytes)
-}
-
 /// Reads version 1, which knew one receiver and had an episode's gateway beside it
 /// and not in it: what was told counts as told to the log, until
 /// [`Memory::told_to`] says to whom.
 fn first_version(bytes: &[u8]) -> Result<Memory, serde_json::Error> {
-    serde_json::from_slice::<Sane>(bytes)?;
     let mut state: Value = serde_json::from_slice(bytes)?;
     let gateways = state.get_mut("gateways").and_then(Value::as_object_mut);
     for (key, ledger) in gateways.into_iter().flatten() {

@@ -356,9 +356,9 @@ fn an_odd_environment_is_no_panic() {
         // Without an endpoint of its own it would ask the real one.
         let empty = Some(OsString::new()).filter(|_| !name.starts_with("AWS_ENDPOINT_URL"));
         for value in empty.into_iter().chain([nonsense.clone()]) {
-            let mut command = place.command(&["check", "--config", "CONFIG"]);
+            let mut command = place.command(&["cost", "--config", "CONFIG"]);
             command.env(name, &value);
-            ended(command, false, &format!("check with {name}={}", value.display()));
+            ended(command, false, &format!("cost with {name}={}", value.display()));
         }
     }
     for Help { command, .. } in all("") {
