@@ -17,7 +17,7 @@ use crate::edge::time::Stopwatch;
 const AT_ONCE: usize = 20;
 
 /// Tags by ARN, of the load balancers whose tags are known.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Tags(HashMap<String, BTreeMap<String, String>>);
 
 impl Tags {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -29,6 +29,8 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
+
+use super::time::instant;
 
 /// Whose eyes to look with, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,7 +96,7 @@ pub fn region_of(config: &SdkConfig) -> String {
 }
 
 /// A call that did not give what it was made for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fault {
     /// The IAM action of the call, such as `cloudwatch:GetMetricData`.
     pub action: &'static str,
@@ -246,7 +248,14 @@ fn caused_by_credentials(error: &(dyn StdError + 'static)) -> bool {
 /// How far this machine's clock is from AWS's, from the `Date` header of each
 /// answer. As an interceptor of a client it listens; everybody else reads.
 #[derive(Debug, Clone, Default)]
-pub struct Skew(Arc<Mutex<Option<i64>>>);
+pub struct Skew(Arc<Mutex<Option<Heard>>>);
+
+/// What AWS said of the time.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    ahead: i64,
+    at: Instant,
+}
 
 impl Skew {
     /// Less than this is no news, seconds.
@@ -256,14 +265,24 @@ impl Skew {
     /// while AWS has not said what time it is.
     #[must_use]
     pub fn seconds(&self) -> Option<i64> {
+        self.heard().map(|heard| heard.ahead)
+    }
+
+    /// What was heard last of all of these, seconds: the clock may have been set since
+    /// the others were.
+    pub fn latest<'a>(all: impl Iterator<Item = &'a Self>) -> Option<i64> {
+        all.filter_map(Self::heard).max_by_key(|heard| heard.at).map(|heard| heard.ahead)
+    }
+
+    fn heard(&self) -> Option<Heard> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(&self, ahead: i64) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none_or(|known| (known - ahead).abs() > Self::JITTER) {
-            *known = Some(ahead);
-        }
+        let before = known.map(|known| known.ahead);
+        let same = before.filter(|before| (before - ahead).abs() <= Self::JITTER);
+        *known = Some(Heard { ahead: same.unwrap_or(ahead), at: instant() });
     }
 }
 

@@ -12,6 +12,7 @@ mod cli;
 mod commands;
 mod config_errors;
 mod counting;
+mod deadlines;
 mod delivery;
 mod diagnosis;
 mod documents;

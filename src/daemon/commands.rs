@@ -1,6 +1,19 @@
 //! What people tell the daemon while it runs: silences, and what is benign.
+//!
+//! They are answered whatever it waits for: a command changes what is remembered, and
+//! whoever waits for AWS holds nothing of that.
+
+use std::path::Path;
+
+use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::Daemon;
+use super::report::HealthyTargets;
 use crate::analysis::detector::Severity;
 use crate::analysis::history::Mark;
 use crate::analysis::notify::{
@@ -9,18 +22,100 @@ use crate::analysis::notify::{
 use crate::analysis::pattern::Pattern;
 use crate::analysis::signal::Minute;
 use crate::analysis::suggestion;
-use crate::edge::control::{Answer, Command};
+use crate::edge::aws::{self, Usage};
+use crate::edge::control::{Answer, Asked, Command, Control};
+use crate::edge::time::Stop;
+
+/// Reports that are waited for at once; whoever asks for more waits to be heard.
+const MAX_REPORTS: usize = 8;
+
+/// What comes from outside.
+#[derive(Debug)]
+pub(super) struct Commands {
+    /// That it is to stop.
+    pub(super) stop: Stop,
+    asked: mpsc::Receiver<Asked>,
+    reports: FuturesUnordered<LocalBoxFuture<'static, Looked>>,
+}
+
+/// Something to answer.
+pub(super) enum Call {
+    Asked(Asked),
+    Looked(Looked),
+}
+
+/// A report that can be made now.
+pub(super) struct Looked {
+    pub(super) days: u32,
+    pub(super) end: Minute,
+    pub(super) healthy: HealthyTargets,
+    pub(super) usage: Usage,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+impl Default for Commands {
+    /// Nobody asks.
+    fn default() -> Self {
+        let (stop, reports) = (Stop::default(), FuturesUnordered::new());
+        Self { stop, asked: mpsc::channel(1).1, reports }
+    }
+}
+
+impl Commands {
+    /// Listens on the control socket until `stop`; without one, nobody asks.
+    pub(super) async fn listen(&mut self, socket: &Path, stop: &CancellationToken) {
+        self.stop = stop.clone().into();
+        match Control::listen(socket).await {
+            Ok(control) => self.asked = control.serve(stop.clone()),
+            Err(error) => {
+                let why = aws::chain(&error);
+                warn!(
+                    "{why}: `nearmiss silence` and `acknowledge` will not be heard; set [control] socket to a path in a directory of this user"
+                );
+            }
+        }
+    }
+
+    /// The next thing to answer. Dropping this loses nothing.
+    pub(super) async fn next(&mut self) -> Call {
+        tokio::select! {
+            Some(looked) = self.reports.next() => Call::Looked(looked),
+            Some(asked) = self.asked.recv(), if self.reports.len() < MAX_REPORTS => Call::Asked(asked),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Waits for what a report needs.
+    pub(super) fn wait_for(&mut self, look: impl Future<Output = Looked> + 'static) {
+        self.reports.push(Box::pin(look));
+    }
+}
 
 impl Daemon {
+    /// Answers who asks.
+    pub(super) fn answer(&mut self, call: Call, now: i64) {
+        match call {
+            Call::Looked(looked) => self.finish_report(looked, now),
+            // Who asked may be gone, and then nothing is done.
+            Call::Asked(Asked { answer, .. }) if answer.is_closed() => {}
+            Call::Asked(Asked { command: Command::Report { days }, answer }) => {
+                self.start_report(days, now, answer);
+            }
+            Call::Asked(Asked { command, answer }) => {
+                let _ = answer.send(self.obey(command, now));
+            }
+        }
+    }
+
     /// Does what is asked, and remembers it before it answers.
-    pub(super) async fn obey(&mut self, command: Command, now: i64) -> Answer {
+    fn obey(&mut self, command: Command, now: i64) -> Answer {
         let minute = Minute::containing(now);
         let answer = match command {
             Command::Silence { matcher, at_most, seconds, by, comment } => {
                 self.silence(matcher, at_most, seconds, minute, (&by, &comment))
             }
             Command::Silences => return Answer::Silences(self.silences(minute)),
-            Command::Report { days } => return self.report(days, now).await,
+            Command::Report { .. } => return Answer::Refused("reports are made apart".to_owned()),
             Command::Expire { id } => self.expire(&id, minute),
             Command::Acknowledge { gateway } => self.acknowledge(&gateway, minute),
         };
@@ -62,7 +157,7 @@ impl Daemon {
                     .to_owned(),
             );
         }
-        let gateways = self.gateways().iter().filter(|one| matcher.means(one)).count();
+        let gateways = self.poller.gateways().filter(|one| matcher.means(one)).count();
         let advice = (gateways == 0).then(|| self.nothing_fits(&matcher));
         let minutes = i64::try_from(seconds.div_ceil(60)).unwrap_or(i64::MAX);
         let what = serde_json::to_string(&matcher).unwrap_or_default();
@@ -83,18 +178,13 @@ impl Daemon {
 
     /// What to know of a silence that fits no gateway now.
     fn nothing_fits(&self, matcher: &Matcher) -> String {
-        let wanted = matcher.gateway.as_ref().map_or("*", Pattern::as_str);
-        let gateways = self.gateways();
-        if gateways.is_empty() {
-            return "no gateway is found yet".to_owned();
-        }
-        let names = gateways.iter().map(|gateway| gateway.id.name.as_str());
-        let is_named =
-            names.clone().any(|name| matcher.gateway.as_ref().is_none_or(|p| p.fits(name)));
-        let hint = if is_named {
-            "not with these tags".to_owned()
-        } else {
-            suggestion::instead_of(wanted, names)
+        let wanted = matcher.gateway.as_ref();
+        let names: Vec<&str> = self.poller.gateways().map(|one| one.id.name.as_str()).collect();
+        let is_named = names.iter().any(|name| wanted.is_none_or(|wanted| wanted.fits(name)));
+        let hint = match wanted {
+            _ if names.is_empty() => return "no gateway is found yet".to_owned(),
+            Some(wanted) if !is_named => suggestion::instead_of(wanted.as_str(), names),
+            _ => "not with these tags".to_owned(),
         };
         format!(
             "no gateway that is watched fits it now ({hint}). It holds for those that come; `nearmiss silence expire` takes it back"
@@ -129,7 +219,7 @@ impl Daemon {
             }
             is_known = true;
             let Some((from, to)) = ledger.acknowledge(now) else { continue };
-            if let Some(history) = self.histories.get_mut(key) {
+            if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);
             }
             done.push(format!("{name}: from {from} to {to}"));
