@@ -34,6 +34,8 @@ const STRETCH_MINUTES: i64 = 3 * 24 * 60;
 const PUBLISHED_AFTER: i64 = 3;
 /// One stretch of one gateway may take so long.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// No period is longer, in days.
+const MOST_DAYS: i64 = 100;
 /// CloudWatch keeps one-minute data for so long.
 const RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 
@@ -54,6 +56,14 @@ pub enum PeriodError {
         from: String,
         /// The end.
         to: String,
+    },
+    /// It is longer than anybody has figures of.
+    #[error(
+        "expected at most {MOST_DAYS} days from --from to --to, found {days}: CloudWatch keeps one-minute data for 15"
+    )]
+    Long {
+        /// How many days.
+        days: i64,
     },
     /// It has not happened yet.
     #[error("--to is {to}, which is in the future: now is {now}")]
@@ -77,6 +87,10 @@ impl Period {
         }
         if to > now {
             return Err(PeriodError::Future { to: time(to), now: time(now) });
+        }
+        let days = (to - from).div_euclid(86_400);
+        if days > MOST_DAYS {
+            return Err(PeriodError::Long { days });
         }
         Ok(Self { from: Minute::containing(from), to: Minute::containing(to) })
     }

@@ -35,8 +35,15 @@ pub struct ChainArgs {
     #[arg(long)]
     pub offline: bool,
     /// Columns of the drawing
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 100, value_parser = width)]
     pub width: usize,
+}
+
+fn width(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(width @ 20..=1_000) => Ok(width),
+        _ => Err("expected 20 to 1000 columns".to_owned()),
+    }
 }
 
 /// Why no chain was looked at.

@@ -16,13 +16,14 @@ use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::ledger::Ledger;
 use crate::analysis::message::{Links, Message};
-use crate::analysis::notify::News;
+use crate::analysis::notify::{Matcher, News};
 use crate::analysis::quantity::{Span, count, percent, seconds};
 use crate::analysis::signal::Minute;
+use crate::analysis::suggestion;
 use crate::analysis::tier::Tier;
 use crate::analysis::window::Window;
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
-use crate::discovery::Account;
+use crate::discovery::{Account, Trouble};
 use crate::edge::aws::{self, Fault, Usage, region_of};
 use crate::edge::chat::Chat;
 use crate::edge::cloudwatch::{self, Ask};
@@ -153,6 +154,7 @@ pub async fn online(config: &Config, base: &SdkConfig, clock: Clock, extent: Ext
     if !config.routes.is_empty() {
         checks.push(routes(config, &gateways));
     }
+    checks.extend(maintenance(config, &gateways));
     let mut seen = BTreeSet::new();
     for topic in config.topics().filter(|topic| seen.insert(topic.topic_arn.as_str())) {
         checks.extend(of_topic(topic, base, clock, extent).await);
@@ -220,8 +222,7 @@ fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
     let mut lines: Vec<String> = Vec::new();
     for (number, RouteTo { route, topic }) in (1..).zip(&config.routes) {
         let meant = gateways.iter().filter(|gateway| route.matcher.means(gateway)).count();
-        let note =
-            if meant == 0 { ": no gateway matches, look at its gateway and tags" } else { "" };
+        let note = if meant == 0 { nothing(&route.matcher, gateways) } else { String::new() };
         let short = topic.topic_arn.as_str();
         lines.push(format!("route {number}: {route} of {meant} gateways go to {short}{note}"));
     }
@@ -238,6 +239,30 @@ fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
         lines.push(format!("routes {numbers} all match {} gateways ({}{more}): the first that takes an alert gets it, and the next ones where it says continue = true", names.len(), first.join(", ")));
     }
     Finding::good("routes", lines.join("\n"))
+}
+
+/// How many gateways each maintenance window keeps back.
+fn maintenance(config: &Config, gateways: &[Arc<Gateway>]) -> Option<Finding> {
+    let line = |Maintenance { matcher, .. }: &Maintenance| {
+        let meant = gateways.iter().filter(|gateway| matcher.means(gateway)).count();
+        let note = if meant == 0 { nothing(matcher, gateways) } else { String::new() };
+        format!("maintenance of {matcher}: {meant} gateways{note}")
+    };
+    let lines: Vec<String> = config.maintenance.iter().map(line).collect();
+    (!lines.is_empty()).then(|| Finding::good("maintenance", lines.join("\n")))
+}
+
+/// What to know where no gateway is meant.
+fn nothing(matcher: &Matcher, gateways: &[Arc<Gateway>]) -> String {
+    let names = gateways.iter().map(|gateway| gateway.id.name.as_str());
+    let is_named = |name: &str| matcher.gateway.as_ref().is_none_or(|one| one.fits(name));
+    match &matcher.gateway {
+        Some(wanted) if !names.clone().any(is_named) => {
+            let hint = suggestion::instead_of(wanted.as_str(), names);
+            format!(": no gateway matches ({hint})")
+        }
+        _ => ": no gateway has these tags".to_owned(),
+    }
 }
 
 fn state(config: &Config) -> Finding {
@@ -278,11 +303,13 @@ async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<
         .troubles
         .iter()
         .map(|trouble| match trouble {
-            crate::discovery::Trouble::Call { fault } => Finding::of(fault),
+            Trouble::Call { fault, .. } => {
+                Finding::bad(fault.action, trouble.said(), Some(fault.advice()))
+            }
             other => Finding::bad(
                 elb::DESCRIBE,
                 other.to_string(),
-                Some("Correct load_balancer, tags or region in the config.".into()),
+                Some("Correct load_balancer, tags, exclude or region in the config.".into()),
             ),
         })
         .collect();
@@ -321,6 +348,7 @@ fn watched(account: &Account) -> Finding {
     if account.gateways.len() > SHOWN {
         lines.push(format!("and {} more", account.gateways.len() - SHOWN));
     }
+    lines.extend(account.notes.iter().cloned());
     Finding::good(elb::DESCRIBE, lines.join("\n"))
 }
 

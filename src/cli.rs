@@ -1,12 +1,14 @@
 //! The command line as people type it.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::Datelike;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use nearmiss::analysis::notify::Pattern;
+use nearmiss::analysis::pattern::Pattern;
 use nearmiss::chain::ChainArgs;
 use nearmiss::cost::PRICE_PER_1000;
 use nearmiss::edge::time::Clock;
@@ -22,8 +24,8 @@ Examples:
   nearmiss report --config nearmiss.toml         how much headroom there is
   nearmiss run --config nearmiss.toml            the daemon
 
-Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
-AWS credentials and Region come from the standard chain (environment, profile,
+Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong;
+diagnose, chain and probe have their own. AWS credentials and Region come from the standard chain (environment, profile,
 role of the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
 
 /// Tells you that an AWS load balancer is about to answer 504, before it does.
@@ -41,13 +43,16 @@ pub struct Cli {
 #[derive(Subcommand)]
 pub enum Command {
     /// Watch: poll CloudWatch, export metrics, send alerts
+    #[command(
+        after_help = "Example: nearmiss run --config /etc/nearmiss/nearmiss.toml --log-format json\nSIGHUP reads the config again, SIGTERM ends it after the poll under way, a second one at once (exit code 130)."
+    )]
     Run {
         #[command(flatten)]
         config: ConfigFile,
     },
     /// Say whether `run` would work: the config, the identity, each API
     #[command(
-        after_help = "Sends nothing, unless --send-test is given. Asks CloudWatch for four metrics per account and Region ($0.00004)."
+        after_help = "Examples:\n  nearmiss check --config nearmiss.toml\n  nearmiss check --config nearmiss.toml --offline --format json\n  nearmiss check --config nearmiss.toml --send-test\n\nSends nothing, unless --send-test is given. Asks CloudWatch for four metrics per account and Region ($0.00004)."
     )]
     Check {
         #[command(flatten)]
@@ -63,6 +68,9 @@ pub enum Command {
         format: Format,
     },
     /// Print the least IAM policy that a config needs, as JSON
+    #[command(
+        after_help = "Examples:\n  nearmiss iam-policy --config nearmiss.toml\n  nearmiss iam-policy --config nearmiss.toml --role arn:aws:iam::444455556666:role/nearmiss"
+    )]
     IamPolicy {
         #[command(flatten)]
         config: ConfigFile,
@@ -78,10 +86,10 @@ pub enum Command {
         #[command(flatten)]
         config: ConfigFile,
         /// For so many gateways; AWS is not asked then
-        #[arg(long)]
+        #[arg(long, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
         gateways: Option<u64>,
         /// Dollars per 1,000 metrics requested
-        #[arg(long, default_value_t = PRICE_PER_1000)]
+        #[arg(long, default_value_t = PRICE_PER_1000, value_parser = price)]
         price: f64,
         /// How to print the result
         #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -103,14 +111,14 @@ pub enum Command {
         speed: f64,
         /// Where /metrics is served; port 0 takes a free one
         #[arg(long, default_value = "127.0.0.1:0")]
-        listen: String,
-        /// End after this time
-        #[arg(long = "for", value_name = "DURATION", default_value = "90s", value_parser = humantime::parse_duration)]
+        listen: SocketAddr,
+        /// End after this time, 1s to 1day
+        #[arg(long = "for", value_name = "DURATION", default_value = "90s", value_parser = lasts)]
         lasts: Duration,
     },
     /// Serve a simulated AWS (CloudWatch, Elastic Load Balancing, SNS, STS) for any AWS client
     #[command(
-        after_help = "Example: nearmiss sim --listen 127.0.0.1:4566 --start -10m\n         AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws elbv2 describe-load-balancers"
+        after_help = "Examples:\n  nearmiss sim --list\n  nearmiss sim --listen 127.0.0.1:4566 --start -10m\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws elbv2 describe-load-balancers"
     )]
     Sim {
         /// List the scenarios
@@ -140,6 +148,9 @@ pub enum Command {
         /// What goes wrong, such as throttle=0.1,partial=0.05; --help lists it all
         #[arg(long, default_value = "", long_help = faults())]
         faults: String,
+        /// How to print the list
+        #[arg(long, value_enum, default_value_t = Format::Text, requires = "list")]
+        format: Format,
     },
     /// Say what nearmiss would have said over a past period
     #[command(
@@ -155,9 +166,10 @@ pub enum Command {
         #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
         to: Start,
         /// Dollars per 1,000 metrics requested
-        #[arg(long, default_value_t = PRICE_PER_1000)]
+        #[arg(long, default_value_t = PRICE_PER_1000, value_parser = price)]
         price: f64,
-        #[arg(long, value_enum, default_value = "text")]
+        /// How to print the result
+        #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
     /// Say why a gateway answers 504, 502 or 503, now or at a past moment, and what to do
@@ -189,7 +201,10 @@ pub enum Command {
     /// Ask a URL once, and say who answered, how long each phase took, and which timeout fits
     Probe(Box<ProbeArgs>),
     /// Keep alerts back for a while, while the daemon runs
-    #[command(subcommand)]
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  nearmiss silence add 'batch-*' --for 2h --comment 'import of the year'\n  nearmiss silence list --format json\n  nearmiss silence expire 1f0c3a9b\n\nEach takes --config FILE, or NEARMISS_CONFIG."
+    )]
     Silence(SilenceCommand),
     /// Say that a gateway's open or last episode is meant to be so, as a nightly job is
     #[command(
@@ -220,6 +235,7 @@ pub enum Command {
         format: Written,
     },
     /// Print the completions of a shell
+    #[command(after_help = "Example: nearmiss completions bash > /etc/bash_completion.d/nearmiss")]
     Completions {
         /// Which shell
         shell: Shell,
@@ -231,7 +247,7 @@ pub enum Command {
 pub enum SilenceCommand {
     /// Keep alerts back for a while
     #[command(
-        after_help = "Example: nearmiss silence add 'batch-*' --for 2h --comment 'import of the year' --config nearmiss.toml\nWhat goes on when it ends is told then; what began and ended within it is not."
+        after_help = "Examples:\n  nearmiss silence add 'batch-*' --for 2h --comment 'import of the year' --config nearmiss.toml\n  nearmiss silence add '*' --for 30m --tag 'team=web-*' --rule near_miss --severity warning\n\nA silence that fits no gateway now is set all the same, and says so. What goes on when it ends is told then; what began and ended within it is not."
     )]
     Add {
         #[command(flatten)]
@@ -243,6 +259,7 @@ pub enum SilenceCommand {
         format: Format,
     },
     /// Show the silences in force
+    #[command(after_help = "Example: nearmiss silence list --config nearmiss.toml --format json")]
     List {
         #[command(flatten)]
         config: ConfigFile,
@@ -251,6 +268,7 @@ pub enum SilenceCommand {
         format: Format,
     },
     /// End a silence now
+    #[command(after_help = "Example: nearmiss silence expire 1f0c3a9b --config nearmiss.toml")]
     Expire {
         /// Which one, as `list` shows it
         id: String,
@@ -316,6 +334,26 @@ fn speed(text: &str) -> Result<f64, String> {
     }
 }
 
+fn price(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(price) if (0.0..=1000.0).contains(&price) => Ok(price),
+        _ => Err("expected dollars, a number between 0 and 1000".into()),
+    }
+}
+
+fn lasts(text: &str) -> Result<Duration, String> {
+    let lasts = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&lasts) {
+        return Ok(lasts);
+    }
+    Err("expected 1s to 1day".into())
+}
+
+/// The years of [`Start`]: nobody has figures of other ones.
+const YEARS: RangeInclusive<i32> = 1971..=2199;
+/// So far back at the most.
+const LONGEST_AGO: Duration = Duration::from_hours(24 * 366 * 10);
+
 impl Start {
     /// Seconds since the epoch, of a whole minute.
     pub fn resolve(self) -> i64 {
@@ -330,11 +368,18 @@ impl Start {
 fn start(text: &str) -> Result<Start, String> {
     if let Some(before) = text.strip_prefix('-') {
         let before = humantime::parse_duration(before).map_err(|error| error.to_string())?;
+        if before > LONGEST_AGO {
+            return Err("expected at most ten years before now".to_owned());
+        }
         return Ok(Start::BeforeNow(i64::try_from(before.as_secs()).unwrap_or(i64::MAX)));
     }
-    let time = chrono::DateTime::parse_from_rfc3339(text);
-    time.map(|time| Start::At(time.timestamp())).map_err(|_| {
+    let time = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| {
         "expected a time such as 2026-01-05T09:00:00Z, or -10m for ten minutes before now"
             .to_owned()
-    })
+    })?;
+    let year = time.to_utc().year();
+    if YEARS.contains(&year) {
+        return Ok(Start::At(time.timestamp()));
+    }
+    Err(format!("expected a year from {} to {}, found {year}", YEARS.start(), YEARS.end()))
 }

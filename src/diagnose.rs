@@ -13,6 +13,7 @@ use crate::analysis::diagnosis::evidence::{Evidence, Figures, NotChecked, Target
 use crate::analysis::diagnosis::{Diagnosis, diagnose};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::signal::Minute;
+use crate::analysis::suggestion;
 use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::Usage;
@@ -67,11 +68,11 @@ pub async fn find(
         }
     }
     let watched = accounts.iter().flat_map(|account| &account.gateways).map(|g| g.id.name.as_str());
-    let watched: Vec<&str> = watched.take(20).collect();
+    let watched: Vec<&str> = watched.collect();
     let troubles = accounts.iter().flat_map(|account| &account.troubles).map(Trouble::to_string);
     let mut said = format!("the config watches no gateway named \"{name}\"");
     if !watched.is_empty() {
-        said += &format!("; it watches {}", watched.join(", "));
+        said += &format!("; {}", suggestion::instead_of(name, watched));
     }
     Err(NotFound(troubles.fold(said, |said, trouble| said + "\n" + &trouble)))
 }

@@ -6,6 +6,9 @@
 //! cannot be read, what was found there before stays watched, and it alone is
 //! tried again after a while.
 
+mod choice;
+mod tags;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +18,14 @@ use futures::StreamExt;
 
 use crate::analysis::gateway::{Gateway, Identity, Timeout};
 use crate::analysis::quantity::Span;
-use crate::config::{Config, LoadBalancer, Selection, TimeoutSetting};
+use crate::config::{Config, LoadBalancer, LoadBalancerArn, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
 use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
 use crate::edge::elb::{self, Elb, Found};
 use crate::edge::evidence::{Inquiry, PATIENCE};
 use crate::edge::time::Stopwatch;
+use choice::{Choice, Match};
+use tags::Tags;
 
 /// Calls under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
@@ -48,6 +53,8 @@ pub struct Account {
     pub gateways: Vec<Arc<Gateway>>,
     /// What could not be found out last.
     pub troubles: Vec<Trouble>,
+    /// What the config leaves out there.
+    pub notes: Vec<String>,
     /// Whether its figures mean what is made of them, as far as it was tried.
     pub proof: Proof,
     /// How often it was tried.
@@ -58,12 +65,15 @@ pub struct Account {
     scope: Scope,
     linked: Option<String>,
     selections: Vec<Selection>,
-    /// Whether alerts go by tags, so that those of every load balancer are read.
+    /// Whether alerts or labels go by tags, so that those of every load balancer are read.
     reads_all_tags: bool,
+    tags: Tags,
     idle_timeouts: IdleTimeouts,
     target_groups: HashMap<String, Known<Vec<String>>>,
     due: i64,
     failures: u32,
+    /// Whether all that the config means was found last.
+    is_complete: bool,
 }
 
 /// Something that was read, and when (seconds since the Unix epoch).
@@ -77,10 +87,12 @@ struct Known<T> {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Trouble {
     /// A call failed.
-    #[error("{fault}. {}", fault.advice())]
+    #[error("{}. {}", said(fault, lost.as_deref()), fault.advice())]
     Call {
         /// Which, and how.
         fault: Fault,
+        /// What is lost by that, where it is less than everything.
+        lost: Option<String>,
     },
     /// A selection selects nothing.
     #[error("no Application Load Balancer matches {selection} in {region}; {there}")]
@@ -92,6 +104,18 @@ pub enum Trouble {
         /// What there is instead.
         there: String,
     },
+    /// A selection leaves out everything that it selects.
+    #[error(
+        "{selection} leaves out everything that it matches in {region} ({names}): nothing is watched by it"
+    )]
+    AllExcluded {
+        /// The selection.
+        selection: String,
+        /// Where it looked.
+        region: String,
+        /// What matches and is left out.
+        names: String,
+    },
     /// Neither the config nor AWS names a Region.
     #[error("no Region for {selection}: set region = \"...\" in its [[gateway]], or AWS_REGION")]
     NoRegion {
@@ -102,17 +126,24 @@ pub enum Trouble {
 
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
-        Self::Call { fault }
+        Self::Call { fault, lost: None }
     }
 }
 
-/// A load balancer and the selection that wants it.
-struct Match<'a> {
-    found: &'a Found,
-    selection: &'a Selection,
+impl Trouble {
+    /// What failed and what is lost by that, without the way out.
+    #[must_use]
+    pub fn said(&self) -> String {
+        match self {
+            Self::Call { fault, lost } => said(fault, lost.as_deref()),
+            other => other.to_string(),
+        }
+    }
 }
 
-type Tags = HashMap<String, BTreeMap<String, String>>;
+fn said(fault: &Fault, lost: Option<&str>) -> String {
+    lost.map_or_else(|| fault.to_string(), |lost| format!("{fault}. {lost}"))
+}
 
 impl Account {
     /// All accounts and Regions that the config names.
@@ -149,6 +180,7 @@ impl Account {
                 cloudwatch: CloudWatch::new(&metrics, Arc::clone(pace), linked, &skew),
                 gateways: Vec::new(),
                 troubles: Vec::new(),
+                notes: Vec::new(),
                 proof: Proof::default(),
                 proof_attempts: 0,
                 inquiry: Inquiry::new(&sdk, PATIENCE),
@@ -158,10 +190,12 @@ impl Account {
                 linked: own_linked,
                 selections,
                 reads_all_tags: config.asks_for_tags(),
+                tags: Tags::default(),
                 idle_timeouts: IdleTimeouts::default(),
                 target_groups: HashMap::new(),
                 due: i64::MIN,
                 failures: 0,
+                is_complete: false,
             });
         }
         accounts
@@ -175,6 +209,7 @@ impl Account {
             let before = accounts.swap_remove(index);
             self.gateways = before.gateways;
             self.idle_timeouts = before.idle_timeouts;
+            self.tags = before.tags;
             self.target_groups = before.target_groups;
         }
     }
@@ -199,6 +234,8 @@ impl Account {
     pub async fn refresh(&mut self, now: i64, deadline: Span, every: Span) -> Usage {
         let mut usage = Usage::default();
         let mut troubles = Vec::new();
+        self.notes.clear();
+        self.is_complete = false;
         if self.region.is_empty() {
             let selections = self.selections.iter();
             troubles.extend(selections.map(|s| Trouble::NoRegion { selection: s.to_string() }));
@@ -216,7 +253,7 @@ impl Account {
     /// Whether all of it was looked at, so that what is not there is gone.
     #[must_use]
     pub fn is_known(&self) -> bool {
-        self.due > i64::MIN && !self.has_failed()
+        self.is_complete
     }
 
     /// Whether a call of the last refresh failed.
@@ -235,17 +272,30 @@ impl Account {
         let explicit = self.selections.iter().filter(|s| s.is_explicit());
         let mut gateways: Vec<_> =
             explicit.filter_map(|s| self.explicit(s)).map(Arc::new).collect();
+        self.is_complete = true;
         if self.selections.iter().any(|s| !s.is_explicit()) {
             let watch = Stopwatch::start();
-            let listed = tokio::time::timeout(deadline, self.list(usage)).await;
+            let listed = tokio::time::timeout(deadline, self.elb.list(usage)).await;
             let late = |_| Err(late(elb::DESCRIBE, &self.region, deadline));
-            match listed.unwrap_or_else(late) {
-                Ok((list, tags)) => {
-                    let left = deadline.saturating_sub(watch.elapsed());
-                    gateways.extend(self.discover(&list, &tags, now, left, usage, troubles).await);
+            let listed = listed.unwrap_or_else(late);
+            let left = || deadline.saturating_sub(watch.elapsed());
+            match listed {
+                Ok(list) => {
+                    self.read_tags(&list, left(), usage, troubles).await;
+                    self.idle_timeouts.forget_the_gone(&list);
+                    gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
                 }
                 Err(fault) => {
-                    troubles.push(fault.into());
+                    let named = self.known_without_list(&fault);
+                    let lost = (fault.problem == Problem::Denied).then(|| {
+                        "Only load balancers that are named by their ARN, or were found before, are watched"
+                            .to_owned()
+                    });
+                    troubles.push(Trouble::Call { fault, lost });
+                    gateways.extend(self.discover(&named, now, left(), usage, troubles).await);
+                    // What a list that did not come does not name proves nothing.
+                    troubles.retain(|trouble| matches!(trouble, Trouble::Call { .. }));
+                    self.is_complete = false;
                     gateways.extend(self.gateways.iter().map(Arc::clone));
                 }
             }
@@ -256,45 +306,95 @@ impl Account {
         self.gateways = gateways;
     }
 
-    /// Every load balancer, with the tags of those that a selection by tags may
-    /// want.
-    async fn list(&self, usage: &mut Usage) -> Result<(Vec<Found>, Tags), Fault> {
-        let list = self.elb.list(usage).await?;
-        let by_tags: Vec<_> = self.selections.iter().filter(|s| !s.tags.is_empty()).collect();
-        let all = self.reads_all_tags;
-        let wanted = |lb: &&Found| {
-            by_tags.iter().any(|s| is_meant(s, lb))
-                || (all && self.selections.iter().any(|s| is_meant(s, lb)))
+    /// The load balancers that the config names by their ARN: they need no list, only
+    /// their idle timeout.
+    fn known_without_list(&self, fault: &Fault) -> Vec<Found> {
+        if fault.problem != Problem::Denied {
+            return Vec::new();
+        }
+        let named = self.selections.iter().filter_map(|selection| match &selection.load_balancer {
+            LoadBalancer::Arn(arn) if !selection.is_explicit() => Some(arn),
+            _ => None,
+        });
+        let found = |arn: &LoadBalancerArn| {
+            let name = arn.dimension.split('/').nth(1).unwrap_or(&arn.dimension).to_owned();
+            Found { name, arn: arn.clone() }
         };
-        let arns: Vec<_> = list.iter().filter(wanted).map(|lb| lb.arn.text.clone()).collect();
-        let tags = self.elb.tags(&arns, usage).await?;
-        Ok((list, tags))
+        named.map(found).collect()
+    }
+
+    /// Reads the tags of those that go by tags. What cannot be read is lost alone.
+    async fn read_tags(
+        &mut self,
+        list: &[Found],
+        deadline: Duration,
+        usage: &mut Usage,
+        troubles: &mut Vec<Trouble>,
+    ) {
+        let all = self.reads_all_tags;
+        let asks = |s: &&Selection| all || s.needs_tags();
+        let asking: Vec<&Selection> = self.selections.iter().filter(asks).collect();
+        let is_wanted = |found: &&Found| asking.iter().any(|s| choice::names(s, found));
+        let wanted: Vec<&Found> = list.iter().filter(is_wanted).collect();
+        let place = (&self.elb, self.region.as_str());
+        let fault = self.tags.read(place, list, &wanted, deadline, usage).await;
+        let unknown = self.tags.unknown(&wanted);
+        if unknown > 0 && asking.iter().any(|selection| selection.needs_tags()) {
+            self.is_complete = false;
+        }
+        let effect = (unknown > 0).then(|| self.without_tags(unknown));
+        troubles.extend(fault.map(|fault| Trouble::Call { fault, lost: effect }));
+    }
+
+    /// What does not work while the tags of so many load balancers are not known.
+    fn without_tags(&self, unknown: usize) -> String {
+        let mut lost = Vec::new();
+        let by_tags = self.selections.iter().filter(|s| !s.tags.is_empty());
+        lost.extend(by_tags.map(|selection| format!("{selection} does not find them")));
+        if self.selections.iter().any(|s| s.needs_tags() && s.tags.is_empty()) {
+            lost.push("exclude does not leave them out by tags".to_owned());
+        }
+        if self.reads_all_tags {
+            lost.push(
+                "routes, maintenance windows, silences and labels by tags do not fit them"
+                    .to_owned(),
+            );
+        }
+        format!("The tags of {unknown} load balancers are not known: {}", lost.join("; "))
     }
 
     async fn discover(
         &mut self,
         list: &[Found],
-        tags: &Tags,
         now: i64,
         deadline: Duration,
         usage: &mut Usage,
         troubles: &mut Vec<Trouble>,
     ) -> Vec<Arc<Gateway>> {
-        let matches = matches(&self.selections, &self.region, list, tags, troubles);
+        let Choice { matches, troubles: without, notes } =
+            Choice::of(&self.selections, &self.region, list, &self.tags);
+        troubles.extend(without);
+        self.notes = notes;
         let arns: Vec<&str> = matches.iter().map(|m| m.found.arn.text.as_str()).collect();
-        let Unread { gone, faults, waiting } =
+        let Unread { gone, mut faults, waiting } =
             self.idle_timeouts.read(&self.elb, &arns, now, deadline, usage).await;
-        troubles.extend(faults.into_iter().map(Trouble::from));
         if waiting > 0 {
             let said = format!("the idle timeouts of {waiting} load balancers are not read yet");
-            troubles.push(Fault::incomplete(elb::ATTRIBUTES, &self.region, said).into());
+            faults.push(Fault::incomplete(elb::ATTRIBUTES, &self.region, said));
         }
-        let there = matches.iter().filter(|m| !gone.contains(&m.found.arn.text));
-        there.filter_map(|one| self.gateway(one, tags)).map(Arc::new).collect()
+        let there: Vec<_> = matches.iter().filter(|m| !gone.contains(&m.found.arn.text)).collect();
+        let found: Vec<_> =
+            there.iter().filter_map(|one| self.gateway(one)).map(Arc::new).collect();
+        let without = there.len() - found.len();
+        self.is_complete &= without == 0;
+        let effect = (without > 0).then(|| format!("{without} load balancers are not watched, because their idle timeout is not known: with timeout = \"60s\" in its [[gateway]] one is watched all the same"));
+        let call = |fault| Trouble::Call { fault, lost: effect.clone() };
+        troubles.extend(faults.into_iter().map(call));
+        found
     }
 
     /// A gateway with its timeout, if that is known.
-    fn gateway(&self, one: &Match, tags: &Tags) -> Option<Gateway> {
+    fn gateway(&self, one: &Match) -> Option<Gateway> {
         let Match { found, selection } = one;
         let idle_timeout = self.idle_timeouts.of(&found.arn.text);
         let seconds = match selection.timeout {
@@ -312,7 +412,7 @@ impl Account {
             timeout: Timeout { seconds, idle_timeout },
             near: selection.near.get(),
             detail: selection.detail,
-            tags: tags.get(&found.arn.text).cloned().unwrap_or_default(),
+            tags: self.tags.of(found).cloned().unwrap_or_default(),
         })
     }
 
@@ -437,6 +537,12 @@ impl IdleTimeouts {
         self.0.get(arn).map(|known| known.value)
     }
 
+    /// Forgets those of load balancers that are not listed any more.
+    fn forget_the_gone(&mut self, list: &[Found]) {
+        let listed: HashSet<&str> = list.iter().map(|found| found.arn.text.as_str()).collect();
+        self.0.retain(|arn, _| listed.contains(arn.as_str()));
+    }
+
     /// Reads those that are not known, and the oldest of the others. Stops at
     /// the deadline, and where the next call would fare no better.
     async fn read(
@@ -447,11 +553,9 @@ impl IdleTimeouts {
         deadline: Duration,
         usage: &mut Usage,
     ) -> Unread {
-        let listed: HashSet<&str> = arns.iter().copied().collect();
-        self.0.retain(|arn, _| listed.contains(arn.as_str()));
         let mut wanted = arns.to_vec();
         wanted.sort_by_key(|arn| self.0.get(*arn).map(|known| known.read));
-        let unknown = arns.len() - self.0.len();
+        let unknown = arns.iter().filter(|arn| self.of(arn).is_none()).count();
         wanted.truncate(unknown.max(READ_AGAIN));
         let watch = Stopwatch::start();
         let calls = wanted.into_iter().map(|arn| async move { (arn, elb.idle_timeout(arn).await) });
@@ -479,7 +583,8 @@ impl IdleTimeouts {
             }
         }
         if unread.faults.is_empty() {
-            unread.waiting = arns.len() - self.0.len() - unread.gone.len();
+            let is_waiting = |arn: &&&str| self.of(arn).is_none() && !unread.gone.contains(**arn);
+            unread.waiting = arns.iter().filter(is_waiting).count();
         }
         unread
     }
@@ -496,37 +601,6 @@ fn late(action: &'static str, region: &str, deadline: Duration) -> Fault {
 /// Whether the next call of the same kind would fail alike.
 fn is_of_all(fault: &Fault) -> bool {
     matches!(fault.problem, Problem::Denied | Problem::Credentials | Problem::Unreachable)
-}
-
-/// Each load balancer with the first selection that wants it.
-fn matches<'a>(
-    selections: &'a [Selection],
-    region: &str,
-    list: &'a [Found],
-    tags: &Tags,
-    troubles: &mut Vec<Trouble>,
-) -> Vec<Match<'a>> {
-    let none = BTreeMap::new();
-    let mut taken = HashSet::new();
-    let mut matches = Vec::new();
-    for selection in selections.iter().filter(|s| !s.is_explicit()) {
-        let has_tags = |found: &Found| {
-            let has = tags.get(&found.arn.text).unwrap_or(&none);
-            selection.tags.iter().all(|(key, value)| has.get(key) == Some(value))
-        };
-        let selected: Vec<_> =
-            list.iter().filter(|found| is_meant(selection, found) && has_tags(found)).collect();
-        if selected.is_empty() {
-            troubles.push(Trouble::NoMatch {
-                selection: selection.to_string(),
-                region: region.to_owned(),
-                there: there_is(list),
-            });
-        }
-        let new = selected.into_iter().filter(|found| taken.insert(&found.arn.text));
-        matches.extend(new.map(|found| Match { found, selection }));
-    }
-    matches
 }
 
 /// Makes sure that no two gateways look the same: one that two identities see
@@ -554,20 +628,6 @@ pub fn tell_apart(accounts: &mut [Account]) {
 
 fn label(id: &Identity) -> (String, String, String) {
     (id.name.clone(), id.region.clone(), id.account.clone())
-}
-
-fn is_meant(selection: &Selection, found: &Found) -> bool {
-    selection.load_balancer.matches(&found.name, &found.arn.dimension)
-}
-
-fn there_is(list: &[Found]) -> String {
-    const SHOWN: usize = 5;
-    let names: Vec<&str> = list.iter().take(SHOWN).map(|found| found.name.as_str()).collect();
-    match list.len() {
-        0 => "there is none at all: is it the right account and Region?".to_owned(),
-        n if n > SHOWN => format!("there are {} and {} more", names.join(", "), n - SHOWN),
-        _ => format!("there are {}", names.join(", ")),
-    }
 }
 
 fn seconds(span: Span) -> i64 {

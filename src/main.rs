@@ -1,11 +1,13 @@
 //! Dispatch and exit code.
 //!
-//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong.
+//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the config is wrong;
+//! README.md has what they mean for `diagnose`, `chain` and `probe`.
 
 mod cli;
+mod output;
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -31,6 +33,7 @@ use nearmiss::report::report;
 use nearmiss::silence::{self, Done, SilenceError};
 use nearmiss::sim::{Faults, Setup, Sim};
 use nearmiss::{chain, check, cost, diagnose, policy, sim};
+use output::{print, print_coloured, print_json, print_json_text, remark};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -74,11 +77,11 @@ fn main() -> ExitCode {
     match ending {
         Ok(code) => code,
         Err(Failure::Usage(text)) => {
-            eprintln!("{text}");
+            remark(&text);
             ExitCode::from(2)
         }
         Err(Failure::Failed(text)) => {
-            eprintln!("{text}");
+            remark(&text);
             ExitCode::FAILURE
         }
     }
@@ -89,12 +92,11 @@ async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> End
     let end = Minute::containing(at.resolve());
     let asked = diagnose::find(config, &base, name, end, Clock::System).await;
     let diagnosis = asked.map_err(|error| Failure::usage(&error))?;
-    let text = match format {
-        Written::Text => diagnosis.text(),
-        Written::Markdown => diagnosis.markdown(),
-        Written::Json => serde_json::to_string_pretty(&diagnosis).unwrap_or_default(),
-    };
-    println!("{}", text.trim_end());
+    match format {
+        Written::Text => print(diagnosis.text().trim_end()),
+        Written::Markdown => print(diagnosis.markdown().trim_end()),
+        Written::Json => print_json(&diagnosis),
+    }
     Ok(ExitCode::from(match diagnosis.verdict {
         Verdict::Healthy => 0,
         Verdict::Findings => 1,
@@ -107,23 +109,20 @@ async fn draw_chains(config: &Config, args: &ChainArgs, format: Format) -> Endin
     let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
     let looked = looked.map_err(|error| Failure::usage(&error))?;
     let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
-    let text = match format {
-        Format::Text => looked.text(args.width, ink),
-        Format::Json => serde_json::to_string_pretty(&looked).unwrap_or_default(),
-    };
-    println!("{text}");
+    match format {
+        Format::Text => print_coloured(&looked.text(args.width, ink)),
+        Format::Json => print_json(&looked),
+    }
     let is_wrong = looked.severity() >= Severity::Weak;
     Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 async fn probe_once(args: &ProbeArgs) -> Ending {
     let report = probe::run(args).await;
-    let text = match args.format {
-        probe::Format::Text => report.to_string(),
-        probe::Format::Json => serde_json::to_string_pretty(&report).unwrap_or_default(),
-    };
-    // A closed pipe is no error.
-    let _ = writeln!(std::io::stdout(), "{text}");
+    match args.format {
+        probe::Format::Text => print(&report.to_string()),
+        probe::Format::Json => print_json(&report),
+    }
     Ok(ExitCode::from(report.verdict.exit_code()))
 }
 
@@ -143,10 +142,10 @@ async fn silences(command: SilenceCommand) -> Ending {
 
 fn heard(done: Result<Done, SilenceError>, format: Format) -> Ending {
     let done = done.map_err(|error| Failure::failed(&error))?;
-    print(&match format {
-        Format::Text => done.to_string(),
-        Format::Json => done.json(),
-    });
+    match format {
+        Format::Text => print(&done.to_string()),
+        Format::Json => print_json(&done),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -183,6 +182,7 @@ async fn dispatch(command: Command) -> Ending {
             print_report(&load(&config.path)?, days, format).await
         }
         Command::Demo { scenario, seed, speed, listen, lasts } => {
+            let listen = listen.to_string();
             let demo = Demo { scenario, seed, speed, listen, lasts };
             Box::pin(demo.run(stop_on_signal()?)).await.map_err(|error| match error {
                 DemoError::Setup(_) | DemoError::Config(_) => Failure::usage(&error),
@@ -190,10 +190,8 @@ async fn dispatch(command: Command) -> Ending {
             })?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Sim { list: true, .. } => {
-            let list: Vec<_> =
-                sim::scenarios().iter().map(|s| format!("{:<22} {}", s.name, s.summary)).collect();
-            print(&list.join("\n"));
+        Command::Sim { list: true, format, .. } => {
+            list_scenarios(format);
             Ok(ExitCode::SUCCESS)
         }
         Command::Sim {
@@ -214,8 +212,26 @@ async fn dispatch(command: Command) -> Ending {
             simulate(setup, listen).await
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "nearmiss", &mut std::io::stdout());
+            // It would panic where nobody reads.
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "nearmiss", &mut text);
+            let _ = std::io::stdout().write_all(&text);
             Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn list_scenarios(format: Format) {
+    let all = sim::scenarios();
+    match format {
+        Format::Text => {
+            let line = |s: &sim::Scenario| format!("{:<22} {}", s.name, s.summary);
+            print(&all.iter().map(line).collect::<Vec<_>>().join("\n"));
+        }
+        Format::Json => {
+            let one =
+                |s: &sim::Scenario| serde_json::json!({ "name": s.name, "summary": s.summary });
+            print_json(&all.iter().map(one).collect::<Vec<_>>());
         }
     }
 }
@@ -239,7 +255,7 @@ async fn check_config(config: &Config, extent: Extent, format: Format) -> Ending
     };
     match format {
         Format::Text => print(&outcome.to_string()),
-        Format::Json => print(&serde_json::to_string_pretty(&outcome).unwrap_or_default()),
+        Format::Json => print_json(&outcome),
     }
     Ok(if outcome.ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -260,7 +276,7 @@ async fn predict_cost(
     let prediction = cost::predict(&config.poll, &gateways, price);
     match format {
         Format::Text => print(&prediction.to_string()),
-        Format::Json => print(&serde_json::to_string_pretty(&prediction).unwrap_or_default()),
+        Format::Json => print_json(&prediction),
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -268,13 +284,12 @@ async fn predict_cost(
 async fn print_report(config: &Config, days: u32, format: Written) -> Ending {
     let made = report(config, days, Clock::System).await;
     let made = made.map_err(|error| Failure::failed(&error))?;
-    made.remarks.iter().for_each(|remark| eprintln!("{remark}"));
-    let text = match format {
-        Written::Text => made.report.text,
-        Written::Markdown => made.report.markdown,
-        Written::Json => serde_json::to_string_pretty(&made.report.json).unwrap_or_default(),
-    };
-    print(text.trim_end());
+    made.remarks.iter().for_each(|text| remark(text));
+    match format {
+        Written::Text => print(made.report.text.trim_end()),
+        Written::Markdown => print(made.report.markdown.trim_end()),
+        Written::Json => print_json(&made.report.json),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -288,7 +303,7 @@ async fn backtest(
     let period = Period::between(from.resolve(), to.resolve(), clock);
     let period = period.map_err(|error| Failure::usage(&error))?;
     if let Some(caution) = period.caution(clock) {
-        eprintln!("{caution}");
+        remark(&caution);
     }
     let bar = ProgressBar::new(0); // silent unless standard error is a terminal
     bar.set_style(
@@ -296,11 +311,10 @@ async fn backtest(
             .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let tell = |said: &Said| {
-        let line = match format {
-            Format::Text => text_of(said),
-            Format::Json => serde_json::to_string(said).unwrap_or_default(),
-        };
-        bar.suspend(|| print(&line));
+        bar.suspend(|| match format {
+            Format::Text => print(&text_of(said)),
+            Format::Json => print_json_text(&serde_json::to_string(said).unwrap_or_default()),
+        });
     };
     let progress = |done, all| {
         bar.set_length(all);
@@ -311,10 +325,10 @@ async fn backtest(
     let (summary, troubles) = backtest.run(&base, clock, tell, progress).await;
     bar.finish_and_clear();
     for trouble in &troubles {
-        eprintln!("{trouble}");
+        remark(trouble);
     }
-    print(&match format {
-        Format::Text => format!(
+    match format {
+        Format::Text => print(&format!(
             "{} gateways, {} minutes ({} with requests), {} episodes; {} metrics billed, ${:.2}",
             summary.gateways,
             summary.minutes,
@@ -322,11 +336,11 @@ async fn backtest(
             summary.episodes,
             summary.billed_metrics,
             summary.dollars
-        ),
-        Format::Json => serde_json::json!({ "summary": summary }).to_string(),
-    });
+        )),
+        Format::Json => print_json_text(&serde_json::json!({ "summary": summary }).to_string()),
+    }
     if summary.minutes_with_requests == 0 {
-        eprintln!("insufficient data: CloudWatch has no minute with requests in that time");
+        remark("insufficient data: CloudWatch has no minute with requests in that time");
     }
     Ok(if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -343,8 +357,13 @@ async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>
     for mut account in Account::of_config(config, &base).await {
         let Poll { deadline, .. } = config.poll;
         account.refresh(Clock::System.now(), deadline, deadline).await;
-        if let Some(trouble) = account.troubles.first() {
-            return Err(Failure::Failed(trouble.to_string()));
+        let said: Vec<String> = account.troubles.iter().map(ToString::to_string).collect();
+        let is_lost = !account.is_known() || account.gateways.is_empty();
+        if is_lost && !said.is_empty() {
+            return Err(Failure::Failed(said.join("\n")));
+        }
+        for text in &said {
+            remark(text);
         }
         for gateway in &account.gateways {
             *gateways.entry((gateway.kind, gateway.detail)).or_default() += 1;
@@ -359,11 +378,12 @@ fn print_policy(config: &Config, role: Option<String>) -> Ending {
         return Err(Failure::Usage(format!("the config does not name the role {}", role.as_str())));
     }
     let policy = policy::policy(config, role.as_ref());
-    print(&serde_json::to_string_pretty(&policy).unwrap_or_default());
+    print_json(&policy);
     Ok(ExitCode::SUCCESS)
 }
 
 async fn simulate(setup: Setup, listen: SocketAddr) -> Ending {
+    let stop = stop_on_signal()?;
     let start = setup.start;
     let sim = Sim::new(setup).map_err(|error| Failure::usage(&error))?;
     let listener = tokio::net::TcpListener::bind(listen)
@@ -376,7 +396,7 @@ async fn simulate(setup: Setup, listen: SocketAddr) -> Ending {
             sim.first_504(name).map_or_else(|| "none".to_owned(), |m| minutes_after(m, start));
         print(&format!("{name:<24} first 504: {first}"));
     }
-    sim.serve(listener, stop_on_signal()?).await;
+    sim.serve(listener, stop).await;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -410,11 +430,6 @@ fn reload_on_signal() -> Result<mpsc::Receiver<()>, Failure> {
     let (send, reload) = mpsc::channel(1);
     tokio::spawn(async move { while hup.recv().await.is_some() && send.send(()).await.is_ok() {} });
     Ok(reload)
-}
-
-/// Prints a line; a closed pipe is no error.
-fn print(text: &str) {
-    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// An error and its causes, one line each.

@@ -86,7 +86,7 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     if selections.iter().any(|s| !s.is_explicit()) {
         actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
     }
-    if selections.iter().any(|s| !s.tags.is_empty() || (all_tags && !s.is_explicit())) {
+    if selections.iter().any(|s| s.needs_tags() || (all_tags && !s.is_explicit())) {
         actions.push(elb::TAGS);
     }
     allow("Watch", &actions, selections)
@@ -114,4 +114,26 @@ fn allow(sid: &str, actions: &[&str], selections: &[&Selection]) -> Vec<Value> {
         statement["Condition"] = json!({ "StringEquals": { "aws:RequestedRegion": regions } });
     }
     vec![statement]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn tags_are_permitted_where_something_goes_by_them() {
+        let needs = |text: &str| {
+            let config = Config::parse(text, Path::new("x")).unwrap();
+            policy(&config, None).to_string().contains(elb::TAGS)
+        };
+        let by_name = "[[gateway]]\nload_balancer = \"web-*\"\n";
+        let excluding = |what: &str| format!("{by_name}exclude = [{what}]\n");
+        assert!(!needs(by_name));
+        assert!(!needs(&excluding("\"web-canary\"")));
+        assert!(needs(&excluding("{ tags = { env = \"dev\" } }")));
+        assert!(needs("[[gateway]]\ntags = { team = \"web-*\" }\n"));
+        assert!(needs(&format!("{by_name}[metrics]\ntag_labels = [\"team\"]\n")));
+    }
 }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::analysis::detector::{Rule, Severity};
-use crate::analysis::notify::{Matcher, Pattern, Silence};
+use crate::analysis::notify::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
+use crate::analysis::pattern::{Pattern, Tags};
 use crate::config::Config;
 use crate::edge::control::{self, Answer, Command, ControlError};
 
@@ -16,24 +18,24 @@ pub struct AddArgs {
     /// The gateways' name or a pattern such as 'web-*'
     #[arg(value_parser = pattern)]
     pub gateway: Pattern,
-    /// How long
-    #[arg(long = "for", value_name = "DURATION", value_parser = humantime::parse_duration)]
+    /// How long, 1m to 90days
+    #[arg(long = "for", value_name = "DURATION", value_parser = lasts)]
     pub lasts: Duration,
     /// Only what shows these rules and no other, such as `near_miss`
     #[arg(long = "rule", value_parser = rule)]
     pub rules: Vec<Rule>,
-    /// Only load balancers with this tag, KEY=VALUE
-    #[arg(long = "tag", value_parser = tag)]
+    /// Only load balancers with this tag; the value may be a pattern
+    #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
     /// Up to this severity: what is worse is told
     #[arg(long, default_value = "critical", value_parser = severity)]
     pub severity: Severity,
     /// Why, for those who wonder
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = comment)]
     pub comment: String,
-    /// Who says so
-    #[arg(long, env = "USER", default_value = "")]
-    pub by: String,
+    /// Who says so, if not $USER
+    #[arg(long)]
+    pub by: Option<String>,
 }
 
 /// Why it did not work.
@@ -48,7 +50,8 @@ pub enum SilenceError {
 }
 
 /// What the daemon did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
 pub struct Done(Answer);
 
 /// Has alerts kept back for a while.
@@ -57,12 +60,12 @@ pub struct Done(Answer);
 /// When no daemon runs with this config, or it does not do it.
 pub async fn add(config: &Config, silence: AddArgs) -> Result<Done, SilenceError> {
     let AddArgs { gateway, lasts, rules, tags, severity, comment, by } = silence;
-    let matcher = Matcher {
-        gateway: Some(gateway),
-        tags: tags.into_iter().collect(),
-        rules: rules.into_iter().collect(),
-    };
+    let tags = Tags::new(tags).map_err(SilenceError::Refused)?;
+    let matcher = Matcher { gateway: Some(gateway), tags, rules: rules.into_iter().collect() };
     let seconds = lasts.as_secs();
+    // What it holds is no matter of life and death.
+    let user = || std::env::var_os("USER").unwrap_or_default().to_string_lossy().into_owned();
+    let by = by.unwrap_or_else(user);
     ask(config, &Command::Silence { matcher, at_most: severity, seconds, by, comment }).await
 }
 
@@ -97,14 +100,6 @@ async fn ask(config: &Config, command: &Command) -> Result<Done, SilenceError> {
     }
 }
 
-impl Done {
-    /// The same for programs.
-    #[must_use]
-    pub fn json(&self) -> String {
-        serde_json::to_string_pretty(&self.0).unwrap_or_default()
-    }
-}
-
 impl fmt::Display for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines: Vec<String> = match &self.0 {
@@ -112,6 +107,10 @@ impl fmt::Display for Done {
                 vec!["no silence is in force".to_owned()]
             }
             Answer::Silences(silences) => silences.iter().map(line).collect(),
+            Answer::Silenced { silence, advice, .. } => {
+                let note = advice.iter().map(|advice| format!("note: {advice}"));
+                std::iter::once(line(silence)).chain(note).collect()
+            }
             Answer::Acknowledged(gateways) => gateways
                 .iter()
                 .map(|gateway| format!("{gateway}: benign, and an example of what is usual"))
@@ -125,14 +124,9 @@ impl fmt::Display for Done {
 
 fn line(silence: &Silence) -> String {
     let Silence { id, matcher, at_most, from, until, by, comment } = silence;
-    let gateway = matcher.gateway.as_ref().map_or("*", Pattern::as_str);
-    let tags = matcher.tags.iter().map(|(key, value)| format!("{key}={value}"));
-    let rules = matcher.rules.iter().map(ToString::to_string);
-    let what: Vec<String> = std::iter::once(gateway.to_owned()).chain(tags).chain(rules).collect();
-    let what = what.join(" ");
     let by = if by.is_empty() { String::new() } else { format!(" by {by}") };
     let why = if comment.is_empty() { String::new() } else { format!(": {comment}") };
-    format!("{id}  {what} up to {at_most}, {from} to {until}{by}{why}")
+    format!("{id}  {matcher} up to {at_most}, {from} to {until}{by}{why}")
 }
 
 /// Reads a pattern.
@@ -141,6 +135,21 @@ fn line(silence: &Silence) -> String {
 /// What was expected instead.
 pub fn pattern(text: &str) -> Result<Pattern, String> {
     Pattern::try_from(text.to_owned())
+}
+
+fn lasts(text: &str) -> Result<Duration, String> {
+    let lasts = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if SILENCE_SECONDS.contains(&lasts.as_secs()) {
+        return Ok(lasts);
+    }
+    Err("expected 1m to 90days".to_owned())
+}
+
+fn comment(text: &str) -> Result<String, String> {
+    match text.chars().count() {
+        0..=LONGEST_COMMENT => Ok(text.to_owned()),
+        found => Err(format!("expected at most {LONGEST_COMMENT} characters, found {found}")),
+    }
 }
 
 fn rule(text: &str) -> Result<Rule, String> {
@@ -160,5 +169,7 @@ fn severity(text: &str) -> Result<Severity, String> {
 fn tag(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
     let pair = pair.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    pair.ok_or_else(|| format!("expected KEY=VALUE, found \"{text}\""))
+    let pair = pair.ok_or_else(|| format!("expected KEY=VALUE, found \"{text}\""))?;
+    Tags::new([pair.clone()])?;
+    Ok(pair)
 }

@@ -370,7 +370,7 @@ impl Ledger {
     /// minutes are lost by that.
     pub fn skip_to(&mut self, kept: Minute) -> u64 {
         let lost = u64::try_from(kept.since(self.uncounted)).unwrap_or(0);
-        self.minutes.lost += lost;
+        self.minutes.lost = self.minutes.lost.saturating_add(lost);
         self.unassessed = self.unassessed.max(kept);
         self.uncounted = self.uncounted.max(kept);
         lost

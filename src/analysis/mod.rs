@@ -19,10 +19,12 @@ pub mod ledger;
 pub mod message;
 pub mod notify;
 pub mod outlook;
+pub mod pattern;
 pub mod quantity;
 pub mod recurrence;
 pub mod signal;
 pub mod statistics;
+pub mod suggestion;
 pub mod tier;
 pub mod window;
 

@@ -16,10 +16,32 @@ use super::window::Reading;
 /// `60 * m` (inclusive) to `60 * (m + 1)` (exclusive), as CloudWatch's
 /// one-minute datapoints do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "i64", into = "i64")]
 pub struct Minute(pub i64);
 
+/// What is read from a file lies between 1970 and the year 9999.
+impl TryFrom<i64> for Minute {
+    type Error = String;
+
+    fn try_from(minute: i64) -> Result<Self, String> {
+        if (0..=Self::LAST.0).contains(&minute) {
+            Ok(Self(minute))
+        } else {
+            Err(format!("expected a minute since 1970 and before the year 10000, found {minute}"))
+        }
+    }
+}
+
+impl From<Minute> for i64 {
+    fn from(minute: Minute) -> Self {
+        minute.0
+    }
+}
+
 impl Minute {
+    /// The last one of the year 9999.
+    const LAST: Self = Self(4_223_371_679);
+
     /// The minute that contains this time (seconds since the Unix epoch).
     #[must_use]
     pub fn containing(unix_seconds: i64) -> Self {

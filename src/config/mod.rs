@@ -5,28 +5,32 @@
 //! of the value's type, checks across keys are `try_from` of their table; both
 //! keep the place in the file.
 
+mod metrics;
 mod names;
 mod notify;
 mod schedule;
 mod selection;
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use crate::analysis::chain;
 use crate::analysis::detector::Detectors;
 use crate::analysis::message::Links;
 use crate::analysis::notify::{Desk, Receiver, Repeat, Route};
 use crate::analysis::quantity::Span;
+pub use metrics::{Metrics, TagLabels};
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
 pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
 pub use schedule::{Schedule, Zone};
-pub use selection::{Selection, TimeoutSetting};
+pub use selection::{Exclusion, Selection, TimeoutSetting};
 
 /// Everything that a config file says.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +39,9 @@ pub struct Config {
     /// The HTTP listener.
     #[serde(default)]
     pub http: Http,
+    /// What the page says beside the figures.
+    #[serde(default)]
+    pub metrics: Metrics,
     /// When and how CloudWatch is asked.
     #[serde(default)]
     pub poll: Poll,
@@ -178,6 +185,12 @@ impl TryFrom<RawPoll> for Poll {
                 String::from(settle)
             ));
         }
+        if !(Span::seconds(1)..=Span::seconds(600)).contains(&deadline) {
+            return Err(format!(
+                "expected a deadline from 1s to 10m, found {}",
+                String::from(deadline)
+            ));
+        }
         let seconds = calm_every.get().as_secs();
         if seconds % 60 != 0 || !(60..=900).contains(&seconds) {
             return Err(format!(
@@ -195,9 +208,39 @@ impl TryFrom<RawPoll> for Poll {
 #[serde(default, deny_unknown_fields)]
 pub struct Quotas {
     /// `GetMetricData` requests a second.
+    #[serde(deserialize_with = "up_to::<_, 1_000_000>")]
     pub requests_per_second: NonZeroU32,
     /// Datapoints a second that requests could return.
+    #[serde(deserialize_with = "up_to::<_, 1_000_000_000>")]
     pub datapoints_per_second: NonZeroU32,
+}
+
+/// Reads a number from 1 to `MOST`.
+fn up_to<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<NonZeroU32, D::Error> {
+    let found = i64::deserialize(from)?;
+    let number = u32::try_from(found).ok().filter(|number| *number <= MOST);
+    number.and_then(NonZeroU32::new).ok_or_else(|| {
+        serde::de::Error::custom(format!("expected a number from 1 to {MOST}, found {found}"))
+    })
+}
+
+/// Reads a duration of at least a minute.
+fn a_minute_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
+    let span = Span::deserialize(from)?;
+    if span < Span::seconds(60) {
+        let found = String::from(span);
+        return Err(serde::de::Error::custom(format!("expected at least 1m, found {found}")));
+    }
+    Ok(span)
+}
+
+/// Reads a path, which is not empty.
+fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
+    let path = PathBuf::deserialize(from)?;
+    if path.as_os_str().is_empty() {
+        return Err(serde::de::Error::custom("expected a path, found \"\""));
+    }
+    Ok(path)
 }
 
 impl Default for Quotas {
@@ -225,7 +268,9 @@ impl Default for Discovery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alert {
-    /// How long a gateway must be quiet, with traffic, before an episode ends.
+    /// How long a gateway must be quiet, with traffic, before an episode ends. A minute
+    /// at least.
+    #[serde(deserialize_with = "a_minute_or_more")]
     pub resolve_after: Span,
     /// When an episode that goes on is told again.
     pub repeat_interval: Repeat,
@@ -258,6 +303,7 @@ impl Default for Diagnosing {
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
     /// The Unix socket on which `nearmiss silence` and `acknowledge` are heard.
+    #[serde(deserialize_with = "path")]
     pub socket: PathBuf,
 }
 
@@ -272,6 +318,7 @@ impl Default for Control {
 #[serde(default, deny_unknown_fields)]
 pub struct State {
     /// Where open episodes and the counters are kept over restarts.
+    #[serde(deserialize_with = "path")]
     pub path: PathBuf,
 }
 
@@ -290,10 +337,10 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The file does not say what it should.
-    #[error("{}:{line}:{column}: {message}\n{line:>5} | {text}\n      | {:>column$}", path.display(), "^")]
+    #[error("{}:{line}:{column}: {message}\n{line:>5} | {text}\n      | {:>mark$}", path.display(), "^")]
     Invalid {
         /// Which file.
         path: PathBuf,
@@ -303,8 +350,10 @@ pub enum ConfigError {
         column: usize,
         /// What was expected and what was found.
         message: String,
-        /// The line.
+        /// The line, or the part of it that matters.
         text: String,
+        /// The column of that part at which the fault is.
+        mark: usize,
     },
 }
 
@@ -314,9 +363,40 @@ impl Config {
     /// # Errors
     /// When it cannot be read, or says something that cannot be used.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-        Self::parse(&text, path)
+        let fault = |source| ConfigError::Read { path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(fault)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(fault(io::Error::other("it is larger than 1 MiB")));
+        }
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => Self::parse(text, path),
+            Err(problem) => {
+                let text = String::from_utf8_lossy(&bytes);
+                let at = problem.valid_up_to();
+                let found = bytes.get(at).copied().unwrap_or_default();
+                let message = format!("expected UTF-8, found the byte 0x{found:02x}");
+                Err(invalid(&text, path, Some(at..at), &message))
+            }
+        }
+    }
+
+    /// Reads a config file once more, in the middle of other work: only a regular file
+    /// never keeps its reader waiting.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and when it is something else by now.
+    pub fn load_again(path: &Path) -> Result<Self, ConfigError> {
+        match std::fs::metadata(path) {
+            Ok(file) if !file.is_file() => Err(ConfigError::Read {
+                path: path.to_owned(),
+                source: io::Error::other(
+                    "it is no regular file, which is all that can be read again",
+                ),
+            }),
+            _ => Self::load(path),
+        }
     }
 
     /// Reads the text of a config file; `path` is for messages.
@@ -375,25 +455,72 @@ impl Config {
         }
     }
 
-    /// The tags of load balancers that alerts are routed or kept back by.
+    /// Whether alerts are routed or kept back by the tags of load balancers, or tags are
+    /// labels: then those of all are read.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
         let routed = self.routes.iter().map(|to| &to.route.matcher);
         let quiet = self.maintenance.iter().map(|window| &window.matcher);
-        routed.chain(quiet).any(|matcher| !matcher.tags.is_empty())
+        let by_tags = routed.chain(quiet).any(|matcher| !matcher.tags.is_empty());
+        by_tags || !self.metrics.tag_labels.is_empty()
+    }
+
+    /// Whether tags of some load balancer are read, so that a silence can go by them.
+    #[must_use]
+    pub fn reads_tags(&self) -> bool {
+        self.asks_for_tags() || self.gateways.iter().any(Selection::needs_tags)
     }
 }
+
+/// The largest config file, in bytes.
+const MOST_BYTES: u64 = 1 << 20;
+/// The most characters of a line that are shown, and of what is said about it.
+const MOST_SHOWN: usize = 160;
+const MOST_SAID: usize = 600;
 
 fn invalid(text: &str, path: &Path, span: Option<Range<usize>>, message: &str) -> ConfigError {
     let start = span.map_or(0, |span| span.start).min(text.len());
     let before = text.get(..start).unwrap_or_default();
     let line = before.matches('\n').count() + 1;
     let column = before.chars().rev().take_while(|c| *c != '\n').count() + 1;
-    ConfigError::Invalid {
-        path: path.to_owned(),
-        line,
-        column,
-        message: message.trim_end().replace('\n', ", "),
-        text: text.lines().nth(line - 1).unwrap_or_default().to_owned(),
+    let whole = text.lines().nth(line - 1).unwrap_or_default();
+    let message = said(&message.trim_end().replace('\n', ", "), whole);
+    let (shown, mark) = shown(whole, column);
+    ConfigError::Invalid { path: path.to_owned(), line, column, message, text: shown, mark }
+}
+
+/// A part of a line that is not too long, and the column of it to point at.
+fn shown(line: &str, column: usize) -> (String, usize) {
+    let skipped = column.saturating_sub(MOST_SHOWN / 2);
+    if line.chars().count() <= MOST_SHOWN {
+        return (line.to_owned(), column);
     }
+    let part: String = line.chars().skip(skipped).take(MOST_SHOWN).collect();
+    (part, column - skipped)
+}
+
+/// What the parser says, in the words of all other errors: what is expected.
+fn said(message: &str, line: &str) -> String {
+    let line = line.trim();
+    let table = line.split(']').next().unwrap_or_default().trim_start_matches('[').trim();
+    let said = match message {
+        _ if message.starts_with("invalid type: map") && line.starts_with("[[") => {
+            format!("expected [{table}], because there is only one, found [[{table}]]")
+        }
+        _ if message == "invalid type: map, expected a sequence" && line.starts_with('[') => {
+            format!("expected [[{table}]], because there may be several, found [{table}]")
+        }
+        "duplicate key" => "expected each key once, found a duplicate key".to_owned(),
+        _ => match message.strip_prefix("missing field ") {
+            Some(field) => format!("expected {field}, which is missing"),
+            None if message.contains("expected") => message.to_owned(),
+            None => format!("expected TOML: {message}"),
+        },
+    };
+    if said.chars().count() <= MOST_SAID {
+        return said;
+    }
+    let all: Vec<char> = said.chars().collect();
+    let (first, last) = (&all[..MOST_SAID / 2], &all[all.len() - MOST_SAID / 2..]);
+    format!("{} ... {}", String::from_iter(first), String::from_iter(last))
 }

@@ -4,8 +4,9 @@
 
 use std::fmt;
 
-use globset::{Glob, GlobMatcher};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
+use crate::analysis::pattern::Pattern;
 
 /// How `load_balancer` names what it means.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,22 +17,17 @@ pub enum LoadBalancer {
     /// A CloudWatch dimension value: `app/web/50dc6c495c0c9188`.
     Dimension(String),
     /// A name, or a pattern with `*`, `?`, `[...]` or `{a,b}`.
-    Name(GlobMatcher),
+    Name(Pattern),
 }
 
 impl LoadBalancer {
-    /// Every name.
-    pub(super) fn any() -> Result<Self, String> {
-        Self::try_from("*".to_owned())
-    }
-
     /// Whether a load balancer with this name and dimension value is meant.
     #[must_use]
     pub fn matches(&self, name: &str, dimension: &str) -> bool {
         match self {
             Self::Arn(arn) => arn.dimension == dimension,
             Self::Dimension(value) => value == dimension,
-            Self::Name(pattern) => pattern.is_match(name),
+            Self::Name(pattern) => pattern.fits(name),
         }
     }
 }
@@ -46,13 +42,10 @@ impl TryFrom<String> for LoadBalancer {
         if text.contains('/') {
             return dimension(&text).map(|value| Self::Dimension(value.to_owned()));
         }
-        match Glob::new(&text) {
-            Ok(glob) if !text.is_empty() => Ok(Self::Name(glob.compile_matcher())),
-            Ok(_) => Err("expected a name, a pattern or an ARN, found \"\"".into()),
-            Err(problem) => Err(format!(
-                "expected a name or a pattern such as \"web-*\", found \"{text}\": {problem}"
-            )),
+        if text.is_empty() {
+            return Err("expected a name, a pattern or an ARN, found \"\"".into());
         }
+        Pattern::try_from(text).map(Self::Name)
     }
 }
 
@@ -61,7 +54,7 @@ impl fmt::Display for LoadBalancer {
         match self {
             Self::Arn(arn) => f.write_str(&arn.text),
             Self::Dimension(value) => f.write_str(value),
-            Self::Name(pattern) => f.write_str(pattern.glob().glob()),
+            Self::Name(pattern) => f.write_str(pattern.as_str()),
         }
     }
 }
@@ -69,11 +62,34 @@ impl fmt::Display for LoadBalancer {
 /// `app/<name>/<id>`, or why not.
 fn dimension(text: &str) -> Result<&str, String> {
     match text.split('/').collect::<Vec<_>>()[..] {
-        ["app", name, id] if !name.is_empty() && !id.is_empty() => Ok(text),
+        ["app", name, id] if !name.is_empty() && !id.is_empty() && !is_pattern(text) => Ok(text),
+        ["app", ..] if is_pattern(text) => Err(format!(
+            "expected a pattern for names (such as \"web-*\") or a whole dimension value, found \"{text}\""
+        )),
         _ => Err(format!(
             "expected the dimension value of an Application Load Balancer (such as \"app/web/50dc6c495c0c9188\"), found \"{text}\""
         )),
     }
+}
+
+/// Whether it is spelled like a Region.
+fn is_region(text: &str) -> bool {
+    let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(is_one)
+}
+
+/// Reads a Region.
+pub(super) fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    if is_region(&text) {
+        return Ok(Some(text));
+    }
+    let said = format!("expected a Region (such as \"eu-central-1\"), found \"{text}\"");
+    Err(serde::de::Error::custom(said))
+}
+
+fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
 }
 
 /// The ARN of an Application Load Balancer.
@@ -99,7 +115,7 @@ impl LoadBalancerArn {
         let tail = parts.get(5).and_then(|tail| tail.strip_prefix("loadbalancer/"));
         match (&parts[..], tail.map(dimension)) {
             (["arn", _, "elasticloadbalancing", region, account, _], Some(Ok(dimension)))
-                if !region.is_empty() && !account.is_empty() =>
+                if is_region(region) && !account.is_empty() =>
             {
                 Ok(Self {
                     text: text.to_owned(),
@@ -143,7 +159,7 @@ impl TryFrom<String> for TopicArn {
     fn try_from(text: String) -> Result<Self, String> {
         match text.split(':').collect::<Vec<_>>()[..] {
             ["arn", _, "sns", region, account, name]
-                if !region.is_empty() && !account.is_empty() =>
+                if is_region(region) && !account.is_empty() =>
             {
                 if name.is_empty() || name == ".fifo" {
                     return Err(format!("expected a topic's name at the end, found \"{text}\""));

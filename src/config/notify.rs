@@ -1,14 +1,15 @@
 //! Who is told, when not, and what else is sent: `[sink.sns]`, `[[route]]`,
 //! `[[maintenance]]`, `[digest]`, `[watcher]`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
 use super::names::{RoleArn, TopicArn};
-use super::schedule::{Schedule, Zone};
+use super::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
 use crate::analysis::detector::{Rule, Severity};
-use crate::analysis::notify::{Matcher, Pattern, Receiver, Repeat, Route, Window};
+use crate::analysis::notify::{Matcher, Receiver, Repeat, Route, Window};
+use crate::analysis::pattern::{Pattern, Tags};
 use crate::analysis::quantity::Span;
 use crate::analysis::signal::Minute;
 
@@ -75,7 +76,7 @@ pub struct RouteTo {
 struct RawRoute {
     gateway: Option<Pattern>,
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Tags,
     #[serde(default)]
     rules: BTreeSet<Rule>,
     #[serde(default = "info")]
@@ -135,13 +136,15 @@ pub struct Maintenance {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawMaintenance {
+    #[serde(deserialize_with = "by_the_minute")]
     schedule: Schedule,
     #[serde(default)]
     timezone: Zone,
+    #[serde(deserialize_with = "super::a_minute_or_more")]
     duration: Span,
     gateway: Option<Pattern>,
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Tags,
     #[serde(default)]
     rules: BTreeSet<Rule>,
 }
@@ -187,6 +190,7 @@ pub struct Digests {
     /// Whether it is sent.
     pub enabled: bool,
     /// When.
+    #[serde(deserialize_with = "by_the_hour")]
     pub schedule: Schedule,
     /// In whose time.
     pub timezone: Zone,
@@ -220,6 +224,7 @@ pub struct Watcher {
 struct RawWatcher {
     after: Span,
     repeat_interval: Repeat,
+    #[serde(deserialize_with = "by_the_minute_if_any")]
     alive_schedule: Option<Schedule>,
     timezone: Zone,
     topic_arn: Option<TopicArn>,

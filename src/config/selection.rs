@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::names::{LoadBalancer, RoleArn};
+use super::names::{LoadBalancer, RoleArn, region};
 use crate::analysis::gateway::{Detail, Kind};
 use crate::analysis::histogram;
+use crate::analysis::pattern::Tags;
 use crate::analysis::quantity::{Ratio, Span};
 
 /// `[[gateway]]`: one load balancer, or all that match.
@@ -19,7 +22,9 @@ pub struct Selection {
     /// Which ones, by name or identity.
     pub load_balancer: LoadBalancer,
     /// Which ones, by tags: all of these must be there.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
+    /// Which of them are left out.
+    pub exclude: Vec<Exclusion>,
     /// Their Region; `None` for the one of the standard AWS chain.
     pub region: Option<String>,
     /// The role to read them with; `None` for the daemon's own identity.
@@ -45,7 +50,10 @@ struct RawSelection {
     kind: Kind,
     load_balancer: Option<LoadBalancer>,
     #[serde(default)]
-    tags: BTreeMap<String, String>,
+    tags: Tags,
+    #[serde(default)]
+    exclude: Vec<Exclusion>,
+    #[serde(default, deserialize_with = "region")]
     region: Option<String>,
     role_arn: Option<RoleArn>,
     external_id: Option<String>,
@@ -76,8 +84,8 @@ impl TryFrom<RawSelection> for Selection {
         if raw.external_id.is_some() && raw.role_arn.is_none() {
             return Err("expected role_arn beside external_id: it is the role's condition".into());
         }
-        if raw.near.get() > 0.99 {
-            return Err(format!("expected near up to 0.99, found {}", raw.near.get()));
+        if !(0.01..=0.99).contains(&raw.near.get()) {
+            return Err(format!("expected near from 0.01 to 0.99, found {}", raw.near.get()));
         }
         if raw.histogram && histogram::bound_at(raw.near.get()).is_none() {
             return Err(format!(
@@ -97,7 +105,11 @@ impl TryFrom<RawSelection> for Selection {
                 "expected monitored_account to be an account id (twelve digits), found \"{account}\""
             ));
         }
-        let load_balancer = raw.load_balancer.unwrap_or(LoadBalancer::any()?);
+        let load_balancer =
+            raw.load_balancer.map_or_else(|| LoadBalancer::try_from("*".to_owned()), Ok)?;
+        if !raw.exclude.is_empty() && !matches!(load_balancer, LoadBalancer::Name(_)) {
+            return Err("expected exclude beside a name, a pattern or tags, found it beside one load balancer alone".into());
+        }
         let region = match (&load_balancer, raw.region) {
             (LoadBalancer::Arn(arn), Some(region)) if arn.region != region => {
                 return Err(format!(
@@ -112,6 +124,7 @@ impl TryFrom<RawSelection> for Selection {
             kind: raw.kind,
             load_balancer,
             tags: raw.tags,
+            exclude: raw.exclude,
             region,
             role_arn: raw.role_arn,
             external_id: raw.external_id,
@@ -131,16 +144,113 @@ impl Selection {
         let known = matches!(self.load_balancer, LoadBalancer::Arn(_) | LoadBalancer::Dimension(_));
         known && self.tags.is_empty() && matches!(self.timeout, TimeoutSetting::Fixed(_))
     }
+
+    /// Whether it can be said only with a load balancer's tags which ones it means.
+    #[must_use]
+    pub fn needs_tags(&self) -> bool {
+        !self.tags.is_empty() || self.exclude.iter().any(|one| !one.tags.is_empty())
+    }
+
+    /// Whether a load balancer is meant, going by its tags alone. One whose tags are not
+    /// known is meant only where none is asked for.
+    #[must_use]
+    pub fn has_tags(&self, tags: Option<&BTreeMap<String, String>>) -> bool {
+        self.tags.is_empty() || tags.is_some_and(|tags| self.tags.fit(tags))
+    }
 }
 
 /// As a person would name it.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "load_balancer \"{}\"", self.load_balancer)?;
-        for (key, value) in &self.tags {
-            write!(f, ", tag {key}={value}")?;
+        if !self.tags.is_empty() {
+            write!(f, ", {}", self.tags)?;
+        }
+        for (number, one) in self.exclude.iter().enumerate() {
+            f.write_str(if number == 0 { " but " } else { ", " })?;
+            write!(f, "{one}")?;
         }
         Ok(())
+    }
+}
+
+/// One entry of `exclude`: a name, a pattern, an ARN or a dimension value, or a table
+/// with `load_balancer`, `tags` or both.
+#[derive(Debug, Clone)]
+pub struct Exclusion {
+    load_balancer: Option<LoadBalancer>,
+    tags: Tags,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawExclusion {
+    load_balancer: Option<LoadBalancer>,
+    #[serde(default)]
+    tags: Tags,
+}
+
+impl Exclusion {
+    /// Which load balancers, by name or identity.
+    #[must_use]
+    pub fn load_balancer(&self) -> Option<&LoadBalancer> {
+        self.load_balancer.as_ref()
+    }
+
+    /// Whether it leaves out a load balancer with this name, dimension value and tags.
+    /// One whose tags are not known is not left out by them: to watch too much is
+    /// better than to be blind.
+    #[must_use]
+    pub fn leaves_out(
+        &self,
+        name: &str,
+        dimension: &str,
+        tags: Option<&BTreeMap<String, String>>,
+    ) -> bool {
+        let is_named = self.load_balancer.as_ref().is_none_or(|lb| lb.matches(name, dimension));
+        is_named && (self.tags.is_empty() || tags.is_some_and(|tags| self.tags.fit(tags)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Exclusion {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entry;
+
+        impl<'de> Visitor<'de> for Entry {
+            type Value = Exclusion;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a name, a pattern, an ARN, or { tags = { key = \"value\" } }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Exclusion, E> {
+                let load_balancer = LoadBalancer::try_from(text.to_owned()).map_err(E::custom)?;
+                Ok(Exclusion { load_balancer: Some(load_balancer), tags: Tags::default() })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Exclusion, A::Error> {
+                let raw = RawExclusion::deserialize(MapAccessDeserializer::new(map))?;
+                let RawExclusion { load_balancer, tags } = raw;
+                if load_balancer.is_none() && tags.is_empty() {
+                    return Err(serde::de::Error::custom(
+                        "expected load_balancer or tags, found neither: that would leave out everything",
+                    ));
+                }
+                Ok(Exclusion { load_balancer, tags })
+            }
+        }
+
+        deserializer.deserialize_any(Entry)
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.load_balancer {
+            Some(load_balancer) if self.tags.is_empty() => write!(f, "not \"{load_balancer}\""),
+            Some(load_balancer) => write!(f, "not \"{load_balancer}\" with {}", self.tags),
+            None => write!(f, "not those with {}", self.tags),
+        }
     }
 }
 

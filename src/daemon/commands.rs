@@ -16,14 +16,16 @@ use super::Daemon;
 use super::report::HealthyTargets;
 use crate::analysis::detector::Severity;
 use crate::analysis::history::Mark;
-use crate::analysis::notify::{MOST_SILENCES, Matcher, Pattern, Silence, fingerprint};
+use crate::analysis::notify::{
+    LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence, fingerprint,
+};
+use crate::analysis::pattern::Pattern;
 use crate::analysis::signal::Minute;
+use crate::analysis::suggestion;
 use crate::edge::aws::{self, Usage};
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
 
-/// No silence lasts longer.
-const LONGEST_SILENCE: u64 = 90 * 86_400;
 /// Reports that are waited for at once; whoever asks for more waits to be heard.
 const MAX_REPORTS: usize = 8;
 
@@ -141,7 +143,7 @@ impl Daemon {
         now: Minute,
         (by, comment): (&str, &str),
     ) -> Answer {
-        if !(60..=LONGEST_SILENCE).contains(&seconds) {
+        if !SILENCE_SECONDS.contains(&seconds) {
             return Answer::Refused("expected a silence of 1m to 90days".to_owned());
         }
         if self.silences(now).len() >= MOST_SILENCES {
@@ -149,12 +151,14 @@ impl Daemon {
                 "there are {MOST_SILENCES} silences already: expire some, or match more with one"
             ));
         }
-        if !matcher.tags.is_empty() && !self.poller.gateways().any(|one| matcher.means(one)) {
+        if !matcher.tags.is_empty() && !self.config.reads_tags() {
             return Answer::Refused(
-                "no watched load balancer has these tags: they are read only where a [[gateway]], [[route]] or [[maintenance]] of the config asks for tags"
+                "the tags of load balancers are not known: they are read only where a [[gateway]], [[route]], [[maintenance]] or [metrics] tag_labels of the config asks for them"
                     .to_owned(),
             );
         }
+        let gateways = self.poller.gateways().filter(|one| matcher.means(one)).count();
+        let advice = (gateways == 0).then(|| self.nothing_fits(&matcher));
         let minutes = i64::try_from(seconds.div_ceil(60)).unwrap_or(i64::MAX);
         let what = serde_json::to_string(&matcher).unwrap_or_default();
         let number = self.memory.silences.len();
@@ -166,10 +170,25 @@ impl Daemon {
             from: now,
             until: now.plus(minutes),
             by: by.chars().take(200).collect(),
-            comment: comment.chars().take(1000).collect(),
+            comment: comment.chars().take(LONGEST_COMMENT).collect(),
         };
         self.memory.silences.push(silence.clone());
-        Answer::Silences(vec![silence])
+        Answer::Silenced { silence: Box::new(silence), gateways: gateways as u64, advice }
+    }
+
+    /// What to know of a silence that fits no gateway now.
+    fn nothing_fits(&self, matcher: &Matcher) -> String {
+        let wanted = matcher.gateway.as_ref();
+        let names: Vec<&str> = self.poller.gateways().map(|one| one.id.name.as_str()).collect();
+        let is_named = names.iter().any(|name| wanted.is_none_or(|wanted| wanted.fits(name)));
+        let hint = match wanted {
+            _ if names.is_empty() => return "no gateway is found yet".to_owned(),
+            Some(wanted) if !is_named => suggestion::instead_of(wanted.as_str(), names),
+            _ => "not with these tags".to_owned(),
+        };
+        format!(
+            "no gateway that is watched fits it now ({hint}). It holds for those that come; `nearmiss silence expire` takes it back"
+        )
     }
 
     fn expire(&mut self, id: &str, now: Minute) -> Answer {
@@ -189,17 +208,26 @@ impl Daemon {
     /// stretch of trouble that was found there: it stays an example of what is usual.
     fn acknowledge(&mut self, gateway: &Pattern, now: Minute) -> Answer {
         let mut done = Vec::new();
+        let mut names = Vec::new();
+        let mut is_known = false;
         for (key, ledger) in &mut self.memory.gateways {
             let dimension = key.splitn(3, '/').nth(2).unwrap_or_default();
             let name = dimension.split('/').nth(1).unwrap_or(dimension);
+            names.push(name.to_owned());
             if !gateway.fits(name) && !gateway.fits(dimension) {
                 continue;
             }
+            is_known = true;
             let Some((from, to)) = ledger.acknowledge(now) else { continue };
             if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);
             }
             done.push(format!("{name}: from {from} to {to}"));
+        }
+        if !is_known {
+            let names = names.iter().map(String::as_str);
+            let hint = suggestion::instead_of(gateway.as_str(), names);
+            return Answer::Refused(format!("no gateway of that name is watched: {hint}"));
         }
         if done.is_empty() {
             let known =

@@ -43,7 +43,7 @@ use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
 use crate::edge::http::Page;
-use crate::edge::state::{Memory, StateError, StateFile};
+use crate::edge::state::{Lock, Memory, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, Stopwatch, Ticks};
 use commands::Commands;
@@ -92,6 +92,8 @@ pub struct Daemon {
     config: Config,
     origin: Origin,
     state: StateFile,
+    /// Keeps a second daemon away for as long as this one lives.
+    _lock: Option<Lock>,
     memory: Memory,
     poller: Poller,
     notifier: Notifier,
@@ -106,11 +108,12 @@ impl Daemon {
     /// # Errors
     /// When it could not run: the address is taken, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
+        let state = StateFile::new(&config.state.path);
+        let lock = state.lock()?;
         let address = config.http.listen.0;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
-        let state = StateFile::new(&config.state.path);
         let mut memory = state.load()?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
         memory.told_to(&notifier.desk.fallback);
@@ -118,14 +121,17 @@ impl Daemon {
         if let Some(own) = memory.own.get_mut(&Theme::Config) {
             own.ended.get_or_insert(own.since);
         }
+        let mut publisher = Publisher::new(listener, notifier.desk.known())?;
+        publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
         Ok(Self {
             poller: Box::pin(Poller::of_config(&config, base)).await,
-            publisher: Publisher::new(listener, notifier.desk.known())?,
+            publisher,
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
             origin: Origin { path: None, base: base.clone() },
             notifier,
             state,
+            _lock: lock,
             memory,
             config,
         })

@@ -37,7 +37,7 @@ impl Daemon {
     pub(super) async fn read_config_again(&mut self, now: i64) {
         let Some(path) = self.origin.path.clone() else { return };
         let deadline = Deadline::after(READING, self.commands.stop.clone());
-        let read = tokio::task::spawn_blocking(move || Config::load(&path));
+        let read = tokio::task::spawn_blocking(move || Config::load_again(&path));
         if let Some(Ok(config)) = self.serve(now, &deadline, read).await {
             self.reload(config, now).await;
         } else {
@@ -69,6 +69,7 @@ impl Daemon {
         Box::pin(self.notifier.follow(&config, base)).await;
         self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
         self.publisher.exporter.telling.know(self.notifier.desk.known());
+        self.publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
         self.config = config;
         info!("the config was read again");
     }

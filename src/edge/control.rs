@@ -24,7 +24,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::analysis::capacity::Written;
 use crate::analysis::detector::Severity;
-use crate::analysis::notify::{Matcher, Pattern, Silence};
+use crate::analysis::notify::{Matcher, Silence};
+use crate::analysis::pattern::Pattern;
 
 /// The daemon answers between two polls, and a poll has a deadline.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -77,8 +78,18 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// These silences are in force, or were set, or ended.
+    /// These silences are in force, or ended.
     Silences(Vec<Silence>),
+    /// This silence was set.
+    Silenced {
+        /// Which one.
+        silence: Box<Silence>,
+        /// How many of the gateways that are watched it fits now.
+        gateways: u64,
+        /// What to know where it fits none.
+        #[serde(default)]
+        advice: Option<String>,
+    },
     /// The capacity report.
     Report(Box<Written>),
     /// These gateways' episodes are benign.

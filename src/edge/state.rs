@@ -1,17 +1,22 @@
 //! The state file: what is remembered, replaced as a whole.
 //!
-//! It is written beside itself, flushed to the disk and renamed, so that a
-//! power cut leaves the old file or the new one. A damaged file is set aside
-//! and said; one that a newer version wrote is left alone.
+//! It is written beside itself, flushed to the disk, and then the two files change
+//! places: a power cut leaves the old one or the new one. The file beside it stays for
+//! the next time, with room to spare, so that a full disk does not hinder what is
+//! already there from being written over. A damaged file is set aside and said; one that
+//! a newer version wrote is left alone. One daemon at a time holds the lock.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::ffi::OsString;
+use std::fs::{self, File, FileType, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tracing::error;
+use serde_json::{Number, Value, json};
+use tracing::{error, warn};
 
 use crate::analysis::ledger::Ledger;
 use crate::analysis::notify::{Own, Receiver, Silence, Theme};
@@ -73,13 +78,29 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
+    /// It is there and is no file.
+    #[error("the state file {} is {what}, and must be a regular file: set [state] path to one", path.display())]
+    NotAFile {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Another daemon uses it.
+    #[error("the state file {} is in use by {holder}: two daemons would tell everything twice. Stop that one, or give this one a [state] path of its own", path.display())]
+    Locked {
+        /// Which file.
+        path: PathBuf,
+        /// The other daemon.
+        holder: String,
+    },
     /// A newer program wrote it.
     #[error("the state file {} has version {found}, and this nearmiss knows version {VERSION}: run the newer nearmiss, or move the file away to start afresh", path.display())]
     Newer {
         /// Which file.
         path: PathBuf,
         /// Its version.
-        found: u32,
+        found: String,
     },
 }
 
@@ -92,47 +113,125 @@ struct Written<'a> {
 
 #[derive(Deserialize)]
 struct Version {
-    version: u32,
+    version: Number,
 }
+
+/// The largest state file, in bytes: many times what ten thousand gateways take.
+const MOST_BYTES: u64 = 1 << 30;
+/// A file beside the state has so many bytes more than it needs, and a quarter.
+const ROOM: usize = 64 * 1024;
+/// The daemon's user alone may read what is remembered.
+const MODE: u32 = 0o600;
+/// Everybody may see who holds the lock.
+const LOCK_MODE: u32 = 0o644;
+/// A chain of links is followed so far.
+const MOST_LINKS: usize = 40;
 
 /// The file, whether it is there yet or not.
 #[derive(Debug, Clone)]
 pub struct StateFile {
     path: PathBuf,
+    /// Where it really is: a link stays a link.
+    target: PathBuf,
+}
+
+/// As long as it lives, no other daemon uses the same state file. The system gives the
+/// lock back when its holder ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _held: File,
 }
 
 impl StateFile {
     /// The file at this path.
     #[must_use]
     pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned() }
+        let mut target = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            let Ok(to) = fs::read_link(&target) else { break };
+            target = target.parent().unwrap_or(Path::new("")).join(to);
+        }
+        Self { path: path.to_owned(), target }
+    }
+
+    /// Keeps other daemons away. Where the directory cannot be written, nothing can be
+    /// remembered either, and there is no lock.
+    ///
+    /// # Errors
+    /// When another daemon has it.
+    pub fn lock(&self) -> Result<Option<Lock>, StateError> {
+        let path = self.beside(".lock");
+        // Nothing that stands there in its place may be followed, or waited for.
+        let mut open = OpenOptions::new();
+        open.read(true).custom_flags(flags(OFlags::NOFOLLOW | OFlags::NONBLOCK));
+        let made = open.clone().write(true).create(true).mode(LOCK_MODE).open(&path);
+        let open = made.or_else(|_| open.open(&path));
+        let unlocked = |why: io::Error| {
+            warn!(
+                "there is no lock on the state, and nothing keeps a second daemon away: {}: {why}",
+                path.display()
+            );
+            Ok(None)
+        };
+        let mut file = match open {
+            Ok(file) => file,
+            Err(why) => return unlocked(why),
+        };
+        match file.try_lock() {
+            Ok(()) => {
+                // Whoever is refused wants to know by whom.
+                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
+                Ok(Some(Lock { _held: file }))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut text = String::new();
+                let _ = (&mut file).take(32).read_to_string(&mut text);
+                let holder = match text.trim().parse::<u32>() {
+                    Ok(id) => format!("the nearmiss with the process id {id}"),
+                    Err(_) => "another nearmiss".to_owned(),
+                };
+                Err(StateError::Locked { path: self.path.clone(), holder })
+            }
+            Err(TryLockError::Error(why)) => unlocked(why),
+        }
     }
 
     /// What was remembered; nothing when there is no file. A damaged file is
     /// renamed to `<name>.damaged`, which is an error in the log and not an end.
     ///
     /// # Errors
-    /// When the file cannot be read, or is a newer version's.
+    /// When the file cannot be read, is none, or is a newer version's.
     pub fn load(&self) -> Result<Memory, StateError> {
         let read = |source| StateError::Read { path: self.path.clone(), source };
-        let bytes = match fs::read(&self.path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Memory::default()),
-            Err(error) => return Err(read(error)),
-        };
-        let parsed = match serde_json::from_slice(&bytes) {
-            Ok(Version { version: 1 }) => first_version(&bytes),
-            Ok(Version { version: found }) if found > VERSION => {
+        if !self.is_there()? {
+            return Ok(Memory::default());
+        }
+        let mut bytes = Vec::new();
+        let file = File::open(&self.target).map_err(read)?;
+        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MOST_BYTES {
+            return Err(read(io::Error::other(
+                "it is larger than 1 GiB, which no nearmiss writes",
+            )));
+        }
+        let version = serde_json::from_slice(&bytes).map(|Version { version }| version);
+        let parsed = match version {
+            Ok(version) if version.as_u64() == Some(1) => first_version(&bytes),
+            Ok(version) if version.as_f64().is_some_and(|found| found > f64::from(VERSION)) => {
+                let found = version.to_string();
                 return Err(StateError::Newer { path: self.path.clone(), found });
             }
-            _ => serde_json::from_slice::<Memory>(&bytes),
+            Ok(version) if version.as_u64() != Some(u64::from(VERSION)) => {
+                Err(serde::de::Error::custom(format!("there is no version {version}")))
+            }
+            Ok(_) => serde_json::from_slice::<Memory>(&bytes),
+            Err(problem) => Err(problem),
         };
         match parsed {
             Ok(memory) => Ok(memory),
             Err(problem) => {
-                let mut aside = self.path.clone().into_os_string();
-                aside.push(".damaged");
-                fs::rename(&self.path, &aside).map_err(read)?;
+                let aside = self.beside(".damaged");
+                fs::rename(&self.target, &aside).map_err(read)?;
                 error!(
                     set_aside = %aside.display(),
                     "the state file is damaged ({problem}); open episodes will be told anew and the counters start at zero"
@@ -142,20 +241,41 @@ impl StateFile {
         }
     }
 
-    /// Whether it could be written: makes and removes a file beside it.
+    /// Whether there is a file, and not something else in its place.
+    fn is_there(&self) -> Result<bool, StateError> {
+        match fs::metadata(&self.target) {
+            Ok(file) if file.is_file() => Ok(true),
+            Ok(other) => {
+                Err(StateError::NotAFile { path: self.path.clone(), what: kind(other.file_type()) })
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(StateError::Read { path: self.path.clone(), source }),
+        }
+    }
+
+    /// Whether it could be written: makes a file beside it, without a name.
     ///
     /// # Errors
-    /// When the directory is not there or does not allow it.
+    /// When the directory is not there or does not allow it, or something else is in its
+    /// place.
     pub fn probe(&self) -> Result<(), StateError> {
-        let made = tempfile::NamedTempFile::new_in(self.directory());
+        self.is_there()?;
+        let made = tempfile::tempfile_in(self.directory());
         made.map(drop).map_err(|source| StateError::Write { path: self.path.clone(), source })
     }
 
     fn directory(&self) -> &Path {
-        match self.path.parent() {
+        match self.target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         }
+    }
+
+    /// The path of the file with something more at its end.
+    fn beside(&self, end: &str) -> PathBuf {
+        let mut path: OsString = self.target.clone().into_os_string();
+        path.push(end);
+        path.into()
     }
 
     /// Replaces the file.
@@ -163,17 +283,72 @@ impl StateFile {
     /// # Errors
     /// When the disk or the directory does not allow it; the old file stays.
     pub fn save(&self, memory: &Memory) -> Result<(), StateError> {
+        self.is_there()?;
         self.replace(memory).map_err(|source| StateError::Write { path: self.path.clone(), source })
     }
 
     fn replace(&self, memory: &Memory) -> io::Result<()> {
-        let directory = self.directory();
         let bytes = serde_json::to_vec(&Written { version: VERSION, memory })?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(&self.path).map_err(|error| error.error)?;
-        File::open(directory)?.sync_all()
+        let spare = self.beside(".spare");
+        fill(&spare, bytes)?;
+        let target = &self.target;
+        match renameat_with(CWD, &spare, CWD, target, RenameFlags::EXCHANGE) {
+            Ok(()) => {}
+            // The first time there is nothing to change places with, and some file
+            // systems cannot do it.
+            Err(_) => fs::rename(&spare, target)?,
+        }
+        let synced = File::open(self.directory()).and_then(|directory| directory.sync_all());
+        if synced.is_err() {
+            // Who knows which of the two has the name after a power cut: neither may be
+            // written over.
+            let _ = fs::remove_file(&spare);
+        }
+        synced
+    }
+}
+
+/// Writes over a file that may be there, on the room that it has, or else makes it larger
+/// than it must be. What follows the text is blank, which JSON allows.
+fn fill(path: &Path, mut bytes: Vec<u8>) -> io::Result<()> {
+    if let Ok(there) = fs::symlink_metadata(path)
+        && !there.is_file()
+    {
+        return Err(io::Error::other(format!(
+            "{} is in the way: it is {}",
+            path.display(),
+            kind(there.file_type())
+        )));
+    }
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE)
+        .custom_flags(flags(OFlags::NOFOLLOW))
+        .open(path)?;
+    let has = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    let wants = bytes.len() + bytes.len() / 4 + ROOM;
+    let fits = (bytes.len()..=wants.saturating_mul(4)).contains(&has);
+    let room = if fits { has } else { wants };
+    bytes.resize(room, b' ');
+    file.write_all(&bytes)?;
+    file.set_len(room as u64)?;
+    file.sync_all()
+}
+
+fn flags(flags: OFlags) -> i32 {
+    flags.bits().cast_signed()
+}
+
+/// What stands where a file should.
+fn kind(found: FileType) -> &'static str {
+    match found {
+        dir if dir.is_dir() => "a directory",
+        link if link.is_symlink() => "a link",
+        fifo if fifo.is_fifo() => "a FIFO",
+        socket if socket.is_socket() => "a socket",
+        _ => "a device",
     }
 }
 
@@ -182,18 +357,22 @@ impl StateFile {
 /// [`Memory::told_to`] says to whom.
 fn first_version(bytes: &[u8]) -> Result<Memory, serde_json::Error> {
     let mut state: Value = serde_json::from_slice(bytes)?;
-    let gateways = state["gateways"].as_object_mut();
+    let gateways = state.get_mut("gateways").and_then(Value::as_object_mut);
     for (key, ledger) in gateways.into_iter().flatten() {
         let gateway = gateway_of(key, &ledger["remembered"][0]["t"]);
-        for record in ledger["records"].as_array_mut().into_iter().flatten() {
-            let at = record["episode"]["began"].clone();
-            let told = record["told"].take();
-            record["gateway"].clone_from(&gateway);
-            record["audible"] = true.into();
-            record["told"] = match told {
-                Value::Null => json!({}),
-                severity => json!({ "log": { "severity": severity, "first": at, "last": at } }),
+        let records = ledger.get_mut("records").and_then(Value::as_array_mut);
+        for record in records.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let began = record.get("episode").and_then(|episode| episode.get("began"));
+            let at = began.cloned().unwrap_or_default();
+            let told = match record.remove("told") {
+                None | Some(Value::Null) => json!({}),
+                Some(severity) => {
+                    json!({ "log": { "severity": severity, "first": at, "last": at } })
+                }
             };
+            record.insert("gateway".to_owned(), gateway.clone());
+            record.insert("audible".to_owned(), true.into());
+            record.insert("told".to_owned(), told);
         }
     }
     let memory: Memory = serde_json::from_value(state)?;
@@ -229,3 +408,6 @@ impl Memory {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

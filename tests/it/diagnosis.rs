@@ -225,5 +225,5 @@ fn diagnose_ends_with_what_it_found_and_names_what_is_watched() {
     assert!(text(&run(&["site", "--format", "markdown"]).stdout).starts_with("# site at"));
     let unknown = run(&["sight"]);
     assert_eq!(unknown.status.code(), Some(2));
-    assert!(text(&unknown.stderr).contains("it watches site"), "{}", text(&unknown.stderr));
+    assert!(text(&unknown.stderr).contains("there is site"), "{}", text(&unknown.stderr));
 }

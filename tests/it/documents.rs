@@ -16,6 +16,7 @@ fn read(name: &str) -> String {
 fn compared(config: &Config) -> String {
     let Config {
         http,
+        metrics,
         poll,
         quota,
         discovery,
@@ -31,8 +32,8 @@ fn compared(config: &Config) -> String {
     } = config;
     let gateway = &gateways[0];
     format!(
-        "{http:#?}{poll:#?}{quota:#?}{discovery:#?}{detector:#?}{alert:#?}{diagnosis:#?}{digest:#?}{watcher:#?}{control:#?}{state:#?}{:?}{:?}{:?}{:?}",
-        gateway.kind, gateway.timeout, gateway.near, gateway.tags
+        "{http:#?}{metrics:#?}{poll:#?}{quota:#?}{discovery:#?}{detector:#?}{alert:#?}{diagnosis:#?}{digest:#?}{watcher:#?}{control:#?}{state:#?}{:?}{:?}{:?}{:?}{:?}",
+        gateway.kind, gateway.timeout, gateway.near, gateway.tags, gateway.exclude
     )
 }
 

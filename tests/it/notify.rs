@@ -8,9 +8,10 @@ use nearmiss::analysis::alert::{Episode, Evidence, Reason, Record};
 use nearmiss::analysis::detector::{Rule, Severity};
 use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::notify::{
-    Desk, Due, GROUP, Matcher, News, Own, Parcel, Pattern, Quiet, Receiver, Repeat, Route, Silence,
-    Window, pack,
+    Desk, Due, GROUP, Matcher, News, Own, Parcel, Quiet, Receiver, Repeat, Route, Silence, Window,
+    pack,
 };
+use nearmiss::analysis::pattern::{Pattern, Tags};
 use nearmiss::analysis::quantity::Span;
 use nearmiss::analysis::signal::Minute;
 use proptest::prelude::*;
@@ -159,7 +160,7 @@ fn due(desk: &Desk, record: &Record, now: Minute) -> String {
 fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
     let everything = Matcher::default;
     let tagged =
-        || Matcher { tags: BTreeMap::from([("team".into(), "shop".into())]), ..everything() };
+        || Matcher { tags: Tags::new([("team".into(), "sh*".into())]).unwrap(), ..everything() };
     let ruled = || Matcher { rules: BTreeSet::from([Rule::Blackout]), ..everything() };
     let rows = [
         (vec![], "log firing"),

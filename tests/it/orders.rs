@@ -80,10 +80,11 @@ fn a_silence_is_heard_survives_sigkill_and_can_be_ended() {
     assert!(nobody.contains("no daemon answers on") && nobody.contains("nearmiss run"), "{nobody}");
 
     let daemon = place.daemon();
-    let why = ["--comment", "the import of the year"];
+    let why = ["--comment", "the import \u{1b}[31mof the year\u{7}"];
     let set = place.say(&[&["silence", "add", "pay-*", "--for", "2h"], &why[..]].concat());
     let set = works(&set);
-    assert!(set.contains("pay-* up to critical") && set.contains("by anna: the import"), "{set}");
+    let plain = "by anna: the import \\u{1b}[31mof the year\\u{7}";
+    assert!(set.contains("pay-* up to critical") && set.contains(plain), "{set}");
     drop(daemon); // SIGKILL
     let _daemon = place.daemon();
     let listed: Value =
@@ -98,6 +99,39 @@ fn a_silence_is_heard_survives_sigkill_and_can_be_ended() {
     assert!(gone.contains("`nearmiss silence list` shows"), "{gone}");
 }
 
+/// Nothing of that name is watched, which may be so or a slip.
+#[test]
+fn a_silence_that_fits_nothing_is_set_and_says_so() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    let waiting = Stopwatch::start();
+    let add = |words: &[&str]| {
+        let words = [&["silence", "add", "--for", "2h"], words].concat();
+        works(&place.say(&words))
+    };
+    loop {
+        let set: Value = serde_json::from_str(&add(&["chekcout", "--format", "json"])).unwrap();
+        assert_eq!(set["silenced"]["gateways"], 0);
+        let advice = set["silenced"]["advice"].as_str().unwrap();
+        if advice.contains(
+            "no gateway that is watched fits it now (did you mean checkout?). It holds for",
+        ) {
+            break;
+        }
+        assert!(advice.contains("no gateway is found yet"), "{advice}");
+        assert!(waiting.elapsed() < Duration::from_mins(1), "{advice}");
+    }
+    let set = add(&["nothing-*"]);
+    assert!(
+        set.contains("\nnote: no gateway that is watched fits it now (there is checkout)."),
+        "{set}"
+    );
+    let set = add(&["check*"]);
+    assert!(!set.contains("note:"), "{set}");
+    let untold = fails(&place.say(&["silence", "add", "*", "--for", "2h", "--tag", "team=web-*"]));
+    assert!(untold.contains("the tags of load balancers are not known"), "{untold}");
+}
+
 #[test]
 fn what_is_meant_to_be_so_is_said_once() {
     let place = Place::new();
@@ -109,7 +143,8 @@ fn what_is_meant_to_be_so_is_said_once() {
     let said = works(&place.say(&["acknowledge", "check*"]));
     assert!(said.contains("checkout: from ") && said.contains("benign"), "{said}");
     let unknown = fails(&place.say(&["acknowledge", "nothing"]));
-    assert!(unknown.contains("no gateway of that name"), "{unknown}");
+    let hint = "no gateway of that name is watched: there is checkout";
+    assert!(unknown.contains(hint), "{unknown}");
     assert_eq!(place.published(), 1);
 }
 

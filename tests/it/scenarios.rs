@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::tier::Tier;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::aws::{Skew, Usage};
-use nearmiss::edge::elb::Elb;
 use nearmiss::edge::state::StateFile;
 use nearmiss::sim::Setup;
 
@@ -245,9 +243,35 @@ async fn load_balancers_are_selected_by_tags() {
     let mut daemon = world.daemon("[[gateway]]\ntags = { env = \"prod\" }\n").await;
     poll(&mut daemon, 0..1).await;
     assert!(metric(&daemon, "nearmiss_gateways", "").is_some_and(|n| n >= 1.0));
+    drop(daemon); // the state is one daemon's
+    let mut by_pattern =
+        world.daemon("[[gateway]]\ntags = { env = \"pr?d\", service = \"{web,pay}*\" }\n").await;
+    poll(&mut by_pattern, 0..1).await;
+    assert_eq!(metric(&by_pattern, "nearmiss_gateways", ""), Some(1.0));
+    assert!(metric(&by_pattern, "nearmiss_gateway_up", "web").is_some());
+    drop(by_pattern);
     let mut nothing = world.daemon("[[gateway]]\ntags = { env = \"no-such\" }\n").await;
     poll(&mut nothing, 0..1).await;
     assert_eq!(metric(&nothing, "nearmiss_gateways", ""), Some(0.0));
+}
+
+#[tokio::test]
+async fn tags_become_labels_and_change_with_the_config() {
+    let world = World::of("slow_burn", 7, "").await;
+    let labelled = |tags: &str| format!("{ALL}[metrics]\ntag_labels = {tags}\n");
+    let mut daemon = world.daemon(&labelled("[\"service\", \"cost-center\"]")).await;
+    poll(&mut daemon, 0..1).await;
+    let info = |daemon: &Daemon| {
+        let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+        let is_it = |line: &&str| line.starts_with("nearmiss_gateway_info{gateway=\"web\"");
+        page.lines().find(is_it).unwrap().to_owned()
+    };
+    let line = info(&daemon);
+    assert!(line.contains(",tag_service=\"web\",tag_cost_center=\"\"} 1"), "{line}");
+    daemon.reload(Ok(world.config(&labelled("[\"env\"]"))), START + 60).await;
+    poll(&mut daemon, 1..2).await;
+    let line = info(&daemon);
+    assert!(line.contains(",tag_env=\"prod\"} 1") && !line.contains("tag_service"), "{line}");
 }
 
 #[tokio::test]
@@ -257,10 +281,9 @@ async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
     let mut by_name = world.daemon("[[gateway]]\nload_balancer = \"checkout\"\n").await;
     poll(&mut by_name, 0..1).await;
     assert_eq!(metric(&by_name, "nearmiss_gateways", ""), Some(0.0));
+    drop(by_name);
 
-    let open = World::of("slow_burn", 7, "").await; // the same ARNs, and they can be read
-    let list = Elb::new(&open.base, &Skew::default()).list(&mut Usage::default()).await.unwrap();
-    let arn = &list.iter().find(|found| found.name == "checkout").unwrap().arn.text;
+    let arn = world.arn("checkout").await;
     let gateway = format!("[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n");
     let mut explicit = world.daemon(&gateway).await;
     poll(&mut explicit, 0..2).await;

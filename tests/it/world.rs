@@ -12,7 +12,8 @@ use aws_credential_types::Credentials;
 use aws_smithy_async::time::TimeSource;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::aws;
+use nearmiss::edge::aws::{self, Skew, Usage};
+use nearmiss::edge::elb::Elb;
 use nearmiss::sim::{Setup, Sim, Truth};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -92,6 +93,14 @@ impl World {
         self.stop = CancellationToken::new();
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.serving = tokio::spawn(self.sim.clone().serve(listener, self.stop.clone()));
+    }
+
+    /// The ARN of a load balancer of the scenario: the same, whatever is denied.
+    pub async fn arn(&self, name: &str) -> String {
+        let open = Self::of("slow_burn", 7, "").await;
+        let elb = Elb::new(&open.base, &Skew::default());
+        let list = elb.list(&mut Usage::default()).await.unwrap();
+        list.into_iter().find(|found| found.name == name).unwrap().arn.text
     }
 
     pub fn state(&self) -> PathBuf {

@@ -3,15 +3,15 @@
 //! Routes, silences and maintenance windows all ask the same; what each of them
 //! asks of the severity is its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 use super::super::alert::{Episode, Record};
 use super::super::detector::Rule;
 use super::super::gateway::Gateway;
+use super::super::pattern::{Pattern, Tags};
 
 /// What an alert is about.
 #[derive(Debug, Clone, Copy)]
@@ -30,51 +30,6 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// A pattern for names, with `*`, `?`, `[...]` and `{a,b}`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Pattern(GlobMatcher);
-
-impl Pattern {
-    /// Whether a name fits.
-    #[must_use]
-    pub fn fits(&self, name: &str) -> bool {
-        self.0.is_match(name)
-    }
-
-    /// As it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        self.0.glob().glob()
-    }
-}
-
-impl PartialEq for Pattern {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl TryFrom<String> for Pattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match Glob::new(&text) {
-            Ok(glob) if !text.is_empty() => Ok(Self(glob.compile_matcher())),
-            Ok(_) => Err("expected a name or a pattern such as \"web-*\", found \"\"".into()),
-            Err(problem) => Err(format!(
-                "expected a name or a pattern such as \"web-*\", found \"{text}\": {problem}"
-            )),
-        }
-    }
-}
-
-impl From<Pattern> for String {
-    fn from(pattern: Pattern) -> Self {
-        pattern.as_str().to_owned()
-    }
-}
-
 /// All alerts that fit each of the criteria that are given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -82,7 +37,7 @@ pub struct Matcher {
     /// The gateway's name, or its CloudWatch dimension value.
     pub gateway: Option<Pattern>,
     /// Tags of the load balancer: all of them.
-    pub tags: BTreeMap<String, String>,
+    pub tags: Tags,
     /// Rules: one of them at least is the episode's.
     pub rules: BTreeSet<Rule>,
 }
@@ -110,8 +65,7 @@ impl Matcher {
         let named = |pattern: &Pattern| {
             pattern.fits(&gateway.id.name) || pattern.fits(&gateway.id.dimension)
         };
-        self.gateway.as_ref().is_none_or(named)
-            && self.tags.iter().all(|(key, value)| gateway.tags.get(key) == Some(value))
+        self.gateway.as_ref().is_none_or(named) && self.tags.fit(&gateway.tags)
     }
 }
 
@@ -119,7 +73,9 @@ impl Matcher {
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.gateway.as_ref().map_or("*", Pattern::as_str))?;
-        self.tags.iter().try_for_each(|(key, value)| write!(f, ", tag {key}={value}"))?;
+        if !self.tags.is_empty() {
+            write!(f, ", {}", self.tags)?;
+        }
         self.rules.iter().try_for_each(|rule| write!(f, ", {rule}"))
     }
 }

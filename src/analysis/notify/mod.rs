@@ -19,9 +19,11 @@ use super::alert::{Reason, Record};
 use super::detector::Severity;
 use super::signal::Minute;
 pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
-pub use matcher::{Matcher, Pattern, Subject};
+pub use matcher::{Matcher, Subject};
 pub use own::{Alive, Own, OwnNotice, Theme};
-pub use quiet::{KEPT_MINUTES, MOST_SILENCES, Quiet, Silence, Window};
+pub use quiet::{
+    KEPT_MINUTES, LONGEST_COMMENT, MOST_SILENCES, Quiet, SILENCE_SECONDS, Silence, Window,
+};
 pub use receiver::{News, Parcel, Receiver};
 pub use route::{Repeat, Route};
 

@@ -5,6 +5,8 @@
 //! when that ends, and so is the end of one that was told before. Only what began
 //! and ended within it is never told.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::super::detector::Severity;
@@ -13,6 +15,10 @@ use super::matcher::{Matcher, Subject};
 
 /// So many silences may be in force at once.
 pub const MOST_SILENCES: usize = 1000;
+/// A silence lasts so many seconds at the least and at the most.
+pub const SILENCE_SECONDS: RangeInclusive<u64> = 60..=90 * 86_400;
+/// The longest comment of a silence, in characters.
+pub const LONGEST_COMMENT: usize = 1000;
 /// One that is over is remembered for so long: an episode that ended within it is
 /// kept back, even if that is found out later.
 pub const KEPT_MINUTES: i64 = 24 * 60;

@@ -27,6 +27,7 @@ use crate::analysis::ledger::{Ledger, Minutes};
 use crate::analysis::notify::{Receiver, Theme};
 use crate::analysis::signal::TargetGroup;
 use crate::analysis::tier::Tier;
+use crate::config::TagLabels;
 pub use telling::Telling;
 
 /// What the page says of one gateway.
@@ -212,13 +213,14 @@ fn histogram(series: &Series) -> Option<Metric> {
 /// The gateway's other names, to join with.
 const INFO: (&str, &str) = (
     "nearmiss_gateway_info",
-    "Always 1; labels have the kind of the gateway and its CloudWatch dimension value.",
+    "Always 1; labels have the kind of the gateway, its CloudWatch dimension value, and the tags that [metrics] tag_labels names, as tag_...; a tag that is missing is an empty label.",
 );
 
-fn info(series: &Series) -> Metric {
+fn info(series: &Series, tags: &TagLabels) -> Metric {
     let mut labels = labels(series.gateway);
     labels.push(label("kind", series.gateway.kind.name()));
     labels.push(label("dimension", &series.gateway.id.dimension));
+    labels.extend(tags.of(&series.gateway.tags).map(|(name, value)| label(name, value)));
     metric(MetricType::GAUGE, labels, 1.0)
 }
 
@@ -311,6 +313,8 @@ pub struct Exporter {
     pub polls: IntCounterVec,
     /// How long polls take.
     pub poll_duration: Histogram,
+    /// Tags of gateways that are labels.
+    pub tag_labels: TagLabels,
     /// Discoveries by outcome.
     pub discoveries: IntCounterVec,
     /// What is told, and what waits.
@@ -355,6 +359,7 @@ impl Exporter {
             .with_label_values(&[env!("CARGO_PKG_VERSION")])
             .set(1);
         let exporter = Self {
+            tag_labels: TagLabels::default(),
             polls: counters(
                 "nearmiss_polls_total",
                 "Polls by outcome: ok, partial (some gateways without data), failed (no gateway with data).",
@@ -476,7 +481,8 @@ impl Exporter {
         append(&mut page, WAITING.0, WAITING.1, MetricType::GAUGE, waiting);
         let histograms = all.iter().filter_map(histogram).collect();
         append(&mut page, HISTOGRAM.0, HISTOGRAM.1, MetricType::HISTOGRAM, histograms);
-        append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, all.iter().map(info).collect());
+        let infos = all.iter().map(|series| info(series, &self.tag_labels)).collect();
+        append(&mut page, INFO.0, INFO.1, MetricType::GAUGE, infos);
         for row in DETECTOR {
             let metrics = all.iter().flat_map(|s| detector_metrics(row, s));
             append(&mut page, row.name, row.help, MetricType::GAUGE, metrics.collect());
