@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::words::{in_about, traffic_words};
 use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::baseline::Baseline;
-use crate::analysis::forecast::{Trend, trend};
+use crate::analysis::forecast::{Limit, Trend, trend};
 use crate::analysis::history::{Known, Quarter, Summary};
-use crate::analysis::outlook::{Compared, LOOKBACK};
+use crate::analysis::outlook::{Compared, LOOKBACK, Slower, slower};
 use crate::analysis::quantity::{Span, count, rough_time, seconds};
 
 /// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
@@ -44,8 +44,6 @@ const LOOKED_AT_LEARNING: f64 = 0.5;
 const ABOVE_USUAL: f64 = 1.25;
 /// The factor by which it must have risen.
 const RISE: f64 = 1.3;
-/// The shorter of the two stretches that are looked at, quarters: two hours.
-const SHORT: usize = 8;
 /// Minutes and targets differ: the first are past the timeout when the quarter is at this share.
 const UNEVEN: f64 = 0.92;
 /// A timeout this close is critical, seconds.
@@ -83,18 +81,21 @@ impl Drift {
         timeout: f64,
     ) -> Option<Trend> {
         let now = &newest.first()?.summary;
-        let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout) && !queues(c);
+        let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout);
         let high = newest.iter().take(2).filter(is_high).count();
-        if high < 2 || self.p99(now, timeout)? >= timeout {
+        if high < 2 || self.p99(now, timeout)? >= timeout || queues(newest, timeout) {
             return None;
         }
         let figures: Vec<Option<f64>> =
             recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect();
         let (_, before) = figures.split_last()?;
         let horizon = self.horizon.get().as_secs_f64();
-        let limit = first_failures(now, timeout);
-        rise(before, limit, horizon)?;
-        rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], limit, horizon)
+        let limit = Limit { at: timeout, from: first_failures(now, timeout) };
+        let rise = |figures: &[Option<f64>]| {
+            trend(figures, limit, RISE).filter(|trend| trend.forecast.low <= horizon)
+        };
+        rise(before)?;
+        rise(&figures[figures.len() - LOOKBACK.min(figures.len())..])
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
@@ -120,10 +121,13 @@ impl Drift {
     }
 }
 
-/// Whether the median has risen as well: a p99 that queues cannot be extrapolated.
-fn queues(compared: &Compared) -> bool {
-    let usual = compared.usual.p50.filter(|_| compared.usual.is_known());
-    compared.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
+/// Whether requests wait: a p99 that queues cannot be extrapolated.
+fn queues(newest: &[Compared], timeout: f64) -> bool {
+    let is_slower = |c: &Compared| {
+        let usual = c.usual.p50.filter(|_| c.usual.is_known());
+        c.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
+    };
+    newest.iter().take(2).any(is_slower) && slower(newest, timeout) != Some(Slower::Work)
 }
 
 /// The p99 of a quarter at which 1 % of the requests of some five minutes, and at
@@ -146,26 +150,12 @@ fn first_failures(summary: &Summary, timeout: f64) -> f64 {
     if limit.is_finite() { limit } else { timeout }
 }
 
-/// The rise over two hours and over six, whichever there is, that ends within the horizon.
-fn rise(figures: &[Option<f64>], limit: f64, horizon: f64) -> Option<Trend> {
-    let near = |trend: &Trend| trend.forecast.low <= horizon;
-    let short = &figures[figures.len() - SHORT.min(figures.len())..];
-    match (trend(short, limit, RISE), trend(figures, limit, RISE)) {
-        (Some(short), Some(long)) => {
-            Some(Trend { forecast: short.forecast.and(long.forecast), ..long })
-        }
-        (short, long) => short.or(long),
-    }
-    .filter(near)
-}
-
 fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: &str) -> String {
     let usual = match case.outlook.newest.first().and_then(|c| c.usual.p99) {
         Some(p99) => format!("usual at this time: up to {}", seconds(p99)),
         None => "what is usual is not known yet".to_owned(),
     };
-    #[allow(clippy::cast_precision_loss)] // dozens
-    let over = rough_time(trend.quarters as f64 * 900.0);
+    let over = rough_time(trend.quarters * 900.0);
     format!(
         "The p99 rose from {} to {} in {over} (now {} of {} requests in 15 min; {usual}). It reaches the {} timeout {when}. {}",
         seconds(trend.from),
