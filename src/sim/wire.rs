@@ -62,7 +62,10 @@ pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
     let mut outgoing = write(request, &asked, &reply, &id);
     outgoing.held = held(state, &asked);
-    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed();
+    let off = scope(request).map_or(0, |scope| {
+        state.setup.faults.misdated(&state.account(&scope.access_key), &scope.region)
+    });
+    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed() + off;
     outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(date(now)))));
     outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
     if sns::is_cut(state, stamp.number) && outgoing.ending == Ending::Whole {
