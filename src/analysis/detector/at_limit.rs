@@ -12,7 +12,7 @@ use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::statistics::beyond_chance;
 use crate::analysis::window::{Window, ratio};
 
-/// Fires when at least six requests, more than is usual and more than one in ten
+/// Fires when at least six requests, more than is usual and more than one in two
 /// thousand ended in 504 within half an hour, or within five minutes three and more
 /// than one in a thousand. Critical when within five minutes at least ten requests,
 /// and one in a hundred, ended in 504.
@@ -38,9 +38,9 @@ const SHARE: f64 = 0.001;
 /// From this share and so many on a burst hurts users now.
 const CRITICAL_SHARE: f64 = 0.01;
 const CRITICAL_COUNT: f64 = 10.0;
-/// The share that any number of 504s must pass, a tenth of what an objective of 99.9 %
-/// allows: with less of them the error budget lasts for a year.
-pub(super) const LEAST_SHARE: f64 = 0.0001;
+/// The share that any number of 504s must pass, half of what an objective of 99.9 %
+/// allows: with less of them the error budget lasts for two months.
+pub(super) const LEAST_SHARE: f64 = 0.0005;
 
 impl AtLimit {
     /// The verdict on the last 5 and 30 minutes.

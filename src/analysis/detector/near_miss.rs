@@ -16,9 +16,9 @@ use crate::analysis::quantity::{count, percent, seconds};
 use crate::analysis::statistics::{beyond_chance, chance, wilson_lower};
 use crate::analysis::window::Window;
 
-/// Fires when, within 15 or 60 minutes, more requests came close to the timeout
-/// than is usual at this time of day, and proved to be more than one in two thousand;
-/// of few requests three within an hour, if that is more than one in two hundred.
+/// Fires when more requests came close to the timeout than is usual at this time of day,
+/// and proved to be more than one in a thousand within 15 or 60 minutes; of few requests
+/// three within an hour, if that is more than one in two hundred.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct NearMiss {
@@ -38,8 +38,9 @@ const MARGIN: f64 = 4.0;
 const ABOVE_QUARTER: f64 = 1.5;
 /// The same for an hour.
 const ABOVE_HOUR: f64 = 1.25;
-/// The share of the requests that must be proven to be at risk.
-const SHARE: f64 = 0.0005;
+/// The share of the requests that must be proven to be at risk: what an objective of
+/// 99.9 % allows to fail.
+const SHARE: f64 = 0.001;
 /// So few requests at risk within an hour are enough where they prove a larger share,
 /// and chance would bring them less than once in so many looks.
 const FEWEST: f64 = 3.0;

@@ -9,7 +9,7 @@ use crate::analysis::quantity::{count, percent};
 use crate::analysis::window::Reading;
 
 /// Fires when connections or TLS handshakes with targets failed, and at least three
-/// requests and one in ten thousand ended in 504 for it.
+/// requests and one in two thousand ended in 504 for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Unreachable {
