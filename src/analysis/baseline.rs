@@ -34,8 +34,10 @@ pub struct Baseline {
     pub days: u32,
     /// Near misses and slow 504s in a quarter: the mean.
     pub mean_at_risk: f64,
-    /// Near misses and slow 504s in all of these quarters.
+    /// Near misses and slow 504s, and slow 504s alone, in all of these quarters.
     pub seen_at_risk: f64,
+    /// See [`seen_at_risk`](Self::seen_at_risk).
+    pub seen_timeouts: f64,
     /// The requests among which they were.
     pub seen_requests: f64,
     /// The most near misses and slow 504s in a quarter; `None` where no day is known.
@@ -73,12 +75,31 @@ impl Baseline {
         if usual.days > 0 { usual } else { among(Exclude::Nothing).without_counts() }
     }
 
+    /// [`typical_p99`](Self::typical_p99) of another quarter, and nothing else of it.
+    #[must_use]
+    pub fn typical_p99_at(
+        history: &History,
+        timeout: f64,
+        first: Quarter,
+        quarter: Quarter,
+    ) -> Option<f64> {
+        let days = (1..=DAYS).map(|day| quarter.plus(-day * DAY));
+        let near = days.flat_map(|day| (-NEAR..=NEAR).map(move |offset| day.plus(offset)));
+        let p99 = |quarter: Quarter| match history.quarter(quarter) {
+            Known::Measured(s) if !history.is_incident(quarter) => s.effective_p99(timeout),
+            _ => None,
+        };
+        let mut p99s: Vec<f64> = near.filter(|q| *q >= first).filter_map(p99).collect();
+        median(&mut p99s)
+    }
+
     /// The same where every day had an incident at this time: how fast and how busy it
     /// is then is all there is to compare with, but what failed is never usual.
     fn without_counts(self) -> Self {
         Self {
             mean_at_risk: 0.0,
             seen_at_risk: 0.0,
+            seen_timeouts: 0.0,
             seen_requests: 0.0,
             most_at_risk: None,
             most_at_risk_in_two: 0.0,
@@ -136,7 +157,7 @@ struct Gathered {
     days: u32,
     at_risk: Sum,
     timeouts: Sum,
-    seen: [f64; 2],
+    seen: [f64; 3],
     most: [f64; 5],
     counts_known: bool,
     p99: Highest,
@@ -163,7 +184,8 @@ impl Gathered {
             (risks[index], failures[index]) = (risk.unwrap_or(0.0), failed);
             self.counts_known |= risk.is_some();
             if let Some((risk, summary)) = risk.zip(summary) {
-                self.seen = [self.seen[0] + risk, self.seen[1] + summary.requests()];
+                let seen = [risk, failed, summary.requests()];
+                self.seen.iter_mut().zip(seen).for_each(|(sum, more)| *sum += more);
             }
             if offset.abs() <= NEAR + 1 {
                 self.at_risk.add(risk);
@@ -204,7 +226,8 @@ impl Gathered {
             days: self.days,
             mean_at_risk: self.at_risk.mean(),
             seen_at_risk: self.seen[0],
-            seen_requests: self.seen[1],
+            seen_timeouts: self.seen[1],
+            seen_requests: self.seen[2],
             most_at_risk: self.counts_known.then_some(at_risk),
             most_at_risk_in_two: at_risk_in_two,
             most_at_risk_in_five: at_risk_in_five,

@@ -175,27 +175,49 @@ fn level(points: &[(f64, f64)], slope: f64) -> f64 {
     median(&mut levels).unwrap_or(0.0)
 }
 
-/// Where the newest stretch of points begins that is no step: after the last jump, and
-/// where a level turns into a line (two-phase regression as of Hinkley, 1971, with
-/// absolute residuals of the logarithms).
+/// Where a rise begins: after the last step, and where a level turns into a line.
 fn onset(points: &[(f64, f64)]) -> usize {
+    let begin = last_step(points, 1.0);
+    begin + Phases::of(&points[begin..]).map_or(0, |phases| phases.bend.1)
+}
+
+/// How many of these points come before the last step: where a jump from one level to
+/// another explains them better than any line that leaves a level, unless that is
+/// `surely` times as close.
+#[must_use]
+pub fn last_step(points: &[(f64, f64)], surely: f64) -> usize {
     let mut begin = 0;
-    loop {
-        let logs: Vec<(f64, f64)> = points[begin..].iter().map(|(x, y)| (*x, y.ln())).collect();
+    while let Some(phases) = Phases::of(&points[begin..])
+        && phases.jump.0 < surely * phases.bend.0
+    {
+        begin += phases.jump.1;
+    }
+    begin
+}
+
+/// Two phases of some points (Hinkley, 1971, here with absolute residuals of the
+/// logarithms): how far they are from the best of each kind, and where it begins.
+struct Phases {
+    /// A level, and another one.
+    jump: (f64, usize),
+    /// A level, and a line that leaves it; or a line alone.
+    bend: (f64, usize),
+}
+
+impl Phases {
+    /// `None` of too few points.
+    fn of(points: &[(f64, f64)]) -> Option<Self> {
+        let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (*x, y.ln())).collect();
         if logs.len() < FEWEST {
-            return begin;
+            return None;
         }
         let best = |a: (f64, usize), b: (f64, usize)| if b.0 < a.0 { b } else { a };
         let splits = || LEVEL..=logs.len() - LEVEL;
         let jump = |at: usize| (off_level(&logs[..at]) + off_level(&logs[at..]), at);
         let bend = |at: usize| (off_level(&logs[..at]) + off_rise(&logs, at), at - 1);
-        let line = (theil_sen(&logs).map_or(f64::MAX, |line| off(&logs, line)), 0);
-        let (jumps, jump) = splits().map(jump).fold((f64::MAX, 0), best);
-        let (bends, bend) = splits().map(bend).fold(line, best);
-        if jumps >= bends {
-            return begin + bend;
-        }
-        begin += jump;
+        let line = (off(&logs, theil_sen(&logs)?), 0);
+        let jump = splits().map(jump).reduce(best)?;
+        Some(Self { jump, bend: splits().map(bend).fold(line, best) })
     }
 }
 

@@ -48,7 +48,7 @@ const SLOWER: f64 = 1.08;
 /// same factor look alike.
 const APART: f64 = 4.0;
 
-/// With more than so many times the usual requests a queue is the likelier reason.
+/// From this factor on there are more requests than usual.
 const BUSIER: f64 = 1.25;
 
 /// Why the medians of these quarters are above what is usual; `None` where they are
@@ -65,15 +65,20 @@ pub fn slower(newest: &[Compared], timeout: f64) -> Option<Slower> {
 }
 
 impl Compared {
+    /// Whether there are more requests than usual, which may be why they are slower.
+    #[must_use]
+    pub fn is_busier(&self) -> bool {
+        self.usual.requests.is_none_or(|usual| self.summary.requests() > BUSIER * usual)
+    }
+
     /// The power of the median's factor above usual by which the p99 is above it: 1 where
     /// all answers are slower by the same factor, near 0 where by the same time, and 0
-    /// where these look alike or more traffic explains it. `None` where the median is not above usual.
+    /// where these look alike. `None` where the median is not above usual.
     fn power(&self, timeout: f64) -> Option<f64> {
         let Self { summary, usual, .. } = self;
         let p50 = usual.p50.filter(|p50| *p50 > 0.0 && usual.is_known())?;
         let median = Some(summary.p50? / p50).filter(|factor| *factor > SLOWER)?;
-        let is_busier = usual.requests.is_none_or(|usual| summary.requests() > BUSIER * usual);
-        let p99 = usual.typical_p99.filter(|p99| *p99 > APART * p50 && !is_busier);
+        let p99 = usual.typical_p99.filter(|p99| *p99 > APART * p50);
         let Some(p99) = p99 else { return Some(0.0) };
         Some((summary.effective_p99(timeout)? / p99).max(1.0).ln() / median.ln())
     }
@@ -130,7 +135,9 @@ impl Outlook {
             drift: drift.clone(),
             running,
             usual: Baseline::of(history, timeout, first, running),
-            trend: drift.trend(&newest, &recent, timeout),
+            trend: drift.trend(&newest, &recent, timeout, |quarter| {
+                Baseline::typical_p99_at(history, timeout, first, quarter)
+            }),
             newest,
             recent,
             recurrence: recurrence::find(history, timeout, running),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{Over, of_requests, traffic_words, usual_count};
 use super::{Case, Rule, Severity, Verdict};
+use crate::analysis::baseline::Baseline;
 use crate::analysis::quantity::{count, percent, seconds};
-use crate::analysis::statistics::beyond_chance;
+use crate::analysis::statistics::{beyond_chance, chance};
 use crate::analysis::window::{Window, ratio};
 
 /// Fires when at least six requests, more than is usual and more than one in two
@@ -35,6 +36,8 @@ const FEWEST: f64 = 3.0;
 const MARGIN: f64 = 2.0;
 /// The share of the requests that a burst within five minutes must pass.
 const SHARE: f64 = 0.001;
+/// Where 504s are usual, chance must bring a burst less than once in so many looks.
+const CHANCE: f64 = 1e-5;
 /// From this share and so many on a burst hurts users now.
 const CRITICAL_SHARE: f64 = 0.01;
 const CRITICAL_COUNT: f64 = 10.0;
@@ -51,7 +54,7 @@ impl AtLimit {
         let at_once = FEWEST.max(SHARE * burst.requests()).max(usual.most_timeouts);
         let failed = burst.slow_timeouts();
         let is_more = failed > SHARE * burst.requests() && failed > usual.most_timeouts;
-        if failed >= FEWEST && is_more {
+        if failed >= FEWEST && is_more && is_no_chance(burst, usual) {
             let hurts = failed >= CRITICAL_COUNT && failed >= CRITICAL_SHARE * burst.requests();
             let severity = if hurts { Severity::Critical } else { Severity::Warning };
             let usual = (Over(usual.mean_timeouts, 15), Over(usual.most_timeouts, 15));
@@ -70,6 +73,14 @@ impl AtLimit {
         let usual = (Over(2.0 * usual.mean_timeouts, 30), Over(usual.most_timeouts_in_three, 45));
         quiet.breaching(Severity::Warning, why(case, 30, usual))
     }
+}
+
+/// Whether chance hardly brings so many, after what was seen at this time of day.
+fn is_no_chance(burst: Window<'_>, usual: &Baseline) -> bool {
+    let (seen, among) = (usual.seen_timeouts, usual.seen_requests);
+    !usual.is_known()
+        || seen <= 0.0
+        || chance(burst.slow_timeouts(), burst.requests(), seen, among) < CHANCE
 }
 
 fn why(case: Case<'_>, minutes: u32, (mean, most): (Over, Over)) -> String {

@@ -72,30 +72,42 @@ impl Drift {
 
     /// The rise through the newest of some quarters (six hours and one, oldest
     /// first), where it stood one quarter ago too; what this rule fires on. It
-    /// changes once a quarter only.
+    /// changes once a quarter only. `course` is the p99 that is usual at the time of
+    /// day of a quarter: what rises every morning is no trend.
     #[must_use]
     pub fn trend(
         &self,
         newest: &[Compared],
         recent: &[(Quarter, Known)],
         timeout: f64,
+        course: impl Fn(Quarter) -> Option<f64>,
     ) -> Option<Trend> {
-        let now = &newest.first()?.summary;
+        let now = newest.first()?;
         let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout);
         let high = newest.iter().take(2).filter(is_high).count();
-        if high < 2 || self.p99(now, timeout)? >= timeout || queues(newest, timeout) {
+        if high < 2 || self.p99(&now.summary, timeout)? >= timeout || queues(newest, timeout) {
             return None;
         }
-        let figures: Vec<Option<f64>> =
-            recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect();
-        let (_, before) = figures.split_last()?;
-        let horizon = self.horizon.get().as_secs_f64();
-        let limit = Limit { at: timeout, from: first_failures(now, timeout) };
-        let rise = |figures: &[Option<f64>]| {
-            trend(figures, limit, RISE).filter(|trend| trend.forecast.low <= horizon)
+        let usual = course(now.quarter).filter(|usual| *usual > 0.0 && now.usual.is_known());
+        let beside_now = |quarter: Quarter| match usual {
+            Some(usual) => course(quarter).map_or(1.0, |then| usual / then),
+            None => 1.0,
         };
-        rise(before)?;
-        rise(&figures[figures.len() - LOOKBACK.min(figures.len())..])
+        let figures: Vec<(f64, Option<f64>)> = recent
+            .iter()
+            .map(|(quarter, known)| (beside_now(*quarter), self.known_p99(known, timeout)))
+            .collect();
+        let horizon = self.horizon.get().as_secs_f64();
+        let limit = Limit { at: timeout, from: first_failures(&now.summary, timeout) };
+        let rise = |figures: &[(f64, Option<f64>)]| {
+            let beside: Vec<_> = figures.iter().map(|(by, p99)| p99.map(|p99| p99 * by)).collect();
+            trend(&beside, limit, RISE).filter(|trend| trend.forecast.low <= horizon)
+        };
+        rise(&figures[..figures.len() - 1])?;
+        let newest = &figures[figures.len() - LOOKBACK.min(figures.len())..];
+        let forecast = rise(newest)?.forecast;
+        let observed: Vec<_> = newest.iter().map(|(_, p99)| *p99).collect();
+        Some(Trend { forecast, ..trend(&observed, limit, RISE)? })
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
@@ -114,10 +126,8 @@ impl Drift {
     /// Whether a quarter is worth a look: high, and higher than usual.
     fn is_high(&self, summary: &Summary, usual: &Baseline, timeout: f64) -> bool {
         let Some(p99) = self.p99(summary, timeout) else { return false };
-        match usual.p99.filter(|_| usual.is_known()) {
-            Some(most) => p99 >= LOOKED_AT * timeout && p99 > ABOVE_USUAL * most,
-            None => p99 >= LOOKED_AT_LEARNING * timeout,
-        }
+        let looked_at = if usual.is_known() { LOOKED_AT } else { LOOKED_AT_LEARNING };
+        p99 >= looked_at * timeout && usual.p99.is_none_or(|most| p99 > ABOVE_USUAL * most)
     }
 }
 
@@ -127,7 +137,8 @@ fn queues(newest: &[Compared], timeout: f64) -> bool {
         let usual = c.usual.p50.filter(|_| c.usual.is_known());
         c.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
     };
-    newest.iter().take(2).any(is_slower) && slower(newest, timeout) != Some(Slower::Work)
+    let by_work = slower(newest, timeout) == Some(Slower::Work);
+    newest.iter().take(2).any(|c| is_slower(c) && (!by_work || c.is_busier()))
 }
 
 /// The p99 of a quarter at which 1 % of the requests of some five minutes, and at

@@ -34,7 +34,8 @@ impl Default for NearMiss {
 
 /// Requests at risk beyond what chance explains.
 const MARGIN: f64 = 4.0;
-/// The factor by which a quarter of an hour must pass the most that is usual.
+/// The factor by which a quarter of an hour must pass the most that is usual; also what
+/// chance makes of that, because the most is a count like any other.
 const ABOVE_QUARTER: f64 = 1.5;
 /// The same for an hour.
 const ABOVE_HOUR: f64 = 1.25;
@@ -57,12 +58,15 @@ impl NearMiss {
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let usual = &case.outlook.usual;
+        let most = usual.usual_at_risk();
         let quarter = (beyond_chance(usual.mean_at_risk) + MARGIN)
-            .max(ABOVE_QUARTER * usual.usual_at_risk())
+            .max(ABOVE_QUARTER * most)
+            .max(beyond_chance(most))
             .max(usual.most_at_risk_in_two);
-        let most_in_hour = ABOVE_HOUR * usual.most_at_risk_in_five;
+        let most = usual.most_at_risk_in_five;
+        let most_in_hour = (ABOVE_HOUR * most).max(beyond_chance(most));
         let hour = (beyond_chance(4.0 * usual.mean_at_risk) + MARGIN).max(most_in_hour);
-        let of_few = most_in_hour.max(FEWEST - 1.0);
+        let of_few = if most > 0.0 { most_in_hour } else { FEWEST - 1.0 };
         let (quarter_of, hour_of) = (case.window.newest(15), case.window.newest(60));
         let value = (quarter_of.requests() > 0.0).then(|| quarter_of.at_risk());
         // An hour that was bad, and is no longer, is over.

@@ -49,6 +49,10 @@ const ABOVE_USUAL: f64 = 1.25;
 /// The factors for the newest quarter and the two before it: a queue grows; what
 /// comes and goes within half an hour is none.
 const GROWING: [f64; 3] = [ABOVE_USUAL, 1.15, 1.08];
+/// A p99 below this share of the timeout is far from it.
+const FAR: f64 = 0.1;
+/// With fewer requests in flight than this none waits for another.
+const FEWEST: f64 = 1.0;
 /// The factor from which on it is a warning.
 const FAR_ABOVE: f64 = 1.6;
 /// The share of the workers that are busy when the targets are nearly full.
@@ -71,8 +75,7 @@ impl Saturation {
         }
         let [Some(now), Some(before), Some(earlier)] = inflations[..] else { return quiet };
         let grows = [now, before, earlier].iter().zip(GROWING).all(|(f, limit)| *f > limit);
-        let newest = &case.outlook.newest;
-        if grows && slower(newest, case.gateway.timeout.seconds) != Some(Slower::Work) {
+        if grows && waits(case) {
             let severity = if now > FAR_ABOVE { Severity::Warning } else { Severity::Info };
             return quiet.breaching(severity, queueing(case));
         }
@@ -116,6 +119,20 @@ impl Saturation {
             .then(|| quiet.breaching(severity, why))?;
         Some(soon.map_or_else(|| verdict.clone(), |soon| verdict.clone().expecting(soon)))
     }
+}
+
+/// Whether requests can wait for each other: some are in flight, and it is not the work
+/// that takes longer. Some much slower requests are no matter far from the timeout.
+fn waits(case: Case<'_>) -> bool {
+    let (timeout, newest) = (case.gateway.timeout.seconds, &case.outlook.newest);
+    let Some(now) = newest.first().map(|compared| &compared.summary) else { return false };
+    let is_far = now.effective_p99(timeout).is_none_or(|p99| p99 < FAR * timeout);
+    let may_wait = match slower(newest, timeout) {
+        Some(Slower::Work) => false,
+        Some(Slower::Some) => !is_far,
+        Some(Slower::Queue) | None => true,
+    };
+    may_wait && now.in_flight(timeout).is_some_and(|in_flight| in_flight >= FEWEST)
 }
 
 fn filling(now: f64, workers: f64, healthy: f64, soon: Option<Forecast>, traffic: &str) -> String {
