@@ -172,7 +172,8 @@ fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> 
             Some(Reason::Escalated)
         }
         (true, Some(told)) => {
-            let again = !episode.benign && repeat.is_over(now.since(told.last).abs());
+            let is_trouble = !episode.benign && episode.goes_on();
+            let again = is_trouble && repeat.is_over(now.since(told.last).abs());
             again.then_some(Reason::Reminder)
         }
     }
