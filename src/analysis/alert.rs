@@ -414,3 +414,230 @@ fn is_slow(timeout: f64, window: Window<'_>, usual: &Baseline) -> bool {
 pub fn whole(count: f64) -> u64 {
     count.round() as u64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::gateway::{Detail, Identity, Kind, Timeout};
+    use crate::analysis::notify::{Desk, Matcher, Silence};
+
+    /// A Monday, 00:00.
+    const MONDAY: Minute = Minute(29_459_520);
+    const HOUR: i64 = 60;
+    const DAY: i64 = 24 * HOUR;
+
+    /// What happens in a minute: the rule that breaches, how bad it is, and 504s.
+    type Trouble = (Rule, Severity, f64);
+
+    fn gateway() -> Gateway {
+        Gateway {
+            id: Identity {
+                name: "web".into(),
+                region: "eu-central-1".into(),
+                account: String::new(),
+                dimension: "app/web/1".into(),
+            },
+            kind: Kind::Alb,
+            timeout: Timeout { seconds: 60.0, idle_timeout: None },
+            near: 0.8,
+            detail: Detail::Figures,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    fn reading(minute: Minute, timeouts: f64) -> Reading {
+        Reading {
+            minute,
+            p50: Some(0.3),
+            p99: Some(4.0),
+            maximum: Some(9.0),
+            samples: 300.0,
+            near_misses: 0.0,
+            timeouts,
+            connection_errors: None,
+            tls_errors: None,
+            request_count: None,
+            healthy_hosts: None,
+        }
+    }
+
+    fn verdict((rule, severity, value): Trouble) -> Verdict {
+        Verdict {
+            rule,
+            state: State::Breaching,
+            severity,
+            value: Some(value),
+            threshold: 5.0,
+            why: format!("{rule}"),
+            forecast: None,
+        }
+    }
+
+    /// The messages of some days from Monday on, each with its minute after that, and the
+    /// records at the end.
+    fn told(
+        desk: &Desk,
+        minutes: i64,
+        trouble: impl Fn(i64) -> Option<Trouble>,
+    ) -> (Vec<(i64, Notice)>, Vec<Record>) {
+        let (gateway, mut readings) = (gateway(), Vec::new());
+        let (mut records, mut told) = (Vec::new(), Vec::new());
+        for minute in 0..minutes {
+            let (now, trouble) = (MONDAY.plus(minute), trouble(minute));
+            readings.push(reading(now, trouble.map_or(0.0, |(_, _, timeouts)| timeouts)));
+            let window = Window::over(&readings).newest(60);
+            let verdicts: Vec<Verdict> = trouble.map(verdict).into_iter().collect();
+            let usual = Baseline::default();
+            records = advance(records, &gateway, window, &usual, &verdicts, 60);
+            told.extend(desk.tell(&mut records, now).into_iter().map(|notice| (minute, notice)));
+        }
+        (told, records)
+    }
+
+    /// The reasons of messages, and on which day they came.
+    fn reasons(told: &[(i64, Notice)]) -> Vec<(i64, Reason)> {
+        told.iter().map(|(minute, notice)| (minute / DAY, notice.reason)).collect()
+    }
+
+    /// 504s for 20 minutes every so many.
+    fn every(minutes: i64) -> impl Fn(i64) -> Option<Trouble> {
+        move |minute| (minute % minutes < 20).then_some((Rule::AtLimit, Severity::Warning, 2.0))
+    }
+
+    #[test]
+    fn what_comes_back_is_one_ticket_from_the_second_time_on() {
+        use Reason::{Firing, Reminder, Resolved};
+        for hours in [3, 6, 12] {
+            let (told, records) = told(&Desk::default(), 4 * DAY, every(hours * HOUR));
+            let expected = [
+                (0, Firing),
+                (0, Resolved),
+                (0, Firing),
+                (1, Reminder),
+                (2, Reminder),
+                (3, Reminder),
+            ];
+            assert_eq!(reasons(&told), expected, "every {hours} h");
+            let returns = records.last().unwrap().episode.returns.unwrap();
+            assert_eq!(i64::from(returns.times), 4 * 24 / hours, "{returns:?}");
+        }
+        let (told, _) = told(&Desk::default(), 4 * DAY, every(DAY));
+        let expected = [(0, Firing), (0, Resolved), (1, Firing), (2, Reminder), (3, Reminder)];
+        assert_eq!(reasons(&told), expected, "every day");
+    }
+
+    #[test]
+    fn it_is_over_when_a_day_has_passed_without_it() {
+        let (told, records) = told(&Desk::default(), 4 * DAY, |minute| {
+            every(6 * HOUR)(minute).filter(|_| minute < DAY)
+        });
+        let (minute, last) = told.last().unwrap();
+        assert_eq!(last.reason, Reason::Resolved);
+        assert_eq!(*minute, 18 * HOUR + 19 + COMES_BACK);
+        assert!(records.iter().all(|record| !record.episode.is_open()));
+    }
+
+    #[test]
+    fn what_happens_on_weekdays_is_the_same_on_monday() {
+        let (told, _) = told(&Desk::default(), 9 * DAY, |minute| {
+            let is_weekday = (minute / DAY) % 7 < 5;
+            every(DAY)(minute).filter(|_| is_weekday)
+        });
+        let on_monday = told.iter().filter(|(minute, _)| *minute / DAY == 7);
+        let times: Vec<u32> =
+            on_monday.map(|(_, notice)| notice.episode.returns.unwrap().times).collect();
+        assert_eq!(times, [6], "it is told once, and stays open");
+    }
+
+    #[test]
+    fn two_incidents_on_two_days_are_two_and_not_a_third() {
+        let (told, records) = told(&Desk::default(), 5 * DAY, |minute| {
+            let bad = (670..715).contains(&minute) || (DAY + 980..DAY + 1020).contains(&minute);
+            bad.then_some((Rule::BurnRate, Severity::Critical, 30.0))
+        });
+        let expected = [
+            (670, Reason::Firing),
+            (714 + 60, Reason::Resolved),
+            (DAY + 980, Reason::Firing),
+            (DAY + 1019 + 60, Reason::Resolved),
+        ];
+        let found: Vec<(i64, Reason)> =
+            told.iter().map(|(minute, notice)| (*minute, notice.reason)).collect();
+        assert_eq!(found, expected);
+        assert!(records.is_empty(), "and are forgotten");
+    }
+
+    #[test]
+    fn worse_is_told_at_the_same_severity_once_each_time() {
+        let critical = |rule, timeouts| Some((rule, Severity::Critical, timeouts));
+        let (told, _) = told(&Desk::default(), 2 * DAY, |minute| match minute {
+            _ if minute % (6 * HOUR) >= 20 => None,
+            _ if minute / (6 * HOUR) == 3 => critical(Rule::AtLimit, 40.0),
+            _ if minute / (6 * HOUR) == 5 => critical(Rule::Blackout, 1.0),
+            _ => critical(Rule::AtLimit, 2.0),
+        });
+        let worse: Vec<(i64, Rule)> = told
+            .iter()
+            .filter(|(_, notice)| notice.reason == Reason::Escalated)
+            .map(|(minute, notice)| (minute / (6 * HOUR), notice.rule()))
+            .collect();
+        assert_eq!(worse, [(3, Rule::AtLimit), (5, Rule::Blackout)]);
+        let mut ids: Vec<String> = told.iter().map(|(_, notice)| notice.id()).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), told.len(), "each has an id of its own");
+    }
+
+    #[test]
+    fn a_severity_that_rises_is_told_whenever_it_does() {
+        let (told, _) = told(&Desk::default(), DAY, |minute| {
+            let severity = if minute < 12 * HOUR { Severity::Warning } else { Severity::Critical };
+            (minute % (6 * HOUR) < 20).then_some((Rule::AtLimit, severity, 2.0))
+        });
+        let escalated = told.iter().filter(|(_, notice)| notice.reason == Reason::Escalated);
+        assert_eq!(escalated.map(|(minute, _)| *minute).collect::<Vec<_>>(), [12 * HOUR]);
+    }
+
+    #[test]
+    fn another_kind_of_trouble_begins_anew() {
+        let (told, _) = told(&Desk::default(), DAY, |minute| {
+            let rule = if minute < 6 * HOUR { Rule::Unreachable } else { Rule::AtLimit };
+            (minute % (6 * HOUR) < 20 && minute < 7 * HOUR).then_some((
+                rule,
+                Severity::Warning,
+                2.0,
+            ))
+        });
+        assert!(told.iter().all(|(_, notice)| notice.episode.returns.is_none()));
+        assert_eq!(told.len(), 4, "two that begin and end");
+    }
+
+    #[test]
+    fn what_comes_and_goes_within_quiet_times_is_not_told_between_them() {
+        let silence = |from: i64| Silence {
+            id: from.to_string(),
+            matcher: Matcher::default(),
+            at_most: Severity::Critical,
+            from: MONDAY.plus(from - 5),
+            until: MONDAY.plus(from + 3 * HOUR),
+            by: String::new(),
+            comment: String::new(),
+        };
+        let mut desk = Desk::default();
+        desk.quiet.silences = (0..12).map(|i| silence(i * 6 * HOUR)).collect();
+        // Somebody heard of the first time.
+        desk.quiet.silences.remove(0);
+        let (told, records) = told(&desk, 3 * DAY - HOUR, every(6 * HOUR));
+        assert_eq!(reasons(&told), [(0, Reason::Firing), (0, Reason::Resolved)]);
+        let record = records.last().unwrap();
+        assert!(record.episode.is_open() && !record.episode.goes_on());
+    }
+
+    #[test]
+    fn only_its_times_are_an_incident_and_only_they_stir() {
+        let (_, records) = told(&Desk::default(), DAY, every(6 * HOUR));
+        let episode = &records.last().unwrap().episode;
+        assert_eq!(episode.came(), MONDAY.plus(18 * HOUR));
+        assert!(episode.is_open() && !episode.goes_on());
+    }
+}

@@ -112,9 +112,9 @@ const AS_USUAL: f64 = 1.25;
 pub(super) fn cause(case: Case<'_>, recent: Window<'_>) -> String {
     let (near, timeouts) = (recent.near_misses(), recent.slow_timeouts());
     let timeout = case.gateway.timeout.seconds;
-    if near >= 0.1 * timeouts {
+    if near > 0.0 && near >= 0.1 * timeouts {
         return format!(
-            "{} more were answered in the last {} before the {} timeout: the targets are too slow.",
+            "Near misses in the same time: {} (answered in the last {} before the {} timeout): the targets are too slow.",
             count(near),
             seconds(timeout - case.gateway.near_seconds()),
             seconds(timeout),

@@ -39,6 +39,8 @@ struct Pair {
     fewest: f64,
     long: Failed,
     short: Failed,
+    /// How long the short window is, minutes.
+    minutes: u32,
 }
 
 /// 504s of requests over a window.
@@ -90,8 +92,14 @@ impl BurnRate {
         let newest = |minutes: u32| Failed::of(case.window.newest(minutes), minutes);
         let hour = newest(60);
         let pairs = [
-            Pair { rate: 14.4, fewest: 5.0, long: hour, short: newest(5) },
-            Pair { rate: 6.0, fewest: 10.0, long: six_hours(case, hour), short: newest(30) },
+            Pair { rate: 14.4, fewest: 5.0, long: hour, short: newest(5), minutes: 5 },
+            Pair {
+                rate: 6.0,
+                fewest: 10.0,
+                long: six_hours(case, hour),
+                short: newest(30),
+                minutes: 30,
+            },
         ];
         let burns = |pair: &&Pair| {
             pair.long.timeouts >= pair.fewest
@@ -109,7 +117,7 @@ impl BurnRate {
     }
 
     fn why(&self, case: Case<'_>, pair: &Pair) -> String {
-        let recent = case.window.newest(5);
+        let recent = case.window.newest(pair.minutes);
         let share = pair.long.share();
         let allowed = 1.0 - self.objective.get();
         format!(
@@ -120,7 +128,7 @@ impl BurnRate {
             pair.short.words(),
             rough_time(30.0 * 86_400.0 * allowed / share),
             cause(case, recent),
-            traffic_words(case, 5),
+            traffic_words(case, pair.minutes),
         )
     }
 }
