@@ -169,7 +169,8 @@ fn bundles(
 ) {
     let (class, begin) = (&tale.mix[index], scene.minute as u64 * MINUTE);
     let count = f64::from(rng.poisson(rate * class.share));
-    let number = (count / f64::from(tale.bundle)).round();
+    let apart = RARE_ERRORS + scene.acts().filter_map(|act| share(act.0)).sum::<f64>();
+    let number = (count * (1.0 - apart) / f64::from(tale.bundle)).round();
     let draft = |rng: &mut Rng, place: f64| {
         let at = rng.below(60 * SECOND as usize) as u64;
         let slow = scene.slow(at as f64 / MINUTE as f64, &[Who::All, Who::Class(index)]);

@@ -50,6 +50,18 @@ pub(super) static FAULTS: &[(&str, &str, &str)] = &[
     ("duplicate", "SHARE", "GetMetricData results that repeat some points"),
     ("cut", "SHARE", "answers that break off in the middle"),
     ("stall", "SHARE", "answers that stop in the middle and stay open"),
+    (
+        "hostile",
+        "ACTION/KIND[/WHEN]",
+        "answers no AWS would give: to calls of this action (cloudwatch:GetMetricData, \
+         elasticloadbalancing:*, *), always, to a SHARE of them or FROM-TO. KIND is hang, slow (a \
+         byte a second), endless, cut, stall, empty, malformed, garbage, html, type:TYPE, \
+         status:N, redirect[:STATUS], loop[:STATUS], huge[:MIB], error:CODE, ok_error:CODE (HTTP \
+         200), token:empty|same|new (pages without end), values:fewer|more|NUMBER (also NaN, inf), \
+         times:outside|unaligned|1970|2100|SECONDS, ids:unknown|extra|duplicate|none, \
+         messages[:N], code:STATUS_CODE, without:FIELD, set:FIELD=VALUE, attribute:KEY[=VALUE], \
+         or names:control|raw|rtl|long",
+    ),
     ("expire", "FROM-TO", "every call is answered ExpiredToken"),
     ("down", "FROM-TO", "every call is answered HTTP 503"),
     ("throttled", "FROM-TO", "every GetMetricData is throttled"),

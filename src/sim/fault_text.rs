@@ -9,6 +9,7 @@
 use std::str::FromStr;
 
 use super::faults::{FaultError, Faults};
+use super::hostile::{Hostile, NEEDS};
 use super::late::{Delay, Gap, Lag, Partly, Whose};
 use super::recognise::SERVICES;
 use super::sns_faults::Kms;
@@ -174,6 +175,10 @@ impl Part<'_> {
                 let date = date.filter(|(_, off): &(String, i64)| (-YEAR..=YEAR).contains(off));
                 let needs = "an account or a Region and seconds, as in 222222222222:-400";
                 faults.dates.push(date.ok_or_else(|| self.wrong(needs))?);
+            }
+            "hostile" => {
+                let hostile = Hostile::read(self.value).ok_or_else(|| self.wrong(NEEDS))?;
+                faults.hostile.push(hostile);
             }
             "linked" => faults.linked.push(self.value.to_owned()),
             "external_id" if !self.value.is_empty() => {

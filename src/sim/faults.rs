@@ -10,6 +10,7 @@
 use super::document::Failure;
 use super::ending::Ending;
 use super::fault_list::names;
+use super::hostile::Hostile;
 use super::late::Late;
 use super::rng::{hash, unit};
 use super::sns_faults::SnsFaults;
@@ -49,7 +50,7 @@ pub struct Faults {
     /// The same until 7 minutes after their end.
     pub revise_late: f64,
     /// Points that are missing for a while, late, or incomplete at first.
-    pub late_points: Late,
+    pub late_points: Box<Late>,
     /// Share of `GetMetricData` results whose points are out of order.
     pub shuffle: f64,
     /// Share of `GetMetricData` results that repeat some points.
@@ -72,8 +73,10 @@ pub struct Faults {
     pub linked: Vec<String>,
     /// The external id of the setup, unless that has one.
     pub external_id: Option<String>,
+    /// Answers no AWS would give.
+    pub hostile: Vec<Hostile>,
     /// Faults of SNS alone.
-    pub sns: SnsFaults,
+    pub sns: Box<SnsFaults>,
 }
 
 /// Why a fault text was refused.
@@ -187,7 +190,8 @@ pub(super) fn throttled(action: &str) -> Failure {
     Failure::new(status, code, message)
 }
 
-fn expired(action: &str) -> Failure {
+/// A session that is over.
+pub(super) fn expired(action: &str) -> Failure {
     if service(action) == "ec2" {
         return Failure::new(400, "RequestExpired", "Request has expired.");
     }
@@ -196,7 +200,7 @@ fn expired(action: &str) -> Failure {
 }
 
 /// Whether an action of a policy, perhaps with a star at its end, covers this one.
-fn covers(denied: &str, action: &str) -> bool {
+pub(super) fn covers(denied: &str, action: &str) -> bool {
     match denied.strip_suffix('*') {
         Some(begin) => {
             action.get(..begin.len()).is_some_and(|part| part.eq_ignore_ascii_case(begin))

@@ -134,7 +134,7 @@ impl Minute {
         Self { signs, ..Self::new(ended, bundle) }
     }
 
-    /// About this share of the minute, drawn by the number of each request.
+    /// The minute with about this share of its requests, drawn by the number of each.
     pub(super) fn thinned(&self, share: f64, draw: impl Fn(u64) -> f64) -> Self {
         let mut ended = Ended::default();
         for (at, request) in (0_u64..).zip(self.requests.iter().chain(&self.bundles)) {
@@ -142,7 +142,7 @@ impl Minute {
                 ended.push(*request, at >= self.requests.len() as u64);
             }
         }
-        Self::new(ended, self.bundle)
+        Self { signs: self.signs, ..Self::new(ended, self.bundle) }
     }
 
     /// Every request, with how many alike it stands for.

@@ -49,9 +49,12 @@ mod faults;
 mod firewall;
 mod fitness;
 mod host;
+pub mod hostile;
+mod hostile_bytes;
+mod hostile_tree;
 mod input;
 mod lambda;
-mod late;
+pub mod late;
 mod library;
 mod listing;
 mod members;
@@ -66,6 +69,7 @@ mod publication;
 mod query;
 mod queue;
 mod recognise;
+mod refusals;
 mod retention;
 mod rng;
 mod scenario;
@@ -96,6 +100,8 @@ mod tests;
 #[cfg(test)]
 mod tests_diagnosis;
 #[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
 mod tests_sns;
 #[cfg(test)]
 mod tests_time;
@@ -109,7 +115,6 @@ use tokio_util::sync::CancellationToken;
 pub use chat::problem as chat_problem;
 pub use fault_list::fault_list;
 pub use faults::{FaultError, Faults};
-pub use late::{Delay, Fill, Gap, Lag, Late, Partly, Whose};
 pub use minute::Truth;
 pub use scenario::{Scenario, scenarios};
 pub use setup::{Setup, SetupError};

@@ -109,6 +109,8 @@ impl<'a> View<'a> {
 #[cfg(test)]
 mod tests {
     use super::super::late::{Gap, Late, Partly};
+    use super::super::minute::{Ended, Signs};
+    use super::super::traffic::{Outcome, Request};
     use super::*;
 
     const SUBJECT: Subject = Subject { metric: "RequestCount", balancer: Some("web") };
@@ -131,9 +133,18 @@ mod tests {
     }
 
     #[test]
+    fn a_minute_reported_low_keeps_the_state_of_its_targets() {
+        let signs = Signs { unhealthy: 0b101, ..Signs::default() };
+        let request = Request { took: 1, outcome: Outcome::Answered, group: 0, zone: 0, target: 0 };
+        let ended = Ended { single: vec![request; 10], bundled: vec![request; 4] };
+        let half = Minute::played(ended, 100, signs).thinned(0.5, |at| (at % 2) as f64);
+        assert_eq!((half.ended(), half.signs.unhealthy), (5 + 2 * 100, 0b101));
+    }
+
+    #[test]
     fn an_outage_ends_for_all_its_minutes_at_once() {
         let gap = Gap::read("20-25").expect("valid");
-        let late_points = Late { gaps: vec![gap], ..Late::default() };
+        let late_points = Box::new(Late { gaps: vec![gap], ..Late::default() });
         let faults = Faults { late_points, ..Faults::default() };
         for minute in 20..=25 {
             assert_eq!(faults.at(minute, 36 * 60 - 1, 1), Stage::Missing);
@@ -145,7 +156,7 @@ mod tests {
     #[test]
     fn a_minute_published_in_part_is_whole_after_so_many_seconds() {
         let partly = vec![Partly::read("20-25:90").expect("valid")];
-        let late_points = Late { partly, ..Late::default() };
+        let late_points = Box::new(Late { partly, ..Late::default() });
         let faults = Faults { publish: Some(30), late_points, ..Faults::default() };
         let at = |age: i64| faults.at(20, 21 * 60 + age, 7);
         assert_eq!((at(29), at(90)), (Stage::Missing, Stage::Whole));

@@ -20,7 +20,7 @@ const LINKED: &str = "222222222222";
 pub(super) struct Room {
     pub(super) sim: Sim,
     address: SocketAddr,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 /// An answer as text.
@@ -143,7 +143,7 @@ impl Room {
         points(&self.data(Some(at), &query, from * 60, until * 60).await[0])
     }
 
-    fn dimensions(&self, index: usize) -> Json {
+    pub(super) fn dimensions(&self, index: usize) -> Json {
         let one = &self.sim.state.world.balancers[index];
         json!([{"Name": "LoadBalancer", "Value": one.dimension}])
     }
@@ -153,7 +153,7 @@ impl Room {
     }
 }
 
-fn query(id: &str, metric: &str, stat: &str, period: i64, dimensions: &Json) -> Json {
+pub(super) fn query(id: &str, metric: &str, stat: &str, period: i64, dimensions: &Json) -> Json {
     json!({"Id": id, "MetricStat": {"Period": period, "Stat": stat, "Metric": {
         "Namespace": "AWS/ApplicationELB", "MetricName": metric, "Dimensions": dimensions}}})
 }
