@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nearmiss::analysis::alert::{Reason, Record};
-use nearmiss::analysis::detector::{Detectors, Rule, State};
+use nearmiss::analysis::detector::{Detectors, Rule, Severity, State};
+use nearmiss::analysis::forecast::Forecast;
 use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
 use nearmiss::analysis::notify::Desk;
@@ -27,7 +28,7 @@ pub struct Options {
     pub workers: Option<std::num::NonZeroU32>,
 }
 
-fn gateway(timeout: f64) -> Arc<Gateway> {
+pub fn gateway(timeout: f64) -> Arc<Gateway> {
     Arc::new(Gateway {
         id: Identity {
             name: "site".into(),
@@ -114,14 +115,18 @@ pub struct Alert {
     pub reason: Reason,
     pub rule: Rule,
     pub episode: String,
+    /// Whether the episode came back.
+    pub comes_back: bool,
     pub why: String,
 }
 
 #[derive(Default)]
 pub struct Outcome {
     pub alerts: Vec<Alert>,
-    /// Rule and (from, seconds low, mid, high).
-    pub forecasts: Vec<(Rule, Minute, f64, f64, f64)>,
+    /// What was forecast of jobs at the end of each quarter: when, and what.
+    pub jobs: Vec<(Minute, Forecast)>,
+    /// What was forecast of a drift after the fault began: first, and first below an hour.
+    pub drifts: [Option<(Minute, Forecast)>; 2],
     pub calm_minutes: usize,
     pub minutes: usize,
     /// How long each assessment took, nanoseconds.
@@ -189,13 +194,14 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             let Some(report) = report else { break };
             outcome.minutes += 1;
             outcome.calm_minutes += usize::from(tier_now == Tier::Calm);
-            note(&report, &mut outcome, &mut history);
+            note(&report, series.fault, &mut outcome, &mut history);
             records = report.records;
             for notice in desk.tell(&mut records, unread) {
                 outcome.alerts.push(Alert {
                     at: known.plus(DELAY),
                     reason: notice.reason,
                     rule: notice.rule(),
+                    comes_back: notice.episode.returns.is_some(),
                     episode: notice.episode.id,
                     why: notice.episode.evidence.why,
                 });
@@ -204,23 +210,24 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             unread = unread.plus(1);
         }
     }
-    outcome.open_at_end = !records.is_empty();
+    outcome.open_at_end = records.iter().any(|record| record.episode.is_open());
     outcome.bytes = history.bytes();
     outcome
 }
 
-fn note(report: &Report, outcome: &mut Outcome, history: &mut History) {
+fn note(report: &Report, fault: Option<Minute>, outcome: &mut Outcome, history: &mut History) {
+    let now = report.reading.minute.plus(1);
     for verdict in report.verdicts.iter().filter(|v| v.state == State::Breaching) {
-        if let Some(f) = verdict.forecast
-            && report.reading.minute.0 % 15 == 0
-        {
-            outcome.forecasts.push((
-                verdict.rule,
-                report.reading.minute.plus(1),
-                f.low,
-                f.mid,
-                f.high,
-            ));
+        let Some(forecast) = verdict.forecast else { continue };
+        match verdict.rule {
+            Rule::RecurringJob if now.0 % 15 == 1 => outcome.jobs.push((now, forecast)),
+            Rule::Drift if fault.is_some_and(|fault| now > fault) => {
+                outcome.drifts[0].get_or_insert((now, forecast));
+                if verdict.severity == Severity::Critical {
+                    outcome.drifts[1].get_or_insert((now, forecast));
+                }
+            }
+            _ => {}
         }
     }
     if let Some((from, to)) = report.incident() {

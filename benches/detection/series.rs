@@ -35,6 +35,27 @@ pub struct Series {
     pub harmful: bool,
 }
 
+impl Series {
+    /// The end of the first quarter of an hour after this minute in which 1 % of the
+    /// requests ended in 504 without an answer: their p99 is at the timeout.
+    pub fn at_timeout(&self, from: Minute) -> Option<Minute> {
+        let begin = usize::try_from(from.since(self.first)).ok()?;
+        let of = |rows: &[Row]| {
+            rows.iter().fold((0.0, 0.0), |(late, all), row| {
+                let timeouts = row.timeouts.unwrap_or(0.0);
+                let slow = (timeouts - row.conn.unwrap_or(0.0)).max(0.0);
+                (late + slow, all + timeouts + row.samples.unwrap_or(0.0))
+            })
+        };
+        let is_at = |at: &usize| {
+            let (late, all) = of(&self.minutes[*at..*at + 15]);
+            late > 0.0 && late >= 0.01 * all
+        };
+        let found = (begin..self.minutes.len().saturating_sub(15)).find(is_at)?;
+        Some(self.first.plus(found as i64 + 15))
+    }
+}
+
 /// A scenario of the simulator that starts on a Monday, over all its days.
 pub fn of_scenario(scenario: &Scenario, seed: u64) -> Series {
     const MONDAY: i64 = 1_767_571_200; // 2026-01-05T00:00:00Z

@@ -10,6 +10,12 @@ use super::replay::{Alert, Outcome};
 const ESCALATIONS: usize = 2;
 /// Minutes between two reminders.
 const REPEAT: i64 = 1440;
+/// What came back may send so many messages on the day on which it did, and so many a day
+/// from then on; that it became worse is always told.
+const FIRST_DAY: usize = 3;
+const LATER_DAY: usize = 1;
+/// What no text says.
+const NONSENSE: [&str; 3] = ["NaN", "inf", "(0 %)"];
 
 /// Messages of one scenario over some seeds.
 #[derive(Default)]
@@ -20,6 +26,9 @@ struct Row {
     by_reason: BTreeMap<Reason, usize>,
     most_an_episode: usize,
     most_an_hour: usize,
+    /// Of episodes that came back: the most on their first day, and the most that are no
+    /// escalation on any day after it.
+    most_back: Option<(usize, usize)>,
 }
 
 /// Messages of all scenarios.
@@ -47,19 +56,25 @@ impl Volume {
         row.episodes += episodes.len();
         for (id, told) in &episodes {
             row.most_an_episode = row.most_an_episode.max(told.len());
-            self.noise.extend(noise(told).map(|what| format!("{name}: {id}: {what}")));
+            let back = came_back(told);
+            if let Some((first, later)) = back {
+                let most = row.most_back.unwrap_or_default();
+                row.most_back = Some((most.0.max(first), most.1.max(later)));
+            }
+            self.noise.extend(noise(told, back).map(|what| format!("{name}: {id}: {what}")));
         }
     }
 
     /// The table. Returns whether every message was news.
     pub fn print(&self) -> bool {
         println!(
-            "\nmessages: scenario, days replayed | episodes: firing + escalated + reminder + resolved | most of an episode, within an hour"
+            "\nmessages: scenario, days replayed | episodes: firing + escalated + reminder + resolved | most of an episode, within an hour | of what came back: on its first day, on a later one"
         );
         for (scenario, row) in &self.rows {
             let of = |reason| row.by_reason.get(&reason).copied().unwrap_or(0);
+            let back = row.most_back.map(|(first, later)| format!("{first}, {later}"));
             println!(
-                "{scenario:<24} {:>5.1} d x {} | {:>3}: {:>3} + {:>2} + {:>2} + {:>3} | {}, {}",
+                "{scenario:<24} {:>5.1} d x {} | {:>3}: {:>3} + {:>2} + {:>2} + {:>3} | {}, {} | {}",
                 row.minutes as f64 / 1440.0 / row.replays as f64,
                 row.replays,
                 row.episodes,
@@ -69,6 +84,7 @@ impl Volume {
                 of(Reason::Resolved),
                 row.most_an_episode,
                 row.most_an_hour,
+                back.as_deref().unwrap_or("-"),
             );
         }
         for noise in &self.noise {
@@ -78,19 +94,39 @@ impl Volume {
     }
 }
 
+/// The messages of an episode that came back: on its first day, and the most on another
+/// one that are no escalation. `None` of any other episode.
+fn came_back(told: &[&Alert]) -> Option<(usize, usize)> {
+    let first = told.first().filter(|alert| alert.comes_back)?;
+    let mut days: BTreeMap<i64, usize> = BTreeMap::new();
+    for alert in told {
+        let day = alert.at.since(first.at) / REPEAT;
+        let counts = day == 0 || alert.reason != Reason::Escalated;
+        *days.entry(day).or_default() += usize::from(counts);
+    }
+    let later = days.range(1..).map(|(_, messages)| *messages).max();
+    Some((days.get(&0).copied().unwrap_or(0), later.unwrap_or(0)))
+}
+
 /// What is wrong with the messages of one episode, in their order.
-fn noise(told: &[&Alert]) -> impl Iterator<Item = String> {
+fn noise(told: &[&Alert], back: Option<(usize, usize)>) -> impl Iterator<Item = String> {
     let number = |reason| told.iter().filter(|alert| alert.reason == reason).count();
     let (firing, resolved) = (number(Reason::Firing), number(Reason::Resolved));
     let escalated = number(Reason::Escalated);
     let soon = told
         .windows(2)
         .filter(|two| two[1].reason == Reason::Reminder && two[1].at.since(two[0].at) < REPEAT);
+    let (on_first, on_later) = back.unwrap_or_default();
+    let nonsense = |alert: &&&Alert| NONSENSE.iter().any(|word| alert.why.contains(word));
+    let said = told.iter().find(nonsense).map(|alert| alert.why.clone());
     let wrong = [
         (firing > 1, format!("began {firing} times")),
         (resolved > 1, format!("ended {resolved} times")),
-        (escalated > ESCALATIONS, format!("became worse {escalated} times")),
+        (back.is_none() && escalated > ESCALATIONS, format!("became worse {escalated} times")),
+        (on_first > FIRST_DAY, format!("came back with {on_first} messages within a day")),
+        (on_later > LATER_DAY, format!("{on_later} messages within a later day")),
         (soon.count() > 0, "a reminder within a day".to_owned()),
+        (said.is_some(), format!("says \"{}\"", said.unwrap_or_default())),
     ];
     wrong.into_iter().filter_map(|(is_wrong, what)| is_wrong.then_some(what))
 }

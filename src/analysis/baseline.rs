@@ -34,6 +34,12 @@ pub struct Baseline {
     pub days: u32,
     /// Near misses and slow 504s in a quarter: the mean.
     pub mean_at_risk: f64,
+    /// Near misses and slow 504s, and slow 504s alone, in all of these quarters.
+    pub seen_at_risk: f64,
+    /// See [`seen_at_risk`](Self::seen_at_risk).
+    pub seen_timeouts: f64,
+    /// The requests among which they were.
+    pub seen_requests: f64,
     /// The most near misses and slow 504s in a quarter; `None` where no day is known.
     pub most_at_risk: Option<f64>,
     /// The most near misses and slow 504s in two quarters in a row.
@@ -48,10 +54,10 @@ pub struct Baseline {
     pub most_timeouts_in_three: f64,
     /// The highest p99 of a quarter, seconds.
     pub p99: Option<f64>,
+    /// The median of the p99s, seconds.
+    pub typical_p99: Option<f64>,
     /// The median of the medians, seconds.
     pub p50: Option<f64>,
-    /// The highest median of a quarter, seconds.
-    pub most_p50: Option<f64>,
     /// The most requests in flight.
     pub in_flight: Option<f64>,
     /// Requests in a quarter: the median.
@@ -66,7 +72,43 @@ impl Baseline {
     pub fn of(history: &History, timeout: f64, first: Quarter, quarter: Quarter) -> Self {
         let among = |exclude| Self::from_days(history, timeout, first, quarter, exclude);
         let usual = among(Exclude::Incidents);
-        if usual.days == 0 { among(Exclude::Nothing) } else { usual }
+        if usual.days > 0 { usual } else { among(Exclude::Nothing).without_counts() }
+    }
+
+    /// [`typical_p99`](Self::typical_p99) of another quarter, and nothing else of it.
+    #[must_use]
+    pub fn typical_p99_at(
+        history: &History,
+        timeout: f64,
+        first: Quarter,
+        quarter: Quarter,
+    ) -> Option<f64> {
+        let days = (1..=DAYS).map(|day| quarter.plus(-day * DAY));
+        let near = days.flat_map(|day| (-NEAR..=NEAR).map(move |offset| day.plus(offset)));
+        let p99 = |quarter: Quarter| match history.quarter(quarter) {
+            Known::Measured(s) if !history.is_incident(quarter) => s.effective_p99(timeout),
+            _ => None,
+        };
+        let mut p99s: Vec<f64> = near.filter(|q| *q >= first).filter_map(p99).collect();
+        median(&mut p99s)
+    }
+
+    /// The same where every day had an incident at this time: how fast and how busy it
+    /// is then is all there is to compare with, but what failed is never usual.
+    fn without_counts(self) -> Self {
+        Self {
+            mean_at_risk: 0.0,
+            seen_at_risk: 0.0,
+            seen_timeouts: 0.0,
+            seen_requests: 0.0,
+            most_at_risk: None,
+            most_at_risk_in_two: 0.0,
+            most_at_risk_in_five: 0.0,
+            mean_timeouts: 0.0,
+            most_timeouts: 0.0,
+            most_timeouts_in_three: 0.0,
+            ..self
+        }
     }
 
     fn from_days(
@@ -115,12 +157,13 @@ struct Gathered {
     days: u32,
     at_risk: Sum,
     timeouts: Sum,
+    seen: [f64; 3],
     most: [f64; 5],
     counts_known: bool,
     p99: Highest,
     in_flight: Highest,
-    most_p50: Highest,
     medians: Vec<f64>,
+    p99s: Vec<f64>,
     requests: Vec<f64>,
     same_weekday: Vec<f64>,
 }
@@ -128,7 +171,7 @@ struct Gathered {
 impl Gathered {
     fn add(&mut self, day: i64, timeout: f64, at: impl Fn(i64) -> Known) {
         let (mut risks, mut failures) = ([0.0; LOOKED_AT], [0.0; LOOKED_AT]);
-        let (mut p99, mut in_flight, mut p50) = (None, None, None);
+        let (mut p99, mut in_flight) = (None, None);
         let mut known = false;
         for (index, offset) in (-BEFORE..=AROUND).enumerate() {
             let summary = match at(offset) {
@@ -140,30 +183,33 @@ impl Gathered {
             let (risk, failed) = summary.map_or((Some(0.0), 0.0), |s| counts(&s, timeout));
             (risks[index], failures[index]) = (risk.unwrap_or(0.0), failed);
             self.counts_known |= risk.is_some();
+            if let Some((risk, summary)) = risk.zip(summary) {
+                let seen = [risk, failed, summary.requests()];
+                self.seen.iter_mut().zip(seen).for_each(|(sum, more)| *sum += more);
+            }
             if offset.abs() <= NEAR + 1 {
                 self.at_risk.add(risk);
                 self.timeouts.add(Some(failed));
             }
             if offset.abs() <= NEAR {
-                self.same_time(day, summary.as_ref());
+                self.same_time(day, timeout, summary.as_ref());
             }
             let Some(summary) = summary.filter(|_| offset >= -AROUND) else { continue };
             p99 = higher(p99, summary.effective_p99(timeout));
             in_flight = higher(in_flight, summary.in_flight(timeout));
-            p50 = higher(p50, summary.p50);
         }
         self.days += u32::from(known);
         self.p99.add(day, p99);
         self.in_flight.add(day, in_flight);
-        self.most_p50.add(day, p50);
         let (risk, failure) = (&risks[FIFTEEN_MINUTES..], &failures[FIFTEEN_MINUTES..]);
         let most =
             [most(risk, 1), most(risk, 2), most(&risks, 5), most(failure, 1), most(&failures, 3)];
         self.most.iter_mut().zip(most).for_each(|(kept, new)| *kept = kept.max(new));
     }
 
-    fn same_time(&mut self, day: i64, summary: Option<&Summary>) {
+    fn same_time(&mut self, day: i64, timeout: f64, summary: Option<&Summary>) {
         let requests = summary.map_or(0.0, Summary::requests);
+        self.p99s.extend(summary.and_then(|s| s.effective_p99(timeout)));
         self.medians.extend(summary.and_then(|s| s.p50));
         self.requests.push(requests);
         if day % 7 == 0 {
@@ -179,6 +225,9 @@ impl Gathered {
         Baseline {
             days: self.days,
             mean_at_risk: self.at_risk.mean(),
+            seen_at_risk: self.seen[0],
+            seen_timeouts: self.seen[1],
+            seen_requests: self.seen[2],
             most_at_risk: self.counts_known.then_some(at_risk),
             most_at_risk_in_two: at_risk_in_two,
             most_at_risk_in_five: at_risk_in_five,
@@ -186,8 +235,8 @@ impl Gathered {
             most_timeouts: timeouts,
             most_timeouts_in_three: timeouts_in_three,
             p99: self.p99.usual(),
+            typical_p99: median(&mut self.p99s),
             p50: median(&mut self.medians),
-            most_p50: self.most_p50.usual(),
             in_flight: self.in_flight.usual(),
             requests: median(requests),
         }
@@ -195,8 +244,8 @@ impl Gathered {
 }
 
 fn counts(summary: &Summary, timeout: f64) -> (Option<f64>, f64) {
-    let comparable = (summary.timeout - timeout).abs() < 0.001 * timeout;
-    (summary.at_risk().filter(|_| comparable), summary.slow_timeouts())
+    let timeouts = summary.slow_timeouts();
+    (summary.near_misses_of(timeout).map(|near| near + timeouts), timeouts)
 }
 
 /// The largest sum of `length` neighbours.

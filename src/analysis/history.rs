@@ -15,7 +15,7 @@ use super::detector::Drift;
 use super::gateway::Gateway;
 use super::outlook::Outlook;
 use super::signal::Minute;
-use super::window::{ratio, whole_p99};
+use super::window::{SlowEnd, ratio};
 
 /// How many quarters are kept: fourteen days.
 pub const QUARTERS: usize = 1344;
@@ -95,6 +95,12 @@ impl Summary {
         (self.timeouts - self.connection_errors.unwrap_or(0.0)).max(0.0)
     }
 
+    /// Near misses, where they were counted for this timeout.
+    #[must_use]
+    pub fn near_misses_of(&self, timeout: f64) -> Option<f64> {
+        self.near_misses.filter(|_| (self.timeout - timeout).abs() < 0.001 * timeout)
+    }
+
     /// Near misses and 504s of slow answers; `None` where near misses are unknown.
     #[must_use]
     pub fn at_risk(&self) -> Option<f64> {
@@ -105,7 +111,10 @@ impl Summary {
     /// [`Reading::effective_p99`](super::window::Reading::effective_p99).
     #[must_use]
     pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
-        whole_p99(self.samples, self.slow_timeouts(), self.p99, self.maximum, timeout)
+        let Self { samples, p99, maximum, .. } = *self;
+        let near_misses = self.near_misses_of(timeout).unwrap_or(0.0);
+        let timeouts = self.slow_timeouts();
+        SlowEnd { samples, near_misses, timeouts, p99, maximum }.p99_of_all(timeout)
     }
 
     /// The mean number of requests that were being worked on (Little 1961):
@@ -116,13 +125,6 @@ impl Summary {
         let failed = self.connection_errors.unwrap_or(0.0).min(self.timeouts);
         let busy = self.sum? + timeout * self.slow_timeouts() + CONNECT_TIMEOUT * failed;
         ratio(busy, PERIOD)
-    }
-
-    /// Whether enough requests of it ended in 504 to be a burst rather than
-    /// the lone 504s of every large service: at least three, and over 0.1 %.
-    #[must_use]
-    pub fn is_burst(&self) -> bool {
-        self.slow_timeouts() >= 3.0 && self.slow_timeouts() > 0.001 * self.requests()
     }
 }
 
@@ -158,9 +160,6 @@ struct Cell {
     known: bool,
     mark: Mark,
 }
-
-/// Where the 504s stand among the figures.
-const TIMEOUTS: usize = 4;
 
 const UNKNOWN: Cell =
     Cell { sums: [f32::NAN; 2], figures: [f16::NAN; 7], known: false, mark: Mark::Usual };
@@ -266,12 +265,6 @@ impl History {
     #[must_use]
     pub fn quarter(&self, quarter: Quarter) -> Known {
         self.index(quarter).map_or(Known::Unknown, |index| self.ring[index].read())
-    }
-
-    /// Whether requests of a quarter ended in 504: most did not, and are skipped by it.
-    #[must_use]
-    pub fn had_timeouts(&self, quarter: Quarter) -> bool {
-        self.index(quarter).is_some_and(|index| self.ring[index].figures[TIMEOUTS] > f16::ZERO)
     }
 
     /// Whether a quarter is marked as an incident.

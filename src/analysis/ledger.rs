@@ -207,7 +207,7 @@ impl Ledger {
     /// Notes which of its episodes can be heard of at the end of minute `now`, and
     /// forgets those of which nobody needs to hear any more.
     pub fn listen(&mut self, desk: &Desk, now: Minute) {
-        for record in self.records.iter_mut().filter(|r| r.episode.is_open() && !r.audible) {
+        for record in self.records.iter_mut().filter(|r| r.episode.goes_on() && !r.audible) {
             record.audible = !desk.quiet.keeps_back(Subject::of(record), now);
         }
         self.records.retain(|record| desk.due(record, now) != Due::Done);

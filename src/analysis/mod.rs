@@ -152,7 +152,7 @@ impl Report {
         let breaches = |v: &Verdict| v.state == State::Breaching && v.rule.is_failure();
         let episode = self.open_episode().filter(|episode| !episode.benign)?;
         self.verdicts.iter().any(breaches).then_some(())?;
-        Some((episode.began, self.reading.minute))
+        Some((episode.came(), self.reading.minute))
     }
 
     /// `1 - p99 / T`: how much of the timeout the slowest percent of the
@@ -186,8 +186,12 @@ impl Notice {
     #[must_use]
     pub fn id(&self) -> String {
         let Self { episode, reason, reminders, .. } = self;
+        let worse = episode.returns.map_or(0, |returns| returns.worse);
         match reason {
             Reason::Reminder => format!("{}/reminder/{}", episode.id, reminders + 1),
+            Reason::Escalated if worse > 0 => {
+                format!("{}/escalated/{}/{worse}", episode.id, episode.severity)
+            }
             _ => format!("{}/{}/{}", episode.id, reason.name(), episode.severity),
         }
     }

@@ -12,6 +12,7 @@ use super::gateway::Gateway;
 use super::history::{DAY, History, Known, Quarter, Summary};
 use super::recurrence::{self, Recurrence};
 use super::signal::Minute;
+use super::statistics::median;
 
 /// How many of the newest quarters are looked at for a trend: six hours.
 pub const LOOKBACK: usize = 24;
@@ -29,6 +30,60 @@ pub struct Compared {
     pub usual: Baseline,
 }
 
+/// What makes the median slower than usual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Slower {
+    /// The work itself takes longer: slow and fast answers by the same factor.
+    Work,
+    /// Requests wait before they are worked on: slow and fast answers by the same time,
+    /// which is a small factor for slow ones. Also where it cannot be told from the rest.
+    Queue,
+    /// Some of the requests are much slower, and the median only follows.
+    Some,
+}
+
+/// A median up to this factor above what is usual is no slower.
+const SLOWER: f64 = 1.08;
+/// Where the p99 is usually less than so many times the median, the same time and the
+/// same factor look alike.
+const APART: f64 = 4.0;
+
+/// From this factor on there are more requests than usual.
+const BUSIER: f64 = 1.25;
+
+/// Why the medians of these quarters are above what is usual; `None` where they are
+/// not. Each says by what power of the median's factor the p99 has risen; the middle one
+/// is believed.
+#[must_use]
+pub fn slower(newest: &[Compared], timeout: f64) -> Option<Slower> {
+    let mut powers: Vec<f64> = newest.iter().filter_map(|one| one.power(timeout)).collect();
+    Some(match median(&mut powers)? {
+        power if power < 0.7 => Slower::Queue,
+        power if power < 1.5 => Slower::Work,
+        _ => Slower::Some,
+    })
+}
+
+impl Compared {
+    /// Whether there are more requests than usual, which may be why they are slower.
+    #[must_use]
+    pub fn is_busier(&self) -> bool {
+        self.usual.requests.is_none_or(|usual| self.summary.requests() > BUSIER * usual)
+    }
+
+    /// The power of the median's factor above usual by which the p99 is above it: 1 where
+    /// all answers are slower by the same factor, near 0 where by the same time, and 0
+    /// where these look alike. `None` where the median is not above usual.
+    fn power(&self, timeout: f64) -> Option<f64> {
+        let Self { summary, usual, .. } = self;
+        let p50 = usual.p50.filter(|p50| *p50 > 0.0 && usual.is_known())?;
+        let median = Some(summary.p50? / p50).filter(|factor| *factor > SLOWER)?;
+        let p99 = usual.typical_p99.filter(|p99| *p99 > APART * p50);
+        let Some(p99) = p99 else { return Some(0.0) };
+        Some((summary.effective_p99(timeout)? / p99).max(1.0).ln() / median.ln())
+    }
+}
+
 /// What a history says at the end of a quarter.
 #[derive(Debug, Clone)]
 pub struct Outlook {
@@ -42,17 +97,14 @@ pub struct Outlook {
     pub newest: Vec<Compared>,
     /// The last six hours and a quarter, oldest first, ending with the newest known one.
     pub recent: Vec<(Quarter, Known)>,
-    /// On how many of the last seven days requests ended in 504 in bursts, and
-    /// the newest such quarter.
-    pub burst_days: (u32, Option<Quarter>),
-    /// The largest number of slow 504s in one quarter of the last seven days.
-    pub worst_burst: f64,
     /// Where the p99 leads, if it rises as [`Drift`] wants it.
     pub trend: Option<Trend>,
     /// The time of day that comes closer to the timeout day by day.
     pub recurrence: Option<Recurrence>,
     /// When enough days are known to say what is usual; `None` once they are.
     pub learning_until: Option<Minute>,
+    /// Whether any of the last day's quarters was read.
+    pub is_read: bool,
 }
 
 impl Outlook {
@@ -77,21 +129,29 @@ impl Outlook {
         let ending = last.unwrap_or(running.plus(-1));
         let recent = (0..=24).rev().map(|age| ending.plus(-age));
         let recent: Vec<_> = recent.map(|q| (q, history.quarter(q))).collect();
-        let (burst_days, worst_burst) = bursts(history, running);
         Self {
             timeout,
             near: gateway.near,
             drift: drift.clone(),
             running,
             usual: Baseline::of(history, timeout, first, running),
-            trend: drift.trend(&newest, &recent, timeout),
+            trend: drift.trend(&newest, &recent, timeout, |quarter| {
+                Baseline::typical_p99_at(history, timeout, first, quarter)
+            }),
             newest,
             recent,
-            burst_days,
-            worst_burst,
             recurrence: recurrence::find(history, timeout, running),
             learning_until: learning_until(first, running),
+            is_read: last.is_some() || (1..=DAY).any(|age| known(&running.plus(-age))),
         }
+    }
+
+    /// What is known of a quarter of the last six hours; nothing of any other.
+    #[must_use]
+    pub fn recent(&self, quarter: Quarter) -> Known {
+        let first = self.recent.first().map_or(quarter, |(first, _)| *first);
+        let index = usize::try_from(quarter.0.saturating_sub(first.0)).ok();
+        index.and_then(|index| self.recent.get(index)).map_or(Known::Unknown, |(_, known)| *known)
     }
 
     /// Whether it was made for this.
@@ -111,28 +171,6 @@ impl Outlook {
             + self.newest.capacity() * size_of::<Compared>()
             + self.recent.capacity() * size_of::<(Quarter, Known)>()
     }
-}
-
-/// See [`Outlook::burst_days`] and [`Outlook::worst_burst`].
-fn bursts(history: &History, running: Quarter) -> ((u32, Option<Quarter>), f64) {
-    let (mut days, mut newest, mut worst) = (0, None, 0.0_f64);
-    for day in 0..7 {
-        let mut has_burst = false;
-        for age in 1..=DAY {
-            let quarter = running.plus(-(day * DAY + age));
-            if !history.had_timeouts(quarter) {
-                continue;
-            }
-            let Known::Measured(summary) = history.quarter(quarter) else { continue };
-            worst = worst.max(summary.slow_timeouts());
-            if summary.is_burst() {
-                has_burst = true;
-                newest = newest.max(Some(quarter));
-            }
-        }
-        days += u32::from(has_burst);
-    }
-    ((days, newest), worst)
 }
 
 fn learning_until(first: Quarter, running: Quarter) -> Option<Minute> {

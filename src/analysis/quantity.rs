@@ -99,16 +99,21 @@ pub fn count(value: f64) -> String {
     text
 }
 
-/// A share in percent, with two telling digits: `1.3 %`, `0.042 %`, `24 %`.
+/// A share in percent, with two telling digits: `1.3 %`, `0.042 %`, `24 %`. Only
+/// nothing is `0 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
     format!("{} %", telling(share * 100.0))
 }
 
-/// Seconds: `48 s`, `50.2 s`, `0.25 s`.
+/// Seconds: `48 s`, `50.2 s`, `0.25 s`, `0.0031 s`.
 #[must_use]
 pub fn seconds(value: f64) -> String {
-    let text = if value >= 10.0 { format!("{value:.1}") } else { format!("{value:.2}") };
+    let text = match value {
+        v if v >= 10.0 => format!("{v:.1}"),
+        v if v >= 0.1 => format!("{v:.2}"),
+        v => telling(v),
+    };
     format!("{} s", trimmed(&text))
 }
 
@@ -126,15 +131,14 @@ pub fn rough_time(seconds: f64) -> String {
     }
 }
 
-/// Two telling digits, never fewer than all before the point.
-fn telling(value: f64) -> String {
-    let text = match value {
-        v if v >= 10.0 => format!("{v:.0}"),
-        v if v >= 1.0 => format!("{v:.1}"),
-        v if v >= 0.1 => format!("{v:.2}"),
-        v => format!("{v:.3}"),
-    };
-    trimmed(&text).to_owned()
+/// Two telling digits, never fewer than all before the point; below a billionth
+/// there is nothing to tell.
+#[must_use]
+pub fn telling(value: f64) -> String {
+    let before_the_point = value.log10().floor();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 10
+    let decimals = (1.0 - before_the_point).clamp(0.0, 10.0) as usize;
+    trimmed(&format!("{value:.decimals$}")).to_owned()
 }
 
 /// Without zeros that say nothing.
@@ -147,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_said_shortly() {
+    fn numbers_are_said_shortly_and_nothing_that_is_there_is_zero() {
         for (said, expected) in [
             (count(0.0), "0"),
             (count(999.0), "999"),
@@ -156,9 +160,16 @@ mod tests {
             (percent(0.000_42), "0.042 %"),
             (percent(1.0), "100 %"),
             (percent(0.0), "0 %"),
+            (percent(0.000_004), "0.0004 %"),
+            (percent(1.0 / 1_490_000.0), "0.000067 %"),
             (seconds(48.0), "48 s"),
             (seconds(50.23), "50.2 s"),
             (seconds(0.254), "0.25 s"),
+            (seconds(0.0031), "0.0031 s"),
+            (seconds(0.0), "0 s"),
+            (telling(0.0), "0"),
+            (telling(0.04), "0.04"),
+            (telling(3.14), "3.1"),
         ] {
             assert_eq!(said, expected);
         }

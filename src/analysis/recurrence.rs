@@ -6,7 +6,7 @@
 //! seasonal slope of Hirsch, Slack and Smith, 1982) says in how many days it
 //! reaches the timeout.
 
-use super::forecast::Forecast;
+use super::forecast::{Forecast, last_step};
 use super::history::{DAY, History, Known, Quarter};
 use super::statistics::{median, rising, theil_sen};
 
@@ -21,8 +21,10 @@ const CLEAR: f64 = 5.0;
 const LONG: f64 = 0.5;
 /// The share of the timeout by which it must have grown.
 const GROWTH: f64 = 0.08;
-/// A rise of which one day has more than this share is a step.
-const STEP: f64 = 0.6;
+/// How many times closer than a step a line must be: a fortnight has few points.
+const SURELY: f64 = 1.2;
+/// Two standard deviations, in median deviations.
+const TWO_SIGMA: f64 = 3.0;
 /// Near misses and 504s from which on it is a job, and not a stray request.
 const SEVERAL: f64 = 4.0;
 /// Requests in a quarter that make its p99 one.
@@ -93,13 +95,18 @@ fn grows(past: &mut Past<'_>, timeout: f64, hour: usize) -> Option<Recurrence> {
     if days.len() < DAYS || !jobs || last.slowest < LONG * timeout || last.ago < -1.0 {
         return None;
     }
-    let values: Vec<f64> = days.iter().map(|day| day.slowest).collect();
     let points: Vec<(f64, f64)> = days.iter().map(|day| (day.ago, day.slowest)).collect();
-    let line = theil_sen(&points)?;
+    // What became slower from one day to the next has not grown.
+    let points = &points[last_step(&points, SURELY)..];
+    let values: Vec<f64> = points.iter().map(|(_, slowest)| *slowest).collect();
+    if values.len() < DAYS {
+        return None;
+    }
+    let line = theil_sen(points)?;
     let growth = line.slope * (last.ago - points.first()?.0);
     let mut off: Vec<f64> = points.iter().map(|(x, y)| (y - line.at(*x)).abs()).collect();
     let scatter = median(&mut off)?;
-    let clear = growth > (GROWTH * timeout).max(CLEAR * scatter) && !is_step(&values, growth);
+    let clear = growth > (GROWTH * timeout).max(CLEAR * scatter);
     if !clear || rising(&values)? <= SCORE {
         return None;
     }
@@ -110,7 +117,7 @@ fn grows(past: &mut Past<'_>, timeout: f64, hour: usize) -> Option<Recurrence> {
         at: last.at,
         now,
         per_day: line.slope,
-        days: days.len(),
+        days: points.len(),
         forecast: when(left, scatter / line.slope),
     })
 }
@@ -122,16 +129,12 @@ fn grows(past: &mut Past<'_>, timeout: f64, hour: usize) -> Option<Recurrence> {
 fn when(left: f64, scatter: f64) -> Option<Forecast> {
     const DAY: f64 = 86_400.0;
     let run = |days: f64| days.ceil().max(1.0) * DAY;
-    let first = left - scatter;
-    let doubt = (2.0 * scatter).max(0.3 * left).max(1.0);
+    let slow = TWO_SIGMA * scatter;
+    let first = left - slow;
+    let doubt = slow.max(0.3 * left).max(1.0);
     let forecast =
         Forecast::between(run(first - doubt) - MOVED, run(first), run(left + doubt) + MOVED)?;
     (left > 0.0).then_some(forecast)
-}
-
-/// A single step is no growth.
-fn is_step(values: &[f64], growth: f64) -> bool {
-    values.windows(2).any(|pair| pair[1] - pair[0] > STEP * growth)
 }
 
 impl Day {

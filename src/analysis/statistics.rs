@@ -39,6 +39,39 @@ pub fn beyond_chance(mean: f64) -> f64 {
     mean + 3.0 * (mean + 1.0).sqrt()
 }
 
+/// How improbable it is that chance brings `events` or more among `of` requests, when
+/// `seen` events were among `among` requests before: the predictive probability of a
+/// Poisson rate that is itself a guess (Jeffreys' prior; a negative binomial law). One
+/// where nothing is known.
+#[must_use]
+pub fn chance(events: f64, of: f64, seen: f64, among: f64) -> f64 {
+    if !(of > 0.0 && among > 0.0) {
+        return 1.0;
+    }
+    let shape = seen.max(0.0) + 0.5;
+    let part = of / (of + among);
+    let mut term = (1.0 - part).powf(shape);
+    let mut below = 0.0;
+    let mut k = 0.0;
+    while k < events {
+        below += term;
+        term *= part * (shape + k) / (k + 1.0);
+        k += 1.0;
+    }
+    // Where the sum has lost its digits, the first term left out is nearly all of it.
+    (1.0 - below).max(term).min(1.0)
+}
+
+/// The standard normal deviate that is exceeded with this probability, up to one half
+/// (Abramowitz and Stegun, 1964, 26.2.23: off by less than 0.00045).
+#[must_use]
+pub fn normal_score(exceeded: f64) -> f64 {
+    let t = (-2.0 * exceeded.clamp(1e-300, 0.5).ln()).sqrt();
+    let above = (0.010_328 * t + 0.802_853) * t + 2.515_517;
+    let below = ((0.001_308 * t + 0.189_269) * t + 1.432_788) * t + 1.0;
+    t - above / below
+}
+
 /// A straight line through `(index, value)` points.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Line {
@@ -67,14 +100,31 @@ impl Line {
 /// (Theil 1950, Sen 1968): up to 29 % of the points may be wrong. Indices must differ.
 #[must_use]
 pub fn theil_sen(points: &[(f64, f64)]) -> Option<Line> {
+    let slope = median(&mut slopes_between(points))?;
+    let mut levels: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
+    let intercept = median(&mut levels)?;
+    (slope.is_finite() && intercept.is_finite()).then_some(Line { slope, intercept })
+}
+
+/// The slope of [`theil_sen`] between its lower and its upper bound, which lie `spread`
+/// standard deviations of Kendall's score to either side (Sen, 1968).
+#[must_use]
+pub fn slopes(points: &[(f64, f64)], spread: f64) -> Option<[f64; 3]> {
+    let mut slopes = slopes_between(points);
+    slopes.sort_unstable_by(f64::total_cmp);
+    let (n, all) = (real(points.len()), real(slopes.len()));
+    let apart = spread * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rank
+    let at = |rank: f64| slopes.get(rank.clamp(0.0, all - 1.0) as usize).copied();
+    Some([at((all - apart) / 2.0)?, median(&mut slopes.clone())?, at((all + apart) / 2.0)?])
+}
+
+fn slopes_between(points: &[(f64, f64)]) -> Vec<f64> {
     let mut slopes = Vec::with_capacity(points.len() * points.len().saturating_sub(1) / 2);
     for (later, (x, y)) in points.iter().enumerate() {
         slopes.extend(points[..later].iter().map(|(u, v)| (y - v) / (x - u)));
     }
-    let slope = median(&mut slopes)?;
-    let mut levels: Vec<f64> = points.iter().map(|(x, y)| y - slope * x).collect();
-    let intercept = median(&mut levels)?;
-    (slope.is_finite() && intercept.is_finite()).then_some(Line { slope, intercept })
+    slopes
 }
 
 /// Whether values in order of time rise: the score of Mann (1945) and Kendall
@@ -158,6 +208,27 @@ mod tests {
             assert!((found - lower).abs() < 0.1 * lower, "{events}/{of}: {found}");
         }
         assert_eq!((wilson_lower(0.0, 30.0), wilson_lower(3.0, 0.0)), (0.0, 0.0));
+    }
+
+    #[test]
+    fn what_was_never_seen_becomes_improbable_with_what_was_looked_at() {
+        // Of nothing known follows nothing.
+        assert_eq!(chance(3.0, 120.0, 0.0, 0.0).to_bits(), 1.0_f64.to_bits());
+        let after = |among: f64| chance(3.0, 120.0, 0.0, among);
+        assert!(after(240.0) > 0.005 && after(5_000.0) < 1e-4, "{}", after(5_000.0));
+        assert!(chance(3.0, 120.0, 20.0, 1_200.0) > 0.2, "two are usual");
+        // Beside the sum of Poisson's law, where the rate is well known.
+        let poisson = 1.0 - (-2.0_f64).exp() * (1.0 + 2.0 + 2.0);
+        assert!((chance(3.0, 1.0, 2e6, 1e6) - poisson).abs() < 1e-3);
+        assert!(chance(40.0, 1.0, 2e6, 1e6) < 1e-9);
+    }
+
+    #[test]
+    fn normal_scores_agree_with_the_table() {
+        for (exceeded, score) in [(0.5, 0.0), (0.158_655, 1.0), (0.01, 2.326_35), (1e-4, 3.719_02)]
+        {
+            assert!((normal_score(exceeded) - score).abs() < 5e-4, "{exceeded}");
+        }
     }
 
     #[test]

@@ -34,8 +34,8 @@ const MINUTES: usize = 3;
 const MEDIAN_REQUESTS: f64 = 20.0;
 
 impl Tier {
-    /// Something stirs while an episode is open (unless all it knows is that a
-    /// job grows from day to day), and where the last minutes are above what is usual
+    /// Something stirs while an episode goes on (unless all it knows is that a
+    /// job grows from day to day; not while one waits for its return), and where the last minutes are above what is usual
     /// at this time of day: in near misses and 504s, in the p99 when it is past a
     /// fifth of the timeout, or in the median. A gateway that is always slow, or
     /// slow every night, is calm.
@@ -43,7 +43,7 @@ impl Tier {
     pub fn of(gateway: &Gateway, records: &[Record], window: Window<'_>, usual: &Baseline) -> Self {
         let slow_job =
             |record: &Record| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
-        let open = records.iter().any(|record| record.episode.is_open() && !slow_job(record));
+        let open = records.iter().any(|record| record.episode.goes_on() && !slow_job(record));
         let recent = window.newest(15);
         let at_risk = recent.near_misses() + recent.timeouts();
         let stirs = open

@@ -4,6 +4,7 @@
 //! that every share and quantile adds it as "beyond the timeout".
 
 use super::signal::Minute;
+use super::statistics::normal_score;
 
 /// One minute of one gateway.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,36 +72,68 @@ impl Reading {
         (self.timeouts - self.unreachable().unwrap_or(0.0)).max(0.0)
     }
 
-    /// The 99th percentile over *all* requests, seconds: see [`whole_p99`]. Failed
-    /// connections are no slow answers and are left out.
+    /// The 99th percentile over *all* requests, seconds: see [`SlowEnd::p99_of_all`].
+    /// Failed connections are no slow answers and are left out.
     #[must_use]
     pub fn effective_p99(&self, timeout: f64) -> Option<f64> {
-        whole_p99(self.samples, self.slow_timeouts(), self.p99, self.maximum, timeout)
+        let Self { samples, near_misses, p99, maximum, .. } = *self;
+        let timeouts = self.slow_timeouts();
+        SlowEnd { samples, near_misses, timeouts, p99, maximum }.p99_of_all(timeout)
     }
 }
 
-/// The 99th percentile over all requests, seconds, where a 504 counts as "at
-/// least `timeout`". When 1 % or more of the requests are 504s it is the
-/// timeout itself (a lower bound). Below that the wanted rank among the
-/// answered requests is `0.99 / (1 - share)` (the censored-sample rank of
-/// Kaplan and Meier, 1958), read off the line from the observed p99 to the
-/// maximum. `None` when nothing was measured.
-#[must_use]
-pub fn whole_p99(
-    samples: f64,
-    timeouts: f64,
-    p99: Option<f64>,
-    maximum: Option<f64>,
-    timeout: f64,
-) -> Option<f64> {
-    let share = ratio(timeouts, samples + timeouts)?;
-    if share >= 0.01 {
-        return Some(timeout.max(p99.unwrap_or(timeout)));
+/// The slow end of the latencies of some requests, as far as CloudWatch tells.
+#[derive(Debug, Clone, Copy)]
+pub struct SlowEnd {
+    /// Answered requests.
+    pub samples: f64,
+    /// Those of them that were answered close to the timeout.
+    pub near_misses: f64,
+    /// 504s of requests that got no answer in time.
+    pub timeouts: f64,
+    /// 99th percentile over the answered requests, seconds.
+    pub p99: Option<f64>,
+    /// The slowest answer, seconds.
+    pub maximum: Option<f64>,
+}
+
+/// From this share of the timeout on the slowest percent of the answers reaches up to it.
+const REACHES_UP: f64 = 0.25;
+
+impl SlowEnd {
+    /// The 99th percentile over all requests, seconds, where a 504 counts as "at
+    /// least `timeout`". When 1 % or more of the requests are 504s it is the
+    /// timeout itself (a lower bound). Below that it is an answer that is slower than
+    /// the observed p99: the one above which so many answers lie that they make 1 %
+    /// together with the 504s (the censored-sample rank of Kaplan and Meier, 1958). It
+    /// is read off the straight line from the observed p99 to the maximum on lognormal
+    /// probability paper, which is what the slow end of most latencies is near to
+    /// (plotting positions of Hazen, 1914). A 504 is a request that hangs, and no part of
+    /// that line - or the end of it that the timeout cuts off, where the p99 is past
+    /// a quarter of the timeout and answers came just before it. `None` when nothing
+    /// was measured.
+    #[must_use]
+    pub fn p99_of_all(&self, timeout: f64) -> Option<f64> {
+        let Self { samples, near_misses, timeouts, p99, maximum } = *self;
+        let share = ratio(timeouts, samples + timeouts)?;
+        if share >= 0.01 {
+            return Some(timeout.max(p99.unwrap_or(timeout)));
+        }
+        let p99 = p99?;
+        if timeouts <= 0.0 || p99 <= 0.0 || p99 >= timeout {
+            return Some(p99);
+        }
+        let cut_off =
+            if p99 > REACHES_UP * timeout { timeouts.min(2.0 * near_misses) } else { 0.0 };
+        let score =
+            |slower: f64| normal_score((slower + cut_off + 0.5) / (samples + cut_off + 1.0));
+        let (observed, slowest) = (score(0.01 * samples), score(0.0));
+        let wanted = score(0.01 * (samples + timeouts) - timeouts);
+        let part = ((wanted - observed) / (slowest - observed)).clamp(0.0, 1.0);
+        // What was answered after the timeout is slower than the 504s.
+        let maximum = maximum.unwrap_or(p99).clamp(p99, timeout);
+        Some(p99 * (maximum / p99).powf(part))
     }
-    let p99 = p99?;
-    let rank = 0.99 / (1.0 - share);
-    let maximum = maximum.unwrap_or(p99).max(p99);
-    Some(p99 + (maximum - p99) * ((rank - 0.99) / 0.01).clamp(0.0, 1.0))
 }
 
 /// `part / whole`, or `None` of nothing.
@@ -214,6 +247,7 @@ impl<'a> Window<'a> {
 }
 
 #[cfg(test)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // ranks
 mod tests {
     use super::*;
 
@@ -240,10 +274,51 @@ mod tests {
     }
 
     #[test]
-    fn fewer_504s_move_the_rank_towards_the_maximum() {
-        let r = reading(995.0, 5.0, Some(10.0), Some(20.0));
+    fn a_few_504s_move_the_p99_as_far_as_the_slow_end_goes_and_no_further() {
+        // Of 6,680 requests 22 hung; the p99 of all was 3.86 s.
+        let r = reading(6_658.0, 22.0, Some(3.33), Some(58.3));
         let p99 = r.effective_p99(60.0).unwrap();
-        assert!((p99 - 14.97).abs() < 0.01, "{p99}");
+        assert!((p99 / 3.86 - 1.0).abs() < 0.2, "{p99}");
+    }
+
+    /// Answers of a lognormal service, fastest first.
+    fn lognormal(answers: u32, median: f64, sigma: f64) -> Vec<f64> {
+        let rank = |i: u32| (f64::from(i) + 0.5) / f64::from(answers);
+        let score = |below: f64| {
+            if below > 0.5 { normal_score(1.0 - below) } else { -normal_score(below) }
+        };
+        (0..answers).map(|i| median * (sigma * score(rank(i))).exp()).collect()
+    }
+
+    #[test]
+    fn whatever_share_of_the_requests_hangs_the_p99_is_that_of_all() {
+        for (answers, median, sigma) in
+            [(1_000, 0.25, 0.7), (5_000, 0.3, 1.2), (20_000, 0.05, 0.6), (1_500, 20.0, 0.3)]
+        {
+            for hung in [0.0, 0.0005, 0.001, 0.002, 0.003, 0.005, 0.007, 0.009] {
+                let mut all = lognormal(answers, median, sigma);
+                all.retain(|seconds| *seconds <= 60.0);
+                let at = |of: &[f64]| of[(0.99 * real(of.len())).ceil() as usize - 1];
+                let (samples, timeouts) = (real(all.len()), (hung * real(all.len())).round());
+                let r = reading(samples, timeouts, Some(at(&all)), all.last().copied());
+                all.extend((0..timeouts as u32).map(|_| 60.0));
+                let (said, truth) = (r.effective_p99(60.0).unwrap(), at(&all));
+                assert!((said / truth - 1.0).abs() < 0.2, "{hung}: {said} for {truth}");
+            }
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss)] // thousands
+    fn real(count: usize) -> f64 {
+        count as f64
+    }
+
+    #[test]
+    fn uploads_past_the_timeout_do_not_carry_the_p99_with_them() {
+        let r = reading(9_970.0, 30.0, Some(10.0), Some(300.0));
+        assert!(r.effective_p99(60.0).unwrap() <= 60.0);
+        let slow = reading(9_970.0, 30.0, Some(80.0), Some(300.0));
+        assert_eq!(slow.effective_p99(60.0), Some(80.0));
     }
 
     #[test]

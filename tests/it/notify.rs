@@ -60,6 +60,7 @@ fn record(name: &str, began: Minute, severity: Severity) -> Record {
         requests: 940,
         near_misses: 32,
         timeouts: 0,
+        returns: None,
     };
     Record::untold(&gateway, episode)
 }

@@ -217,16 +217,268 @@ fn a_new_gateway_learns_and_says_until_when() {
 }
 
 #[test]
-fn bursts_of_504s_on_most_days_are_one_lasting_condition() {
-    let bursts = |every: i64| {
+fn bursts_that_are_over_are_no_trouble_however_many_days_had_one() {
+    let bursts = |age: i64, summary: &mut Summary| {
+        if age % 96 == 50 {
+            summary.timeouts = 20.0;
+        }
+    };
+    assert_eq!(rules(&calm(), &mut history(8, bursts)), []);
+}
+
+#[test]
+fn what_rises_every_morning_is_no_drift_after_a_step() {
+    // Twice as slow at the end of a day as at its beginning.
+    let course = |age: i64, seconds: f64| seconds * (1.0 + real((96 - age).rem_euclid(96)) / 96.0);
+    let slow = |seconds: f64, summary: &mut Summary| {
+        summary.p99 = Some(seconds);
+        summary.maximum = Some(1.1 * seconds);
+    };
+    let mut steps = history(10, |age, summary| {
+        let step = if age <= 2 * 96 { 1.5 } else { 1.0 };
+        slow(course(age, 12.0 * step), summary);
+    });
+    assert_eq!(rules(&calm(), &mut steps), []);
+    let mut drifts = history(10, |age, summary| {
+        slow(course(age, 5.0 * 1.05_f64.powf(real((24 - age).max(0)))), summary);
+    });
+    assert_eq!(rules(&calm(), &mut drifts), [Rule::Drift]);
+}
+
+#[test]
+fn a_p99_that_has_jumped_is_no_drift() {
+    for at in 1..24 {
+        let mut history = history(8, |age, summary| {
+            if age <= at {
+                summary.p99 = Some(30.0 + real(age % 3));
+                summary.maximum = Some(40.0);
+            }
+        });
+        assert_eq!(rules(&calm(), &mut history), [], "{at} quarters ago");
+    }
+}
+
+#[test]
+fn a_long_window_counts_what_is_not_known_of_it_as_good() {
+    let failing = minutes(|age, set| set(Signal::Timeouts, if age < 55 { 2.5 } else { 0.0 }));
+    let burns = |history: &mut History| rules(&failing, history).contains(&Rule::BurnRate);
+    assert!(!burns(&mut History::new()), "0.83 % for 55 minutes, and nothing is known before");
+    let four_hours = |age: i64, summary: &mut Summary| {
+        if (5..=20).contains(&age) {
+            summary.timeouts = 40.0;
+        }
+    };
+    assert!(burns(&mut history(1, four_hours)), "five hours of 0.85 %");
+    // The same with a gap of two hours, of which nothing is known.
+    let mut gap = History::new();
+    let running = Quarter::containing(NOW.plus(1));
+    for age in (1..=30).rev().filter(|age| !(8..=18).contains(age)) {
+        let mut summary = ordinary();
+        four_hours(age, &mut summary);
+        gap.enter(running.plus(-age), &summary);
+    }
+    assert!(!burns(&mut gap), "of six hours two are known");
+}
+
+#[test]
+fn a_burn_rate_says_what_it_counts_over_which_windows() {
+    // None in the last minutes, and many a quarter of an hour ago.
+    let failing = minutes(|age, set| set(Signal::Timeouts, if age == 10 { 90.0 } else { 0.0 }));
+    let mut before = history(8, |age, summary| {
+        if age <= 24 {
+            summary.timeouts = 40.0;
+        }
+    });
+    let found = breaching(&failing, &mut before);
+    let why = &found.iter().find(|v| v.rule == Rule::BurnRate).unwrap().why;
+    assert!(
+        why.starts_with("890 of 108,890 requests (0.82 %) in 6 h ended in 504, 8.2x what"),
+        "{why}"
+    );
+    assert!(why.contains(", and 90 of 9,090 requests (0.99 %) in 30 min: at the rate"), "{why}");
+    assert!(why.contains("no slower than usual (slowest p99 of a minute 4 s)"), "{why}");
+}
+
+#[test]
+fn a_few_504s_of_a_million_are_no_limit_and_no_outage() {
+    for signals in [&[Signal::Timeouts][..], &[Signal::Timeouts, Signal::ConnectionErrors]] {
+        let large = minutes(|age, set| {
+            set(Signal::Samples, 50_000.0);
+            if age < 12 && age % 2 == 0 {
+                signals.iter().for_each(|signal| set(*signal, 1.0));
+            }
+        });
+        assert_eq!(rules(&large, &mut history(8, |_, _| {})), [], "{signals:?}");
+    }
+}
+
+#[test]
+fn no_text_says_that_nothing_is_something() {
+    for requests in [1.0, 20.0, 300.0, 50_000.0, 1e7] {
+        for failed in [0.0, 1.0, 3.0, 40.0] {
+            for near in [0.0, 2.0, 60.0] {
+                let snapshot = minutes(|age, set| {
+                    set(Signal::Samples, if age < 30 { requests } else { 0.0 });
+                    set(Signal::Timeouts, failed);
+                    set(Signal::NearMisses, near);
+                    set(Signal::P50, 0.0);
+                });
+                let histories = [History::new(), history(1, |_, _| {}), history(8, |_, _| {})];
+                for mut history in histories {
+                    for verdict in breaching(&snapshot, &mut history) {
+                        for word in ["NaN", "inf", "(0 %)"] {
+                            assert!(!verdict.why.contains(word), "{word}: {}", verdict.why);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Two requests a minute, with so many near misses within the hour.
+fn two_a_minute(near: i64) -> Snapshot {
+    minutes(move |age, set| {
+        set(Signal::Samples, 2.0);
+        set(Signal::RequestCount, 2.0);
+        set(Signal::NearMisses, if age % 13 == 0 && age < 13 * near { 1.0 } else { 0.0 });
+    })
+}
+
+#[test]
+fn of_few_requests_three_are_enough_where_there_were_none_in_many_days() {
+    let nights = |often: bool| {
         move |age: i64, summary: &mut Summary| {
-            if age % (96 * every) == 50 {
-                summary.timeouts = 20.0;
+            summary.samples = 30.0;
+            summary.near_misses = Some(if often && age % 5 == 0 { 1.0 } else { 0.0 });
+        }
+    };
+    assert_eq!(rules(&two_a_minute(2), &mut history(10, nights(false))), []);
+    let found = breaching(&two_a_minute(3), &mut history(10, nights(false)));
+    assert_eq!(found.iter().map(|v| v.rule).collect::<Vec<_>>(), [Rule::NearMiss]);
+    let why = &found[0].why;
+    assert!(why.starts_with("3 of 120 requests in 60 min (2.5 %, and surely 0.85 %"), "{why}");
+    assert!(why.contains("Traffic in these 60 min is normal"), "{why}");
+    // What is usual, or not known, is no news.
+    assert_eq!(rules(&two_a_minute(3), &mut history(10, nights(true))), []);
+    assert_eq!(rules(&two_a_minute(3), &mut history(1, nights(false))), []);
+}
+
+#[test]
+fn work_that_takes_longer_is_no_queue() {
+    let slower = |p50: f64, p99: f64| {
+        move |age: i64, summary: &mut Summary| {
+            if age <= 6 {
+                summary.p50 = Some(p50);
+                summary.p99 = Some(p99);
+                summary.maximum = Some(2.0 * p99);
+                summary.sum = Some(2_000.0 * p50 / 0.3);
             }
         }
     };
-    assert_eq!(rules(&calm(), &mut history(8, bursts(1))), [Rule::AtLimit]);
-    assert_eq!(rules(&calm(), &mut history(8, bursts(4))), []);
+    assert_eq!(rules(&calm(), &mut history(8, slower(0.75, 10.0))), [], "2.5 times as slow");
+    assert_eq!(
+        rules(&calm(), &mut history(8, slower(0.75, 4.5))),
+        [Rule::Saturation],
+        "0.45 s later, slow or fast"
+    );
+    let idle = |age: i64, summary: &mut Summary| {
+        slower(0.75, 4.5)(age, summary);
+        summary.sum = summary.sum.map(|sum| sum / 10.0);
+    };
+    assert_eq!(rules(&calm(), &mut history(8, idle)), [], "half a request in flight");
+}
+
+#[test]
+fn a_job_is_a_warning_when_its_next_run_may_fail() {
+    let night = |slowest: fn(f64) -> f64| {
+        move |age: i64, summary: &mut Summary| {
+            if age % 96 == 30 {
+                let ago = real(age / 96);
+                // A minute's difference from one night to the next.
+                let scatter = if age / 96 % 2 == 0 { 0.4 } else { -0.4 };
+                summary.maximum = Some(slowest(ago) + scatter);
+                summary.near_misses = Some(20.0);
+            }
+        }
+    };
+    for (slowest, severity) in [
+        ((|ago| 50.0 - 1.5 * ago) as fn(f64) -> f64, Severity::Info),
+        (|ago| 57.0 - 1.5 * ago, Severity::Warning),
+    ] {
+        let found = breaching(&calm(), &mut history(10, night(slowest)));
+        let job = found.iter().find(|v| v.rule == Rule::RecurringJob).unwrap();
+        assert_eq!(job.severity, severity, "{}", job.why);
+    }
+}
+
+#[test]
+fn slow_is_what_is_near_the_timeout_or_more_than_usual() {
+    let failing = |p99: f64| {
+        minutes(move |_, set| {
+            set(Signal::Timeouts, 15.0);
+            set(Signal::P99, p99);
+        })
+    };
+    let says = |timeout: f64, p99: f64, history: &mut History| {
+        let detectors = Detectors::default();
+        let report =
+            assess(&gateway(timeout), &detectors, 60, Vec::new(), &failing(p99), history, NOW);
+        let verdicts = report.unwrap().verdicts;
+        verdicts.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
+    };
+    let slow = says(120.0, 91.9, &mut History::new());
+    assert!(slow.contains("slow as well (slowest p99 of a minute 91.9 s)"), "{slow}");
+    let slow = says(60.0, 12.0, &mut history(8, |_, _| {}));
+    assert!(
+        slow.contains("slow as well (slowest p99 of a minute 12 s; usual: up to 4 s)"),
+        "{slow}"
+    );
+    let usual = says(60.0, 45.0, &mut history(8, |_, summary| summary.p99 = Some(45.0)));
+    assert!(usual.contains("no slower than usual (slowest p99 of a minute 45 s)"), "{usual}");
+}
+
+#[test]
+fn a_spike_is_more_than_a_few_requests() {
+    let failing = |requests: f64| {
+        minutes(move |age, set| {
+            set(Signal::Samples, if age < 5 { requests } else { 0.2 });
+            set(Signal::Timeouts, if age == 0 { 3.0 } else { 0.0 });
+        })
+    };
+    let few = rules_and_words(&failing(0.0), 8, 4.0);
+    assert!(
+        few.contains("Traffic is low: 3 requests in 5 min, what is usual at this time is 1.3"),
+        "{few}"
+    );
+    let many = rules_and_words(&failing(300.0), 8, 1_000.0);
+    assert!(
+        many.contains("Traffic in these 5 min is 4.5x what is usual at this time: a spike."),
+        "{many}"
+    );
+}
+
+/// What `at_limit` says, where a quarter usually has so many requests.
+fn rules_and_words(snapshot: &Snapshot, days: i64, usual: f64) -> String {
+    let found = breaching(snapshot, &mut history(days, |_, summary| summary.samples = usual));
+    found.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
+}
+
+#[test]
+fn an_incident_every_day_never_becomes_usual() {
+    let now = minutes(|age, set| set(Signal::Timeouts, if age < 5 { 10.0 } else { 0.0 }));
+    let mut history = history(14, |age, summary| {
+        if age % 96 <= 4 || age % 96 >= 92 {
+            summary.timeouts = 50.0;
+        }
+    });
+    for day in 1..=14 {
+        let same = NOW.plus(-day * 1440);
+        history.mark(same.plus(-180), same.plus(120), Mark::Incident);
+    }
+    let found = breaching(&now, &mut history);
+    let limit = found.iter().find(|v| v.rule == Rule::AtLimit).unwrap();
+    assert!(limit.why.contains("no day was without trouble"), "{}", limit.why);
 }
 
 #[test]

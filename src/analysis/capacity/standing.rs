@@ -7,7 +7,7 @@ use super::limits::{Changed, Limits};
 use super::week::{Peak, Period, Week};
 use crate::analysis::alert::Episode;
 use crate::analysis::detector::{Rule, State};
-use crate::analysis::forecast::Forecast;
+use crate::analysis::forecast::{Forecast, last_step};
 use crate::analysis::gateway::Identity;
 use crate::analysis::history::{DAY, History, Known, Quarter};
 use crate::analysis::signal::Minute;
@@ -228,9 +228,14 @@ fn growth(now: &Week, before: &Week, timeout: f64, end: Quarter) -> Option<Expec
     // Days before the end, so that a line reaches the timeout so many days after it.
     let day = |peak: &Peak| -real(end.0.saturating_sub(peak.at.0)) / 96.0;
     let points: Vec<(f64, f64)> = peaks.iter().map(|peak| (day(peak), peak.p99)).collect();
+    // What became slower from one day to the next has not grown.
+    let points = &points[last_step(&points, 1.0)..];
+    if points.len() < KNOWN_PEAKS {
+        return None;
+    }
     let logs: Vec<(f64, f64)> = points.iter().map(|(x, y)| (*x, y.ln())).collect();
-    let values: Vec<f64> = peaks.iter().map(|peak| peak.p99).collect();
-    let (line, log) = (theil_sen(&points)?, theil_sen(&logs)?);
+    let values: Vec<f64> = points.iter().map(|(_, p99)| *p99).collect();
+    let (line, log) = (theil_sen(points)?, theil_sen(&logs)?);
     let mut off: Vec<f64> = points.iter().map(|(x, y)| (y - line.at(*x)).abs()).collect();
     let scatter = median(&mut off)?;
     let grown = line.slope * (points.last()?.0 - points.first()?.0);

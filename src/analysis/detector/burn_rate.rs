@@ -8,11 +8,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::at_limit::cause;
-use super::words::{of_requests, traffic_words};
+use super::words::traffic_words;
 use super::{Case, Rule, Severity, Verdict};
 use crate::analysis::history::{Known, PERIOD, Quarter};
-use crate::analysis::quantity::{Ratio, percent, rough_time};
-use crate::analysis::window::Window;
+use crate::analysis::quantity::{Ratio, count, percent, rough_time, telling};
+use crate::analysis::window::{Window, ratio};
 
 /// Fires when the error budget of 30 days would be gone in about two or five days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,22 +39,48 @@ struct Pair {
     fewest: f64,
     long: Failed,
     short: Failed,
+    /// How long the short window is, minutes.
+    minutes: u32,
 }
 
-/// 504s of requests.
+/// 504s of requests over a window.
 #[derive(Clone, Copy)]
 struct Failed {
     timeouts: f64,
     requests: f64,
+    /// How much of the window is known, minutes.
+    known: f64,
+    /// How long it is, minutes.
+    length: f64,
 }
 
 impl Failed {
-    fn of(window: Window<'_>) -> Self {
-        Self { timeouts: window.timeouts(), requests: window.requests() }
+    fn of(window: Window<'_>, minutes: u32) -> Self {
+        #[allow(clippy::cast_precision_loss)] // an hour
+        let known = window.minutes() as f64;
+        let (timeouts, requests) = (window.timeouts(), window.requests());
+        Self { timeouts, requests, known, length: f64::from(minutes) }
     }
 
     fn share(self) -> f64 {
-        if self.requests > 0.0 { self.timeouts / self.requests } else { 0.0 }
+        ratio(self.timeouts, self.requests).unwrap_or_default()
+    }
+
+    /// The share that it surely has: what is not known of the window had as many
+    /// requests, and none of them failed.
+    fn proven(self) -> f64 {
+        self.share() * (self.known / self.length).min(1.0)
+    }
+
+    /// `12 of 340 requests (3.5 %) in 1 h`.
+    fn words(self) -> String {
+        format!(
+            "{} of {} requests ({}) in {}",
+            count(self.timeouts),
+            count(self.requests),
+            percent(self.share()),
+            rough_time(60.0 * self.known)
+        )
     }
 }
 
@@ -63,16 +89,22 @@ impl BurnRate {
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let allowed = 1.0 - self.objective.get();
-        let hour = Failed::of(case.window);
-        let newest = |minutes: u32| Failed::of(case.window.newest(minutes));
+        let newest = |minutes: u32| Failed::of(case.window.newest(minutes), minutes);
+        let hour = newest(60);
         let pairs = [
-            Pair { rate: 14.4, fewest: 5.0, long: hour, short: newest(5) },
-            Pair { rate: 6.0, fewest: 10.0, long: six_hours(case, hour), short: newest(30) },
+            Pair { rate: 14.4, fewest: 5.0, long: hour, short: newest(5), minutes: 5 },
+            Pair {
+                rate: 6.0,
+                fewest: 10.0,
+                long: six_hours(case, hour),
+                short: newest(30),
+                minutes: 30,
+            },
         ];
         let burns = |pair: &&Pair| {
             pair.long.timeouts >= pair.fewest
-                && pair.long.share() > pair.rate * allowed
-                && pair.short.share() > pair.rate * allowed
+                && pair.long.proven() > pair.rate * allowed
+                && pair.short.proven() > pair.rate * allowed
         };
         let value = (hour.requests > 0.0).then(|| hour.share() / allowed);
         match pairs.iter().find(burns) {
@@ -85,18 +117,18 @@ impl BurnRate {
     }
 
     fn why(&self, case: Case<'_>, pair: &Pair) -> String {
-        let recent = case.window.newest(5);
-        let share = pair.short.share();
+        let recent = case.window.newest(pair.minutes);
+        let share = pair.long.share();
         let allowed = 1.0 - self.objective.get();
-        let gone = rough_time(30.0 * 86_400.0 * allowed / share.max(1e-9));
         format!(
-            "{} ({}) ended in 504, {:.0}x what the objective of {} allows: its budget for 30 days is gone in {gone} at this rate. {} {}",
-            of_requests(recent.timeouts(), recent),
-            percent(share),
-            share / allowed,
+            "{} ended in 504, {}x what the objective of {} allows, and {}: at the rate of the longer time the budget for 30 days is gone in {}. {} {}",
+            pair.long.words(),
+            telling(share / allowed),
             objective(self.objective),
+            pair.short.words(),
+            rough_time(30.0 * 86_400.0 * allowed / share),
             cause(case, recent),
-            traffic_words(case, 5),
+            traffic_words(case, pair.minutes),
         )
     }
 }
@@ -109,19 +141,22 @@ fn objective(objective: Ratio) -> String {
 /// The last hour by minute, and the five hours before by quarter. The quarter in
 /// which the hour begins is in part of both ends and left out.
 fn six_hours(case: Case<'_>, hour: Failed) -> Failed {
-    let Some(first) = case.window.readings().first() else { return hour };
-    #[allow(clippy::cast_possible_truncation)] // 24
-    let quarters = (6.0 * 3600.0 / PERIOD) as i64;
-    let last = Quarter::containing(first.minute);
-    let before =
-        case.outlook.recent.iter().filter(|(quarter, _)| {
-            *quarter < last && last.0.saturating_sub(quarter.0) <= quarters - 4
-        });
-    before.fold(hour, |sum, (_, known)| match known {
-        Known::Measured(summary) => Failed {
-            timeouts: sum.timeouts + summary.timeouts,
-            requests: sum.requests + summary.requests(),
-        },
-        Known::Unknown | Known::Idle => sum,
+    let readings = case.window.readings();
+    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return hour };
+    let begin = Quarter::containing(last.minute.plus(14 - 6 * 60));
+    let end = Quarter::containing(first.minute);
+    (begin.0..end.0).fold(hour, |sum, quarter| {
+        let sum = Failed { length: sum.length + PERIOD / 60.0, ..sum };
+        let known = sum.known + PERIOD / 60.0;
+        match case.outlook.recent(Quarter(quarter)) {
+            Known::Measured(summary) => Failed {
+                timeouts: sum.timeouts + summary.timeouts,
+                requests: sum.requests + summary.requests(),
+                known,
+                ..sum
+            },
+            Known::Idle => Failed { known, ..sum },
+            Known::Unknown => sum,
+        }
     })
 }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::words::{in_about, traffic_words};
 use super::{Case, Rule, Severity, Verdict, at_least};
 use crate::analysis::baseline::Baseline;
-use crate::analysis::forecast::{Trend, trend};
+use crate::analysis::forecast::{Limit, Trend, trend};
 use crate::analysis::history::{Known, Quarter, Summary};
-use crate::analysis::outlook::{Compared, LOOKBACK};
+use crate::analysis::outlook::{Compared, LOOKBACK, Slower, slower};
 use crate::analysis::quantity::{Span, count, rough_time, seconds};
 
 /// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
@@ -44,8 +44,6 @@ const LOOKED_AT_LEARNING: f64 = 0.5;
 const ABOVE_USUAL: f64 = 1.25;
 /// The factor by which it must have risen.
 const RISE: f64 = 1.3;
-/// The shorter of the two stretches that are looked at, quarters: two hours.
-const SHORT: usize = 8;
 /// Minutes and targets differ: the first are past the timeout when the quarter is at this share.
 const UNEVEN: f64 = 0.92;
 /// A timeout this close is critical, seconds.
@@ -74,27 +72,42 @@ impl Drift {
 
     /// The rise through the newest of some quarters (six hours and one, oldest
     /// first), where it stood one quarter ago too; what this rule fires on. It
-    /// changes once a quarter only.
+    /// changes once a quarter only. `course` is the p99 that is usual at the time of
+    /// day of a quarter: what rises every morning is no trend.
     #[must_use]
     pub fn trend(
         &self,
         newest: &[Compared],
         recent: &[(Quarter, Known)],
         timeout: f64,
+        course: impl Fn(Quarter) -> Option<f64>,
     ) -> Option<Trend> {
-        let now = &newest.first()?.summary;
-        let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout) && !queues(c);
+        let now = newest.first()?;
+        let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout);
         let high = newest.iter().take(2).filter(is_high).count();
-        if high < 2 || self.p99(now, timeout)? >= timeout {
+        if high < 2 || self.p99(&now.summary, timeout)? >= timeout || queues(newest, timeout) {
             return None;
         }
-        let figures: Vec<Option<f64>> =
-            recent.iter().map(|(_, known)| self.known_p99(known, timeout)).collect();
-        let (_, before) = figures.split_last()?;
+        let usual = course(now.quarter).filter(|usual| *usual > 0.0 && now.usual.is_known());
+        let beside_now = |quarter: Quarter| match usual {
+            Some(usual) => course(quarter).map_or(1.0, |then| usual / then),
+            None => 1.0,
+        };
+        let figures: Vec<(f64, Option<f64>)> = recent
+            .iter()
+            .map(|(quarter, known)| (beside_now(*quarter), self.known_p99(known, timeout)))
+            .collect();
         let horizon = self.horizon.get().as_secs_f64();
-        let limit = first_failures(now, timeout);
-        rise(before, limit, horizon)?;
-        rise(&figures[figures.len() - LOOKBACK.min(figures.len())..], limit, horizon)
+        let limit = Limit { at: timeout, from: first_failures(&now.summary, timeout) };
+        let rise = |figures: &[(f64, Option<f64>)]| {
+            let beside: Vec<_> = figures.iter().map(|(by, p99)| p99.map(|p99| p99 * by)).collect();
+            trend(&beside, limit, RISE).filter(|trend| trend.forecast.low <= horizon)
+        };
+        rise(&figures[..figures.len() - 1])?;
+        let newest = &figures[figures.len() - LOOKBACK.min(figures.len())..];
+        let forecast = rise(newest)?.forecast;
+        let observed: Vec<_> = newest.iter().map(|(_, p99)| *p99).collect();
+        Some(Trend { forecast, ..trend(&observed, limit, RISE)? })
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
@@ -113,17 +126,19 @@ impl Drift {
     /// Whether a quarter is worth a look: high, and higher than usual.
     fn is_high(&self, summary: &Summary, usual: &Baseline, timeout: f64) -> bool {
         let Some(p99) = self.p99(summary, timeout) else { return false };
-        match usual.p99.filter(|_| usual.is_known()) {
-            Some(most) => p99 >= LOOKED_AT * timeout && p99 > ABOVE_USUAL * most,
-            None => p99 >= LOOKED_AT_LEARNING * timeout,
-        }
+        let looked_at = if usual.is_known() { LOOKED_AT } else { LOOKED_AT_LEARNING };
+        p99 >= looked_at * timeout && usual.p99.is_none_or(|most| p99 > ABOVE_USUAL * most)
     }
 }
 
-/// Whether the median has risen as well: a p99 that queues cannot be extrapolated.
-fn queues(compared: &Compared) -> bool {
-    let usual = compared.usual.p50.filter(|_| compared.usual.is_known());
-    compared.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
+/// Whether requests wait: a p99 that queues cannot be extrapolated.
+fn queues(newest: &[Compared], timeout: f64) -> bool {
+    let is_slower = |c: &Compared| {
+        let usual = c.usual.p50.filter(|_| c.usual.is_known());
+        c.summary.p50.zip(usual).is_some_and(|(p50, usual)| p50 > ABOVE_USUAL * usual)
+    };
+    let by_work = slower(newest, timeout) == Some(Slower::Work);
+    newest.iter().take(2).any(|c| is_slower(c) && (!by_work || c.is_busier()))
 }
 
 /// The p99 of a quarter at which 1 % of the requests of some five minutes, and at
@@ -146,26 +161,12 @@ fn first_failures(summary: &Summary, timeout: f64) -> f64 {
     if limit.is_finite() { limit } else { timeout }
 }
 
-/// The rise over two hours and over six, whichever there is, that ends within the horizon.
-fn rise(figures: &[Option<f64>], limit: f64, horizon: f64) -> Option<Trend> {
-    let near = |trend: &Trend| trend.forecast.low <= horizon;
-    let short = &figures[figures.len() - SHORT.min(figures.len())..];
-    match (trend(short, limit, RISE), trend(figures, limit, RISE)) {
-        (Some(short), Some(long)) => {
-            Some(Trend { forecast: short.forecast.and(long.forecast), ..long })
-        }
-        (short, long) => short.or(long),
-    }
-    .filter(near)
-}
-
 fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: &str) -> String {
     let usual = match case.outlook.newest.first().and_then(|c| c.usual.p99) {
         Some(p99) => format!("usual at this time: up to {}", seconds(p99)),
         None => "what is usual is not known yet".to_owned(),
     };
-    #[allow(clippy::cast_precision_loss)] // dozens
-    let over = rough_time(trend.quarters as f64 * 900.0);
+    let over = rough_time(trend.quarters * 900.0);
     format!(
         "The p99 rose from {} to {} in {over} (now {} of {} requests in 15 min; {usual}). It reaches the {} timeout {when}. {}",
         seconds(trend.from),

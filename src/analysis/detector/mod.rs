@@ -119,6 +119,14 @@ impl Rule {
         matches!(self, Self::AtLimit | Self::BurnRate | Self::Unreachable | Self::Blackout)
     }
 
+    /// Whether another rule finds the same kind of trouble: answers that are late, targets
+    /// that cannot be reached, or no answer at all.
+    #[must_use]
+    pub fn is_like(self, other: Self) -> bool {
+        let is_apart = |rule| matches!(rule, Self::Unreachable | Self::Blackout);
+        self == other || !is_apart(self) && !is_apart(other)
+    }
+
     /// Whether it judges where things lead, rather than what happens in a minute.
     #[must_use]
     pub fn is_forecast(self) -> bool {

@@ -7,7 +7,8 @@ use super::{Case, Rule, Severity, Verdict};
 use crate::analysis::quantity::seconds;
 
 /// Fires when the slowest answers of an hour of the day grow and reach the
-/// timeout within 14 days; how is said in [`recurrence`](crate::analysis::recurrence).
+/// timeout within 14 days; a warning when the next run may be the first to do so. How is
+/// said in [`recurrence`](crate::analysis::recurrence).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RecurringJob {
@@ -21,7 +22,7 @@ impl Default for RecurringJob {
     }
 }
 
-/// Closer than this it is a warning, seconds.
+/// At the earliest closer than this it is a warning, seconds.
 const CLOSE: f64 = 86_400.0;
 
 impl RecurringJob {
@@ -37,7 +38,7 @@ impl RecurringJob {
         #[allow(clippy::cast_precision_loss)] // two weeks at most
         let age = end.since(found.at.end()) as f64 * 60.0;
         let forecast = found.forecast.map(|forecast| forecast.after(age)).filter(|f| f.mid > 0.0);
-        let close = forecast.is_none_or(|forecast| forecast.mid < CLOSE);
+        let close = forecast.is_none_or(|forecast| forecast.low < CLOSE);
         let severity = if close { Severity::Warning } else { Severity::Info };
         let when = match forecast {
             Some(forecast) => {

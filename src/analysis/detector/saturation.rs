@@ -2,7 +2,9 @@
 //!
 //! A queue shows in the median long before it shows in the p99: every request
 //! waits. So the median and the number of requests in flight (Little 1961) are
-//! compared with what is usual at this time of day. How long it takes until the
+//! compared with what is usual at this time of day. Where slow answers have become
+//! slower by the same factor as fast ones nobody waits: the work takes longer, which is
+//! the business of `drift` and `near_miss`. How long it takes until the
 //! targets are full can only be said where it is known how many requests each
 //! can work on; without that there is no forecast, because a p99 that queues
 //! cannot be extrapolated.
@@ -13,13 +15,14 @@ use serde::{Deserialize, Serialize};
 
 use super::words::{in_about, traffic_words};
 use super::{Case, Rule, Severity, Verdict, at_least};
-use crate::analysis::forecast::{Forecast, trend};
+use crate::analysis::forecast::{Forecast, Limit, trend};
 use crate::analysis::history::Known;
-use crate::analysis::outlook::Compared;
+use crate::analysis::outlook::{Compared, Slower, slower};
 use crate::analysis::quantity::{Span, count, percent, seconds};
 
-/// Fires when median and concurrency of quarters pass what is usual, or, with
-/// `workers_per_target`, when the targets are nearly full or will be.
+/// Fires when median and concurrency of quarters pass what is usual because requests
+/// wait, or, with `workers_per_target`, when the targets are nearly full or may be within
+/// `horizon`: the early end of the forecast counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Saturation {
@@ -46,6 +49,10 @@ const ABOVE_USUAL: f64 = 1.25;
 /// The factors for the newest quarter and the two before it: a queue grows; what
 /// comes and goes within half an hour is none.
 const GROWING: [f64; 3] = [ABOVE_USUAL, 1.15, 1.08];
+/// A p99 below this share of the timeout is far from it.
+const FAR: f64 = 0.1;
+/// With fewer requests in flight than this none waits for another.
+const FEWEST: f64 = 1.0;
 /// The factor from which on it is a warning.
 const FAR_ABOVE: f64 = 1.6;
 /// The share of the workers that are busy when the targets are nearly full.
@@ -68,7 +75,7 @@ impl Saturation {
         }
         let [Some(now), Some(before), Some(earlier)] = inflations[..] else { return quiet };
         let grows = [now, before, earlier].iter().zip(GROWING).all(|(f, limit)| *f > limit);
-        if grows {
+        if grows && waits(case) {
             let severity = if now > FAR_ABOVE { Severity::Warning } else { Severity::Info };
             return quiet.breaching(severity, queueing(case));
         }
@@ -102,10 +109,9 @@ impl Saturation {
         if now < HALF_FULL * workers {
             return None;
         }
-        let short = &figures[figures.len() - 8.min(figures.len())..];
-        let rise = trend(short, workers, RISE).or_else(|| trend(&figures, workers, RISE));
+        let rise = trend(&figures, Limit { at: workers, from: workers }, RISE);
         let forecast = rise.map(|trend| trend.forecast);
-        let soon = forecast.filter(|f| f.mid <= self.horizon.get().as_secs_f64() && now < workers);
+        let soon = forecast.filter(|f| f.low <= self.horizon.get().as_secs_f64() && now < workers);
         let quiet = Verdict::quiet(Rule::Saturation, Some(now / workers), NEARLY_FULL);
         let severity = if now >= workers { Severity::Critical } else { Severity::Warning };
         let why = filling(now, workers, healthy, soon, &traffic_words(case, 15));
@@ -113,6 +119,20 @@ impl Saturation {
             .then(|| quiet.breaching(severity, why))?;
         Some(soon.map_or_else(|| verdict.clone(), |soon| verdict.clone().expecting(soon)))
     }
+}
+
+/// Whether requests can wait for each other: some are in flight, and it is not the work
+/// that takes longer. Some much slower requests are no matter far from the timeout.
+fn waits(case: Case<'_>) -> bool {
+    let (timeout, newest) = (case.gateway.timeout.seconds, &case.outlook.newest);
+    let Some(now) = newest.first().map(|compared| &compared.summary) else { return false };
+    let is_far = now.effective_p99(timeout).is_none_or(|p99| p99 < FAR * timeout);
+    let may_wait = match slower(newest, timeout) {
+        Some(Slower::Work) => false,
+        Some(Slower::Some) => !is_far,
+        Some(Slower::Queue) | None => true,
+    };
+    may_wait && now.in_flight(timeout).is_some_and(|in_flight| in_flight >= FEWEST)
 }
 
 fn filling(now: f64, workers: f64, healthy: f64, soon: Option<Forecast>, traffic: &str) -> String {

@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::at_limit::LEAST_SHARE;
 use super::words::{of_requests, traffic_words};
 use super::{Case, Rule, Severity, Verdict};
 use crate::analysis::quantity::{count, percent};
 use crate::analysis::window::Reading;
 
-/// Fires when connections or TLS handshakes with targets failed, and requests
-/// ended in 504 for it.
+/// Fires when connections or TLS handshakes with targets failed, and at least three
+/// requests and one in two thousand ended in 504 for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Unreachable {
@@ -33,8 +34,9 @@ impl Unreachable {
     pub fn judge(&self, case: Case<'_>) -> Verdict {
         let recent = case.window.newest(15);
         let errors = recent.readings().iter().filter_map(Reading::unreachable).reduce(|a, b| a + b);
-        let quiet = Verdict::quiet(Rule::Unreachable, errors, FEWEST);
-        let Some(failed) = errors.map(|e| e.min(recent.timeouts())).filter(|f| *f >= FEWEST) else {
+        let fewest = FEWEST.max(LEAST_SHARE * recent.requests());
+        let quiet = Verdict::quiet(Rule::Unreachable, errors, fewest);
+        let Some(failed) = errors.map(|e| e.min(recent.timeouts())).filter(|f| *f >= fewest) else {
             return quiet;
         };
         let critical = failed >= CRITICAL * recent.requests();

@@ -2,58 +2,98 @@
 
 use super::Case;
 use crate::analysis::forecast::Forecast;
-use crate::analysis::quantity::{count, rough_time};
+use crate::analysis::quantity::{count, rough_time, telling};
+use crate::analysis::statistics::beyond_chance;
 use crate::analysis::window::Window;
 
 /// From this factor on traffic counts as more than usual.
 const MORE: f64 = 1.5;
+/// Up to this factor it counts as less.
+const LESS: f64 = 0.7;
+/// Fewer requests than this are said as they are: a factor of a few is chance.
+const FEW: f64 = 20.0;
 
-/// The traffic of the newest `minutes` as a factor of what is usual at this
-/// time of day, or of the minutes before them where that is not known.
-pub fn traffic(case: Case<'_>, minutes: u32) -> Option<f64> {
-    let recent = case.window.newest(minutes);
-    let usual = case.outlook.usual.requests.filter(|requests| *requests > 0.0);
-    if let Some(requests) = usual.filter(|_| case.outlook.usual.is_known()) {
-        return Some(recent.rate()? * 15.0 / requests);
+/// The traffic of some minutes beside another one over as long a time.
+struct Traffic {
+    requests: f64,
+    usual: f64,
+    minutes: usize,
+    against: &'static str,
+}
+
+impl Traffic {
+    /// The newest `minutes` beside what is usual at this time of day, or beside the
+    /// minutes before them where that is not known.
+    fn of(case: Case<'_>, minutes: u32) -> Option<Self> {
+        let recent = case.window.newest(minutes);
+        let usual = case.outlook.usual.requests.filter(|_| case.outlook.usual.is_known());
+        let (rate, against) = match usual {
+            Some(requests) => (requests / 15.0, "what is usual at this time"),
+            None => (case.window.before(minutes).rate()?, "that of the minutes before"),
+        };
+        #[allow(clippy::cast_precision_loss)] // tens of minutes
+        let usual = rate * recent.minutes() as f64;
+        let requests = recent.requests();
+        (usual > 0.0).then_some(Self { requests, usual, minutes: recent.minutes(), against })
     }
-    let before = case.window.before(minutes).rate().filter(|rate| *rate > 0.0)?;
-    Some(recent.rate()? / before)
 }
 
 /// The traffic in words, with what it means for the capacity.
 pub fn traffic_words(case: Case<'_>, minutes: u32) -> String {
-    let against = if case.outlook.usual.is_known() {
-        "what is usual at this time"
-    } else {
-        "that of the minutes before"
+    let Some(Traffic { requests, usual, minutes, against }) = Traffic::of(case, minutes) else {
+        return "There is no traffic to compare with.".to_owned();
     };
-    match traffic(case, minutes) {
-        None => "There is no traffic to compare with.".to_owned(),
-        Some(factor) if factor > MORE => {
-            format!("Traffic is {factor:.1}x {against}: a spike.")
+    let factor = requests / usual;
+    let is_few = requests.max(usual) < FEW;
+    match factor {
+        _ if is_few => format!(
+            "Traffic is low: {} requests in {minutes} min, {against} is {}.",
+            count(requests),
+            few(usual)
+        ),
+        f if f > MORE && requests > beyond_chance(usual) => {
+            format!("Traffic in these {minutes} min is {f:.1}x {against}: a spike.")
         }
-        Some(factor) if factor < 0.7 => {
-            format!("Traffic is down to {factor:.1}x {against}.")
-        }
-        Some(factor) => {
-            format!("Traffic is normal ({factor:.1}x {against}): a capacity warning, not a spike.")
-        }
+        f if f < LESS => format!("Traffic in these {minutes} min is down to {f:.1}x {against}."),
+        f => format!(
+            "Traffic in these {minutes} min is normal ({f:.1}x {against}): a capacity warning, not a spike."
+        ),
     }
 }
 
-/// What is usual of a count at this time of day.
-pub fn usual_count(case: Case<'_>, mean: f64, most: f64) -> String {
-    match (case.outlook.usual.days, case.outlook.learning_until) {
+/// A count over so many minutes.
+pub struct Over(pub f64, pub u32);
+
+/// What is usual of a count of `what` at this time of day: its mean, and the most.
+pub fn usual_count(case: Case<'_>, what: &str, mean: Over, most: Over) -> String {
+    let usual = &case.outlook.usual;
+    match (usual.days, case.outlook.learning_until) {
+        (0, Some(_)) if !case.outlook.is_read => {
+            "What is usual at this time is not known yet: the history is being read.".to_owned()
+        }
         (0, Some(until)) => {
             format!("What is usual at this time is not known yet: learning until {until}.")
         }
         (0, None) => "What is usual at this time is not known.".to_owned(),
-        (days, _) => format!(
-            "Usual at this time: {}, at most {} (last {days} d).",
-            if mean >= 10.0 { count(mean) } else { format!("{mean:.1}") },
-            count(most)
-        ),
+        _ if usual.most_at_risk.is_none() => {
+            "What is usual at this time is not known: no day was without trouble, or the timeout is new."
+                .to_owned()
+        }
+        (days, _) => {
+            let span = if most.1 == mean.1 { String::new() } else { format!(" in {} min", most.1) };
+            format!(
+                "Usual at this time: {} {what} in {} min, at most {}{span} (last {days} d).",
+                few(mean.0),
+                mean.1,
+                count(most.0)
+            )
+        }
     }
+}
+
+/// A count that may be a fraction of one.
+fn few(value: f64) -> String {
+    if value >= 10.0 { count(value) } else { telling(value) }
 }
 
 /// A forecast: `in about 3 h (2 h to 5 h)`.

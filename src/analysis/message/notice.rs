@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::Notice;
-use super::super::alert::{Episode, Reason};
+use super::super::alert::{COMES_BACK, Episode, Reason, Returns};
 use super::super::detector::Severity;
 use super::super::diagnosis::Diagnosis;
 use super::super::diagnosis::cause::Cause;
@@ -57,10 +57,11 @@ pub fn summary(episode: &Episode) -> String {
     let end = if episode.abandoned {
         "Then the load balancer was deleted, or the config no longer selects it.".to_owned()
     } else {
-        format!("The last {} min with requests were quiet.", episode.quiet_minutes)
+        format!("The last {} min with requests were quiet.", number(episode.quiet_minutes))
     };
+    let times = episode.returns.map_or(String::new(), |returns| format!(" {}", times(&returns)));
     format!(
-        "It lasted {}, from {} to {}; the worst was {}. {}. {end}",
+        "It lasted {}, from {} to {}; the worst was {}.{times} {}. {end}",
         lasted(episode),
         episode.began,
         episode.last_breach,
@@ -117,11 +118,12 @@ fn age(notice: &Notice) -> String {
     length(notice.told.since(notice.episode.began))
 }
 
-/// Since when it goes on, where that is no news of the last minutes.
+/// Since when it goes on, where that is no news of the last minutes, and whether it
+/// came back.
 fn going_on(notice: &Notice) -> Option<String> {
     let Notice { episode, told, .. } = notice;
     let (began, age) = (episode.began, age(notice));
-    match notice.reason {
+    let said = match notice.reason {
         Reason::Firing if told.since(began) >= LATE => {
             Some(format!("It has gone on since {began} ({age}) and is told here only now."))
         }
@@ -135,7 +137,19 @@ fn going_on(notice: &Notice) -> Option<String> {
             counts(episode),
             number(u64::from(notice.reminders) + 1),
         )),
-    }
+    };
+    let open = episode.returns.filter(|_| episode.is_open());
+    let back = open.map(|returns| {
+        let without = length(COMES_BACK);
+        format!("{} It stays open until {without} have passed without it.", times(&returns))
+    });
+    let said: Vec<String> = said.into_iter().chain(back).collect();
+    (!said.is_empty()).then(|| said.join(" "))
+}
+
+/// How often something came that comes back.
+fn times(returns: &Returns) -> String {
+    format!("It has come {} times since {}.", number(returns.times), returns.first)
 }
 
 fn why(found: &Diagnosis) -> Why {
@@ -244,6 +258,7 @@ fn machine(notice: &Notice) -> Value {
             "id": escape::id(&episode.id),
             "began": episode.began.to_string(),
             "ended": episode.ended.map(|minute| minute.to_string()),
+            "times": episode.returns.map_or(1, |returns| returns.times),
             "requests": episode.requests,
             "near_misses": episode.near_misses,
             "timeouts": episode.timeouts,

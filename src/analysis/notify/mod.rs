@@ -15,7 +15,7 @@ mod route;
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
-use super::alert::{Reason, Record};
+use super::alert::{Episode, Reason, Record};
 use super::detector::Severity;
 use super::signal::Minute;
 pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
@@ -39,6 +39,9 @@ pub struct Told {
     /// How many times it was reminded.
     #[serde(default)]
     pub reminders: u32,
+    /// How many times it was told that it came back worse.
+    #[serde(default)]
+    pub worse: u32,
     /// Whether it knows that the episode is over.
     #[serde(default)]
     pub over: bool,
@@ -58,15 +61,14 @@ pub enum Due {
 }
 
 impl Due {
-    /// Nobody needs to hear more of an episode that ended then. It is kept for as long
-    /// as the next one looks back, which begins after it.
-    fn over(ended: Minute, now: Minute) -> Self {
-        if (0..APART).contains(&now.since(ended)) { Self::Nothing } else { Self::Done }
+    /// Nobody needs to hear more of an episode that is over. It is kept for as long as it
+    /// may come back.
+    fn over(episode: &Episode, now: Minute) -> Self {
+        let kept = 0..=episode.comes_back_within();
+        let is_kept = kept.contains(&now.since(episode.last_breach)) && !episode.abandoned;
+        if is_kept { Self::Nothing } else { Self::Done }
     }
 }
-
-/// Minutes that an episode looks back for its beginning.
-const APART: i64 = 15;
 
 /// Where alerts go and when they do not.
 #[derive(Debug, Clone, Default)]
@@ -137,7 +139,7 @@ impl Desk {
             && !record.audible
             && self.quiet.keeps_back(subject, ended)
         {
-            return Due::over(ended, now);
+            return Due::over(episode, now);
         }
         let mut receivers = self.receivers(subject);
         for known in record.told.keys().filter(|told| self.known().any(|known| known == *told)) {
@@ -150,9 +152,9 @@ impl Desk {
             Some((receiver.clone(), reason))
         });
         let due: Vec<_> = due.collect();
-        match (due.is_empty(), episode.ended) {
-            (true, None) => Due::Nothing,
-            (true, Some(ended)) => Due::over(ended, now),
+        match (due.is_empty(), episode.is_open()) {
+            (true, true) => Due::Nothing,
+            (true, false) => Due::over(episode, now),
             (false, _) if self.quiet.keeps_back(subject, now) => Due::Held,
             (false, _) => Due::Tell(due),
         }
@@ -162,13 +164,18 @@ impl Desk {
 /// Why a receiver that knows this much must be told of a record, if it must.
 fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> Option<Reason> {
     let episode = &record.episode;
+    let worse = episode.returns.map_or(0, |returns| returns.worse);
     match (episode.is_open(), told) {
         (_, Some(told)) if told.over => None,
         (false, _) => Some(Reason::Resolved),
-        (true, None) => Some(Reason::Firing),
-        (true, Some(told)) if episode.severity > told.severity => Some(Reason::Escalated),
+        // What came and went within a quiet time is no news while it stays away.
+        (true, None) => (record.audible || episode.goes_on()).then_some(Reason::Firing),
+        (true, Some(told)) if episode.severity > told.severity || worse > told.worse => {
+            Some(Reason::Escalated)
+        }
         (true, Some(told)) => {
-            let again = !episode.benign && repeat.is_over(now.since(told.last).abs());
+            let is_trouble = !episode.benign && episode.goes_on();
+            let again = is_trouble && repeat.is_over(now.since(told.last).abs());
             again.then_some(Reason::Reminder)
         }
     }
@@ -177,10 +184,22 @@ fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> 
 impl Told {
     /// What a receiver knows after it took this.
     #[must_use]
-    pub fn after(before: Option<Self>, reason: Reason, severity: Severity, now: Minute) -> Self {
+    pub fn after(before: Option<Self>, reason: Reason, episode: &Episode, now: Minute) -> Self {
+        let worse = episode.returns.map_or(0, |returns| returns.worse);
+        Self { worse, ..Self::after_any(before, reason, episode.severity, now) }
+    }
+
+    /// What a receiver knows after it took news of this severity, whatever they are about.
+    #[must_use]
+    pub fn after_any(
+        before: Option<Self>,
+        reason: Reason,
+        severity: Severity,
+        now: Minute,
+    ) -> Self {
         let first = before.map_or(now, |told| told.first);
         let reminders = before.map_or(0, |told| told.reminders);
         let reminders = reminders + u32::from(reason == Reason::Reminder);
-        Self { severity, first, last: now, reminders, over: reason == Reason::Resolved }
+        Self { severity, first, last: now, reminders, worse: 0, over: reason == Reason::Resolved }
     }
 }

@@ -142,7 +142,7 @@ impl Own {
     /// Enters that a receiver took it.
     pub fn enter(&mut self, receiver: &Receiver, reason: Reason, now: Minute) {
         let before = self.told.get(receiver).copied();
-        let told = Told::after(before, reason, Severity::Warning, now);
+        let told = Told::after_any(before, reason, Severity::Warning, now);
         self.told.insert(receiver.clone(), told);
     }
 

@@ -71,6 +71,7 @@ pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
         requests: 60_123,
         near_misses: 812,
         timeouts: 4,
+        returns: None,
     };
     Notice {
         gateway: Arc::new(gateway),

@@ -218,6 +218,7 @@ pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> Record {
         requests: 900,
         near_misses: 30,
         timeouts: 1,
+        returns: None,
     };
     Record::untold(gateway, episode)
 }

@@ -1,0 +1,169 @@
+//! Drifts that no scenario has, by the hundred: how good a forecast is when it is first
+//! made, and when it first says less than an hour.
+//!
+//! A class of requests grows slower until its p99 is at the timeout: by a factor, steadily,
+//! faster and faster, or slower and slower, within two hours to two days, among 200 to
+//! 30,000 requests in a quarter of an hour. What is not slow is not drawn one by one.
+
+use nearmiss::analysis::detector::{Case, Detectors, Severity, State};
+use nearmiss::analysis::forecast::Forecast;
+use nearmiss::analysis::history::{DAY, History, Quarter, Summary};
+use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
+use nearmiss::analysis::statistics::normal_score;
+use nearmiss::analysis::window::Window;
+
+use crate::chance::Chance;
+use crate::moments::Moments;
+use crate::replay::gateway;
+
+/// Quarters after the p99 is at the timeout.
+const AFTER: i64 = 8;
+/// Quarters before the drift.
+const BEFORE: i64 = 8 * DAY;
+
+/// One drift.
+struct Drift {
+    timeout: f64,
+    /// The p99 before, seconds.
+    usual: f64,
+    /// From the beginning to a p99 at the timeout, quarters.
+    takes: f64,
+    /// How the p99 goes from the usual one to the timeout within 0 to 1.
+    course: fn(f64, f64, f64) -> f64,
+    /// The share of the slow class, and the sigma of its lognormal law.
+    share: f64,
+    sigma: f64,
+    requests: f64,
+    swing: f64,
+}
+
+impl Drift {
+    fn drawn(chance: &mut Chance) -> Self {
+        let by_factor = |from: f64, to: f64, x: f64| from * (to / from).powf(x);
+        let steady = |from: f64, to: f64, x: f64| from + (to - from) * x;
+        let faster = |from: f64, to: f64, x: f64| from + (to - from) * x * x;
+        let slower = |from: f64, to: f64, x: f64| from + (to - from) * x.sqrt();
+        let courses: [fn(f64, f64, f64) -> f64; 4] = [by_factor, steady, faster, slower];
+        let timeout = [30.0, 60.0, 60.0, 60.0, 120.0][chance.below(5)];
+        Self {
+            timeout,
+            usual: timeout * chance.between(0.05, 0.35),
+            takes: 4.0 * chance.by_factor(2.0, 48.0),
+            course: courses[[0, 0, 0, 0, 0, 1, 1, 2, 2, 3][chance.below(10)]],
+            share: 0.015 + 0.085 * chance.uniform() * chance.uniform(),
+            sigma: chance.between(0.2, 0.7),
+            requests: chance.by_factor(200.0, 30_000.0),
+            swing: chance.between(0.0, 0.6),
+        }
+    }
+
+    /// The p99 so many quarters after the beginning.
+    fn p99(&self, after: f64) -> f64 {
+        if after < 0.0 {
+            return self.usual;
+        }
+        (self.course)(self.usual, self.timeout, after / self.takes)
+    }
+
+    /// What CloudWatch says of a quarter, so many after the beginning, and whether 1 % of
+    /// the requests of some five minutes of it, three at the least, timed out.
+    fn quarter(&self, chance: &mut Chance, quarter: i64, after: f64) -> (Summary, bool) {
+        let time = (quarter.rem_euclid(DAY)) as f64 / DAY as f64;
+        let busy = 1.0 + self.swing * (time * std::f64::consts::TAU).sin();
+        let requests = chance.poisson(self.requests * busy);
+        let exceeded = 0.01 / self.share;
+        let score =
+            if exceeded > 0.5 { -normal_score(1.0 - exceeded) } else { normal_score(exceeded) };
+        let median = self.p99(after + 0.5) * (-self.sigma * score).exp();
+        let (mut answers, mut timeouts, mut is_incident) = (Vec::new(), 0.0, false);
+        for _ in 0..3 {
+            let mut failed = 0.0;
+            for _ in 0..chance.poisson(self.share * requests / 3.0) as usize {
+                let took = median * (self.sigma * chance.normal()).exp();
+                if took > self.timeout { failed += 1.0 } else { answers.push(took) }
+            }
+            is_incident |= failed >= 3.0 && failed > 0.01 * requests / 3.0;
+            timeouts += failed;
+        }
+        answers.sort_by(f64::total_cmp);
+        let samples = (requests - timeouts).max(0.0);
+        let slower = (0.01 * samples) as usize;
+        let p99 = answers.iter().rev().nth(slower).copied().unwrap_or(0.02 * self.timeout);
+        let near = answers.iter().filter(|took| **took > 0.8 * self.timeout).count();
+        let quick = 0.3 * (samples - answers.len() as f64).max(0.0);
+        let summary = Summary {
+            samples,
+            sum: Some(answers.iter().sum::<f64>() + quick),
+            p50: Some(0.25),
+            p99: Some(p99),
+            maximum: answers.last().copied(),
+            near_misses: Some(near as f64),
+            timeouts,
+            connection_errors: Some(0.0),
+            timeout: self.timeout,
+        };
+        (summary, is_incident)
+    }
+
+    /// The first forecast, and the first that says less than an hour: when, and what.
+    fn forecasts(&self, chance: &mut Chance, moments: &mut Moments) {
+        let first = Minute(29_464_320);
+        let begin = Quarter::containing(first).plus(BEFORE + chance.below(96) as i64);
+        let end = begin.plus(self.takes as i64 + AFTER);
+        let gateway = gateway(self.timeout);
+        let mut history = History::new();
+        let mut told: [Option<(Minute, Forecast)>; 2] = [None, None];
+        let mut incident = None;
+        for quarter in (Quarter::containing(first).0..end.0).map(Quarter) {
+            let after = (quarter.0 - begin.0) as f64;
+            let (summary, is_incident) = self.quarter(chance, quarter.0, after);
+            history.enter(quarter, &summary);
+            if is_incident && quarter >= begin && incident.is_none() {
+                incident = Some(quarter.end());
+            }
+            let now = quarter.end().plus(2);
+            if quarter >= begin
+                && let Some((severity, forecast)) = says(&gateway, &mut history, now)
+            {
+                told[0].get_or_insert((now, forecast));
+                if severity == Severity::Critical {
+                    told[1].get_or_insert((now, forecast));
+                }
+            }
+        }
+        let at_timeout = begin.start().plus((15.0 * self.takes) as i64);
+        let incident = incident.unwrap_or(at_timeout).min(at_timeout);
+        for (told, is_close) in told.into_iter().zip([false, true]) {
+            let Some((at, forecast)) = told else { continue };
+            moments.add(is_close, at, forecast, Some(at_timeout), Some(incident));
+        }
+    }
+}
+
+/// What the rule says at the end of this minute.
+fn says(
+    gateway: &std::sync::Arc<nearmiss::analysis::gateway::Gateway>,
+    history: &mut History,
+    minute: Minute,
+) -> Option<(Severity, Forecast)> {
+    let detectors = Detectors::default();
+    let mut snapshot = Snapshot::quiet(minute, minute.plus(1), &[Signal::Samples]);
+    snapshot.record(Signal::Samples, minute, 10.0);
+    let readings = snapshot.readings(minute, 1);
+    let outlook = history.outlook(gateway, &detectors.drift, minute);
+    let window = Window::over(&readings);
+    let verdict = detectors.drift.judge(Case { gateway, window, outlook });
+    let forecast = verdict.forecast.filter(|_| verdict.state == State::Breaching)?;
+    Some((verdict.severity, forecast))
+}
+
+/// So many drifts.
+pub fn measure(drifts: usize, seed: u64) -> Moments {
+    let mut chance = Chance::new(seed);
+    let mut moments = Moments::default();
+    for _ in 0..drifts {
+        let drift = Drift::drawn(&mut chance);
+        drift.forecasts(&mut chance, &mut moments);
+    }
+    moments
+}
