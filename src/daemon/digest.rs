@@ -60,7 +60,7 @@ impl Daemon {
         let facts = gateways.iter().map(|gateway| {
             let key = gateway.id.key();
             let ledger = self.memory.gateways.get(&key);
-            let report = self.reports.get(&key);
+            let report = self.known(&key);
             Facts {
                 gateway,
                 history: self.histories.get(&key).unwrap_or(&nothing),

@@ -6,18 +6,26 @@
 //! CloudWatch keeps the history, and reading a fortnight of it again costs what
 //! two minutes of polls do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::info;
 
 use super::Daemon;
+use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
-use crate::analysis::ledger::Ledger;
+use crate::analysis::ledger::{Former, Ledger};
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
+
+/// Whose quarters are read, and the first that is another's.
+struct Wanted {
+    key: String,
+    until: Quarter,
+}
 
 /// Statistics that are read of a quarter.
 const STATISTICS: u64 = 9;
@@ -36,23 +44,23 @@ impl Daemon {
         let room = per_second.saturating_mul(left.as_secs());
         let mut plans = Vec::new();
         for account in &self.accounts {
-            plans.push((account, self.stretches(account, end, room)));
+            let (wanted, stretches): (Vec<_>, Vec<_>) =
+                self.stretches(account, end, room).into_iter().unzip();
+            plans.push((account, wanted, stretches));
         }
         let reads = plans
             .iter()
-            .map(|(account, stretches)| account.cloudwatch.quarters(stretches, end, left));
+            .map(|(account, _, stretches)| account.cloudwatch.quarters(stretches, end, left));
         let answers = futures::future::join_all(reads).await;
         let mut read = 0;
-        for ((_, stretches), (answers, used)) in plans.iter().zip(answers) {
+        for ((_, wanted, _), (answers, used)) in plans.iter().zip(answers) {
             usage.add(used);
-            for (stretch, answer) in stretches.iter().zip(answers) {
+            for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
                 // What failed is unknown still, and read by the next poll.
                 let Ok(quarters) = answer else { continue };
-                let Some(history) = self.histories.get_mut(&stretch.gateway.id.key()) else {
-                    continue;
-                };
+                let Some(history) = self.histories.get_mut(key) else { continue };
                 read += u64::from(quarters.len() >= QUARTERS);
-                for (quarter, summary) in &quarters {
+                for (quarter, summary) in quarters.iter().filter(|(q, _)| q < until) {
                     history.enter(*quarter, summary);
                 }
             }
@@ -63,8 +71,8 @@ impl Daemon {
     }
 
     /// What is unknown of the gateways of an account and is due, up to so many
-    /// datapoints.
-    fn stretches(&self, account: &Account, end: Quarter, room: u64) -> Vec<Stretch> {
+    /// datapoints. A load balancer that was made anew has the history of the one before.
+    fn stretches(&self, account: &Account, end: Quarter, room: u64) -> Vec<(Wanted, Stretch)> {
         let mut stretches = Vec::new();
         let mut datapoints = 0;
         for gateway in &account.gateways {
@@ -84,7 +92,23 @@ impl Daemon {
             }
             let is_backfill = waiting > Tier::CALM_QUARTERS;
             let tier = if is_backfill { Tier::Stirring } else { report.tier };
-            stretches.push(Stretch { gateway: gateway.clone(), from, tier });
+            let mut want = |gateway: Arc<Gateway>, from: Quarter, until: Quarter| {
+                let wanted = Wanted { key: key.clone(), until };
+                stretches.push((wanted, Stretch { gateway, from, tier }));
+            };
+            let ledger = self.memory.gateways.get(&key);
+            let former = ledger.into_iter().flat_map(|ledger| ledger.former(end.start()));
+            let mut from = from;
+            for Former { dimension, until } in former {
+                let until = Quarter::containing(*until);
+                if until > from {
+                    let mut gateway = gateway.as_ref().clone();
+                    gateway.id.dimension.clone_from(dimension);
+                    want(Arc::new(gateway), from, until);
+                    from = until;
+                }
+            }
+            want(Arc::clone(gateway), from, end);
         }
         stretches
     }

@@ -4,20 +4,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::Daemon;
-use super::plan::RETENTION_MINUTES;
+use super::plan::{agreed, clock_error, clock_troubles};
 use super::said::tell_changes;
 use crate::analysis::gateway::Gateway;
+use crate::analysis::ledger::succeed;
 use crate::analysis::notify::Theme;
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
-use crate::discovery;
+use crate::discovery::{self, Account};
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
-
-/// A clock that is wrong by no more than this many seconds does no harm: minutes
-/// are read only after they have settled.
-const CLOCK_TOLERANCE: i64 = 30;
 
 impl Daemon {
     pub(super) async fn look_around(&mut self, now: i64, usage: &mut Usage) {
@@ -54,10 +53,12 @@ impl Daemon {
             usage.add(used);
         }
         discovery::tell_apart(&mut self.accounts);
-        self.forget_the_gone(now);
+        let minute = Minute::containing(self.by_aws(now));
+        self.hand_on(minute);
+        self.forget_the_gone();
         for gateway in self.gateways() {
             if let Some(ledger) = self.memory.gateways.get_mut(&gateway.id.key()) {
-                ledger.see_timeout(Minute::containing(now), gateway.timeout.seconds);
+                ledger.see_timeout(minute, gateway.timeout.seconds);
             }
         }
         for (before, account) in before.iter().zip(&self.accounts) {
@@ -74,39 +75,52 @@ impl Daemon {
         }
         let troubles = self.accounts.iter().flat_map(|account| &account.troubles);
         let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
-        self.trouble(Theme::Discovery, troubles, now);
+        self.trouble(Theme::Discovery, troubles, self.by_aws(now));
     }
 
-    /// What is no longer watched leaves the page at once; its ledger is kept as
-    /// long as it could come back and go on.
-    fn forget_the_gone(&mut self, now: i64) {
-        let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
+    /// What is remembered of a load balancer that was deleted goes on with the one that
+    /// was made in its place.
+    fn hand_on(&mut self, minute: Minute) {
+        let gateways = self.gateways();
+        let watched = gateways.iter().map(AsRef::as_ref);
+        for (old, new) in succeed(&mut self.memory.gateways, watched, minute) {
+            if let Some(history) = self.histories.remove(&old) {
+                self.histories.insert(new.clone(), history);
+            }
+            if let Some(asked) = self.asked.remove(&old) {
+                self.asked.insert(new.clone(), asked);
+            }
+            info!(
+                was = old,
+                is = new,
+                "a load balancer was deleted and made anew under its name: its episode, its counters and what is usual go on"
+            );
+        }
+    }
+
+    /// What is no longer watched leaves the page at once.
+    fn forget_the_gone(&mut self) {
         let watched: HashSet<String> =
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
-        self.memory
-            .gateways
-            .retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         self.reports.retain(|key, _| watched.contains(key));
         self.histories.retain(|key, _| watched.contains(key));
         self.recent.retain(|key, _| watched.contains(key));
     }
 
-    /// Seconds that this machine's clock is ahead of AWS's, where that matters.
-    /// Minutes are then read by AWS's clock.
-    pub(super) fn clock_error(&mut self, now: i64) -> i64 {
-        let known = self.accounts.iter().filter_map(|account| account.skew.seconds());
-        let skew = known.max_by_key(|skew| skew.abs());
-        self.exporter.clock_skew.set(skew.unwrap_or(0));
-        let wrong = skew.filter(|skew| skew.abs() > CLOCK_TOLERANCE);
-        let said = wrong.map(|skew| {
-            let which = if skew > 0 { "ahead of" } else { "behind" };
-            format!(
-                "this machine's clock is {} s {which} AWS's, going by the Date header of its answers: minutes are read by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
-                skew.abs()
-            )
-        });
-        self.trouble(Theme::Clock, said, now);
-        wrong.unwrap_or(0)
+    /// What time it is at AWS when this machine's clock says `now`, as far as AWS has
+    /// said it.
+    pub(super) fn by_aws(&self, now: i64) -> i64 {
+        let skews = self.accounts.iter().filter_map(|account| account.skew.seconds());
+        now.saturating_sub(clock_error(agreed(skews.collect())))
+    }
+
+    /// Says what is wrong with the clocks. Minutes are read by AWS's.
+    pub(super) fn note_clock(&mut self, now: i64) {
+        let of = |account: &Account| Some((account.region.clone(), account.skew.seconds()?));
+        let skews: Vec<(String, i64)> = self.accounts.iter().filter_map(of).collect();
+        let agreed = agreed(skews.iter().map(|(_, skew)| *skew).collect());
+        self.exporter.clock_skew.set(agreed.unwrap_or(0));
+        self.trouble(Theme::Clock, clock_troubles(&skews), now);
     }
 }
 

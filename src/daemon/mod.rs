@@ -13,6 +13,7 @@ mod orders;
 mod own;
 mod plan;
 mod proof;
+mod receive;
 mod reload;
 mod said;
 mod tell;
@@ -232,73 +233,91 @@ impl Daemon {
     pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) {
         let stopwatch = Stopwatch::start();
         let settled = Box::pin(self.read_and_tell(now, watch)).await;
-        self.save(now);
+        self.save(self.by_aws(now));
         self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
-        let left = self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
+        let left = || self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
         let mut usage = Usage::default();
+        self.backfill(settled, left(), &mut usage).await;
+        let left = self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
         self.read_history(settled, left, &mut usage).await;
-        self.bill(&usage, now);
+        self.bill(&usage, self.by_aws(now));
     }
 
     /// Returns the end of the minutes that have settled.
     async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) -> Minute {
         let mut usage = Usage::default();
         self.look_around(now, &mut usage).await;
-        let theirs = now - self.clock_error(now);
-        let poll = &self.config.poll;
-        let end = Minute::containing(theirs - seconds(poll.delay.get()));
-        let settled = Minute::containing(theirs - seconds(poll.settle.get()));
-        let fetched = self.catch_up(end, settled, &mut usage, watch).await;
-        self.note_faults(&fetched, now);
+        let fetched = self.catch_up(now, &mut usage, watch).await;
+        // What AWS answered says what time it is.
+        let (end, settled) = self.horizon(now);
+        let theirs = self.by_aws(now);
+        self.note_clock(theirs);
+        self.note_faults(&fetched, end, theirs);
         tell_systemd(&[NotifyState::Watchdog]);
-        self.tell(now, end, &mut usage).await;
+        self.tell(theirs, end, &mut usage).await;
         tell_systemd(&[NotifyState::Watchdog]);
-        self.look_at_chats(now, &mut usage).await;
+        self.look_at_chats(theirs, &mut usage).await;
         watch(Event::Told);
         self.prove(end, &mut usage).await;
-        let outcome = if self.gateways().is_empty() { "failed" } else { fetched.outcome() };
+        let nothing = self.gateways().is_empty() || self.is_blind(end);
+        let outcome = if nothing { "failed" } else { fetched.outcome() };
         self.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {
             self.fresh_until = Some(self.patience(now));
         }
-        self.bill(&usage, now);
+        self.bill(&usage, theirs);
         settled
     }
 
+    /// The first minute that is not over or too new, and the first that CloudWatch may
+    /// still add to, when this machine's clock says `now`.
+    fn horizon(&self, now: i64) -> (Minute, Minute) {
+        let theirs = self.by_aws(now);
+        let poll = &self.config.poll;
+        let before = |span: Duration| Minute::containing(theirs.saturating_sub(seconds(span)));
+        (before(poll.delay.get()), before(poll.settle.get()))
+    }
+
     /// Says why gateways are without data.
-    fn note_faults(&mut self, fetched: &Fetched, now: i64) {
+    fn note_faults(&mut self, fetched: &Fetched, end: Minute, now: i64) {
         let say = |fault: &Arc<aws::Fault>| {
             format!("{fault}. The gateways concerned are without data. {}", fault.advice())
         };
         let is_refusal = |fault: &&Arc<aws::Fault>| fault.problem == Problem::Credentials;
         let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
         self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
-        self.trouble(Theme::Data, other.into_iter().map(say), now);
+        let late = self.lateness(end);
+        self.trouble(Theme::Data, other.into_iter().map(say).chain(late), now);
     }
 
-    /// Reads and assesses stretch after stretch until the present is reached,
-    /// the deadline is, or something fails. Returns the last stretch.
+    /// Reads, counts and assesses stretch after stretch until the present is reached,
+    /// the deadline is, or something fails. Returns the last stretch. Answers to a
+    /// question about minutes that are not over by AWS's clock, which the answers
+    /// themselves tell, are not believed, and it is asked again.
     async fn catch_up(
         &mut self,
-        end: Minute,
-        settled: Minute,
+        now: i64,
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
     ) -> Fetched {
         let stopwatch = Stopwatch::start();
         let deadline = self.config.poll.deadline.get();
+        let mut may_be_early = true;
         loop {
             let left = deadline.saturating_sub(stopwatch.elapsed());
-            let mut fetched = self.fetch(end, settled, left, usage).await;
-            self.assess_all(&fetched, watch);
-            for gateway in self.gateways() {
-                let key = gateway.id.key();
-                let snapshot = fetched.snapshots.get(&key);
-                if let Some((snapshot, ledger)) = snapshot.zip(self.memory.gateways.get_mut(&key)) {
-                    ledger.count(&gateway, snapshot, settled);
+            let (asked, settled) = self.horizon(now);
+            let mut fetched = self.fetch(asked, settled, left, usage).await;
+            let (end, settled) = self.horizon(now);
+            if end < asked {
+                if std::mem::take(&mut may_be_early) && stopwatch.elapsed() < deadline {
+                    continue;
                 }
+                return Fetched::nothing(settled);
             }
+            fetched.settled = settled;
+            self.receive(&mut fetched, end);
+            self.assess_all(&fetched, watch);
             // Not what is assessed: minutes that may be late are held back.
             let read = fetched.snapshots.values().map(Snapshot::end).min();
             self.reading = fetched.snapshots.keys().cloned().collect();
@@ -323,14 +342,8 @@ impl Daemon {
         let mut plans = Vec::new();
         let calm_every = self.config.poll.calm_every.minutes();
         for account in &self.accounts {
-            let asks = asks(
-                account,
-                &mut self.memory.gateways,
-                &self.reports,
-                &self.recent,
-                calm_every,
-                end,
-            );
+            let asks =
+                asks(account, &self.memory.gateways, &self.reports, &self.recent, calm_every, end);
             for (until, asks) in asks {
                 plans.push((account, until, asks));
             }
@@ -359,7 +372,8 @@ impl Daemon {
             let (Some(snapshot), Some(ledger)) = (snapshot, self.memory.gateways.get(&key)) else {
                 continue;
             };
-            for minute in ledger.unassessed.0..snapshot.end().0 {
+            let ready = fetched.ready.get(&key).copied().unwrap_or(snapshot.end());
+            for minute in ledger.unassessed.0..ready.0 {
                 due.entry(Minute(minute)).or_default().push(gateway);
             }
         }
@@ -373,6 +387,12 @@ impl Daemon {
                 self.reports.insert(report.gateway.id.key(), report);
             }
         }
+    }
+
+    /// What is known of a gateway at present: nothing while its data is missing.
+    fn known(&self, key: &str) -> Option<&Report> {
+        let ledger = self.memory.gateways.get(key)?;
+        self.reports.get(key).filter(|_| ledger.silent_since().is_none())
     }
 
     fn gateways(&self) -> Vec<Arc<Gateway>> {
@@ -420,7 +440,8 @@ impl Daemon {
         self.exporter.record(usage);
         let today = now.div_euclid(86_400);
         *self.memory.billed.entry(today).or_default() += usage.billed_metrics;
-        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS);
+        // A day that is not there yet was entered by a clock that was wrong.
+        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
     }
 
     /// Listens on the control socket; without one, nobody asks.
@@ -466,7 +487,7 @@ impl Daemon {
             .filter_map(|gateway| {
                 let key = gateway.id.key();
                 let ledger = self.memory.gateways.get(&key)?;
-                Some(Series { gateway, report: self.reports.get(&key), ledger })
+                Some(Series { gateway, report: self.known(&key), ledger })
             })
             .collect();
         self.publish_deliveries(now);

@@ -13,7 +13,8 @@ const LONGEST_SILENCE: u64 = 90 * 86_400;
 impl Daemon {
     /// Does what is asked, and remembers it before it answers.
     pub(super) async fn obey(&mut self, command: Command, now: i64) -> Answer {
-        let minute = Minute::containing(now);
+        // By AWS's clock, as everything that it is compared with.
+        let minute = Minute::containing(self.by_aws(now));
         let answer = match command {
             Command::Silence { matcher, at_most, seconds, by, comment } => {
                 self.silence(matcher, at_most, seconds, minute, (&by, &comment))
@@ -26,7 +27,7 @@ impl Daemon {
         if matches!(answer, Answer::Refused(_)) {
             return answer;
         }
-        match self.save(now) {
+        match self.save(self.by_aws(now)) {
             Some(trouble) => {
                 Answer::Refused(format!("done, but not remembered over a restart: {trouble}"))
             }

@@ -2,8 +2,10 @@
 //! alive, and the capacity report.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Daemon;
+use crate::analysis::gateway::Gateway;
 use crate::analysis::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
 use crate::analysis::signal::Minute;
 use crate::config::{Schedule, Zone};
@@ -153,13 +155,14 @@ impl Daemon {
         let ledgers = self.memory.gateways.values();
         let open = ledgers.flat_map(|ledger| &ledger.records).filter(|r| r.episode.is_open());
         let silences = self.memory.silences.iter().filter(|silence| silence.until > at);
-        let gateways = self.gateways().len();
-        let without = gateways.saturating_sub(self.reports.len());
+        let gateways = self.gateways();
+        let with_data = |one: &&Arc<Gateway>| self.known(&one.id.key()).is_some();
+        let without = gateways.iter().filter(|one| !with_data(one)).count();
         let troubles = self.memory.own.values().filter(|own| own.ended.is_none());
         Alive {
             at,
             host: self.host.clone(),
-            gateways: gateways as u64,
+            gateways: gateways.len() as u64,
             without_data: without as u64,
             open: open.count() as u64,
             silences: silences.count() as u64,

@@ -45,7 +45,7 @@ impl Daemon {
             let why = crate::edge::aws::chain(error);
             format!("the config cannot be used, and the last good one stays in force. Correct it, try `nearmiss check --offline`, and reload: {why}")
         });
-        self.trouble(Theme::Config, trouble, now);
+        self.trouble(Theme::Config, trouble, self.by_aws(now));
         let Ok(config) = config else { return };
         for (fixed, name) in [
             (config.http.listen == self.config.http.listen, "[http] listen"),

@@ -31,7 +31,7 @@ impl Daemon {
     /// caught up with: what happened there is told once the present is reached.
     pub(super) async fn tell(&mut self, now: i64, end: Minute, usage: &mut Usage) {
         let minute = Minute::containing(now);
-        self.close_the_gone();
+        self.close_the_gone(minute);
         self.desk.quiet = self.quiet(minute);
         let caught_up = |key: &String| !self.is_behind(key, end);
         let ready: Vec<String> =
@@ -118,20 +118,23 @@ impl Daemon {
     /// Whether what happened there is still being read, and the present not reached.
     fn is_behind(&self, key: &str, end: Minute) -> bool {
         let Some(ledger) = self.memory.gateways.get(key) else { return false };
-        end.since(ledger.unassessed) > super::RECENT_MINUTES && self.reading.contains(key)
+        end.since(ledger.unread()) > super::RECENT_MINUTES && self.reading.contains(key)
     }
 
-    /// The silences and maintenance windows around a minute.
+    /// The silences and maintenance windows around a minute. Without an answer of AWS in
+    /// this poll the clock may have been set since the last one: then nothing is forgotten.
     fn quiet(&mut self, minute: Minute) -> Quiet {
         let kept = minute.plus(-KEPT_MINUTES);
-        self.memory.silences.retain(|silence| silence.until > kept);
+        if !self.reading.is_empty() {
+            self.memory.silences.retain(|silence| silence.until > kept);
+        }
         let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
         Quiet { silences: self.memory.silences.clone(), windows: windows.collect() }
     }
 
-    /// Ends the episodes of gateways that are no longer there: of accounts whose load
-    /// balancers were all listed.
-    fn close_the_gone(&mut self) {
+    /// Ends the episodes of gateways that have not been there for a while: of accounts
+    /// whose load balancers were all listed.
+    fn close_the_gone(&mut self, minute: Minute) {
         let watched: HashSet<String> =
             self.gateways().iter().map(|gateway| gateway.id.key()).collect();
         let accounts = &self.accounts;
@@ -139,9 +142,8 @@ impl Daemon {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
         };
-        let gone = self.memory.gateways.iter_mut().filter(|(key, _)| is_gone(key));
-        for record in gone.flat_map(|(_, ledger)| &mut ledger.records) {
-            record.episode.abandon();
+        for (key, ledger) in &mut self.memory.gateways {
+            ledger.see(!is_gone(key), minute);
         }
     }
 

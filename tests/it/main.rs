@@ -10,7 +10,6 @@ mod chain_config;
 mod chain_properties;
 mod cli;
 mod config_errors;
-mod counting;
 mod delivery;
 mod diagnosis;
 mod documents;

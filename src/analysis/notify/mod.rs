@@ -57,14 +57,20 @@ pub enum Due {
 
 impl Due {
     /// Nobody needs to hear more of an episode that ended then. It is kept for as long
-    /// as the next one looks back, which begins after it.
+    /// as data may come late that belongs to it.
     fn over(ended: Minute, now: Minute) -> Self {
-        if (0..APART).contains(&now.since(ended)) { Self::Nothing } else { Self::Done }
+        if (0..KEPT_EPISODE_MINUTES).contains(&now.since(ended)) {
+            Self::Nothing
+        } else {
+            Self::Done
+        }
     }
 }
 
-/// Minutes that an episode looks back for its beginning.
-const APART: i64 = 15;
+/// Minutes that an episode is kept after its end, see [`late`](super::late): as long as
+/// late data is waited for, and the quarter of an hour that an episode looks back for
+/// its beginning.
+const KEPT_EPISODE_MINUTES: i64 = 255;
 
 /// Where alerts go and when they do not.
 #[derive(Debug, Clone, Default)]
