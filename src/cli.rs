@@ -137,8 +137,8 @@ pub enum Command {
         /// How many load balancers, where the scenario lets one choose
         #[arg(long)]
         load_balancers: Option<usize>,
-        /// What goes wrong, such as throttle=0.1,partial=0.05
-        #[arg(long, default_value = "")]
+        /// What goes wrong, such as throttle=0.1,partial=0.05; --help lists it all
+        #[arg(long, default_value = "", long_help = faults())]
         faults: String,
     },
     /// Say what nearmiss would have said over a past period
@@ -297,6 +297,16 @@ pub enum LogFormat {
 pub enum Start {
     At(i64),
     BeforeNow(i64),
+}
+
+/// What the simulator can do wrong.
+fn faults() -> String {
+    format!(
+        "What goes wrong, separated by commas, such as throttle=0.1,gap=20-25:15. A SHARE is \
+         between 0 and 1; FROM-TO and MINUTE are minutes of the scenario, the last one \
+         included:\n\n{}\n",
+        nearmiss::sim::fault_list()
+    )
 }
 
 fn speed(text: &str) -> Result<f64, String> {

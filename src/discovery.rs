@@ -34,8 +34,9 @@ const TARGET_GROUPS_SECONDS: i64 = 900;
 /// Of so many target groups of a load balancer the metrics are read.
 pub const MOST_TARGET_GROUPS: usize = 10;
 
-/// An account in a Region, as one identity sees it.
-#[derive(Debug)]
+/// An account in a Region, as one identity sees it. A copy of it can look around while
+/// the account itself is used.
+#[derive(Debug, Clone)]
 pub struct Account {
     /// Its Region.
     pub region: String,
@@ -66,14 +67,14 @@ pub struct Account {
 }
 
 /// Something that was read, and when (seconds since the Unix epoch).
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known<T> {
     value: T,
     read: i64,
 }
 
 /// Something that a discovery could not find out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum Trouble {
     /// A call failed.
     #[error("{fault}. {}", fault.advice())]
@@ -237,7 +238,7 @@ impl Account {
         if self.selections.iter().any(|s| !s.is_explicit()) {
             let watch = Stopwatch::start();
             let listed = tokio::time::timeout(deadline, self.list(usage)).await;
-            let late = |_| Err(self.late(elb::DESCRIBE, deadline));
+            let late = |_| Err(late(elb::DESCRIBE, &self.region, deadline));
             match listed.unwrap_or_else(late) {
                 Ok((list, tags)) => {
                     let left = deadline.saturating_sub(watch.elapsed());
@@ -253,11 +254,6 @@ impl Account {
         gateways.retain(|gateway| seen.insert(gateway.id.dimension.clone()));
         gateways.sort_by(|a, b| a.id.cmp(&b.id));
         self.gateways = gateways;
-    }
-
-    fn late(&self, action: &'static str, deadline: Duration) -> Fault {
-        let said = format!("not done within {} s", deadline.as_secs());
-        Fault::incomplete(action, &self.region, said)
     }
 
     /// Every load balancer, with the tags of those that a selection by tags may
@@ -341,35 +337,69 @@ impl Account {
         })
     }
 
-    /// Finds the target groups of the gateways that stir, where Elastic Load
-    /// Balancing may be asked about them at all and was not for a while.
+    /// Finds the target groups of some gateways, those that were not looked for lately.
     pub async fn find_target_groups(
         &mut self,
-        stirs: impl Fn(&Gateway) -> bool,
+        is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
         now: i64,
         deadline: Duration,
         usage: &mut Usage,
-    ) -> Vec<Fault> {
+    ) {
+        let arns = self.unknown_target_groups(is_wanted, now);
+        let (found, used) = self.search_target_groups(arns, deadline).await;
+        usage.add(used);
+        self.enter_target_groups(found, now);
+    }
+
+    /// The load balancers of these gateways, where Elastic Load Balancing may be asked
+    /// about their target groups at all and was not for a while.
+    #[must_use]
+    pub fn unknown_target_groups(
+        &self,
+        is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
+        now: i64,
+    ) -> Vec<String> {
         let is_old = |arn: &String| {
             let known = self.target_groups.get(arn);
-            known.is_none_or(|known| now - known.read >= TARGET_GROUPS_SECONDS)
+            known.is_none_or(|known| !(0..TARGET_GROUPS_SECONDS).contains(&(now - known.read)))
         };
         let listed = |arn: &String| self.idle_timeouts.of(arn).is_some();
-        let stirring = self.gateways.iter().filter(|gateway| stirs(gateway));
-        let arns: Vec<String> = stirring
-            .filter_map(|gateway| gateway.id.arn())
-            .filter(|arn| listed(arn) && is_old(arn))
-            .collect();
-        let elb = &self.elb;
-        let calls = arns.into_iter().map(|arn| async move {
-            let found = tokio::time::timeout(deadline, elb.target_groups(&arn)).await;
-            (arn, found)
-        });
-        let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
+        let wanted = self.gateways.iter().filter(is_wanted);
+        wanted.filter_map(|one| one.id.arn()).filter(|arn| listed(arn) && is_old(arn)).collect()
+    }
+
+    /// Looks for the target groups of these load balancers, until the deadline.
+    pub fn search_target_groups(
+        &self,
+        arns: Vec<String>,
+        deadline: Duration,
+    ) -> impl Future<Output = (TargetGroups, Usage)> + use<> {
+        let (elb, region) = (self.elb.clone(), self.region.clone());
+        async move {
+            let watch = Stopwatch::start();
+            let calls = arns.into_iter().map(|arn| {
+                let (elb, region) = (&elb, &region);
+                async move {
+                    let left = deadline.saturating_sub(watch.elapsed());
+                    let found = tokio::time::timeout(left, elb.target_groups(&arn)).await;
+                    let found =
+                        found.unwrap_or_else(|_| Err(late(elb::TARGET_GROUPS, region, deadline)));
+                    (arn, found)
+                }
+            });
+            let found: Vec<_> = futures::stream::iter(calls).buffered(CONCURRENCY).collect().await;
+            let mut usage = Usage::default();
+            for (_, answer) in &found {
+                usage.call(elb::TARGET_GROUPS, answer.as_ref().err().map(|fault| fault.problem));
+            }
+            (TargetGroups(found), usage)
+        }
+    }
+
+    /// Enters what a search found, and returns why it did not find the rest.
+    pub fn enter_target_groups(&mut self, found: TargetGroups, now: i64) -> Vec<Fault> {
         let mut faults = Vec::new();
-        while let Some((arn, answer)) = answers.next().await {
-            let answer = answer.unwrap_or_else(|_| Err(self.late(elb::TARGET_GROUPS, deadline)));
-            usage.call(elb::TARGET_GROUPS, answer.as_ref().err().map(|fault| fault.problem));
+        for (arn, answer) in found.0 {
             let value = answer.unwrap_or_else(|fault| {
                 faults.push(fault);
                 Vec::new()
@@ -389,7 +419,7 @@ impl Account {
 }
 
 /// What load balancers have their idle timeout set to, by ARN.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct IdleTimeouts(HashMap<String, Known<f64>>);
 
 /// What of the idle timeouts could not be read.
@@ -453,6 +483,14 @@ impl IdleTimeouts {
         }
         unread
     }
+}
+
+/// The target groups of load balancers, by ARN, as a search found them.
+#[derive(Debug)]
+pub struct TargetGroups(Vec<(String, Result<Vec<String>, Fault>)>);
+
+fn late(action: &'static str, region: &str, deadline: Duration) -> Fault {
+    Fault::incomplete(action, region, format!("not done within {} s", deadline.as_secs()))
 }
 
 /// Whether the next call of the same kind would fail alike.

@@ -50,8 +50,11 @@
 //! 6. No metric, log line or message about a gateway is built from anything but
 //!    a report and a ledger.
 //! 7. A poll does the same work whatever happened at the last one.
-//! 8. Everything has a limit: windows, queries, pages, headers, message lengths,
-//!    a poll's deadline.
+//! 8. Everything has a limit: windows, queries, pages, headers, message lengths.
+//! 9. One deadline covers a poll from its tick to its publication, and every wait is
+//!    under it; what AWS is asked holds nothing that people ask about meanwhile.
+//! 10. The wall clock says which minute it is, corrected by AWS's; whether a poll is
+//!    due, late or alive goes by the monotonic clock.
 //!
 //! # Decisions
 //!

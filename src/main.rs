@@ -24,8 +24,8 @@ use nearmiss::config::{Config, Poll, RoleArn};
 use nearmiss::daemon::{Daemon, Signals};
 use nearmiss::demo::{Demo, DemoError};
 use nearmiss::discovery::Account;
-use nearmiss::edge::aws;
 use nearmiss::edge::time::Clock;
+use nearmiss::edge::{aws, log};
 use nearmiss::probe::{self, ProbeArgs};
 use nearmiss::report::report;
 use nearmiss::silence::{self, Done, SilenceError};
@@ -34,7 +34,6 @@ use nearmiss::{chain, check, cost, diagnose, policy, sim};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::EnvFilter;
 
 /// What a command has to say about itself at the end.
 type Ending = Result<ExitCode, Failure>;
@@ -58,7 +57,11 @@ impl Failure {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let quiet = matches!(cli.command, Command::Demo { .. });
-    log(cli.log_format, if quiet { "error" } else { "info" });
+    let format = match cli.log_format {
+        LogFormat::Text => log::Format::Text,
+        LogFormat::Json => log::Format::Json,
+    };
+    let _written_at_the_end = log::start(format, if quiet { "error" } else { "info" });
     let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ending = runtime.block_on(dispatch(cli.command));
@@ -407,20 +410,6 @@ fn reload_on_signal() -> Result<mpsc::Receiver<()>, Failure> {
     let (send, reload) = mpsc::channel(1);
     tokio::spawn(async move { while hup.recv().await.is_some() && send.send(()).await.is_ok() {} });
     Ok(reload)
-}
-
-fn log(format: LogFormat, level: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-        EnvFilter::new(format!("warn,nearmiss={level},aws_config=error,tokio_cron_scheduler=off"))
-    });
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_target(false);
-    match format {
-        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
-        LogFormat::Json => log.json().flatten_event(true).init(),
-    }
 }
 
 /// Prints a line; a closed pipe is no error.

@@ -97,7 +97,8 @@ async fn from_cloudwatch(config: &Config, base: &SdkConfig, days: u32, clock: Cl
     let digest =
         |accounts: &[Account], healthy: &_| digest(accounts, &histories, healthy, end, days);
     let first = digest(&accounts, &HashMap::new());
-    let healthy = healthy(&mut accounts, &first, deadline.get(), now, &mut usage).await;
+    let (healthy, used) = healthy(accounts.clone(), &first, deadline.get(), now).await;
+    usage.add(used);
     let digest = digest(&accounts, &healthy);
     remarks.push(format!("CloudWatch bills {} metrics for it", usage.billed_metrics));
     Made { report: Written::from(&digest), remarks }
@@ -157,34 +158,36 @@ async fn fortnight(
 
 /// The healthy targets, before and in the period of a report, of the gateways that
 /// came closest to their timeout in it. What cannot be read is not known.
-pub async fn healthy(
-    accounts: &mut [Account],
+pub fn healthy(
+    accounts: Vec<Account>,
     digest: &Digest,
     deadline: Duration,
     now: i64,
-    usage: &mut Usage,
-) -> HashMap<String, (f64, f64)> {
+) -> impl Future<Output = (HashMap<String, (f64, f64)>, Usage)> + use<> {
     let close: HashSet<String> = digest.closest().take(MOST_HEALTHY).map(Identity::key).collect();
-    let is_close = |gateway: &Gateway| close.contains(&gateway.id.key());
     let between = digest.weeks();
-    let mut known = HashMap::new();
-    for account in accounts {
-        account.find_target_groups(is_close, now, deadline, usage).await;
-        let of = |gateway: &Arc<Gateway>| Healthy {
-            gateway: gateway.clone(),
-            target_groups: account.target_groups(gateway).to_vec(),
-        };
-        let asks = account.gateways.iter().filter(|gateway| is_close(gateway)).map(of);
-        // Of more groups, some would be missing from the sum.
-        let asks: Vec<Healthy> =
-            asks.filter(|ask| (1..MOST_TARGET_GROUPS).contains(&ask.target_groups.len())).collect();
-        let (answers, used) = account.cloudwatch.healthy(&asks, &between, deadline).await;
-        usage.add(used);
-        for (ask, answer) in asks.iter().zip(answers) {
-            if let Ok([Some(before), Some(now)]) = answer.as_deref() {
-                known.insert(ask.gateway.id.key(), (*before, *now));
+    async move {
+        let is_close = |gateway: &&Arc<Gateway>| close.contains(&gateway.id.key());
+        let (mut known, mut usage) = (HashMap::new(), Usage::default());
+        for mut account in accounts {
+            account.find_target_groups(is_close, now, deadline, &mut usage).await;
+            let of = |gateway: &Arc<Gateway>| Healthy {
+                gateway: gateway.clone(),
+                target_groups: account.target_groups(gateway).to_vec(),
+            };
+            let asks = account.gateways.iter().filter(is_close).map(of);
+            // Of more groups, some would be missing from the sum.
+            let asks: Vec<Healthy> = asks
+                .filter(|ask| (1..MOST_TARGET_GROUPS).contains(&ask.target_groups.len()))
+                .collect();
+            let (answers, used) = account.cloudwatch.healthy(&asks, &between, deadline).await;
+            usage.add(used);
+            for (ask, answer) in asks.iter().zip(answers) {
+                if let Ok([Some(before), Some(now)]) = answer.as_deref() {
+                    known.insert(ask.gateway.id.key(), (*before, *now));
+                }
             }
         }
+        (known, usage)
     }
-    known
 }

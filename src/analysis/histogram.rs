@@ -38,6 +38,14 @@ pub struct Buckets {
 }
 
 impl Buckets {
+    /// Adds another minute's.
+    pub fn add(&mut self, other: &Self) {
+        for (count, other) in self.within.iter_mut().zip(other.within) {
+            *count += other;
+        }
+        self.sum += other.sum;
+    }
+
     /// How much more there is in each than there was.
     #[must_use]
     pub fn beyond(&self, before: &Self) -> Self {

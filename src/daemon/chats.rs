@@ -1,13 +1,16 @@
 //! Once an hour: do messages reach the chat channel?
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use super::Daemon;
+use super::{Daemon, allotment};
 use crate::analysis::notify::Theme;
 use crate::edge::aws::Usage;
 use crate::edge::chat::Chat;
+use crate::edge::time::Deadline;
 
 /// How often it is asked, seconds.
 const EVERY: i64 = 3_600;
@@ -19,7 +22,7 @@ const MOST: i64 = 86_400;
 /// The channels, and until when it was asked (seconds since the Unix epoch).
 #[derive(Debug)]
 pub(super) struct Chats {
-    all: Vec<Chat>,
+    all: Arc<[Chat]>,
     until: Option<i64>,
 }
 
@@ -29,40 +32,58 @@ impl Chats {
         for configuration in configurations {
             all.push(Chat::connect(configuration, base).await);
         }
-        Self { all, until: None }
+        Self { all: all.into(), until: None }
     }
 }
 
 impl Daemon {
     /// Says what did not reach a channel. That CloudWatch could not be asked is said
     /// too: otherwise silence would look like success.
-    pub(super) async fn look_at_chats(&mut self, now: i64, usage: &mut Usage) {
-        if self.chats.all.is_empty() {
+    pub(super) async fn look_at_chats(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
+        let chats = &mut self.self_watch.chats;
+        if chats.all.is_empty() {
             self.trouble(Theme::Chat, None, now);
             return;
         }
         let until = now - LATE;
-        let from = self.chats.until.unwrap_or(until - EVERY);
-        if (0..EVERY).contains(&(until - from)) && self.chats.until.is_some() {
+        let from = chats.until.unwrap_or(until - EVERY);
+        if (0..EVERY).contains(&(until - from)) && chats.until.is_some() {
             return;
         }
-        self.chats.until = Some(until);
+        chats.until = Some(until);
         let from = from.clamp(until - MOST, until - 60);
-        let deadline = self.config.poll.deadline.get();
-        let (mut lines, mut has_messages) = (Vec::new(), false);
-        for chat in &self.chats.all {
-            let name = chat.configuration();
-            match chat.look(from, until, deadline, usage).await {
-                Ok(reached) => {
-                    has_messages |= reached.has_messages();
-                    lines.extend(reached.troubles().map(|trouble| format!("{name}: {trouble}")));
-                }
-                Err(fault) => lines.push(format!("{name}: {fault}. {}", fault.advice())),
-            }
-        }
+        let looks = look(Arc::clone(&chats.all), (from, until), allotment(deadline));
+        let Some((lines, has_messages, used)) = self.serve(now, deadline, looks).await else {
+            return;
+        };
+        usage.add(used);
         // Nothing was sent: that proves no recovery.
         if has_messages || !lines.is_empty() {
             self.trouble(Theme::Chat, lines, now);
         }
     }
+}
+
+/// What did not reach the channels between two times, and whether anything was sent.
+async fn look(
+    chats: Arc<[Chat]>,
+    (from, until): (i64, i64),
+    deadline: Duration,
+) -> (Vec<String>, bool, Usage) {
+    let looks = chats.iter().map(|chat| async move {
+        let mut used = Usage::default();
+        (chat.configuration(), chat.look(from, until, deadline, &mut used).await, used)
+    });
+    let (mut lines, mut has_messages, mut usage) = (Vec::new(), false, Usage::default());
+    for (name, looked, used) in futures::future::join_all(looks).await {
+        usage.add(used);
+        match looked {
+            Ok(reached) => {
+                has_messages |= reached.has_messages();
+                lines.extend(reached.troubles().map(|trouble| format!("{name}: {trouble}")));
+            }
+            Err(fault) => lines.push(format!("{name}: {fault}. {}", fault.advice())),
+        }
+    }
+    (lines, has_messages, usage)
 }

@@ -7,11 +7,11 @@
 //! two minutes of polls do.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::info;
 
-use super::Daemon;
+use super::poller::Poller;
+use super::{Daemon, allotment, seconds};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
 use crate::analysis::ledger::{Former, Ledger};
@@ -20,6 +20,8 @@ use crate::analysis::tier::Tier;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
+use crate::edge::state::Ledgers;
+use crate::edge::time::Deadline;
 
 /// Whose quarters are read, and the first that is another's.
 struct Wanted {
@@ -32,33 +34,38 @@ const STATISTICS: u64 = 9;
 
 impl Daemon {
     /// Reads the quarters that are over before `settled` and not known yet, as
-    /// many as `left` and the quota allow.
+    /// many as the time that is left and the quota allow.
     pub(super) async fn read_history(
         &mut self,
+        now: i64,
         settled: Minute,
-        left: Duration,
+        deadline: &Deadline,
         usage: &mut Usage,
     ) {
         let end = Quarter::containing(settled);
+        let left = allotment(deadline);
         let per_second = u64::from(self.config.quota.datapoints_per_second.get());
         let room = per_second.saturating_mul(left.as_secs());
-        let mut plans = Vec::new();
-        for account in &self.accounts {
+        let mut reads = Vec::new();
+        for account in &self.poller.accounts {
+            let ledgers = &self.memory.gateways;
             let (wanted, stretches): (Vec<_>, Vec<_>) =
-                self.stretches(account, end, room).into_iter().unzip();
-            plans.push((account, wanted, stretches));
+                self.poller.stretches(account, ledgers, end, room).into_iter().unzip();
+            let cloudwatch = account.cloudwatch.clone();
+            reads.push(async move {
+                let (answers, used) = cloudwatch.quarters(&stretches, end, left).await;
+                (wanted, answers, used)
+            });
         }
-        let reads = plans
-            .iter()
-            .map(|(account, _, stretches)| account.cloudwatch.quarters(stretches, end, left));
-        let answers = futures::future::join_all(reads).await;
+        let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
+        let histories = &mut self.poller.histories;
         let mut read = 0;
-        for ((_, wanted, _), (answers, used)) in plans.iter().zip(answers) {
+        for (wanted, answers, used) in answers.into_iter().flatten() {
             usage.add(used);
             for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
                 // What failed is unknown still, and read by the next poll.
                 let Ok(quarters) = answer else { continue };
-                let Some(history) = self.histories.get_mut(key) else { continue };
+                let Some(history) = histories.get_mut(key) else { continue };
                 read += u64::from(quarters.len() >= QUARTERS);
                 for (quarter, summary) in quarters.iter().filter(|(q, _)| q < until) {
                     history.enter(*quarter, summary);
@@ -66,13 +73,44 @@ impl Daemon {
             }
         }
         if read > 0 {
-            self.tell_progress(end);
+            self.poller.tell_progress(end);
         }
     }
 
+    /// The history of a gateway, with the incidents that its ledger remembers.
+    pub(super) fn history_of(&mut self, key: &str) {
+        if self.poller.histories.contains_key(key) {
+            return;
+        }
+        let mut history = History::new();
+        for (from, to) in self.memory.gateways.get(key).into_iter().flat_map(Ledger::incidents) {
+            history.mark(from, to, Mark::Incident);
+        }
+        self.poller.histories.insert(key.to_owned(), history);
+    }
+
+    /// Whether some gateway's history is not read to its end yet.
+    pub(super) fn is_reading_history(&self, now: i64) -> bool {
+        let end =
+            Quarter::containing(Minute::containing(now - seconds(self.config.poll.settle.get())));
+        let is_short = |history: &History| {
+            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > Tier::CALM_QUARTERS)
+        };
+        let Poller { reports, histories, .. } = &self.poller;
+        reports.keys().any(|key| histories.get(key).is_none_or(is_short))
+    }
+}
+
+impl Poller {
     /// What is unknown of the gateways of an account and is due, up to so many
     /// datapoints. A load balancer that was made anew has the history of the one before.
-    fn stretches(&self, account: &Account, end: Quarter, room: u64) -> Vec<(Wanted, Stretch)> {
+    fn stretches(
+        &self,
+        account: &Account,
+        ledgers: &Ledgers,
+        end: Quarter,
+        room: u64,
+    ) -> Vec<(Wanted, Stretch)> {
         let mut stretches = Vec::new();
         let mut datapoints = 0;
         for gateway in &account.gateways {
@@ -96,15 +134,14 @@ impl Daemon {
                 let wanted = Wanted { key: key.clone(), until };
                 stretches.push((wanted, Stretch { gateway, from, tier }));
             };
-            let ledger = self.memory.gateways.get(&key);
-            let former = ledger.into_iter().flat_map(|ledger| ledger.former(end.start()));
+            let ledger = ledgers.get(&key).into_iter();
             let mut from = from;
-            for Former { dimension, until } in former {
+            for Former { dimension, until } in ledger.flat_map(|one| one.former(end.start())) {
                 let until = Quarter::containing(*until);
                 if until > from {
-                    let mut gateway = gateway.as_ref().clone();
-                    gateway.id.dimension.clone_from(dimension);
-                    want(Arc::new(gateway), from, until);
+                    let mut former = gateway.as_ref().clone();
+                    former.id.dimension.clone_from(dimension);
+                    want(Arc::new(former), from, until);
                     from = until;
                 }
             }
@@ -113,34 +150,12 @@ impl Daemon {
         stretches
     }
 
-    /// Whether some gateway's history is not read to its end yet.
-    pub(super) fn is_reading_history(&self, now: i64) -> bool {
-        let settled = now - i64::try_from(self.config.poll.settle.get().as_secs()).unwrap_or(0);
-        let end = Quarter::containing(Minute::containing(settled));
-        let is_short = |history: &History| {
-            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > Tier::CALM_QUARTERS)
-        };
-        self.reports.keys().any(|key| self.histories.get(key).is_none_or(is_short))
-    }
-
     fn tell_progress(&self, end: Quarter) {
         let of = self.histories.len();
         let known = |history: &&History| first_unknown(history, end).is_none();
         let read = self.histories.values().filter(known).count();
         let days = 14;
         info!(read, of, days, "history is being read; what is usual is known for these gateways");
-    }
-
-    /// The history of a gateway, with the incidents that its ledger remembers.
-    pub(super) fn history_of(&mut self, key: &str) {
-        if self.histories.contains_key(key) {
-            return;
-        }
-        let mut history = History::new();
-        for (from, to) in self.memory.gateways.get(key).into_iter().flat_map(Ledger::incidents) {
-            history.mark(from, to, Mark::Incident);
-        }
-        self.histories.insert(key.to_owned(), history);
     }
 }
 

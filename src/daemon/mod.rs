@@ -1,66 +1,69 @@
-//! The daemon: tick, fetch, assess, record, send, save.
+//! The daemon: tick, fetch, assess, notify, save, publish.
 //!
-//! One loop owns everything. Each poll does the same: it reads every minute
-//! since the last one that was read, and assesses them one after the other in
-//! the order of time, so that a late poll, a missed tick or a restart makes no
-//! difference to what is found - only to when.
+//! One loop owns everything. Each poll does the same: it reads every minute since the
+//! last one that was read, and assesses them one after the other in the order of time,
+//! so that a late poll, a missed tick or a restart makes no difference to what is
+//! found - only to when.
+//!
+//! A poll waits in one place, [`Daemon::serve`]: what AWS is asked owns all that it
+//! needs, so that commands are answered meanwhile, nothing waits past the poll's one
+//! [`Deadline`], and a stop ends every wait. What adorns the page (target groups, the
+//! self-check, the chat channel, history) comes after publishing, with the time that is
+//! left.
 
+mod changes;
 mod chats;
-mod digest;
+mod commands;
+mod diagnose;
 mod history;
-mod look;
-mod orders;
-mod own;
+mod inventory;
+mod notifier;
 mod plan;
-mod proof;
+mod poller;
+mod publisher;
 mod receive;
 mod reload;
-mod said;
-mod tell;
-mod why;
+mod report;
+mod self_check;
+mod self_watch;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use sd_notify::NotifyState;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
-use crate::analysis::capacity::Digest;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{History, Mark};
-use crate::analysis::notify::{Desk, Receiver, Theme};
-use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::{Report, assess};
+use crate::analysis::Report;
+use crate::analysis::notify::Theme;
+use crate::analysis::signal::Minute;
 use crate::config::Config;
-use crate::discovery::Account;
-use crate::edge::aws::{self, Problem, Usage};
-use crate::edge::control::{Asked, Control};
-use crate::edge::exporter::{Exporter, Series};
-use crate::edge::host;
-use crate::edge::http::{self, Page};
-use crate::edge::sink::Sinks;
-use crate::edge::state::{Memory, Regular, StateError, StateFile};
-use crate::edge::time::{Clock, Stopwatch, Ticks};
-use chats::Chats;
-use plan::{Fetched, asks};
+use crate::edge::aws::{self, Usage};
+use crate::edge::exporter::Exporter;
+use crate::edge::http::Page;
+use crate::edge::state::{Memory, StateError, StateFile};
+use crate::edge::systemd::{self, State};
+use crate::edge::time::{Clock, Deadline, Stopwatch, Ticks};
+use commands::Commands;
+use notifier::Notifier;
+use poller::{Poller, Present};
+use publisher::Publisher;
 use reload::Origin;
-use said::Troubles;
+use self_watch::SelfWatch;
 
-/// Minutes older than this are read to catch up; what happened in them is told
-/// once the present is reached, as it stands then.
-const RECENT_MINUTES: i64 = 15;
 /// What was billed is remembered for so many days.
 const BILLED_DAYS: i64 = 16;
-/// Data counts as stale this long after the next poll was due.
-const STALE_AFTER: Duration = Duration::from_mins(5);
-/// How often systemd is told that the loop goes on; a poll in between is bounded
-/// by its deadline.
-const HEARTBEAT: Duration = Duration::from_secs(20);
+/// The share of a poll's time that looking for load balancers may take, and the one
+/// that is kept for notifying, as divisors.
+const DISCOVERY_SHARE: u32 = 3;
+const NOTIFYING_SHARE: u32 = 4;
+/// No poll gets less time, however often they are due.
+const SHORTEST_POLL: Duration = Duration::from_secs(10);
+/// A message that is on its way is waited for so long when the daemon is to stop.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -88,34 +91,14 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Daemon {
     config: Config,
-    accounts: Vec<Account>,
-    sinks: Arc<Sinks>,
-    desk: Desk,
-    exporter: Exporter,
+    origin: Origin,
     state: StateFile,
     memory: Memory,
-    reports: HashMap<String, Report>,
-    histories: HashMap<String, History>,
-    /// The newest minutes as they were read last, an hour or so.
-    recent: HashMap<String, Snapshot>,
-    /// The gateways whose minutes the latest poll got.
-    reading: HashSet<String>,
-    /// What was found out of open episodes, by gateway.
-    asked: HashMap<String, why::Asked>,
-    troubles: Troubles,
-    /// Who took nothing last time.
-    failing: HashSet<Receiver>,
-    /// Since when what was not taken waits (seconds since the Unix epoch).
-    waiting: HashMap<tell::Waiting, i64>,
-    /// The machine that it runs on, for messages.
-    host: String,
-    /// The capacity report that is being sent, and when it was due.
-    digest: Option<(i64, Arc<Digest>)>,
-    origin: Origin,
-    chats: Chats,
-    listener: Option<TcpListener>,
-    pages: watch::Sender<Arc<Page>>,
-    fresh_until: Option<i64>,
+    poller: Poller,
+    notifier: Notifier,
+    publisher: Publisher,
+    self_watch: SelfWatch,
+    commands: Commands,
 }
 
 impl Daemon {
@@ -129,38 +112,22 @@ impl Daemon {
             .await
             .map_err(|source| StartError::Listen { address, source })?;
         let state = StateFile::new(&config.state.path);
-        let desk = config.desk();
         let mut memory = state.load()?;
-        memory.told_to(&desk.fallback);
+        let notifier = Box::pin(Notifier::of_config(&config, base)).await;
+        memory.told_to(&notifier.desk.fallback);
         // What it starts with is a config that can be used.
         if let Some(own) = memory.own.get_mut(&Theme::Config) {
             own.ended.get_or_insert(own.since);
         }
-        let sinks = Box::pin(Sinks::connect(config.topics(), config.links.clone(), base)).await;
-        let chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
-        let receivers: Vec<Receiver> = desk.known().cloned().collect();
         Ok(Self {
-            accounts: Box::pin(Account::of_config(&config, base)).await,
-            exporter: Exporter::new(receivers.iter())?,
-            sinks: Arc::new(sinks),
-            desk,
+            poller: Box::pin(Poller::of_config(&config, base)).await,
+            publisher: Publisher::new(listener, notifier.desk.known())?,
+            self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
+            commands: Commands::default(),
+            origin: Origin { path: None, base: base.clone() },
+            notifier,
             state,
             memory,
-            reports: HashMap::new(),
-            histories: HashMap::new(),
-            recent: HashMap::new(),
-            reading: HashSet::new(),
-            asked: HashMap::new(),
-            troubles: Troubles::default(),
-            failing: HashSet::new(),
-            waiting: HashMap::new(),
-            host: host::name(),
-            digest: None,
-            origin: Origin { path: None, base: base.clone() },
-            chats,
-            listener: Some(listener),
-            pages: watch::channel(Arc::default()).0,
-            fresh_until: None,
             config,
         })
     }
@@ -168,7 +135,7 @@ impl Daemon {
     /// Where `/metrics` is.
     #[must_use]
     pub fn address(&self) -> Option<std::net::SocketAddr> {
-        self.listener.as_ref().and_then(http::address)
+        self.publisher.address()
     }
 
     /// Polls until `stop`. `watch` sees what happens.
@@ -183,35 +150,23 @@ impl Daemon {
     ) -> Result<(), StartError> {
         let Signals { stop, mut reload } = signals;
         let mut ticks = Ticks::start(&self.config.poll.schedule, &clock).await?;
-        self.publish(clock.now());
-        if let Some(listener) = self.listener.take() {
-            let address = http::address(&listener).map(tracing::field::display);
-            info!(address, "nearmiss is running");
-            tokio::spawn(http::serve(listener, self.pages(), clock, stop.clone()));
-        }
-        let mut asked = self.listen(&stop).await;
-        tell_systemd(&[NotifyState::Ready]);
-        let mut heartbeat = tokio::time::interval(HEARTBEAT);
+        self.publish(self.aws_time(clock.now()));
+        self.publisher.serve(&stop);
+        self.commands.listen(&self.config.control.socket, &stop).await;
+        let stop = self.commands.stop.clone();
+        self.tell_systemd(State::Ready);
         loop {
             tokio::select! {
-                () = stop.cancelled() => break,
-                _ = heartbeat.tick() => tell_systemd(&[NotifyState::Watchdog]),
-                Some(Asked { command, answer }) = asked.recv() => {
-                    // Who asked may be gone, and then nothing is done.
-                    if !answer.is_closed() {
-                        let _ = answer.send(self.obey(command, clock.now()).await);
-                    }
-                }
+                () = stop.asked_for() => break,
+                call = self.commands.next() => self.answer(call, self.aws_time(clock.now())),
                 Some(()) = reload.recv() => {
-                    self.read_config_again(clock.now()).await;
-                    ticks.stop().await;
-                    ticks = Ticks::start(&self.config.poll.schedule, &clock).await?;
+                    self.read_config_again(self.aws_time(clock.now())).await;
+                    ticks.follow(&self.config.poll.schedule);
                 }
                 now = ticks.next(&clock) => self.poll(now, &mut watch).await,
             }
         }
-        tell_systemd(&[NotifyState::Stopping]);
-        ticks.stop().await;
+        self.tell_systemd(State::Stopping);
         info!("nearmiss has stopped");
         Ok(())
     }
@@ -219,217 +174,102 @@ impl Daemon {
     /// The latest page, as `/metrics` serves it.
     #[must_use]
     pub fn page(&self) -> Arc<Page> {
-        Arc::clone(&self.pages.borrow())
+        self.publisher.page()
     }
 
     /// The latest page whenever there is a new one, for a listener.
     #[must_use]
     pub fn pages(&self) -> watch::Receiver<Arc<Page>> {
-        self.pages.subscribe()
+        self.publisher.pages()
     }
 
-    /// One poll at `now` (seconds since the Unix epoch): everything up to then
-    /// is read, assessed, told, saved and published.
-    pub async fn poll(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) {
+    /// One poll when this machine's clock says `local` (seconds since the Unix epoch):
+    /// everything up to then is read, assessed, told, saved and published.
+    pub async fn poll(&mut self, local: i64, watch: &mut impl FnMut(Event<'_>)) {
         let stopwatch = Stopwatch::start();
-        let settled = Box::pin(self.read_and_tell(now, watch)).await;
-        self.save(self.by_aws(now));
-        self.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
-        self.publish(now);
-        let left = || self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
+        let span = self.span(local);
+        let deadline = Deadline::after(span, self.commands.stop.clone());
         let mut usage = Usage::default();
-        self.backfill(settled, left(), &mut usage).await;
-        let left = self.config.poll.deadline.get().saturating_sub(stopwatch.elapsed());
-        self.read_history(settled, left, &mut usage).await;
-        self.bill(&usage, self.by_aws(now));
-    }
-
-    /// Returns the end of the minutes that have settled.
-    async fn read_and_tell(&mut self, now: i64, watch: &mut impl FnMut(Event<'_>)) -> Minute {
-        let mut usage = Usage::default();
-        self.look_around(now, &mut usage).await;
-        let fetched = self.catch_up(now, &mut usage, watch).await;
-        // What AWS answered says what time it is.
-        let (end, settled) = self.horizon(now);
-        let theirs = self.by_aws(now);
-        self.note_clock(theirs);
-        self.note_faults(&fetched, end, theirs);
-        tell_systemd(&[NotifyState::Watchdog]);
-        self.tell(theirs, end, &mut usage).await;
-        tell_systemd(&[NotifyState::Watchdog]);
-        self.look_at_chats(theirs, &mut usage).await;
+        let rest = if self.poller.is_new() { 1 } else { 2 } * span / DISCOVERY_SHARE;
+        self.discover(self.aws_time(local), &deadline.keeping(rest), &mut usage).await;
+        let reading = deadline.keeping(span / NOTIFYING_SHARE);
+        let (fetched, present) = self.catch_up(local, &reading, &mut usage, watch).await;
+        let now = present.now;
+        self.note_clock(now);
+        self.note_faults(&fetched, present);
+        self.notify(present, &deadline, &mut usage).await;
         watch(Event::Told);
-        self.prove(end, &mut usage).await;
-        let nothing = self.gateways().is_empty() || self.is_blind(end);
+        let nothing = self.poller.is_new() || self.is_blind(present.end);
         let outcome = if nothing { "failed" } else { fetched.outcome() };
-        self.exporter.polls.with_label_values(&[outcome]).inc();
+        self.publisher.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {
-            self.fresh_until = Some(self.patience(now));
+            self.publisher.is_fresh(self.config.poll.schedule.pause_after(now));
         }
-        self.bill(&usage, theirs);
-        settled
+        self.bill(&usage, now);
+        self.save(now);
+        self.publisher.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
+        self.publish(now);
+        self.tell_systemd(State::Watchdog);
+        self.adorn(present, &deadline).await;
     }
 
-    /// The first minute that is not over or too new, and the first that CloudWatch may
-    /// still add to, when this machine's clock says `now`.
-    fn horizon(&self, now: i64) -> (Minute, Minute) {
-        let theirs = self.by_aws(now);
+    /// How long the poll at `now` may take: as configured, but below the time from one
+    /// tick to the next.
+    fn span(&self, now: i64) -> Duration {
         let poll = &self.config.poll;
-        let before = |span: Duration| Minute::containing(theirs.saturating_sub(seconds(span)));
-        (before(poll.delay.get()), before(poll.settle.get()))
+        let next = now.saturating_add(seconds(poll.schedule.pause_after(now)));
+        let period = poll.schedule.pause_after(next);
+        poll.deadline.get().min((period * 9 / 10).max(SHORTEST_POLL))
     }
 
-    /// Says why gateways are without data.
-    fn note_faults(&mut self, fetched: &Fetched, end: Minute, now: i64) {
-        let say = |fault: &Arc<aws::Fault>| {
-            format!("{fault}. The gateways concerned are without data. {}", fault.advice())
-        };
-        let is_refusal = |fault: &&Arc<aws::Fault>| fault.problem == Problem::Credentials;
-        let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
-        self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
-        let late = self.lateness(end);
-        self.trouble(Theme::Data, other.into_iter().map(say).chain(late), now);
+    /// What no alert waits for.
+    async fn adorn(&mut self, Present { now, end, settled }: Present, deadline: &Deadline) {
+        let mut usage = Usage::default();
+        self.find_target_groups(now, deadline, &mut usage).await;
+        self.look_at_chats(now, deadline, &mut usage).await;
+        self.check_figures(now, end, deadline, &mut usage).await;
+        self.backfill(Present { now, end, settled }, deadline, &mut usage).await;
+        self.read_history(now, settled, deadline, &mut usage).await;
+        self.bill(&usage, now);
     }
 
-    /// Reads, counts and assesses stretch after stretch until the present is reached,
-    /// the deadline is, or something fails. Returns the last stretch. Answers to a
-    /// question about minutes that are not over by AWS's clock, which the answers
-    /// themselves tell, are not believed, and it is asked again.
-    async fn catch_up(
+    /// What `work` comes to, or `None` when it is late; meanwhile people are answered.
+    /// `work` owns what it needs, so that what it will change may change before.
+    async fn serve<T>(
         &mut self,
         now: i64,
-        usage: &mut Usage,
-        watch: &mut impl FnMut(Event<'_>),
-    ) -> Fetched {
-        let stopwatch = Stopwatch::start();
-        let deadline = self.config.poll.deadline.get();
-        let mut may_be_early = true;
+        deadline: &Deadline,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let mut work = pin!(deadline.run(work));
         loop {
-            let left = deadline.saturating_sub(stopwatch.elapsed());
-            let (asked, settled) = self.horizon(now);
-            let mut fetched = self.fetch(asked, settled, left, usage).await;
-            let (end, settled) = self.horizon(now);
-            if end < asked {
-                if std::mem::take(&mut may_be_early) && stopwatch.elapsed() < deadline {
-                    continue;
-                }
-                return Fetched::nothing(settled);
-            }
-            fetched.settled = settled;
-            self.receive(&mut fetched, end);
-            self.assess_all(&fetched, watch);
-            // Not what is assessed: minutes that may be late are held back.
-            let read = fetched.snapshots.values().map(Snapshot::end).min();
-            self.reading = fetched.snapshots.keys().cloned().collect();
-            self.recent.extend(std::mem::take(&mut fetched.snapshots));
-            let behind = end.since(read.unwrap_or(end));
-            if behind <= 0 || !fetched.failed.is_empty() || stopwatch.elapsed() >= deadline {
-                return fetched;
-            }
-            info!(minutes = behind, "catching up with what was missed");
-        }
-    }
-
-    /// Reads what is missing of every gateway, each account on its own.
-    async fn fetch(
-        &mut self,
-        end: Minute,
-        settled: Minute,
-        deadline: Duration,
-        usage: &mut Usage,
-    ) -> Fetched {
-        let mut fetched = Fetched::nothing(settled);
-        let mut plans = Vec::new();
-        let calm_every = self.config.poll.calm_every.minutes();
-        for account in &self.accounts {
-            let asks =
-                asks(account, &self.memory.gateways, &self.reports, &self.recent, calm_every, end);
-            for (until, asks) in asks {
-                plans.push((account, until, asks));
-            }
-        }
-        let calls = plans
-            .iter()
-            .map(|(account, until, asks)| account.cloudwatch.minutes(asks, *until, deadline));
-        let answers = futures::future::join_all(calls).await;
-        for ((_, _, asks), (answers, used)) in plans.iter().zip(answers) {
-            usage.add(used);
-            for (ask, answer) in asks.iter().zip(answers) {
-                fetched.enter(&ask.gateway, answer, &self.recent);
-            }
-        }
-        fetched
-    }
-
-    /// Minute by minute over all gateways, as time went.
-    fn assess_all(&mut self, fetched: &Fetched, watch: &mut impl FnMut(Event<'_>)) {
-        self.reports.retain(|key, _| !fetched.failed.contains(key));
-        let gateways = self.gateways();
-        let mut due: BTreeMap<Minute, Vec<&Arc<Gateway>>> = BTreeMap::new();
-        for gateway in &gateways {
-            let key = gateway.id.key();
-            let snapshot = fetched.snapshots.get(&key);
-            let (Some(snapshot), Some(ledger)) = (snapshot, self.memory.gateways.get(&key)) else {
-                continue;
-            };
-            let ready = fetched.ready.get(&key).copied().unwrap_or(snapshot.end());
-            for minute in ledger.unassessed.0..ready.0 {
-                due.entry(Minute(minute)).or_default().push(gateway);
-            }
-        }
-        for (minute, gateways) in due {
-            let reports: Vec<Report> = gateways
-                .into_iter()
-                .filter_map(|gateway| self.assess_one(gateway, &gateway.id.key(), fetched, minute))
-                .collect();
-            watch(Event::Minute(&reports));
-            for report in reports {
-                self.reports.insert(report.gateway.id.key(), report);
+            tokio::select! {
+                biased;
+                call = self.commands.next() => self.answer(call, now),
+                done = &mut work => return done,
             }
         }
     }
 
-    /// What is known of a gateway at present: nothing while its data is missing.
-    fn known(&self, key: &str) -> Option<&Report> {
-        let ledger = self.memory.gateways.get(key)?;
-        self.reports.get(key).filter(|_| ledger.silent_since().is_none())
+    /// What is wrong with this theme now; nothing is well.
+    fn trouble(&mut self, theme: Theme, lines: impl IntoIterator<Item = String>, now: i64) {
+        let minute = Minute::containing(now);
+        let is_wrong = self.self_watch.note(theme, lines, minute, &mut self.memory.own);
+        self.publisher.exporter.trouble(theme, is_wrong);
     }
 
-    fn gateways(&self) -> Vec<Arc<Gateway>> {
-        self.accounts.iter().flat_map(|account| account.gateways.iter().cloned()).collect()
-    }
-
-    fn assess_one(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        key: &str,
-        fetched: &Fetched,
-        minute: Minute,
-    ) -> Option<Report> {
-        let snapshot = fetched.snapshots.get(key)?;
-        self.history_of(key);
-        let history = self.histories.get_mut(key)?;
-        let ledger =
-            self.memory.gateways.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
-        let quiet = self.config.alert.resolve_after.minutes();
-        let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
-        let records = ledger.records.clone();
-        let detectors = &self.config.detector;
-        let mut report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
-        report.provisional = minute >= fetched.settled;
-        if let Some((from, to)) = report.incident() {
-            history.mark(from, to, Mark::Incident);
-            ledger.enter_incident(from, to);
-        }
-        ledger.records.clone_from(&report.records);
-        ledger.unassessed = minute.plus(1);
-        Some(report)
+    /// Tells systemd; that it does not take it is said once.
+    fn tell_systemd(&mut self, state: State) {
+        let told = systemd::notify(state).err();
+        let said =
+            told.map(|error| format!("systemd is not told: {error}. Is NOTIFY_SOCKET right?"));
+        self.self_watch.say("systemd", said);
     }
 
     /// Returns what went wrong.
     fn save(&mut self, now: i64) -> Option<String> {
         let saved = self.state.save(&self.memory);
-        Exporter::outcome(&self.exporter.state_saves, &saved);
+        Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));
         self.trouble(Theme::State, trouble.clone(), now);
         trouble
@@ -437,67 +277,11 @@ impl Daemon {
 
     /// Adds what AWS was asked.
     fn bill(&mut self, usage: &Usage, now: i64) {
-        self.exporter.record(usage);
+        self.publisher.exporter.record(usage);
         let today = now.div_euclid(86_400);
         *self.memory.billed.entry(today).or_default() += usage.billed_metrics;
         // A day that is not there yet was entered by a clock that was wrong.
         self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
-    }
-
-    /// Listens on the control socket; without one, nobody asks.
-    async fn listen(&mut self, stop: &CancellationToken) -> mpsc::Receiver<Asked> {
-        match Control::listen(&self.config.control.socket).await {
-            Ok(control) => control.serve(stop.clone()),
-            Err(error) => {
-                let why = aws::chain(&error);
-                warn!(
-                    "{why}: `nearmiss silence` and `acknowledge` will not be heard; set [control] socket to a path in a directory of this user"
-                );
-                mpsc::channel(1).1
-            }
-        }
-    }
-
-    /// Until when the next poll must have ended.
-    fn patience(&self, now: i64) -> i64 {
-        now + seconds(STALE_AFTER + self.config.poll.schedule.pause_after(now))
-    }
-
-    /// What the page says of deliveries.
-    fn publish_deliveries(&self, now: i64) {
-        let minute = Minute::containing(now);
-        let longest = self.waiting.values().map(|since| now - since).max().unwrap_or(0);
-        let telling = &self.exporter.telling;
-        telling.pending.set(whole(self.waiting.len()));
-        telling.oldest_pending.set(longest);
-        telling.held.set(whole(self.held(minute)));
-        let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
-        telling.silences.set(whole(in_force.count()));
-        let digest = self.memory.sent.get(&Regular::Digest).filter(|_| self.config.digest.enabled);
-        telling.digest_sent.set(digest.copied().unwrap_or(0));
-        self.exporter.heartbeat.set(now);
-    }
-
-    /// Renders the page. After the state was saved: a counter that was seen in
-    /// a scrape must not fall back when the daemon is killed and starts again.
-    fn publish(&self, now: i64) {
-        let gateways = self.gateways();
-        let series: Vec<Series> = gateways
-            .iter()
-            .filter_map(|gateway| {
-                let key = gateway.id.key();
-                let ledger = self.memory.gateways.get(&key)?;
-                Some(Series { gateway, report: self.known(&key), ledger })
-            })
-            .collect();
-        self.publish_deliveries(now);
-        let metrics = self.exporter.render(&series);
-        self.pages.send_replace(Arc::new(Page {
-            gzip: http::gzip(metrics.as_bytes()),
-            metrics: metrics.into(),
-            fresh_until: self.fresh_until,
-            alive_until: Some(self.patience(now)),
-        }));
     }
 }
 
@@ -526,9 +310,10 @@ pub enum Event<'a> {
     Told,
 }
 
-fn tell_systemd(state: &[NotifyState]) {
-    // Without systemd there is nobody to tell, and that is fine.
-    let _ = sd_notify::notify(state);
+/// Waits for so long at the most, and a little less than `deadline`, so that what came
+/// in time is there when that is.
+fn allotment(deadline: &Deadline) -> Duration {
+    deadline.left().saturating_sub(Duration::from_millis(200))
 }
 
 fn whole(number: usize) -> i64 {

@@ -177,13 +177,13 @@ pub(super) fn clock_error(skew: Option<i64>) -> i64 {
 }
 
 /// What is wrong with the clocks, a line each.
-pub(super) fn clock_troubles(skews: &[(String, i64)]) -> Vec<String> {
+pub(super) fn clock_troubles(skews: &[(&str, i64)]) -> Vec<String> {
     let agreed = agreed(skews.iter().map(|(_, skew)| *skew).collect()).unwrap_or(0);
     let which = |skew: i64| if skew > 0 { "ahead of" } else { "behind" };
     let mut said = Vec::new();
     if clock_error(Some(agreed)) != 0 {
         said.push(format!(
-            "this machine's clock is {} s {} AWS's, going by the Date header of its answers: minutes are read by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
+            "this machine's clock is {} s {} AWS's, going by the Date header of its answers: nearmiss goes by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
             agreed.saturating_abs(),
             which(agreed)
         ));
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn a_wrong_clock_and_an_account_that_disagrees_are_both_said() {
         let said = |skews: &[i64]| {
-            let skews: Vec<_> = skews.iter().map(|skew| ("eu-west-1".to_owned(), *skew)).collect();
+            let skews: Vec<_> = skews.iter().map(|skew| ("eu-west-1", *skew)).collect();
             clock_troubles(&skews)
         };
         assert!(said(&[]).is_empty() && said(&[0, 20, -20]).is_empty());

@@ -3,42 +3,54 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tracing::warn;
 
-use super::Daemon;
 use super::plan::{Fetched, backfills};
+use super::poller::Present;
+use super::{Daemon, allotment};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{Mark, Quarter};
 use crate::analysis::late::{Amended, Rules, assess_again};
-use crate::analysis::ledger::{Lateness, Ledger, Present, RETENTION_MINUTES, Tally, Totals};
+use crate::analysis::ledger::{self, Lateness, Ledger, RETENTION_MINUTES, Tally, Totals};
 use crate::analysis::signal::{Minute, Snapshot};
+use crate::discovery::Account;
 use crate::edge::aws::Usage;
+use crate::edge::time::Deadline;
 
 /// What CloudWatch adds sooner does not change what is usual.
 const REVISED_MINUTES: i64 = 10;
+/// After so many gateways people are answered.
+const TOGETHER: usize = 100;
 
 impl Daemon {
-    /// Counts what was read of every gateway up to before `end`, which is the present by
-    /// AWS's clock, and finds out which minutes can be assessed.
-    pub(super) fn receive(&mut self, fetched: &mut Fetched, end: Minute) {
+    /// Counts what was read of every gateway, and finds out which minutes can be
+    /// assessed, until the deadline; what is left then is read again by the next poll.
+    pub(super) async fn receive(
+        &mut self,
+        fetched: &mut Fetched,
+        present: Present,
+        deadline: &Deadline,
+    ) {
+        let Present { now, end, settled } = present;
         self.go_on_from(fetched, end);
-        let settled = fetched.settled;
-        let accounts: Vec<(bool, Vec<Arc<Gateway>>)> = self
-            .accounts
-            .iter()
-            .map(|account| (self.tally(&account.gateways, end).is_late(), account.gateways.clone()))
-            .collect();
-        for (is_late, gateways) in accounts {
-            let present = Present { end, settled, is_late };
-            for gateway in gateways {
-                let key = gateway.id.key();
-                let Some(mut snapshot) = fetched.snapshots.remove(&key) else { continue };
-                if let Some(ready) = self.receive_one(&gateway, &key, &mut snapshot, present) {
-                    fetched.ready.insert(key.clone(), ready);
-                }
-                fetched.snapshots.insert(key, snapshot);
+        let is_late = |account: &Account| self.tally(account.gateways.iter(), end).is_late();
+        let of_one = |account: &Account| {
+            let present = ledger::Present { end, settled, is_late: is_late(account) };
+            account.gateways.iter().map(|one| (Arc::clone(one), present)).collect::<Vec<_>>()
+        };
+        let gateways: Vec<_> = self.poller.accounts.iter().flat_map(of_one).collect();
+        for (number, (gateway, present)) in gateways.into_iter().enumerate() {
+            let key = gateway.id.key();
+            let Some(mut snapshot) = fetched.snapshots.remove(&key) else { continue };
+            if let Some(ready) = self.receive_one(&gateway, &key, &mut snapshot, present) {
+                fetched.ready.insert(key.clone(), ready);
+            }
+            fetched.snapshots.insert(key, snapshot);
+            if number % TOGETHER == 0
+                && self.serve(now, deadline, tokio::task::yield_now()).await.is_none()
+            {
+                break;
             }
         }
     }
@@ -51,13 +63,13 @@ impl Daemon {
             return;
         }
         let kept = end.plus(-RETENTION_MINUTES);
-        let watched: HashSet<String> = self.gateways().iter().map(|one| one.id.key()).collect();
+        let watched: HashSet<String> = self.poller.gateways().map(|one| one.id.key()).collect();
         let ledgers = &mut self.memory.gateways;
         ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         let (mut lost, mut ahead) = (0, 0u64);
         for key in fetched.snapshots.keys() {
             let start = || Ledger::starting(end.plus(-1));
-            let ledger = self.memory.gateways.entry(key.clone()).or_insert_with(start);
+            let ledger = ledgers.entry(key.clone()).or_insert_with(start);
             ahead += u64::from(ledger.put_right(end));
             lost += ledger.skip_to(kept);
         }
@@ -78,16 +90,16 @@ impl Daemon {
         gateway: &Arc<Gateway>,
         key: &str,
         snapshot: &mut Snapshot,
-        present: Present,
+        present: ledger::Present,
     ) -> Option<Minute> {
         self.history_of(key);
-        let history = self.histories.get_mut(key)?;
+        let history = self.poller.histories.get_mut(key)?;
         let ledger = self.memory.gateways.get_mut(key)?;
         let drift = &self.config.detector.drift;
         let expects_silence =
             || history.outlook(gateway, drift, present.end.plus(-1)).usual.expects_silence();
         let received = ledger.receive(gateway, snapshot, present, expects_silence);
-        self.amend(gateway, key, snapshot, &received.late, present);
+        self.amend(gateway, key, snapshot, &received.late, present.end);
         Some(received.ready)
     }
 
@@ -98,9 +110,9 @@ impl Daemon {
         key: &str,
         snapshot: &Snapshot,
         late: &[(Minute, Totals)],
-        present: Present,
+        end: Minute,
     ) {
-        let histories = self.histories.get_mut(key);
+        let histories = self.poller.histories.get_mut(key);
         let Some((ledger, history)) = self.memory.gateways.get_mut(key).zip(histories) else {
             return;
         };
@@ -108,8 +120,8 @@ impl Daemon {
         if late.iter().all(|(minute, _)| *minute >= assessed) {
             return;
         }
-        let old = |minute: &Minute| present.end.since(*minute) > REVISED_MINUTES;
-        for minute in late.iter().map(|(minute, _)| *minute).filter(old) {
+        let is_old = |minute: &Minute| end.since(*minute) > REVISED_MINUTES;
+        for minute in late.iter().map(|(minute, _)| *minute).filter(is_old) {
             history.forget(Quarter::containing(minute));
         }
         let resolve_after = self.config.alert.resolve_after.minutes();
@@ -128,50 +140,55 @@ impl Daemon {
     }
 
     /// Reads minutes again that stayed empty where there should have been requests, when
-    /// there is data after them. It is done last, with what is `left` of the time.
-    pub(super) async fn backfill(&mut self, settled: Minute, left: Duration, usage: &mut Usage) {
-        let mut plans = Vec::new();
-        for account in &self.accounts {
-            let asks = backfills(account, &mut self.memory.gateways, settled);
-            plans.extend(asks.into_iter().map(|(until, asks)| (account, until, asks)));
+    /// there is data after them.
+    pub(super) async fn backfill(
+        &mut self,
+        Present { now, end, settled }: Present,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) {
+        let left = allotment(deadline);
+        let mut reads = Vec::new();
+        for account in &self.poller.accounts {
+            for (until, asks) in backfills(account, &mut self.memory.gateways, end) {
+                let cloudwatch = account.cloudwatch.clone();
+                reads.push(async move {
+                    let (answers, used) = cloudwatch.minutes(&asks, until, left).await;
+                    (asks, answers, used)
+                });
+            }
         }
-        let reads = plans
-            .iter()
-            .map(|(account, until, asks)| account.cloudwatch.minutes(asks, *until, left));
-        let answers = futures::future::join_all(reads).await;
-        let mut got = Vec::new();
-        for ((_, _, asks), (answers, used)) in plans.into_iter().zip(answers) {
+        let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
+        let present = ledger::Present { end, settled, is_late: false };
+        for (asks, answers, used) in answers.into_iter().flatten() {
             usage.add(used);
-            // What failed is read again the next time.
-            let answers = asks.into_iter().zip(answers);
-            got.extend(answers.filter_map(|(ask, answer)| Some((ask.gateway, answer.ok()?))));
-        }
-        let present = Present { end: settled, settled, is_late: false };
-        for (gateway, snapshot) in got {
-            let key = gateway.id.key();
-            let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
-            let late = ledger.fill(&gateway, &snapshot, present);
-            self.amend(&gateway, &key, &snapshot, &late, present);
+            for (ask, answer) in asks.iter().zip(answers) {
+                // What failed is read again the next time.
+                let Ok(snapshot) = answer else { continue };
+                let key = ask.gateway.id.key();
+                let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
+                let late = ledger.fill(&ask.gateway, &snapshot, present);
+                self.amend(&ask.gateway, &key, &snapshot, &late, end);
+            }
         }
     }
 
-    fn tally(&self, gateways: &[Arc<Gateway>], end: Minute) -> Tally {
-        let ledgers = gateways.iter().filter_map(|one| self.memory.gateways.get(&one.id.key()));
-        Tally::of(ledgers, end)
+    fn tally<'a>(&self, gateways: impl Iterator<Item = &'a Arc<Gateway>>, end: Minute) -> Tally {
+        Tally::of(gateways.filter_map(|one| self.memory.gateways.get(&one.id.key())), end)
     }
 
     /// Whether CloudWatch has data of no gateway that has traffic.
     pub(super) fn is_blind(&self, end: Minute) -> bool {
-        self.tally(&self.gateways(), end).is_blind()
+        self.tally(self.poller.gateways(), end).is_blind()
     }
 
     /// With which accounts CloudWatch is late, a line each.
     pub(super) fn lateness(&self, end: Minute) -> Vec<String> {
-        let said = |account: &crate::discovery::Account| {
+        let said = |account: &Account| {
             let ledger = |gateway: &Arc<Gateway>| self.memory.gateways.get(&gateway.id.key());
             let both = account.gateways.iter().filter_map(|one| Some((one.as_ref(), ledger(one)?)));
             Some(Lateness::of(both, end)?.said(&account.region))
         };
-        self.accounts.iter().filter_map(said).collect()
+        self.poller.accounts.iter().filter_map(said).collect()
     }
 }

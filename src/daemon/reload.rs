@@ -4,17 +4,19 @@
 //! daemon says so until a good one comes.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::Daemon;
 use super::chats::Chats;
 use crate::analysis::notify::Theme;
 use crate::config::{Config, ConfigError};
-use crate::discovery::Account;
-use crate::edge::sink::Sinks;
+use crate::edge::time::Deadline;
+
+/// A config is a file of this machine, or of its network.
+const READING: Duration = Duration::from_secs(5);
 
 /// Where the config comes from, and whose identity it is used with.
 #[derive(Debug, Clone)]
@@ -33,19 +35,25 @@ impl Daemon {
 
     /// Reads the config again, where it came from a file.
     pub(super) async fn read_config_again(&mut self, now: i64) {
-        if let Some(path) = self.origin.path.clone() {
-            self.reload(Config::load(&path), now).await;
+        let Some(path) = self.origin.path.clone() else { return };
+        let deadline = Deadline::after(READING, self.commands.stop.clone());
+        let read = tokio::task::spawn_blocking(move || Config::load(&path));
+        if let Some(Ok(config)) = self.serve(now, &deadline, read).await {
+            self.reload(config, now).await;
+        } else {
+            let seconds = READING.as_secs();
+            error!("the config was not read within {seconds} s; the last good one stays in force");
         }
     }
 
     /// Goes on with another config. What was counted and told stays.
     pub async fn reload(&mut self, config: Result<Config, ConfigError>, now: i64) {
-        self.exporter.reloaded.set(i64::from(config.is_ok()));
+        self.publisher.exporter.reloaded.set(i64::from(config.is_ok()));
         let trouble = config.as_ref().err().map(|error| {
             let why = crate::edge::aws::chain(error);
             format!("the config cannot be used, and the last good one stays in force. Correct it, try `nearmiss check --offline`, and reload: {why}")
         });
-        self.trouble(Theme::Config, trouble, self.by_aws(now));
+        self.trouble(Theme::Config, trouble, now);
         let Ok(config) = config else { return };
         for (fixed, name) in [
             (config.http.listen == self.config.http.listen, "[http] listen"),
@@ -57,14 +65,10 @@ impl Daemon {
             }
         }
         let base = &self.origin.base;
-        let accounts = Box::pin(Account::of_config(&config, base)).await;
-        let mut before = std::mem::replace(&mut self.accounts, accounts);
-        self.accounts.iter_mut().for_each(|account| account.take_over(&mut before));
-        let sinks = Box::pin(Sinks::connect(config.topics(), config.links.clone(), base)).await;
-        self.sinks = Arc::new(sinks);
-        self.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
-        self.desk = config.desk();
-        self.exporter.telling.know(self.desk.known());
+        self.poller.follow(&config, base).await;
+        Box::pin(self.notifier.follow(&config, base)).await;
+        self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
+        self.publisher.exporter.telling.know(self.notifier.desk.known());
         self.config = config;
         info!("the config was read again");
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
@@ -29,6 +29,8 @@ use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use aws_smithy_types::date_time::Format;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
+
+use super::time::instant;
 
 /// Whose eyes to look with, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,7 +96,7 @@ pub fn region_of(config: &SdkConfig) -> String {
 }
 
 /// A call that did not give what it was made for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Fault {
     /// The IAM action of the call, such as `cloudwatch:GetMetricData`.
     pub action: &'static str,
@@ -246,24 +248,48 @@ fn caused_by_credentials(error: &(dyn StdError + 'static)) -> bool {
 /// How far this machine's clock is from AWS's, from the `Date` header of each
 /// answer. As an interceptor of a client it listens; everybody else reads.
 #[derive(Debug, Clone, Default)]
-pub struct Skew(Arc<Mutex<Option<i64>>>);
+pub struct Skew(Arc<Mutex<Option<Heard>>>);
+
+/// What AWS said of the time.
+#[derive(Debug, Clone, Copy)]
+struct Heard {
+    ahead: i64,
+    at: Instant,
+}
 
 impl Skew {
     /// Less than this is no news, seconds.
     const JITTER: i64 = 15;
+    /// The answers of one poll come within so long.
+    const TOGETHER: Duration = Duration::from_secs(30);
 
     /// Seconds that this clock is ahead of AWS's (behind, if negative); `None`
     /// while AWS has not said what time it is.
     #[must_use]
     pub fn seconds(&self) -> Option<i64> {
+        self.heard().map(|heard| heard.ahead)
+    }
+
+    /// What was heard of each of these in the same poll as what was heard last, seconds:
+    /// the clock may have been set since the others were.
+    #[must_use]
+    pub fn newest(all: &[&Self]) -> Vec<Option<i64>> {
+        let heard: Vec<Option<Heard>> = all.iter().map(|one| one.heard()).collect();
+        let last = heard.iter().flatten().map(|heard| heard.at).max();
+        let is_new =
+            |heard: &Heard| last.is_some_and(|last| last.duration_since(heard.at) < Self::TOGETHER);
+        heard.into_iter().map(|heard| heard.filter(is_new).map(|heard| heard.ahead)).collect()
+    }
+
+    fn heard(&self) -> Option<Heard> {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(&self, ahead: i64) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.is_none_or(|known| (known - ahead).abs() > Self::JITTER) {
-            *known = Some(ahead);
-        }
+        let before = known.map(|known| known.ahead);
+        let same = before.filter(|before| (before - ahead).abs() <= Self::JITTER);
+        *known = Some(Heard { ahead: same.unwrap_or(ahead), at: instant() });
     }
 }
 

@@ -2,13 +2,18 @@
 //!
 //! A scrape costs a reference to bytes. Clients that are slow, endless or many
 //! cost nothing else: one request per connection, limits on the size of the
-//! header, the time for everything, and the number of connections.
+//! header, the time for everything, and the number of connections. Whoever says
+//! nothing gives way to the next who comes, and only a page takes one of the places
+//! for those who read slowly, so that health and readiness are answered however many
+//! clients there are.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -20,14 +25,18 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::time::Clock;
+use super::time::instant;
 
-/// Connections that are served at once; the next ones wait.
-const MOST_CONNECTIONS: usize = 256;
+/// Connections that have not sent their request yet; the next one takes the place of
+/// the oldest.
+const MAX_SILENT: usize = 256;
+/// Pages that are being sent at once.
+const MAX_PAGES: usize = 128;
 /// For the request's header.
 const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
@@ -45,39 +54,105 @@ pub struct Page {
     pub metrics: Bytes,
     /// The same, compressed with gzip: once per poll, and not per scrape.
     pub gzip: Bytes,
-    /// Until when the data counts as fresh (seconds since the Unix epoch);
-    /// `None` before the first good poll.
-    pub fresh_until: Option<i64>,
-    /// Until when the daemon counts as alive, poll good or not.
-    pub alive_until: Option<i64>,
+    /// Until when the data counts as fresh; `None` before the first good poll.
+    pub fresh_until: Option<Instant>,
+    /// Until when the daemon counts as alive, poll good or not; `None` while it starts.
+    pub alive_until: Option<Instant>,
 }
 
 /// Serves until `stop`.
 pub async fn serve(
     listener: TcpListener,
     pages: watch::Receiver<Arc<Page>>,
-    clock: Clock,
     stop: CancellationToken,
 ) {
-    let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut silent = Silent::default();
+    let places = Arc::new(Semaphore::new(MAX_PAGES));
+    let mut is_failing = false;
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let stream = tokio::select! {
+        let accepted = tokio::select! {
             () = stop.cancelled() => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: do not spin
-                    continue;
-                }
-            },
+            accepted = listener.accept() => accepted,
         };
-        let pages = pages.clone();
-        tokio::spawn(async move {
-            let _ = tokio::time::timeout(CONNECTION_TIME, connection(stream, pages, clock)).await;
-            drop(slot);
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                if !is_failing {
+                    warn!(%error, "cannot accept connections; tried again ten times a second");
+                }
+                is_failing = true;
+                tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: do not spin
+                continue;
+            }
+        };
+        is_failing = false;
+        let visit = Visit {
+            pages: pages.clone(),
+            spoke: Arc::default(),
+            places: Arc::clone(&places),
+            place: Mutex::default(),
+        };
+        let spoke = Arc::clone(&visit.spoke);
+        let task = tokio::spawn(async move {
+            let _ = tokio::time::timeout(CONNECTION_TIME, visit.serve(stream)).await;
         });
+        silent.enter(spoke, task.abort_handle());
+    }
+}
+
+/// The connections that have not sent their request yet, oldest first.
+#[derive(Debug, Default)]
+struct Silent(VecDeque<(Arc<AtomicBool>, AbortHandle)>);
+
+impl Silent {
+    /// One more. `spoke` becomes true when its request is there.
+    fn enter(&mut self, spoke: Arc<AtomicBool>, task: AbortHandle) {
+        self.0.retain(|(spoke, task)| !spoke.load(Ordering::Relaxed) && !task.is_finished());
+        if self.0.len() >= MAX_SILENT
+            && let Some((_, oldest)) = self.0.pop_front()
+        {
+            oldest.abort();
+        }
+        self.0.push_back((spoke, task));
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Visit {
+    pages: watch::Receiver<Arc<Page>>,
+    /// Whether its request is there.
+    spoke: Arc<AtomicBool>,
+    places: Arc<Semaphore>,
+    /// Its place among those that are sent a page, until it ends.
+    place: Mutex<Option<OwnedSemaphorePermit>>,
+}
+
+impl Visit {
+    async fn serve(self, stream: TcpStream) {
+        let answer = service_fn(|request: Request<Incoming>| {
+            let answer = self.answer(&request);
+            async move { Ok::<_, Infallible>(answer) }
+        });
+        let _ = stream.set_nodelay(true);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(HEADER_TIME)
+            .max_buf_size(HEADER_BYTES)
+            .keep_alive(false);
+        let _ = http.serve_connection(TokioIo::new(stream), answer).await;
+    }
+
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        self.spoke.store(true, Ordering::Relaxed);
+        let page = Arc::clone(&self.pages.borrow());
+        if request.uri().path() == "/metrics" && *request.method() == Method::GET {
+            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once\n");
+            };
+            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        }
+        answer(request, &page, instant())
     }
 }
 
@@ -87,21 +162,7 @@ pub fn address(listener: &TcpListener) -> Option<SocketAddr> {
     listener.local_addr().ok()
 }
 
-async fn connection(stream: TcpStream, pages: watch::Receiver<Arc<Page>>, clock: Clock) {
-    let answer = service_fn(move |request: Request<Incoming>| {
-        let page = Arc::clone(&pages.borrow());
-        async move { Ok::<_, Infallible>(answer(&request, &page, clock.now())) }
-    });
-    let _ = stream.set_nodelay(true);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIME)
-        .max_buf_size(HEADER_BYTES)
-        .keep_alive(false);
-    let _ = http.serve_connection(TokioIo::new(stream), answer).await;
-}
-
-fn answer(request: &Request<Incoming>, page: &Page, now: i64) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, page: &Page, now: Instant) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -57,6 +57,7 @@ impl Aim {
             Blow::Stale => Some((Outcome::Reset, within(800, 4_000.0))),
             Blow::Refused => Some((Outcome::Refused, within(300, 1_000.0))),
             Blow::Rejected => Some((Outcome::Rejected, 0)),
+            Blow::Closed => Some((Outcome::Closed, within(300, 1_000.0))),
             Blow::Hang | Blow::Error => None,
         }
     }

@@ -172,7 +172,8 @@ fn count_chat(state: &State, call: &Call, queries: &[&Query], window: &Window, a
             lock(&state.messages).heard.minutes(what, window.from..window.known, window.now);
         let since = window.since(state, query.period);
         let mut periods: BTreeMap<i64, f64> = BTreeMap::new();
-        for (minute, count) in minutes.into_iter().filter(|(minute, _)| view.holds(*minute)) {
+        let there = |minute: i64| view.holds(query.metric.name, minute);
+        for (minute, count) in minutes.into_iter().filter(|(minute, _)| there(*minute)) {
             let start = minute - (minute - window.from) % query.period;
             *periods.entry(start * 60).or_default() += count as f64;
         }

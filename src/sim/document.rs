@@ -3,6 +3,8 @@
 //! The three `CloudWatch` protocols carry the same tree, so the services build
 //! one [`Value`] and the writers for CBOR, JSON and XML live elsewhere.
 
+use super::xml::number_text;
+
 /// A piece of an answer.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Value {
@@ -58,6 +60,7 @@ impl Value {
         use serde_json::Value as Json;
         match self {
             Self::Text(text) => Json::from(text.as_str()),
+            Self::Number(number) if !number.is_finite() => Json::from(number_text(*number)),
             Self::Number(number) => Json::from(*number),
             Self::Integer(number) | Self::Time(number) => Json::from(*number),
             Self::Flag(flag) => Json::from(*flag),

@@ -3,9 +3,9 @@
 //! Every minute is drawn from an address of its own, as in [`super::traffic`];
 //! only what the queue makes of it depends on the minutes before.
 
-use super::rng::Rng;
+use super::rng::{Rng, quantile};
 use super::scene::{Scene, Telling, swing};
-use super::tale::{Class, What, Who};
+use super::tale::{Class, Tale, What, Who};
 use super::traffic::{Arrival, Outcome, Request, SECOND, limited, micros};
 use super::world::{Balancer, ZONES};
 
@@ -13,6 +13,8 @@ use super::world::{Balancer, ZONES};
 pub(super) const MINUTE: u64 = 60 * SECOND as u64;
 /// Share of ordinary requests the application answers with a 5xx of its own.
 const OWN_ERRORS: f64 = 0.001;
+/// The same share where one request stands for many.
+const RARE_ERRORS: f64 = 0.000_1;
 /// The load balancer gives up connecting after this long.
 pub(super) const CONNECT_TIMEOUT: u32 = 10 * SECOND;
 
@@ -41,12 +43,17 @@ pub(super) struct Draft {
     pub(super) fate: Fate,
     /// How often it was made before.
     pub(super) tries: u8,
+    /// Whether it stands for many.
+    pub(super) bundled: bool,
 }
 
 /// The requests clients newly make in the scene's minute, in order.
 pub(super) fn drafts(telling: &Telling, balancer: &Balancer, scene: &Scene) -> Vec<Draft> {
     let mut rng = Rng::new(&[telling.stream, 30, scene.minute as u64]);
-    let count = rng.poisson(rate(telling, balancer, scene));
+    let bundled = telling.tale.mix.iter().filter(|class| class.bundled);
+    let single = 1.0 - bundled.map(|class| class.share).sum::<f64>();
+    let rate = rate(telling, balancer, scene);
+    let count = rng.poisson(rate * single);
     let medians: Vec<f64> = (0_u64..)
         .zip(telling.tale.mix)
         .map(|(at, class)| class.median * (1.0 + class.spread * swing(telling.stream, 40 + at)))
@@ -54,9 +61,14 @@ pub(super) fn drafts(telling: &Telling, balancer: &Balancer, scene: &Scene) -> V
     let mut all: Vec<Draft> = (0..count)
         .map(|_| {
             let at = rng.below(60 * SECOND as usize) as u64;
-            one(&mut rng, telling.tale.mix, &medians, scene, at)
+            let class = class(telling.tale.mix, rng.unit() * single);
+            one(&mut rng, (telling.tale.mix, class), medians[class], scene, at)
         })
         .collect();
+    for (class, median) in medians.iter().enumerate().filter(|one| telling.tale.mix[one.0].bundled)
+    {
+        bundles(&mut rng, telling.tale, (class, *median), rate, scene, &mut all);
+    }
     jobs(telling, scene, &mut rng, &mut all);
     all.sort_unstable();
     all
@@ -70,15 +82,24 @@ fn rate(telling: &Telling, balancer: &Balancer, scene: &Scene) -> f64 {
     plan.rate * telling.level * daily * scene.load()
 }
 
-/// One request of the mix, `at` microseconds into the minute.
-fn one(rng: &mut Rng, mix: &[Class], medians: &[f64], scene: &Scene, at: u64) -> Draft {
-    let mut draw = rng.unit();
+/// The class (index) in which the shares add up to what was drawn.
+fn class(mix: &[Class], mut draw: f64) -> usize {
     let shares = mix.iter().take_while(|class| {
         draw -= class.share;
         draw >= 0.0
     });
-    let index = shares.count().min(mix.len() - 1);
-    let (class, median, zone) = (&mix[index], medians[index], rng.below(ZONES.len()) as u8);
+    shares.count().min(mix.len() - 1)
+}
+
+/// One request of a class (of a mix, by index), `at` microseconds into the minute.
+fn one(
+    rng: &mut Rng,
+    (mix, index): (&[Class], usize),
+    median: f64,
+    scene: &Scene,
+    at: u64,
+) -> Draft {
+    let (class, zone) = (&mix[index], rng.below(ZONES.len()) as u8);
     let part = at as f64 / MINUTE as f64;
     let slow = scene.slow(part, &[Who::All, Who::Class(index), Who::Zone(zone)]);
     let usual = if class.normal {
@@ -93,27 +114,88 @@ fn one(rng: &mut Rng, mix: &[Class], medians: &[f64], scene: &Scene, at: u64) ->
         false => Fate::Plain,
     };
     let at = scene.minute as u64 * MINUTE + at;
-    let draft = Draft { at, service: micros(seconds), zone, fate, tries: 0 };
+    let draft = Draft { at, service: micros(seconds), zone, fate, tries: 0, bundled: false };
     struck(rng, scene, draft)
 }
 
 /// The draft after the acts that strike a share of the requests.
 fn struck(rng: &mut Rng, scene: &Scene, mut draft: Draft) -> Draft {
     for (what, _) in scene.acts() {
-        match what {
-            What::Hang(share, seconds) if rng.unit() < *share => draft.service = micros(*seconds),
-            What::Wait(share, seconds) if rng.unit() < *share => {
-                draft.service = draft.service.saturating_add(micros(*seconds));
-            }
-            What::Unreachable(share) if rng.unit() < *share => {
-                draft.fate = Fate::Unreachable;
-                draft.service = CONNECT_TIMEOUT + rng.below(3_000) as u32;
-            }
-            What::Stall(share) if rng.unit() < *share => draft.fate = Fate::Stalled,
-            _ => {}
+        if share(what).is_some_and(|share| rng.unit() < share) {
+            draft = hit(rng, what, draft);
         }
     }
     draft
+}
+
+/// The share of the requests an act strikes, if it does so.
+fn share(what: &What) -> Option<f64> {
+    match what {
+        What::Hang(share, _)
+        | What::Wait(share, _)
+        | What::Unreachable(share)
+        | What::Stall(share) => Some(*share),
+        _ => None,
+    }
+}
+
+/// A draft that such an act strikes.
+fn hit(rng: &mut Rng, what: &What, mut draft: Draft) -> Draft {
+    match what {
+        What::Hang(_, seconds) => draft.service = micros(*seconds),
+        What::Wait(_, seconds) => {
+            draft.service = draft.service.saturating_add(micros(*seconds));
+        }
+        What::Unreachable(_) => {
+            draft.fate = Fate::Unreachable;
+            draft.service = CONNECT_TIMEOUT + rng.below(3_000) as u32;
+        }
+        What::Stall(_) => draft.fate = Fate::Stalled,
+        _ => {}
+    }
+    draft
+}
+
+/// Adds the requests of a bundled class (index, median in seconds). Each bundle
+/// stands at a place of its own in the distribution: so many requests have hardly
+/// any noise in their percentiles. What is rare is drawn one by one.
+fn bundles(
+    rng: &mut Rng,
+    tale: &Tale,
+    (index, median): (usize, f64),
+    rate: f64,
+    scene: &Scene,
+    all: &mut Vec<Draft>,
+) {
+    let (class, begin) = (&tale.mix[index], scene.minute as u64 * MINUTE);
+    let count = f64::from(rng.poisson(rate * class.share));
+    let apart = RARE_ERRORS + scene.acts().filter_map(|act| share(act.0)).sum::<f64>();
+    let number = (count * (1.0 - apart) / f64::from(tale.bundle)).round();
+    let draft = |rng: &mut Rng, place: f64| {
+        let at = rng.below(60 * SECOND as usize) as u64;
+        let slow = scene.slow(at as f64 / MINUTE as f64, &[Who::All, Who::Class(index)]);
+        let seconds = median * (class.sigma * quantile(place)).exp() * slow;
+        let service = micros(seconds.clamp(0.001, class.most));
+        let zone = rng.below(ZONES.len()) as u8;
+        Draft { at: begin + at, service, zone, fate: Fate::Plain, tries: 0, bundled: true }
+    };
+    for turn in 0..number as u32 {
+        let place = (f64::from(turn) + rng.unit()) / number;
+        all.push(draft(rng, place));
+    }
+    let single = |rng: &mut Rng| {
+        let place = rng.unit();
+        Draft { bundled: false, ..draft(rng, place) }
+    };
+    for _ in 0..rng.poisson(count * RARE_ERRORS) {
+        all.push(Draft { fate: Fate::Error, ..single(rng) });
+    }
+    for (what, _) in scene.acts() {
+        for _ in 0..rng.poisson(count * share(what).unwrap_or(0.0)) {
+            let one = single(rng);
+            all.push(hit(rng, what, one));
+        }
+    }
 }
 
 /// Adds the requests of scheduled jobs.
@@ -136,6 +218,7 @@ fn jobs(telling: &Telling, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft>) {
                 zone: rng.below(ZONES.len()) as u8,
                 fate: Fate::Plain,
                 tries: 0,
+                bundled: false,
             });
         }
     }
@@ -159,7 +242,7 @@ pub(super) fn idle(telling: &Telling, balancer: &Balancer, minute: i64) -> Vec<A
             Fate::Flowing => {}
             _ => request = limited(request, timeout),
         }
-        Arrival { at: (draft.at % MINUTE) as u32, request }
+        Arrival { at: (draft.at % MINUTE) as u32, request, bundled: draft.bundled }
     };
     drafts(telling, balancer, &scene).into_iter().enumerate().map(arrival).collect()
 }

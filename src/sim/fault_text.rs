@@ -3,27 +3,29 @@
 //! Apart from [`super::faults`], which says what the faults do. A part of the
 //! text that cannot be read is refused with what would fit.
 //!
-//! Of SNS there are, beside `sns_down=N` (the first so many are refused):
-//! `sns_out=FROM-TO` (503 in these minutes of the scenario; repeatable),
-//! `sns_throttle=SHARE`, `sns_error=SHARE` (500 and not accepted), `sns_lost=SHARE`
-//! (accepted, and 500), `sns_cut=SHARE` (accepted, and the answer breaks off),
-//! `sns_slow_ms=N` (answers held back), `sns_kms=CODE` (`KMSAccessDenied`,
-//! `KMSDisabled`, `KMSInvalidState`, `KMSNotFound`, `KMSOptInRequired` or
-//! `KMSThrottling`), `sns_deny=TOPIC_NAME` (repeatable), `topic=TOPIC_NAME` (one
-//! more; repeatable), `foreign_topic=ARN` (another account's that lets us publish;
-//! repeatable) and `chat_failing=FROM-TO` (chat messages are not delivered;
-//! repeatable).
+//! What there is and what it takes is listed in [`super::fault_list`]. A fault with
+//! minutes, an action, a load balancer or a topic may be given several times.
 
 use std::str::FromStr;
 
 use super::faults::{FaultError, Faults};
-use super::publication::Gap;
+use super::hostile::{Hostile, NEEDS};
+use super::late::{Delay, Gap, Lag, Partly, Whose};
 use super::recognise::SERVICES;
 use super::sns_faults::Kms;
 use super::sns_rules::{topic_arn, valid_topic};
 use super::timeline::{Change, Span};
 
-/// Seconds a clock or a publication may be off at most: a year.
+/// What the faults of late points take.
+const GAP: &str = "minutes FROM-TO[:MINUTES], then once, each, oldest, newest or shuffled, metrics, \
+                   and lb=NAME, each behind a colon";
+const LAG: &str = "FROM-TO:MINUTES by AWS's now, then once, each, oldest, newest or shuffled, \
+                   metrics, and lb=NAME, each behind a colon";
+const PARTLY: &str = "minutes FROM-TO:SECONDS, then metrics and lb=NAME, each behind a colon";
+const PUBLISH: &str =
+    "whole seconds, a year at most, then metrics and lb=NAME, each behind a colon";
+
+/// Seconds a clock may be off at most: a year.
 const YEAR: i64 = 366 * 86_400;
 
 impl FromStr for Faults {
@@ -42,7 +44,8 @@ impl FromStr for Faults {
             };
             let part = Part { name: name.trim(), value: value.trim() };
             before = part.name;
-            if !(part.share(&mut faults)? || part.number(&mut faults)? || part.time(&mut faults)?) {
+            let taken = part.share(&mut faults)? || part.number(&mut faults)?;
+            if !(taken || part.late(&mut faults)? || part.time(&mut faults)?) {
                 part.other(&mut faults)?;
             }
         }
@@ -100,7 +103,27 @@ impl Part<'_> {
             "slow_ms" => faults.slow_ms = self.parsed("a whole number")?,
             "late" => faults.late = self.parsed("a whole number of minutes")?,
             "clock" => faults.clock = Some(self.seconds(-YEAR)?),
-            "publish" => faults.publish = Some(self.seconds(0)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Takes a fault that makes points late; false if it is none.
+    fn late(self, faults: &mut Faults) -> Result<bool, FaultError> {
+        let Self { name, value } = self;
+        let late = &mut faults.late_points;
+        match name {
+            "gap" => late.gaps.push(Gap::read(value).ok_or_else(|| self.wrong(GAP))?),
+            "lag" => late.lags.push(Lag::read(value).ok_or_else(|| self.wrong(LAG))?),
+            "partly" => late.partly.push(Partly::read(value).ok_or_else(|| self.wrong(PARTLY))?),
+            "publish" => {
+                let delay = Delay::read(value).ok_or_else(|| self.wrong(PUBLISH))?;
+                if delay.whose == Whose::default() {
+                    faults.publish = Some(delay.seconds);
+                } else {
+                    late.delays.push(delay);
+                }
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -115,14 +138,10 @@ impl Part<'_> {
     /// Takes a fault of certain minutes, or a change of the account; false if it is none.
     fn time(self, faults: &mut Faults) -> Result<bool, FaultError> {
         let spans = match self.name {
-            "gap" => {
-                let gap = Gap::read(self.value);
-                faults.gaps.push(gap.ok_or_else(|| self.wrong("minutes FROM-TO[:MINUTES]"))?);
-                return Ok(true);
-            }
-            "timeout" | "create" | "delete" | "recreate" => {
+            "timeout" | "create" | "delete" | "recreate" | "idle" => {
                 let change = Change::read(self.name, self.value);
-                let needs = "NAME:MINUTE, and for timeout NAME:MINUTE:SECONDS";
+                let needs = "NAME:MINUTE, for timeout NAME:MINUTE:SECONDS, for idle also \
+                             NAME:MINUTE:MINUTES";
                 faults.changes.push(change.ok_or_else(|| self.wrong(needs))?);
                 return Ok(true);
             }
@@ -149,6 +168,18 @@ impl Part<'_> {
             }
             "expired" => faults.expired = self.flag()?,
             "retention" => faults.retention = self.flag()?,
+            "date" => {
+                let date = self.value.split_once(':').filter(|parts| !parts.0.is_empty());
+                let date =
+                    date.and_then(|(whose, off)| Some((whose.to_owned(), off.parse().ok()?)));
+                let date = date.filter(|(_, off): &(String, i64)| (-YEAR..=YEAR).contains(off));
+                let needs = "an account or a Region and seconds, as in 222222222222:-400";
+                faults.dates.push(date.ok_or_else(|| self.wrong(needs))?);
+            }
+            "hostile" => {
+                let hostile = Hostile::read(self.value).ok_or_else(|| self.wrong(NEEDS))?;
+                faults.hostile.push(hostile);
+            }
             "linked" => faults.linked.push(self.value.to_owned()),
             "external_id" if !self.value.is_empty() => {
                 faults.external_id = Some(self.value.to_owned());

@@ -9,7 +9,9 @@
 
 use super::document::Failure;
 use super::ending::Ending;
-use super::publication::Gap;
+use super::fault_list::names;
+use super::hostile::Hostile;
+use super::late::Late;
 use super::rng::{hash, unit};
 use super::sns_faults::SnsFaults;
 use super::timeline::{Change, Span};
@@ -39,14 +41,16 @@ pub struct Faults {
     pub slow_ms: u64,
     /// Seconds by which the client's clock is ahead of AWS's; negative if behind.
     pub clock: Option<i64>,
+    /// Accounts or Regions whose answers bear a wrong date, and by how many seconds.
+    pub dates: Vec<(String, i64)>,
     /// A minute's points exist from so many seconds after its end on.
     pub publish: Option<i64>,
     /// Share of a load balancer's minutes reported low until 150 s after their end.
     pub revise: f64,
     /// The same until 7 minutes after their end.
     pub revise_late: f64,
-    /// Outages of the publication, after which the points appear.
-    pub gaps: Vec<Gap>,
+    /// Points that are missing for a while, late, or incomplete at first.
+    pub late_points: Box<Late>,
     /// Share of `GetMetricData` results whose points are out of order.
     pub shuffle: f64,
     /// Share of `GetMetricData` results that repeat some points.
@@ -69,21 +73,17 @@ pub struct Faults {
     pub linked: Vec<String>,
     /// The external id of the setup, unless that has one.
     pub external_id: Option<String>,
+    /// Answers no AWS would give.
+    pub hostile: Vec<Hostile>,
     /// Faults of SNS alone.
-    pub sns: SnsFaults,
+    pub sns: Box<SnsFaults>,
 }
 
 /// Why a fault text was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// No fault has this name.
-    #[error(
-        "unknown fault '{0}'; known: throttle, error500, partial, internal, lost_page, denied, \
-         sns_down, late, expired, slow_ms, clock, publish, revise, revise_late, gap, shuffle, \
-         duplicate, cut, stall, expire, down, throttled, retention, timeout, create, delete, \
-         recreate, linked, external_id, sns_out, sns_throttle, sns_error, sns_lost, sns_cut, \
-         sns_slow_ms, sns_kms, sns_deny, topic, foreign_topic, chat_failing"
-    )]
+    #[error("unknown fault '{0}'; known: {known}", known = names())]
     Unknown(String),
     /// The value does not fit the fault.
     #[error("fault '{name}' needs {needs}, not '{value}'")]
@@ -137,6 +137,12 @@ impl Faults {
         (action == "cloudwatch:GetMetricData" && now(&self.throttled)).then(|| throttled(action))
     }
 
+    /// Seconds by which answers to a caller of this account in this Region are dated wrong.
+    pub(super) fn misdated(&self, account: &str, region: &str) -> i64 {
+        let whose = |one: &&(String, i64)| one.0 == account || one.0 == region;
+        self.dates.iter().filter(whose).map(|one| one.1).sum()
+    }
+
     /// How far the answer to the call of this running number gets.
     pub(super) fn ending(&self, seed: u64, call: u64) -> Ending {
         let struck = |kind: u64, share: f64| unit(hash(&[seed, 103, kind, call])) < share;
@@ -184,7 +190,8 @@ pub(super) fn throttled(action: &str) -> Failure {
     Failure::new(status, code, message)
 }
 
-fn expired(action: &str) -> Failure {
+/// A session that is over.
+pub(super) fn expired(action: &str) -> Failure {
     if service(action) == "ec2" {
         return Failure::new(400, "RequestExpired", "Request has expired.");
     }
@@ -193,7 +200,7 @@ fn expired(action: &str) -> Failure {
 }
 
 /// Whether an action of a policy, perhaps with a star at its end, covers this one.
-fn covers(denied: &str, action: &str) -> bool {
+pub(super) fn covers(denied: &str, action: &str) -> bool {
     match denied.strip_suffix('*') {
         Some(begin) => {
             action.get(..begin.len()).is_some_and(|part| part.eq_ignore_ascii_case(begin))
@@ -274,7 +281,10 @@ mod tests {
                     throttled=5-6,timeout=a:5:90,recreate=a:9,retention,linked=222222222222";
         let faults: Faults = text.parse().expect("valid");
         assert_eq!((faults.clock, faults.publish, faults.retention), (Some(-30), Some(90), true));
-        assert_eq!((faults.gaps.len(), faults.changes.len(), faults.linked.len()), (2, 2, 1));
+        assert_eq!(
+            (faults.late_points.gaps.len(), faults.changes.len(), faults.linked.len()),
+            (2, 2, 1)
+        );
         let code = |minute, action| faults.of_minute(minute, action).map(|failure| failure.code);
         assert_eq!(code(2, "sns:Publish").as_deref(), Some("ExpiredToken"));
         assert_eq!(code(3, "sns:Publish").as_deref(), Some("ServiceUnavailable"));

@@ -1,4 +1,5 @@
-//! The library of long scenarios: a table of harmful ones and one of benign ones.
+//! The library of long scenarios: tables of harmful ones, whose names begin with an
+//! h, and of benign ones, whose names begin with a b.
 //!
 //! Harmful ones have a healthy week first and their fault on day 8 about 10:00,
 //! unless things grow from the first day on. Benign ones are as long as it takes
@@ -12,13 +13,17 @@ mod benign;
 mod connections;
 mod failures;
 mod harmful;
+mod levels;
 mod normal;
+mod returning;
 mod timeouts;
 
 pub(super) use benign::BENIGN;
 pub(super) use failures::FAILURES;
 pub(super) use harmful::HARMFUL;
+pub(super) use levels::LEVELS;
 pub(super) use normal::NORMAL;
+pub(super) use returning::RETURNING;
 pub(super) use timeouts::TIMEOUTS;
 
 use super::host::HOST;
@@ -87,6 +92,11 @@ const fn during(from: i64, until: i64, what: What) -> Act {
     Act { when: When::Pivot(from, until), what }
 }
 
+/// Something that was always so.
+const fn always(what: What) -> Act {
+    Act { when: When::Pivot(-EVER, EVER), what }
+}
+
 /// The usual load balancer with a tale.
 const fn site(tale: &'static Tale) -> Plan {
     Plan { trouble: Trouble::Tale(tale), ..SITE }
@@ -96,3 +106,5 @@ const fn site(tale: &'static Tale) -> Plan {
 mod tests;
 #[cfg(test)]
 mod tests_causes;
+#[cfg(test)]
+mod tests_events;

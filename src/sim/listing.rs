@@ -119,7 +119,7 @@ fn items<'a>(
     let seen = |metric: &Metric| {
         let Source::Chat(what) = metric.source else { return false };
         let minutes = lock(&state.messages).heard.minutes(what, i64::MIN..i64::MAX, call.now);
-        minutes.keys().any(|minute| view.holds(*minute))
+        minutes.keys().any(|minute| view.holds(metric.name, *minute))
     };
     let seen: Vec<&Metric> = CHAT_METRICS.iter().filter(|metric| chat && seen(metric)).collect();
     let names = state.setup.chat_configurations.iter();

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::queue;
 use super::scene::Telling;
 use super::stage::Stage;
-use super::statistics::rank;
+use super::statistics::{Pool, rank};
 use super::traffic::{Arrival, Outcome, Request, SECOND, arrivals};
 use super::world::Balancer;
 
@@ -52,8 +52,11 @@ pub struct Truth {
     /// 460s: clients gave up before the idle timeout, without a sample.
     #[serde(skip_serializing_if = "is_default")]
     pub abandoned: u64,
-    /// 502s of the load balancer.
+    /// 502s of the load balancer, every kind.
     pub elb_502: u64,
+    /// 502s because nobody listened at the target; these leave no sample.
+    #[serde(skip_serializing_if = "is_default")]
+    pub closed: u64,
     /// 5xx the targets answered themselves.
     pub target_5xx: u64,
     /// Median of the samples, seconds.
@@ -68,9 +71,13 @@ pub struct Truth {
 
 /// The requests that ended in one minute, fastest first.
 pub(super) struct Minute {
-    pub(super) requests: Vec<Request>,
+    /// Requests, each with how many alike it stands for.
+    requests: Vec<Request>,
+    /// The same for requests that stand for `bundle` each.
+    bundles: Vec<Request>,
+    bundle: u32,
     pub(super) signs: Signs,
-    tally: [u32; 10],
+    tally: [u32; 11],
 }
 
 /// What a minute of a tale shows apart from its requests; bits are targets.
@@ -90,24 +97,68 @@ pub(super) struct Signs {
     pub(super) hidden: bool,
 }
 
+/// Requests that end in one minute, in any order.
+#[derive(Default)]
+pub(super) struct Ended {
+    pub(super) single: Vec<Request>,
+    pub(super) bundled: Vec<Request>,
+}
+
+impl Ended {
+    /// Takes a request, which may stand for many.
+    pub(super) fn push(&mut self, request: Request, bundled: bool) {
+        if bundled { self.bundled.push(request) } else { self.single.push(request) }
+    }
+}
+
 impl Minute {
-    /// A minute in which these requests ended.
-    pub(super) fn new(mut requests: Vec<Request>) -> Self {
-        requests.sort_unstable_by_key(|r| {
-            let rest = [r.outcome as u8, r.group, r.zone, r.target];
-            u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
-        });
-        let mut tally = [0; 10];
-        for request in &requests {
-            tally[request.outcome as usize] += 1;
+    /// A minute in which these requests ended; a bundled one stands for `bundle`.
+    pub(super) fn new(ended: Ended, bundle: u32) -> Self {
+        let Ended { single: mut requests, bundled: mut bundles } = ended;
+        let mut tally = [0; 11];
+        for (list, times) in [(&mut requests, 1), (&mut bundles, bundle)] {
+            list.sort_unstable_by_key(|r| {
+                let rest = [r.outcome as u8, r.group, r.zone, r.target];
+                u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
+            });
+            for request in &*list {
+                tally[request.outcome as usize] += times;
+            }
+            list.shrink_to_fit();
         }
-        requests.shrink_to_fit();
-        Self { requests, signs: Signs::default(), tally }
+        Self { requests, bundles, bundle, signs: Signs::default(), tally }
     }
 
     /// A minute of a tale.
-    pub(super) fn played(requests: Vec<Request>, signs: Signs) -> Self {
-        Self { signs, ..Self::new(requests) }
+    pub(super) fn played(ended: Ended, bundle: u32, signs: Signs) -> Self {
+        Self { signs, ..Self::new(ended, bundle) }
+    }
+
+    /// The minute with about this share of its requests, drawn by the number of each.
+    pub(super) fn thinned(&self, share: f64, draw: impl Fn(u64) -> f64) -> Self {
+        let mut ended = Ended::default();
+        for (at, request) in (0_u64..).zip(self.requests.iter().chain(&self.bundles)) {
+            if draw(at) < share {
+                ended.push(*request, at >= self.requests.len() as u64);
+            }
+        }
+        Self { signs: self.signs, ..Self::new(ended, self.bundle) }
+    }
+
+    /// Every request, with how many alike it stands for.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (Request, u64)> {
+        let single = self.requests.iter().map(|request| (*request, 1));
+        single.chain(self.bundles.iter().map(|request| (*request, u64::from(self.bundle))))
+    }
+
+    /// How many requests ended.
+    pub(super) fn ended(&self) -> u64 {
+        self.tally.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// What it takes to keep the minute, in requests.
+    fn weight(&self) -> usize {
+        self.requests.len() + self.bundles.len() + 16
     }
 
     /// How many requests ended this way.
@@ -117,41 +168,31 @@ impl Minute {
 
     /// 504s of every kind.
     pub(super) fn timed_out(&self) -> u64 {
-        self.requests.iter().filter(|request| request.outcome.is_504()).count() as u64
+        let kinds = [Outcome::Unreachable, Outcome::TimedOut, Outcome::Stalled, Outcome::Handshake];
+        kinds.into_iter().map(|kind| self.count(kind)).sum()
     }
 
-    /// The requests a target was chosen for.
-    pub(super) fn counted(&self) -> impl Iterator<Item = &Request> {
-        let chosen =
-            |request: &&Request| !matches!(request.outcome, Outcome::Refused | Outcome::Rejected);
-        self.requests.iter().filter(chosen)
-    }
-
-    /// Samples in seconds, fastest first.
-    fn samples(&self) -> impl Iterator<Item = f64> {
-        self.requests
-            .iter()
-            .filter(|request| request.outcome.sampled())
-            .map(|request| seconds(request.took))
+    /// Samples with how often each comes; in order, unless there are bundles.
+    pub(super) fn samples(&self) -> impl Iterator<Item = (Request, u64)> {
+        self.requests().filter(|(request, _)| request.outcome.sampled())
     }
 
     /// The ground truth of this minute.
     pub(super) fn truth(&self, minute: i64, timeout: u32) -> Truth {
-        let samples: Vec<f64> = self.samples().collect();
-        let at = |percent: f64| match rank(samples.len() as u64, percent) {
-            0 => samples.first().copied(),
-            found => samples.get(found as usize - 1).copied(),
-        };
+        let samples =
+            Pool::new(self.samples().map(|(one, times)| (seconds(one.took), times)).collect());
+        let at = |percent: f64| samples.at(rank(samples.count(), percent));
         let (low, high) = (u64::from(timeout) * 800_000, u64::from(timeout) * 1_000_000);
-        let near = |request: &&Request| {
+        let near = |(request, times): (Request, u64)| {
             let took = u64::from(request.took);
-            request.outcome.sampled() && took > low && took <= high
+            if took > low && took <= high { times } else { 0 }
         };
+        let no_target = self.count(Outcome::Refused) + self.count(Outcome::Rejected);
         Truth {
             minute,
-            requests: self.counted().count() as u64,
-            samples: samples.len() as u64,
-            near_misses: self.requests.iter().filter(near).count() as u64,
+            requests: self.ended() - no_target,
+            samples: samples.count(),
+            near_misses: self.samples().map(near).sum(),
             elb_504: self.timed_out(),
             connect_failures: self.count(Outcome::Unreachable),
             stalled: self.count(Outcome::Stalled),
@@ -159,11 +200,12 @@ impl Minute {
             elb_503: self.count(Outcome::Refused),
             rejected: self.count(Outcome::Rejected),
             abandoned: self.count(Outcome::Abandoned),
-            elb_502: self.count(Outcome::Reset),
+            elb_502: self.count(Outcome::Reset) + self.count(Outcome::Closed),
+            closed: self.count(Outcome::Closed),
             target_5xx: self.count(Outcome::TargetError),
             median: at(50.0),
             p99: at(99.0),
-            maximum: samples.last().copied(),
+            maximum: at(100.0),
             idle_timeout: timeout,
         }
     }
@@ -183,6 +225,8 @@ pub(super) fn seconds(micros: u32) -> f64 {
 pub(super) struct Minutes {
     start: i64,
     script: i64,
+    /// The first epoch minute of the script that is played.
+    first: i64,
     played: Mutex<HashMap<u64, Arc<OnceLock<Played>>>>,
     cache: Mutex<Cache>,
     /// What was made last: a minute also sees the arrivals of the ones before it.
@@ -209,6 +253,7 @@ impl Minutes {
         Self {
             start,
             script,
+            first: start,
             played: Mutex::default(),
             cache: Mutex::default(),
             recent: Mutex::default(),
@@ -216,8 +261,17 @@ impl Minutes {
         }
     }
 
+    /// Leaves out what comes earlier in the script; only a queue would notice.
+    #[cfg(test)]
+    pub(super) fn skip_to(&mut self, minute: i64) {
+        self.first = minute;
+    }
+
     /// The requests of `balancer` that ended in this epoch minute.
     pub(super) fn of(&self, balancer: &Balancer, minute: i64) -> Arc<Minute> {
+        if balancer.idle.iter().any(|idle| idle.contains(&minute)) {
+            return Arc::new(Minute::new(Ended::default(), 1));
+        }
         if let Some(played) = self.staged(balancer, minute) {
             return played;
         }
@@ -232,14 +286,16 @@ impl Minutes {
 
     /// A scripted minute of a tale, which is kept apart from the cache.
     fn staged(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
-        if !(self.start..self.start + self.script).contains(&minute) {
+        let script = self.first..self.start + self.script;
+        if !script.contains(&minute) {
             return None;
         }
         let telling = Telling::of(balancer, self.start)?;
-        let stage =
-            Arc::clone(lock(&self.stages).entry(balancer.stream).or_insert_with(|| {
-                Arc::new(Mutex::new(Stage::new(telling, balancer, self.script)))
-            }));
+        let stage = Arc::clone(
+            lock(&self.stages)
+                .entry(balancer.stream)
+                .or_insert_with(|| Arc::new(Mutex::new(Stage::new(telling, balancer, script)))),
+        );
         lock(&stage).of(balancer, minute)
     }
 
@@ -254,7 +310,7 @@ impl Minutes {
     fn make(&self, balancer: &Balancer, minute: i64) -> Minute {
         let longest = balancer.longest_timeout().max(11);
         let back = i64::from(longest.div_ceil(60));
-        let mut ended = Vec::new();
+        let mut ended = Ended::default();
         for from in minute - back..=minute {
             let offset = u64::try_from(minute - from).unwrap_or(0) * u64::from(60 * SECOND);
             let inside = |arrival: &&Arrival| {
@@ -262,10 +318,12 @@ impl Minutes {
                 end >= offset && end < offset + u64::from(60 * SECOND)
             };
             self.arriving(balancer, from, |batch| {
-                ended.extend(batch.iter().filter(inside).map(|arrival| arrival.request));
+                for arrival in batch.iter().filter(inside) {
+                    ended.push(arrival.request, arrival.bundled);
+                }
             });
         }
-        Minute::new(ended)
+        Minute::new(ended, balancer.plan.trouble.bundle())
     }
 
     /// Shows the arrivals of a minute: queued ones inside the script of an overload.
@@ -304,13 +362,13 @@ impl Cache {
             return;
         }
         self.order.push_back(key);
-        self.weight += minute.requests.len() + 16;
+        self.weight += minute.weight();
         while self.weight > CACHED_REQUESTS {
             let Some(oldest) = self.order.pop_front() else {
                 break;
             };
             if let Some(gone) = self.known.remove(&oldest) {
-                self.weight -= gone.requests.len() + 16;
+                self.weight -= gone.weight();
             }
         }
     }

@@ -43,13 +43,18 @@ mod elb_attributes;
 mod elb_health;
 mod elb_view;
 mod ending;
+mod fault_list;
 mod fault_text;
 mod faults;
 mod firewall;
 mod fitness;
 mod host;
+pub mod hostile;
+mod hostile_bytes;
+mod hostile_tree;
 mod input;
 mod lambda;
+pub mod late;
 mod library;
 mod listing;
 mod members;
@@ -64,6 +69,7 @@ mod publication;
 mod query;
 mod queue;
 mod recognise;
+mod refusals;
 mod retention;
 mod rng;
 mod scenario;
@@ -94,6 +100,8 @@ mod tests;
 #[cfg(test)]
 mod tests_diagnosis;
 #[cfg(test)]
+mod tests_hostile;
+#[cfg(test)]
 mod tests_sns;
 #[cfg(test)]
 mod tests_time;
@@ -105,9 +113,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use chat::problem as chat_problem;
+pub use fault_list::fault_list;
 pub use faults::{FaultError, Faults};
 pub use minute::Truth;
-pub use publication::Gap;
 pub use scenario::{Scenario, scenarios};
 pub use setup::{Setup, SetupError};
 pub use sns_faults::{Kms, SnsFaults};
@@ -137,8 +145,10 @@ impl Sim {
         };
         setup.check()?;
         let state = state::State::new(setup, scenario);
-        let mut changed = state.setup.changes.iter().map(|change| &change.name);
-        if let Some(name) = changed.find(|name| state.world.by_name(name, 0).is_none()) {
+        let changed = state.setup.changes.iter().map(|change| &change.name);
+        let late = state.setup.faults.late_points.balancers();
+        if let Some(name) = changed.chain(late).find(|name| state.world.by_name(name, 0).is_none())
+        {
             return Err(SetupError::UnknownBalancer(name.clone()));
         }
         Ok(Self { state: Arc::new(state) })
@@ -203,9 +213,7 @@ impl Sim {
     pub fn first_504(&self, load_balancer: &str) -> Option<i64> {
         self.state.script().find(|minute| {
             let really = self.state.really(load_balancer, *minute);
-            really.is_some_and(|(minute, _)| {
-                minute.requests.iter().any(|request| request.outcome.is_504())
-            })
+            really.is_some_and(|(minute, _)| minute.timed_out() > 0)
         })
     }
 }

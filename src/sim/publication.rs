@@ -9,39 +9,16 @@
 use std::sync::Arc;
 
 use super::faults::Faults;
+use super::late::Subject;
 use super::minute::Minute;
 use super::rng::{hash, hash_bytes, unit};
 use super::state::State;
-use super::timeline::Span;
 use super::world::Balancer;
 
 /// Seconds after its end at which a minute reported low is complete.
 const REVISED: i64 = 150;
 /// The same for late revisions.
 const REVISED_LATE: i64 = 420;
-/// Minutes after the end of an outage at which its points appear.
-const CAUGHT_UP: i64 = 10;
-
-/// An outage of the publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// The minutes without points.
-    pub span: Span,
-    /// Minutes after the end of the span at which the points appear.
-    pub wait: i64,
-}
-
-impl Gap {
-    /// Reads `FROM-TO` or `FROM-TO:MINUTES`.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let (span, wait) = match text.split_once(':') {
-            None => (text, CAUGHT_UP),
-            Some((span, wait)) => (span, wait.parse().ok()?),
-        };
-        let span = Span::read(span)?;
-        (0..=1_000_000).contains(&wait).then_some(Self { span, wait })
-    }
-}
 
 /// How much of a minute is there.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -55,13 +32,14 @@ enum Stage {
 impl Faults {
     /// The stage of a minute of the scenario, `now` seconds after the scenario's
     /// start; `draw` belongs to the load balancer's minute.
-    fn stage(&self, minute: i64, now: i64, draw: u64) -> Stage {
+    fn stage(&self, minute: i64, now: i64, draw: u64, subject: Subject) -> Stage {
         let age = now - (minute + 1) * 60;
-        let least = self.publish.or(self.clock.map(|_| 0)).unwrap_or(i64::MIN);
-        let held =
-            |gap: &Gap| gap.span.holds(minute) && now < (gap.span.to + 1) * 60 + gap.wait * 60;
-        if age < least || self.gaps.iter().any(held) {
+        let least = self.publish.or(self.clock.map(|_| 0));
+        if now < self.late_points.appears(minute, least, subject) {
             return Stage::Missing;
+        }
+        if self.late_points.partly.iter().any(|one| one.holds(minute, age, subject)) {
+            return Stage::Low(0.2 + 0.6 * unit(hash(&[draw, 3])));
         }
         let chance = unit(draw);
         let late = chance < self.revise_late && age < REVISED_LATE;
@@ -84,17 +62,25 @@ impl<'a> View<'a> {
         Self { state, now }
     }
 
-    /// Whether there are points of an epoch minute at all.
-    pub(super) fn holds(&self, minute: i64) -> bool {
+    /// Whether there are points of a metric of no load balancer in an epoch minute.
+    pub(super) fn holds(&self, metric: &str, minute: i64) -> bool {
         let setup = &self.state.setup;
+        let subject = Subject { metric, balancer: None };
         let stage = |now: i64| {
-            setup.faults.stage(minute - self.state.start(), now - setup.start, u64::MAX / 2)
+            let (minute, now) = (minute - self.state.start(), now - setup.start);
+            setup.faults.stage(minute, now, u64::MAX / 2, subject)
         };
         self.now.is_none_or(|now| stage(now) != Stage::Missing)
     }
 
-    /// The requests published for a load balancer's epoch minute, if there are points.
-    pub(super) fn minute(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
+    /// The requests published for a metric of a load balancer in an epoch minute, if
+    /// there are points.
+    pub(super) fn minute(
+        &self,
+        balancer: &Balancer,
+        metric: &str,
+        minute: i64,
+    ) -> Option<Arc<Minute>> {
         if !balancer.life.contains(&minute)
             || minute < self.state.start().saturating_sub(self.state.setup.recorded)
         {
@@ -103,53 +89,80 @@ impl<'a> View<'a> {
         let setup = &self.state.setup;
         let own = hash_bytes(setup.seed, balancer.dimension.as_bytes());
         let draw = hash(&[own, 104, minute as u64]);
+        let subject = Subject { metric, balancer: Some(&balancer.name) };
         let stage = self.now.map_or(Stage::Whole, |now| {
-            setup.faults.stage(minute - self.state.start(), now - setup.start, draw)
+            let (minute, now) = (minute - self.state.start(), now - setup.start);
+            setup.faults.stage(minute, now, draw, subject)
         });
         match stage {
             Stage::Missing => None,
             Stage::Whole => Some(self.state.minutes.of(balancer, minute)),
             Stage::Low(share) => {
                 let whole = self.state.minutes.of(balancer, minute);
-                Some(Arc::new(thinned(&whole, share, draw)))
+                let own = |at: u64| unit(hash(&[draw, 2, at]));
+                Some(Arc::new(whole.thinned(share, own)))
             }
         }
     }
 }
 
-/// About this share of a minute's requests.
-fn thinned(whole: &Minute, share: f64, draw: u64) -> Minute {
-    let requests = whole.requests.iter().enumerate();
-    let kept = requests.filter(|(at, _)| unit(hash(&[draw, 2, *at as u64])) < share);
-    Minute::new(kept.map(|(_, request)| *request).collect())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::late::{Gap, Late, Partly};
+    use super::super::minute::{Ended, Signs};
+    use super::super::traffic::{Outcome, Request};
     use super::*;
+
+    const SUBJECT: Subject = Subject { metric: "RequestCount", balancer: Some("web") };
+
+    impl Faults {
+        fn at(&self, minute: i64, now: i64, draw: u64) -> Stage {
+            self.stage(minute, now, draw, SUBJECT)
+        }
+    }
 
     #[test]
     fn without_a_fault_nothing_is_held_back_and_a_clock_hides_the_future() {
-        assert_eq!(Faults::default().stage(5, 0, 1), Stage::Whole);
+        assert_eq!(Faults::default().at(5, 0, 1), Stage::Whole);
         let clock = Faults { clock: Some(0), ..Faults::default() };
-        assert_eq!(clock.stage(5, 359, 1), Stage::Missing);
-        assert_eq!(clock.stage(5, 360, 1), Stage::Whole);
+        assert_eq!(clock.at(5, 359, 1), Stage::Missing);
+        assert_eq!(clock.at(5, 360, 1), Stage::Whole);
         let publish = Faults { publish: Some(90), ..Faults::default() };
-        assert_eq!(publish.stage(5, 449, 1), Stage::Missing);
-        assert_eq!(publish.stage(5, 450, 1), Stage::Whole);
+        assert_eq!(publish.at(5, 449, 1), Stage::Missing);
+        assert_eq!(publish.at(5, 450, 1), Stage::Whole);
+    }
+
+    #[test]
+    fn a_minute_reported_low_keeps_the_state_of_its_targets() {
+        let signs = Signs { unhealthy: 0b101, ..Signs::default() };
+        let request = Request { took: 1, outcome: Outcome::Answered, group: 0, zone: 0, target: 0 };
+        let ended = Ended { single: vec![request; 10], bundled: vec![request; 4] };
+        let half = Minute::played(ended, 100, signs).thinned(0.5, |at| (at % 2) as f64);
+        assert_eq!((half.ended(), half.signs.unhealthy), (5 + 2 * 100, 0b101));
     }
 
     #[test]
     fn an_outage_ends_for_all_its_minutes_at_once() {
         let gap = Gap::read("20-25").expect("valid");
-        let faults = Faults { gaps: vec![gap], ..Faults::default() };
+        let late_points = Box::new(Late { gaps: vec![gap], ..Late::default() });
+        let faults = Faults { late_points, ..Faults::default() };
         for minute in 20..=25 {
-            assert_eq!(faults.stage(minute, 36 * 60 - 1, 1), Stage::Missing);
-            assert_eq!(faults.stage(minute, 36 * 60, 1), Stage::Whole);
+            assert_eq!(faults.at(minute, 36 * 60 - 1, 1), Stage::Missing);
+            assert_eq!(faults.at(minute, 36 * 60, 1), Stage::Whole);
         }
-        assert_eq!(faults.stage(19, 0, 1), Stage::Whole);
-        assert_eq!(Gap::read("1-2:3").map(|gap| gap.wait), Some(3));
-        assert!(Gap::read("1-2:-3").is_none());
+        assert_eq!(faults.at(19, 0, 1), Stage::Whole);
+    }
+
+    #[test]
+    fn a_minute_published_in_part_is_whole_after_so_many_seconds() {
+        let partly = vec![Partly::read("20-25:90").expect("valid")];
+        let late_points = Box::new(Late { partly, ..Late::default() });
+        let faults = Faults { publish: Some(30), late_points, ..Faults::default() };
+        let at = |age: i64| faults.at(20, 21 * 60 + age, 7);
+        assert_eq!((at(29), at(90)), (Stage::Missing, Stage::Whole));
+        assert!(matches!(at(30), Stage::Low(share) if (0.2..0.8).contains(&share)));
+        assert_eq!(at(30), at(89));
+        assert_eq!(faults.at(26, 27 * 60 + 30, 7), Stage::Whole);
     }
 
     #[test]
@@ -157,7 +170,7 @@ mod tests {
         let faults = Faults { revise: 0.2, revise_late: 0.1, ..Faults::default() };
         let low = |age: i64| {
             let draws = (0..10_000).map(|n| hash(&[n]));
-            draws.filter(|draw| faults.stage(0, 60 + age, *draw) != Stage::Whole).count()
+            draws.filter(|draw| faults.at(0, 60 + age, *draw) != Stage::Whole).count()
         };
         assert!((2_800..3_200).contains(&low(149)));
         assert!((850..1_150).contains(&low(150)));

@@ -37,6 +37,17 @@ pub(super) fn unit(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
+/// The standard normal quantile of a share in (0, 1), to within 0.0005: Abramowitz
+/// and Stegun, Handbook of Mathematical Functions, formula 26.2.23.
+pub(super) fn quantile(share: f64) -> f64 {
+    let tail = share.min(1.0 - share).max(1e-12);
+    let t = (-2.0 * tail.ln()).sqrt();
+    let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
+    let below = 1.0 + t * (1.432_788 + t * (0.189_269 + t * 0.001_308));
+    let size = t - above / below;
+    if share < 0.5 { -size } else { size }
+}
+
 /// A short run of draws that belongs to one address.
 pub(super) struct Rng {
     state: u64,
@@ -114,6 +125,15 @@ mod tests {
             let sum: u32 = (0..20_000).map(|_| rng.poisson(mean)).sum();
             let found = f64::from(sum) / 20_000.0;
             assert!((found - mean).abs() < 0.05 * mean.max(1.0), "{mean} {found}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_the_normal_distribution() {
+        for (share, known) in [(0.5, 0.0), (0.841_345, 1.0), (0.99, 2.326_348), (0.999, 3.090_232)]
+        {
+            assert!((quantile(share) - known).abs() < 5e-4, "{share}");
+            assert!((quantile(1.0 - share) + known).abs() < 5e-4, "{share}");
         }
     }
 

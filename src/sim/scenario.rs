@@ -78,6 +78,14 @@ pub(super) enum Trouble {
 }
 
 impl Trouble {
+    /// How many requests a bundled one stands for.
+    pub(super) fn bundle(self) -> u32 {
+        match self {
+            Self::Tale(tale) => tale.bundle,
+            _ => 1,
+        }
+    }
+
     /// Whether something harmful happens.
     pub(super) fn sick(self) -> bool {
         match self {
@@ -115,6 +123,8 @@ static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
         SHORT,
         library::HARMFUL,
         library::BENIGN,
+        library::RETURNING,
+        library::LEVELS,
         library::TIMEOUTS,
         library::FAILURES,
         library::NORMAL,
@@ -220,6 +230,21 @@ static SHORT: &[Scenario] = &[
             trouble: Trouble::Sparse { block: 30 },
             ..HEALTHY
         }],
+        network: None,
+        fleet: false,
+    },
+    Scenario {
+        name: "quiet_and_busy",
+        summary: "Two busy load balancers and two with no to three requests a minute each; \
+                  nothing fails.",
+        minutes: 120,
+        load_balancers: 4,
+        plans: &[
+            Plan { ..HEALTHY },
+            Plan { name: "intranet", rate: 1.2, swing: 0.0, targets: 2, ..HEALTHY },
+            Plan { name: "search", rate: 1_300.0, ..HEALTHY },
+            Plan { name: "reports", rate: 0.8, swing: 0.0, targets: 2, ..HEALTHY },
+        ],
         network: None,
         fleet: false,
     },

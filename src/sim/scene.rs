@@ -48,7 +48,7 @@ impl Telling {
         let stream = balancer.stream;
         let moved = (swing(stream, 20) * MOVED).round() as i64;
         let pivot = start + tale.pivot + if tale.pivot > 0 { moved } else { 0 };
-        let level = 1.0 + 0.1 * swing(stream, 21);
+        let level = 1.0 + tale.spread * swing(stream, 21);
         let late = MOVED * swing(stream, 22);
         Some(Self { tale, stream, start, pivot, level, late })
     }
@@ -59,7 +59,8 @@ impl Telling {
         let acts = self.tale.acts.iter().enumerate();
         let on = acts.filter_map(|(index, act)| {
             let since = self.since(act, index as u64, minute)?;
-            let over = !scripted && minute > self.pivot && matches!(act.when, When::Pivot(..));
+            let told = matches!(act.when, When::Pivot(..) | When::Every { .. });
+            let over = !scripted && minute > self.pivot && told;
             (!over).then_some((&act.what, since))
         });
         Scene { minute, pick: hash(&[self.stream, 24]) >> 24, on: on.collect() }
@@ -78,6 +79,15 @@ impl Telling {
                 let at = hash(&[self.stream, 23, index, block as u64]) % free;
                 let since = minute.rem_euclid(every) - at as i64;
                 (0..length).contains(&since).then_some(since)
+            }
+            When::Every { every, length, wobble } => {
+                let number = (minute - self.pivot + wobble).div_euclid(every);
+                [number, number - 1].into_iter().filter(|number| *number >= 0).find_map(|number| {
+                    let draw = swing(hash(&[self.stream, 25, index]), number as u64);
+                    let moved = if number == 0 { 0 } else { (draw * wobble as f64) as i64 };
+                    let since = minute - self.pivot - number * every - moved;
+                    (0..length).contains(&since).then_some(since)
+                })
             }
             When::Clock { days, at, length, wobble, within } => {
                 let today = minute.div_euclid(DAY);
@@ -175,10 +185,27 @@ pub(super) fn swing(stream: u64, kind: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tale::CALM;
     use super::*;
 
     fn scene(what: &'static What, since: i64) -> Scene {
         Scene::test(100, what, since)
+    }
+
+    #[test]
+    fn what_comes_again_does_so_from_the_pivot_on_moved_a_little_each_time() {
+        let telling =
+            Telling { tale: &CALM, stream: 5, start: 0, pivot: 1_000, level: 1.0, late: 0.0 };
+        let when = When::Every { every: 180, length: 20, wobble: 6 };
+        let act = Act { when, what: What::Restart };
+        let on: Vec<i64> = (0..4_600).filter(|at| telling.since(&act, 0, *at).is_some()).collect();
+        let episodes: Vec<&[i64]> = on.chunk_by(|a, b| b - a == 1).collect();
+        assert_eq!((episodes.len(), episodes[0][0]), (20, 1_000));
+        for (number, episode) in (0..).zip(&episodes) {
+            let moved = episode[0] - 1_000 - number * 180;
+            assert!(episode.len() == 20 && moved.abs() <= 6, "{number}: {moved}");
+            assert_eq!(telling.since(&act, 0, episode[7]), Some(7));
+        }
     }
 
     #[test]

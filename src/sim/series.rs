@@ -58,7 +58,7 @@ impl Spot<'_> {
     pub(super) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            let minute = view.minute(self.balancer, at);
+            let minute = view.minute(self.balancer, metric.name, at);
             if let Some(minute) = minute.filter(|minute| !minute.signs.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }
@@ -71,10 +71,9 @@ impl Spot<'_> {
             Source::Never | Source::Chat(_) => {}
             Source::Latency => values.extend(
                 minute
-                    .requests
-                    .iter()
-                    .filter(|request| request.outcome.sampled() && self.holds(**request))
-                    .map(|request| (seconds(request.took), 1)),
+                    .samples()
+                    .filter(|(request, _)| self.holds(*request))
+                    .map(|(request, times)| (seconds(request.took), times)),
             ),
             Source::Requests(count) => values.push((1.0, self.count(count, minute))),
             Source::Derived(derived) => self.derive(derived, minute, values),
@@ -86,13 +85,13 @@ impl Spot<'_> {
         if self.whole() {
             return outcomes.iter().map(|outcome| minute.count(*outcome)).sum();
         }
-        let fits = |r: &&Request| self.holds(**r) && outcomes.contains(&r.outcome);
-        minute.requests.iter().filter(fits).count() as u64
+        let fits = |one: &(Request, u64)| self.holds(one.0) && outcomes.contains(&one.0.outcome);
+        minute.requests().filter(fits).map(|(_, times)| times).sum()
     }
 
     fn derive(&self, derived: Derived, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         let requests = self.count(Count::All, minute);
-        if minute.requests.is_empty() {
+        if minute.ended() == 0 {
             return;
         }
         let nodes = if self.zone.is_some() { 1 } else { ZONES.len() as u64 };
@@ -140,8 +139,8 @@ impl Spot<'_> {
     /// Connections of clients and to targets: some are kept, the others are as
     /// many as there are requests under way.
     fn connections(&self, requests: u64, minute: &Minute) -> f64 {
-        let held = minute.requests.iter().filter(|request| self.holds(**request));
-        let seconds: f64 = held.map(|request| seconds(request.took)).sum();
+        let held = minute.requests().filter(|(request, _)| self.holds(*request));
+        let seconds: f64 = held.map(|(one, times)| seconds(one.took) * times as f64).sum();
         requests as f64 * 1.5 + 2.0 * seconds / 60.0
     }
 
@@ -187,20 +186,28 @@ struct Hosts {
 
 fn counted(what: Count, lambda: bool) -> &'static [Outcome] {
     use Outcome::{
-        Abandoned, Answered, Handshake, Refused, Rejected, Reset, Stalled, TargetError, TimedOut,
-        Unreachable,
+        Abandoned, Answered, Closed, Handshake, Refused, Rejected, Reset, Stalled, TargetError,
+        TimedOut, Unreachable,
     };
     match what {
-        Count::All => {
-            &[Answered, TargetError, Reset, Unreachable, TimedOut, Stalled, Abandoned, Handshake]
-        }
+        Count::All => &[
+            Answered,
+            TargetError,
+            Reset,
+            Closed,
+            Unreachable,
+            TimedOut,
+            Stalled,
+            Abandoned,
+            Handshake,
+        ],
         Count::Elb504 => &[Unreachable, TimedOut, Stalled, Handshake],
         Count::Elb503 => &[Refused],
-        Count::Elb502 => &[Reset],
-        Count::Elb5xx => &[Reset, Unreachable, TimedOut, Stalled, Handshake, Refused],
+        Count::Elb502 => &[Reset, Closed],
+        Count::Elb5xx => &[Reset, Closed, Unreachable, TimedOut, Stalled, Handshake, Refused],
         Count::Target2xx => &[Answered, Stalled],
         Count::Target5xx => &[TargetError],
-        Count::ConnectionErrors if !lambda => &[Unreachable],
+        Count::ConnectionErrors if !lambda => &[Unreachable, Closed],
         Count::HandshakeErrors if !lambda => &[Handshake],
         Count::LambdaErrors if lambda => &[Unreachable],
         Count::FunctionErrors if lambda => &[Reset],

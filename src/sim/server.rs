@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::control;
-use super::ending::{Answer, Ending};
+use super::ending::{Answer, Ending, never};
 use super::state::State;
 use super::wire::{self, Incoming, Outgoing};
 
@@ -139,6 +139,10 @@ async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer>
         Ok(outgoing) => {
             if outgoing.held > 0 {
                 tokio::time::sleep(Duration::from_millis(outgoing.held)).await;
+            }
+            if outgoing.ending == Ending::Hang {
+                never(shared.stop.clone()).await;
+                return plain(&shared.stop, 503, "this answer was never to come");
             }
             respond(&shared.stop, outgoing)
         }

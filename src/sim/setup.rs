@@ -181,8 +181,8 @@ pub enum SetupError {
     /// A linked account is the account itself or named twice.
     #[error("linked account '{0}' is there already")]
     LinkedTwice(String),
-    /// A change concerns a load balancer that never exists.
-    #[error("no load balancer '{0}' to change")]
+    /// A change or a fault concerns a load balancer that never exists.
+    #[error("there is no load balancer '{0}'")]
     UnknownBalancer(String),
     /// A topic's name or ARN is impossible, there already, or the ARN is no other account's.
     #[error(

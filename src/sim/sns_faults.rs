@@ -71,7 +71,7 @@ impl Kms {
 
     /// Codes and statuses are those of botocore 1.43.11, `sns/2010-03-31`, and so are the
     /// sentences. The texts KMS writes behind them are not published.
-    fn refusal(self) -> Failure {
+    pub(super) fn refusal(self) -> Failure {
         let (status, message) = match self {
             Self::AccessDenied => (
                 400,
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> SnsFaults {
-        text.parse::<Faults>().expect("valid").sns
+        *text.parse::<Faults>().expect("valid").sns
     }
 
     #[test]

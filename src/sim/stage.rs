@@ -7,11 +7,12 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::blow::Aim;
 use super::draft::{Draft, Fate, MINUTE, drafts};
-use super::minute::{Minute, Signs};
+use super::minute::{Ended, Minute, Signs};
 use super::scene::{Scene, Telling};
 use super::tale::{Blow, Shown, What};
 use super::traffic::{Outcome, Request, SECOND, micros};
@@ -25,15 +26,15 @@ pub(super) struct Stage {
     telling: Telling,
     /// Epoch minute that is played next.
     next: i64,
-    /// Epoch minute after the script.
-    end: i64,
+    /// Epoch minutes that are kept.
+    kept: Range<i64>,
     /// Per target, when each worker is free (microseconds since the epoch).
     free: Vec<BinaryHeap<Reverse<u64>>>,
     /// Requests clients will make again.
     again: BinaryHeap<Reverse<Draft>>,
     turn: usize,
     /// Ended requests of `next` and the minutes after it.
-    open: VecDeque<Vec<Request>>,
+    open: VecDeque<Ended>,
     done: Vec<Arc<Minute>>,
 }
 
@@ -49,12 +50,12 @@ struct Now {
 }
 
 impl Stage {
-    /// An empty stage for a script of so many minutes.
-    pub(super) fn new(telling: Telling, balancer: &Balancer, minutes: i64) -> Self {
+    /// An empty stage for these epoch minutes.
+    pub(super) fn new(telling: Telling, balancer: &Balancer, minutes: Range<i64>) -> Self {
         Self {
             telling,
-            next: telling.start - WARM,
-            end: telling.start + minutes,
+            next: minutes.start - WARM,
+            kept: minutes,
             free: free(&telling, balancer),
             again: BinaryHeap::new(),
             turn: 0,
@@ -65,10 +66,10 @@ impl Stage {
 
     /// The requests that ended in a scripted epoch minute.
     pub(super) fn of(&mut self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
-        while self.next <= minute.min(self.end - 1) {
+        while self.next <= minute.min(self.kept.end - 1) {
             self.play(balancer);
         }
-        let at = usize::try_from(minute - self.telling.start).ok()?;
+        let at = usize::try_from(minute - self.kept.start).ok()?;
         self.done.get(at).map(Arc::clone)
     }
 
@@ -88,9 +89,10 @@ impl Stage {
         }
         self.repeat(balancer, &now, end);
         let ended = self.open.pop_front().unwrap_or_default();
-        if self.next >= self.telling.start {
+        if self.next >= self.kept.start {
             let signs = signs(&now.scene, self.free.len());
-            self.done.push(Arc::new(Minute::played(ended, signs)));
+            let bundle = self.telling.tale.bundle;
+            self.done.push(Arc::new(Minute::played(ended, bundle, signs)));
         }
         self.next += 1;
     }
@@ -126,10 +128,11 @@ impl Stage {
 
     /// Sends one request to a target and notes how and when it ends.
     fn serve(&mut self, balancer: &Balancer, now: &Now, draft: Draft) {
-        let raced = now.aim.raced(&now.scene, &draft);
+        let raced = now.aim.raced(&now.scene, &draft).filter(|_| !draft.bundled);
         let target = raced.unwrap_or_else(|| self.choose(now.down));
         let struck = raced.map(|_| Blow::Unreachable);
         let struck = struck.or_else(|| now.aim.struck(&now.scene, &draft, target));
+        let struck = struck.filter(|_| !draft.bundled);
         let ending = struck.and_then(|blow| now.aim.ending(blow, &draft));
         let (outcome, lasts, took) = match ending {
             Some((outcome, took)) => (outcome, took, took),
@@ -140,9 +143,9 @@ impl Stage {
         let ended = draft.at + u64::from(lasts);
         let slot = (ended / MINUTE).saturating_sub(self.next as u64) as usize;
         while self.open.len() <= slot {
-            self.open.push_back(Vec::new());
+            self.open.push_back(Ended::default());
         }
-        self.open[slot].push(request);
+        self.open[slot].push(request, draft.bundled);
         if outcome.is_504() && draft.tries < now.retries {
             let at = ended + u64::from(SECOND);
             self.again.push(Reverse(Draft { at, tries: draft.tries + 1, ..draft }));

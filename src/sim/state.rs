@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 
 use super::clock;
 use super::listing::Listing;
-use super::minute::{Minute, Minutes, lock};
+use super::minute::{Ended, Minute, Minutes, lock};
 use super::publication::View;
 use super::rng::hash_bytes;
 use super::scenario::Scenario;
@@ -163,8 +163,8 @@ impl State {
     /// the idle timeout in seconds; nothing while there was none of this name.
     pub(super) fn really(&self, name: &str, minute: i64) -> Option<(Arc<Minute>, u32)> {
         let one = self.world.by_name(name, minute)?;
-        let requests = View::at(self, None).minute(one, minute);
-        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Vec::new())));
+        let requests = View::at(self, None).minute(one, "", minute);
+        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
         Some((requests, self.minutes.timeout(one, minute)))
     }
 

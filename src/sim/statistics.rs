@@ -63,7 +63,7 @@ impl Pool {
     }
 
     /// The value at a rank, the smallest for rank 0.
-    fn at(&self, rank: u64) -> Option<f64> {
+    pub(super) fn at(&self, rank: u64) -> Option<f64> {
         let mut seen = 0;
         for (value, times) in &self.values {
             seen += times;

@@ -9,7 +9,7 @@ use super::minute::Minute;
 use super::scenario::Trouble;
 use super::scene::Telling;
 use super::state::State;
-use super::tale::Incident;
+use super::tale::{Act, Incident, When};
 use super::traffic::Outcome;
 use super::world::Balancer;
 
@@ -27,10 +27,13 @@ pub struct Story {
     pub cause: Option<&'static str>,
     /// Epoch minute in which the fault begins.
     pub fault_start: Option<i64>,
+    /// The same of what happens once in a long harmless story, if anything does.
+    pub event_start: Option<i64>,
     /// Epoch minute in which its cause is gone.
     pub repaired: Option<i64>,
     /// Rule of the incident: `share` (three 504s and more than 1 % of the requests
-    /// in five minutes) or `count` (five 504s in thirty minutes).
+    /// in five minutes), `count` (five 504s in thirty minutes) or `objective` (five
+    /// 504s and more than 0.1 % of the requests in an hour).
     pub rule: &'static str,
     /// First epoch minute the rule holds at, from the fault's start on.
     pub incident_start: Option<i64>,
@@ -64,7 +67,7 @@ fn story(state: &State, balancer: &Balancer) -> Story {
         .clone()
         .map(|minute| {
             let requests = state.minutes.of(balancer, minute);
-            (failed(&requests), requests.requests.len() as u64)
+            (failed(&requests), requests.ended())
         })
         .collect();
     let from = script.from.map_or(0, |from| (from - range.start).max(0) as usize);
@@ -81,8 +84,13 @@ fn story(state: &State, balancer: &Balancer) -> Story {
         harmful: script.cause.is_some(),
         cause: script.cause,
         fault_start: script.from,
+        event_start: event(state, balancer),
         repaired: script.repaired,
-        rule: if script.rule == Incident::Share { "share" } else { "count" },
+        rule: match script.rule {
+            Incident::Share => "share",
+            Incident::Count => "count",
+            Incident::Objective => "objective",
+        },
         incident_start: incident(script.rule, &timed_out, from).map(at),
         first_504: first.map(|index| at(index + from)).filter(|_| script.from.is_some()),
         recovered: recovered(state, balancer, &script),
@@ -98,7 +106,11 @@ fn failed(minute: &Minute) -> u64 {
 
 /// The first minute (index) at or after `from` at which the rule holds.
 fn incident(rule: Incident, minutes: &[(u64, u64)], from: usize) -> Option<usize> {
-    let span = if rule == Incident::Share { 5 } else { 30 };
+    let span = match rule {
+        Incident::Share => 5,
+        Incident::Count => 30,
+        Incident::Objective => 60,
+    };
     (from..minutes.len()).find(|index| {
         let window = &minutes[(index + 1_usize).saturating_sub(span)..=*index];
         let failed: u64 = window.iter().map(|minute| minute.0).sum();
@@ -106,6 +118,7 @@ fn incident(rule: Incident, minutes: &[(u64, u64)], from: usize) -> Option<usize
         match rule {
             Incident::Share => failed >= 3 && failed * 100 > all,
             Incident::Count => failed >= 5,
+            Incident::Objective => failed >= 5 && failed * 1_000 > all,
         }
     })
 }
@@ -120,7 +133,8 @@ fn recovered(state: &State, balancer: &Balancer, script: &Script) -> Option<i64>
     let until = end.min(repaired + AFTERMATH);
     let harmed = |minute: &i64| {
         let requests = state.minutes.of(balancer, *minute);
-        let others = requests.count(Outcome::Reset) + requests.count(Outcome::Abandoned);
+        let kinds = [Outcome::Reset, Outcome::Closed, Outcome::Abandoned];
+        let others: u64 = kinds.into_iter().map(|kind| requests.count(kind)).sum();
         failed(&requests) + others > 0
     };
     // A lone 504 long after the repair is the everyday trickle, so harm ends
@@ -133,6 +147,16 @@ fn recovered(state: &State, balancer: &Balancer, script: &Script) -> Option<i64>
         last = last.max(minute);
     }
     Some(last + 1)
+}
+
+/// The minute in which the event of a harmless tale begins.
+fn event(state: &State, balancer: &Balancer) -> Option<i64> {
+    let telling = Telling::of(balancer, state.start()).filter(|one| one.tale.cause.is_none())?;
+    let begin = |act: &Act| match act.when {
+        When::Pivot(from, _) if from >= 0 => Some(telling.pivot + from),
+        _ => None,
+    };
+    telling.tale.acts.iter().filter_map(begin).min()
 }
 
 /// What the script says about a load balancer.
@@ -179,7 +203,10 @@ mod tests {
         assert_eq!(incident(Incident::Share, &minutes, 0), Some(12));
         assert_eq!(incident(Incident::Share, &minutes, 20), None);
         assert_eq!(incident(Incident::Count, &minutes, 0), Some(12));
+        assert_eq!(incident(Incident::Objective, &minutes, 0), Some(12));
         minutes[12].0 = 2;
         assert_eq!(incident(Incident::Count, &minutes, 0), None);
+        assert_eq!(incident(Incident::Objective, &vec![(1, 1_000); 60], 0), None);
+        assert_eq!(incident(Incident::Objective, &vec![(1, 999); 60], 0), Some(4));
     }
 }

@@ -39,9 +39,13 @@ pub(super) struct Tale {
     pub(super) repaired: Option<i64>,
     /// How an incident is recognised.
     pub(super) incident: Incident,
+    /// Relative difference of the load between seeds, either way.
+    pub(super) spread: f64,
     /// Workers per target; 0 means that nobody ever waits.
     pub(super) workers: usize,
-    /// Classes of requests; the shares add up to 1.
+    /// How many alike requests a draw of a bundled class stands for.
+    pub(super) bundle: u32,
+    /// Classes of requests; the shares add up to 1, and bundled classes come last.
     pub(super) mix: &'static [Class],
     pub(super) acts: &'static [Act],
 }
@@ -53,6 +57,9 @@ pub(super) enum Incident {
     Share,
     /// At least five in thirty minutes: recurring jobs, trickles, little traffic.
     Count,
+    /// At least five and more than 0.1 % of the requests of an hour, which an objective
+    /// of 99.9 % does not allow: very many requests.
+    Objective,
 }
 
 /// One class of requests.
@@ -71,6 +78,10 @@ pub(super) struct Class {
     pub(super) flowing: bool,
     /// Relative difference between seeds, either way.
     pub(super) spread: f64,
+    /// Whether one draw stands for many requests: of a load balancer with hundreds
+    /// of thousands a minute only what is rare is drawn one by one. A bundle fits no
+    /// queue, so that a tale with one has no workers.
+    pub(super) bundled: bool,
 }
 
 /// Something that changes a tale during episodes.
@@ -90,6 +101,9 @@ pub(super) enum When {
     Clock { days: u8, at: i64, length: i64, wobble: i64, within: (i64, i64) },
     /// Once in every block of so many minutes, at a random place in it.
     Random { every: i64, length: i64 },
+    /// Again and again from the pivot on, every so many minutes, each time moved by
+    /// up to `wobble` minutes either way.
+    Every { every: i64, length: i64, wobble: i64 },
 }
 
 /// Whom a change of pace concerns.
@@ -128,6 +142,8 @@ pub(super) enum Blow {
     Rejected,
     /// The target answers with a 5xx.
     Error,
+    /// Nobody listens at the target.
+    Closed,
 }
 
 /// Something that changes what AWS describes, and no request.
@@ -240,6 +256,7 @@ pub(super) const QUICK: Class = Class {
     most: f64::INFINITY,
     flowing: false,
     spread: 0.1,
+    bundled: false,
 };
 
 /// A tale in which nothing happens.
@@ -248,7 +265,9 @@ pub(super) const CALM: Tale = Tale {
     pivot: DAY_8,
     repaired: None,
     incident: Incident::Share,
+    spread: 0.1,
     workers: 0,
+    bundle: 1,
     mix: WEB,
     acts: &[],
 };

@@ -20,7 +20,7 @@ const LINKED: &str = "222222222222";
 pub(super) struct Room {
     pub(super) sim: Sim,
     address: SocketAddr,
-    stop: CancellationToken,
+    pub(super) stop: CancellationToken,
 }
 
 /// An answer as text.
@@ -143,7 +143,7 @@ impl Room {
         points(&self.data(Some(at), &query, from * 60, until * 60).await[0])
     }
 
-    fn dimensions(&self, index: usize) -> Json {
+    pub(super) fn dimensions(&self, index: usize) -> Json {
         let one = &self.sim.state.world.balancers[index];
         json!([{"Name": "LoadBalancer", "Value": one.dimension}])
     }
@@ -153,7 +153,7 @@ impl Room {
     }
 }
 
-fn query(id: &str, metric: &str, stat: &str, period: i64, dimensions: &Json) -> Json {
+pub(super) fn query(id: &str, metric: &str, stat: &str, period: i64, dimensions: &Json) -> Json {
     json!({"Id": id, "MetricStat": {"Period": period, "Stat": stat, "Metric": {
         "Namespace": "AWS/ApplicationELB", "MetricName": metric, "Dimensions": dimensions}}})
 }
@@ -260,6 +260,103 @@ async fn points_of_an_outage_appear_after_it() {
     assert!(missing(&room.counts(18 * 60, 0, 60).await, 16).is_empty());
     assert_eq!(missing(&room.counts(25 * 60 - 1, 0, 60).await, 22), [20, 21]);
     assert!(missing(&room.counts(25 * 60, 0, 60).await, 22).is_empty());
+}
+
+#[tokio::test]
+async fn one_metric_or_one_load_balancer_is_late_and_the_others_are_not() {
+    let text = "publish=60,gap=5-7:3:HTTPCode_ELB_504_Count,lag=30-49:20:oldest:TargetResponseTime,\
+                gap=10-12:5:lb=web,publish=300:RequestCount:lb=search";
+    let room = room("slow_burn", text).await;
+    let (lb, web, search) = (room.dimensions(0), room.dimensions(1), room.dimensions(2));
+    let queries = [
+        query("n", "RequestCount", "Sum", 60, &lb),
+        query("s", "TargetResponseTime", "SampleCount", 60, &lb),
+        query("t", "HTTPCode_ELB_504_Count", "Sum", 60, &lb),
+        query("w", "RequestCount", "Sum", 60, &web),
+        query("z", "RequestCount", "Sum", 60, &search),
+    ];
+    // The newest minute of each, and whether all before it are there.
+    let mut last = Vec::new();
+    for now in [25, 29, 40, 49, 50, 55, 70] {
+        let all = room.data(Some(now * 60), &queries, 0, 3_600).await;
+        let newest = [0, 1, 3, 4].map(|at| {
+            assert_eq!(all[at]["StatusCode"], "Complete");
+            points(&all[at]).keys().max().copied().unwrap_or(-1)
+        });
+        last.push((now, newest));
+    }
+    assert_eq!(last[0], (25, [23, 23, 23, 19]));
+    assert_eq!(last[1], (29, [27, 27, 27, 23]));
+    assert_eq!(last[2], (40, [38, 27, 38, 34]), "what was there stays there");
+    assert_eq!(last[3], (49, [47, 27, 47, 43]), "twenty minutes late");
+    assert_eq!(last[4], (50, [48, 48, 48, 44]), "new ones are punctual again");
+    let holes = |now: i64, at: usize| {
+        let (room, queries) = (&room, &queries);
+        async move {
+            let all = room.data(Some(now * 60), queries, 0, 3_600).await;
+            let seen = points(&all[at]);
+            (0..now - 1).filter(|minute| !seen.contains_key(minute)).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(holes(50, 1).await, (29..48).collect::<Vec<_>>(), "one more each minute");
+    assert_eq!(holes(55, 1).await, (34..48).collect::<Vec<_>>());
+    assert_eq!(holes(70, 1).await, [60, 61, 62, 63, 64, 65, 66, 67, 68], "only the window ends");
+    assert_eq!(holes(17, 3).await, [10, 11, 12]);
+    assert!(holes(18, 3).await.is_empty() && holes(17, 0).await.is_empty());
+}
+
+#[tokio::test]
+async fn the_newest_minute_may_be_published_in_part_and_revised_up() {
+    let room = room("slow_burn", "publish=30,partly=30-59:150:HTTPCode_ELB_504_Count").await;
+    let lb = room.dimensions(0);
+    let queries = [
+        query("t", "HTTPCode_ELB_504_Count", "Sum", 60, &lb),
+        query("n", "RequestCount", "Sum", 60, &lb),
+    ];
+    let (mut first, mut whole) = (0.0, 0.0);
+    for minute in 35..50 {
+        let truth = room.truth("checkout", minute);
+        let mut counts = Vec::new();
+        for age in [30, 149, 150] {
+            let now = Some((minute + 1) * 60 + age);
+            let all = room.data(now, &queries, minute * 60, minute * 60 + 60).await;
+            let value = |at: usize| points(&all[at]).get(&minute).copied().unwrap_or(0.0);
+            assert!((value(1) - truth.requests as f64).abs() < 1e-9, "requests are whole");
+            counts.push(value(0));
+        }
+        assert!((counts[0] - counts[1]).abs() < 1e-9 && counts[1] <= counts[2], "{counts:?}");
+        assert!((counts[2] - truth.elb_504 as f64).abs() < 1e-9, "{counts:?}");
+        (first, whole) = (first + counts[0], whole + counts[2]);
+    }
+    assert!(first > 0.2 * whole && first < 0.8 * whole, "{first} {whole}");
+}
+
+#[tokio::test]
+async fn an_account_or_region_may_date_its_answers_wrong() {
+    let text = "linked=222222222222,date=222222222222:-400,date=us-east-1:90";
+    let room = room("healthy", text).await;
+    let there = assume(&room, LINKED, "").await.expect("assumed");
+    let body = "Action=DescribeLoadBalancers";
+    let dated = |answer: Answer| answer.header("date").unwrap_or("").to_owned();
+    let here = dated(room.form("AKIA", "elasticloadbalancing", 600, body).await);
+    let linked = dated(room.form(&there, "elasticloadbalancing", 600, body).await);
+    let head = signed_in("us-east-1", "AKIA", "elasticloadbalancing", Some(600));
+    let east = dated(room.send(&head, &format!("Version=2015-12-01&{body}")).await);
+    let want =
+        ["00:10:00", "00:03:20", "00:11:30"].map(|time| format!("Sat, 21 Nov 2026 {time} GMT"));
+    assert_eq!([here, linked, east], want);
+}
+
+#[tokio::test]
+async fn nobody_comes_to_an_idle_load_balancer_for_a_while_or_ever() {
+    let room = room("slow_burn", "idle=checkout:10:5,idle=web:20").await;
+    let seen = room.counts(7_200, 0, 60).await;
+    let missing: Vec<i64> = (0..60).filter(|minute| !seen.contains_key(minute)).collect();
+    assert_eq!(missing, [10, 11, 12, 13, 14]);
+    assert_eq!((room.truth("checkout", 12).requests, room.truth("web", 50).requests), (0, 0));
+    assert!(room.truth("web", 19).requests > 0 && room.truth("checkout", 15).requests > 0);
+    let names = room.elb(3_000, "Action=DescribeLoadBalancers").await;
+    assert_eq!(names.all("LoadBalancerName").len(), 3, "it is still there");
 }
 
 #[tokio::test]

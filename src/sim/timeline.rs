@@ -52,24 +52,31 @@ pub enum Event {
     Delete,
     /// It is deleted and created anew under another ARN at once.
     Recreate,
+    /// Nobody comes any more for so many minutes, or ever.
+    Idle(Option<i64>),
 }
 
 impl Change {
-    /// Reads `NAME:MINUTE`, and for `timeout` `NAME:MINUTE:SECONDS`.
+    /// Reads `NAME:MINUTE`, for `timeout` `NAME:MINUTE:SECONDS`, and for `idle` also
+    /// `NAME:MINUTE:MINUTES`.
     pub(super) fn read(kind: &str, text: &str) -> Option<Self> {
         let mut parts = text.split(':');
-        let (name, minute) = (parts.next()?, minute(parts.next()?)?);
+        let (name, from) = (parts.next()?, minute(parts.next()?)?);
         let event = match kind {
             "timeout" => {
                 let seconds = parts.next()?.parse().ok();
                 Event::Timeout(seconds.filter(|seconds| (1..=4_000).contains(seconds))?)
+            }
+            "idle" => {
+                let length = parts.next().map(|text| minute(text).filter(|length| *length > 0));
+                Event::Idle(length.map_or(Some(None), |length| length.map(Some))?)
             }
             "create" => Event::Create,
             "delete" => Event::Delete,
             _ => Event::Recreate,
         };
         let complete = parts.next().is_none() && !name.is_empty();
-        complete.then(|| Self { name: name.to_owned(), minute, event })
+        complete.then(|| Self { name: name.to_owned(), minute: from, event })
     }
 }
 
@@ -82,7 +89,7 @@ fn minute(text: &str) -> Option<i64> {
 /// `start` is the epoch minute of the scenario's minute 0.
 pub(super) fn lives(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
     let mut events = of(changes, name);
-    events.retain(|one| !matches!(one.event, Event::Timeout(_)));
+    events.retain(|one| !matches!(one.event, Event::Timeout(_) | Event::Idle(_)));
     let created = events.first().is_some_and(|one| one.event == Event::Create);
     let mut since = (!created).then_some(i64::MIN);
     let mut lives = Vec::new();
@@ -108,6 +115,16 @@ pub(super) fn timeouts(changes: &[Change], name: &str, start: i64) -> Vec<(i64, 
         _ => None,
     });
     timed.collect()
+}
+
+/// Epoch minutes in which nobody comes to the load balancers of a name.
+pub(super) fn idle(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
+    let events = of(changes, name).into_iter();
+    let idle = events.filter_map(|one| match one.event {
+        Event::Idle(length) => Some((start + one.minute, length)),
+        _ => None,
+    });
+    idle.map(|(from, length)| from..length.map_or(i64::MAX, |length| from + length)).collect()
 }
 
 fn of<'a>(changes: &'a [Change], name: &str) -> Vec<&'a Change> {
@@ -140,6 +157,7 @@ mod tests {
         assert!(Change::read("timeout", "a:3").is_none());
         assert!(Change::read("timeout", "a:3:0").is_none());
         assert!(Change::read("delete", "a:3:4").is_none());
+        assert!(Change::read("idle", "a:3:0").is_none() && Change::read("idle", "a").is_none());
         assert!(Change::read("create", ":3").is_none());
     }
 
@@ -155,6 +173,15 @@ mod tests {
         assert_eq!(ends("c"), Some((i64::MIN, i64::MAX)));
         let again = changes(&[("recreate", "a:5"), ("delete", "a:7"), ("create", "a:9")]);
         assert_eq!(lives(&again, "a", 0), [i64::MIN..5, 5..7, 9..i64::MAX]);
+    }
+
+    #[test]
+    fn nobody_comes_for_a_while_or_ever() {
+        let list = changes(&[("idle", "a:9:30"), ("idle", "a:50"), ("idle", "b:1")]);
+        assert_eq!(idle(&list, "a", 100), [109..139, 150..i64::MAX]);
+        let ends: Vec<i64> = lives(&list, "a", 100).into_iter().map(|life| life.end).collect();
+        assert_eq!(ends, [i64::MAX], "it lives on");
+        assert!(idle(&list, "c", 100).is_empty());
     }
 
     #[test]

@@ -41,6 +41,8 @@ pub(super) enum Outcome {
     Refused,
     /// A connection the load balancer did not take.
     Rejected,
+    /// 502: nobody listened at the target, which answered with a reset.
+    Closed,
 }
 
 impl Outcome {
@@ -76,6 +78,8 @@ pub(super) struct Request {
 pub(super) struct Arrival {
     pub(super) at: u32,
     pub(super) request: Request,
+    /// Whether it stands for many.
+    pub(super) bundled: bool,
 }
 
 /// Seconds as whole microseconds, saturating.
@@ -111,7 +115,7 @@ pub(super) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arri
             let at = rng.below(60 * SECOND as usize) as u32;
             let offset = since as f64 + f64::from(at) / (60.0 * f64::from(SECOND));
             let request = one(&mut rng, balancer, since, offset);
-            Arrival { at, request: limited(request, timeout) }
+            Arrival { at, request: limited(request, timeout), bundled: false }
         })
         .collect()
 }
@@ -209,7 +213,8 @@ fn sparse(balancer: &Balancer, block: i64, minute: i64) -> Vec<Arrival> {
                 target: rng.below(targets) as u8,
             };
             let at = rng.below(60 * SECOND as usize) as u32;
-            Arrival { at, request: limited(request, balancer.timeout(minute)) }
+            let request = limited(request, balancer.timeout(minute));
+            Arrival { at, request, bundled: false }
         })
         .collect()
 }

@@ -5,15 +5,20 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
+
 use super::document::{Failure, Reply, Value};
 use super::ending::Ending;
+use super::hostile::{self, Kind};
+use super::hostile_tree::{Context, TOKENS};
 use super::input::Input;
 use super::recognise::{Asked, Protocol, SERVICES, recognise, scope};
+use super::refusals::refusal;
 use super::rng::hash_bytes;
 use super::state::{Call, State};
 use super::{
-    apigateway, cbor, clock, cloudfront, cloudwatch, ec2, ecs, elb, lambda, listing, sns, sns_log,
-    sts, xml,
+    apigateway, cbor, clock, cloudfront, cloudwatch, ec2, ecs, elb, hostile_bytes, hostile_tree,
+    lambda, listing, sns, sns_log, sts, xml,
 };
 
 /// A request as far as the services care.
@@ -53,22 +58,55 @@ pub(super) fn answer(state: &State, request: &Incoming) -> Outgoing {
     let asked = recognise(request);
     let id = request_id(state, request);
     let stamp = stamp(state, request);
-    let reply = serve(state, request, &asked, stamp);
+    let kinds = strikes(state, &asked, stamp);
+    let reply = serve(state, request, &asked, stamp, &kinds);
     let outcome = match &reply {
         Ok(_) => "200",
         Err(failure) => failure.code.as_str(),
     };
     let known = !matches!(&reply, Err(failure) if failure.code == "SimUnknownOperation");
     state.count(asked.service, if known { &asked.operation } else { "unknown" }, outcome);
+    let reply = hostile_reply(state, request, &asked, stamp, &kinds, reply);
     let mut outgoing = write(request, &asked, &reply, &id);
     outgoing.held = held(state, &asked);
-    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed();
+    let off = scope(request).map_or(0, |scope| {
+        state.setup.faults.misdated(&state.account(&scope.access_key), &scope.region)
+    });
+    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed() + off;
     outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(date(now)))));
     outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
     if sns::is_cut(state, stamp.number) && outgoing.ending == Ending::Whole {
         outgoing.ending = Ending::Cut;
     }
+    hostile_bytes::spoil(&mut outgoing, &kinds, request);
     outgoing
+}
+
+/// What makes the answer hostile.
+fn strikes<'a>(state: &'a State, asked: &Asked, stamp: Stamp) -> Vec<&'a Kind> {
+    let minute = stamp.now.map(|now| state.scenario_minute(now));
+    let action = action(asked.service, &asked.operation);
+    let draw = (state.setup.seed, stamp.number);
+    hostile::strikes(&state.setup.faults.hostile, draw, &action, minute)
+}
+
+/// The reply with the content it is to have.
+fn hostile_reply(
+    state: &State,
+    request: &Incoming,
+    asked: &Asked,
+    stamp: Stamp,
+    kinds: &[&Kind],
+    reply: Reply,
+) -> Reply {
+    let caller = scope(request).map(|scope| state.caller(&scope.access_key)).unwrap_or_default();
+    let context = Context {
+        number: stamp.number,
+        action: &action(asked.service, &asked.operation),
+        caller: &caller,
+        xml: !matches!(asked.protocol, Protocol::Cbor | Protocol::Json | Protocol::RestJson),
+    };
+    hostile_tree::spoiled(reply, kinds, context)
 }
 
 /// How many milliseconds an answer is held back after it was made.
@@ -82,7 +120,7 @@ fn stamp(state: &State, request: &Incoming) -> Stamp {
     Stamp { signed_at, now: state.now(signed_at), number: state.next_call() }
 }
 
-fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Reply {
+fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp, kinds: &[&Kind]) -> Reply {
     let rest = matches!(asked.protocol, Protocol::RestJson | Protocol::RestXml);
     if request.method != "POST" && !rest {
         let message = format!("method {} is not understood; AWS clients POST", request.method);
@@ -90,17 +128,21 @@ fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Repl
     }
     let call = identify(state, request, asked, stamp)?;
     let input = asked.input.as_ref().map_err(Clone::clone)?;
-    let input = Input::new(input, asked.protocol.lenient());
-    let action = action(&call);
-    let tokens = ["NextToken", "nextToken", "Marker"];
-    let further = tokens.iter().any(|name| input.raw().get(name).is_some());
+    let first = kinds.iter().any(|kind| matches!(kind, Kind::Token(_))).then(|| untold(input));
+    let input = Input::new(first.as_ref().unwrap_or(input), asked.protocol.lenient());
+    let action = action(call.service, &call.operation);
+    let further = TOKENS.iter().any(|name| input.raw().get(name).is_some());
     let caller = state.caller(&call.access_key);
     let (faults, seed) = (&state.setup.faults, state.setup.seed);
     let minute = call.now.map(|now| state.scenario_minute(now));
     let refused = minute
         .and_then(|minute| faults.of_minute(minute, &action))
         .or_else(|| faults.of_call(seed, call.number, &action, &caller, further));
-    if let Some(failure) = refused {
+    let asked_for = kinds.iter().find_map(|kind| match kind {
+        Kind::Error(code) => Some(refusal(code, &action, &caller)),
+        _ => None,
+    });
+    if let Some(failure) = refused.or(asked_for) {
         return Err(failure);
     }
     match (call.service, call.operation.as_str()) {
@@ -118,10 +160,20 @@ fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp) -> Repl
     }
 }
 
+/// The parameters without the token of a further page: pages without end are all the
+/// first one.
+fn untold(input: &Json) -> Json {
+    let mut input = input.clone();
+    if let Some(fields) = input.as_object_mut() {
+        fields.retain(|name, _| !TOKENS.contains(&name.as_str()));
+    }
+    input
+}
+
 /// The IAM action of a call; those of API Gateway are called by the method.
-fn action(call: &Call) -> String {
-    let operation = if call.service == "apigateway" { "GET" } else { &call.operation };
-    format!("{}:{operation}", call.service)
+fn action(service: &str, operation: &str) -> String {
+    let operation = if service == "apigateway" { "GET" } else { operation };
+    format!("{service}:{operation}")
 }
 
 /// Checks the signature's form (not its value) and who signed for what.

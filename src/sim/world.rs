@@ -45,6 +45,8 @@ pub(super) struct Balancer {
     pub(super) life: Range<i64>,
     /// Changes of the idle timeout: (epoch minute from which on, seconds).
     pub(super) timeouts: Vec<(i64, u32)>,
+    /// Epoch minutes in which nobody comes.
+    pub(super) idle: Vec<Range<i64>>,
     pub(super) groups: Vec<Group>,
     pub(super) tags: Vec<(String, String)>,
     pub(super) plan: Plan,
@@ -185,6 +187,7 @@ fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balance
         // Shared traffic is kept by stream; a timeout of its own needs its own.
         stream = hash(&[setup.seed, 1, index as u64]);
     }
+    let idle = timeline::idle(&setup.changes, &name, start);
     let owner = match index % (setup.linked.len() + 1) {
         0 => &setup.account,
         linked => &setup.linked[linked - 1],
@@ -193,7 +196,8 @@ fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balance
     lives
         .map(|(turn, life)| {
             let maker = Maker { seed: setup.seed, region: &setup.region, account: owner, turn };
-            Balancer { life, timeouts: timeouts.clone(), ..maker.balancer(&name, plan, stream) }
+            let (timeouts, idle) = (timeouts.clone(), idle.clone());
+            Balancer { life, timeouts, idle, ..maker.balancer(&name, plan, stream) }
         })
         .collect()
 }
@@ -244,6 +248,7 @@ impl Maker<'_> {
             account: self.account.to_owned(),
             life: i64::MIN..i64::MAX,
             timeouts: Vec::new(),
+            idle: Vec::new(),
             groups: (0..plan.groups).map(|at| self.group(name, at, plan.targets)).collect(),
             tags: vec![
                 ("env".to_owned(), "prod".to_owned()),

@@ -8,6 +8,10 @@ use chrono::DateTime;
 
 use super::document::{Failure, Value};
 
+/// A control character plus this is written as a reference, which XML 1.0 forbids:
+/// for answers that shall be wrong.
+pub(super) const RAW: u32 = 0xe000;
+
 const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 
 /// A whole answer of an operation.
@@ -84,7 +88,7 @@ fn element(out: &mut String, name: &str, value: &Value, item: &str) {
 fn content(out: &mut String, value: &Value, item: &str) {
     match value {
         Value::Text(text) => escape(out, text),
-        Value::Number(number) => out.push_str(&number.to_string()),
+        Value::Number(number) => out.push_str(&number_text(*number)),
         Value::Integer(number) => out.push_str(&number.to_string()),
         Value::Flag(flag) => out.push_str(&flag.to_string()),
         Value::Time(epoch) => out.push_str(&iso(*epoch)),
@@ -115,6 +119,15 @@ fn content(out: &mut String, value: &Value, item: &str) {
     }
 }
 
+/// A number as AWS's protocols of text write it.
+pub(super) fn number_text(number: f64) -> String {
+    match number {
+        f64::INFINITY => "Infinity".to_owned(),
+        f64::NEG_INFINITY => "-Infinity".to_owned(),
+        number => number.to_string(),
+    }
+}
+
 /// Epoch seconds as `2026-11-21T00:00:00Z`.
 pub(super) fn iso(epoch: i64) -> String {
     DateTime::from_timestamp(epoch, 0)
@@ -129,10 +142,14 @@ fn escape(out: &mut String, text: &str) {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '\r' | '\u{7f}'..='\u{9f}' => out.push_str(&format!("&#{};", c as u32)),
+            '\n' | '\t' => out.push(c),
             // XML 1.0 has no way to write other control characters.
-            c if c.is_control() && !matches!(c, '\n' | '\r' | '\t') => out.push('\u{fffd}'),
-            '\r' => out.push_str("&#13;"),
-            c => out.push(c),
+            c if c.is_control() => out.push('\u{fffd}'),
+            c => match (c as u32).checked_sub(RAW).filter(|raw| *raw < 0x20) {
+                Some(raw) => out.push_str(&format!("&#{raw};")),
+                None => out.push(c),
+            },
         }
     }
 }
@@ -143,9 +160,10 @@ mod tests {
 
     #[test]
     fn special_characters_are_escaped() {
-        let value = Value::Record(vec![("A", Value::text("<&>\"\u{1}"))]);
+        let value = Value::Record(vec![("A", Value::text("<&>\"\u{1}\u{9b}\u{e01b}"))]);
         let xml = answer("urn:x", "Do", &value, "id");
-        assert!(xml.contains("<A>&lt;&amp;&gt;&quot;\u{fffd}</A>"), "{xml}");
+        assert!(xml.contains("<A>&lt;&amp;&gt;&quot;\u{fffd}&#155;&#27;</A>"), "{xml}");
+        assert_eq!([f64::INFINITY, f64::NAN, 1.5].map(number_text), ["Infinity", "NaN", "1.5"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nearmiss::edge::http::{Page, gzip, serve};
-use nearmiss::edge::time::Clock;
+use nearmiss::edge::time::instant;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -22,13 +22,12 @@ impl Drop for Server {
     }
 }
 
-/// A server whose clock stands at second 1,000.
 async fn server() -> Server {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (pages, receiver) = watch::channel(Arc::new(Page::default()));
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, receiver, Clock::scaled(1000, 0.0), stop.clone()));
+    tokio::spawn(serve(listener, receiver, stop.clone()));
     Server { address, pages, stop }
 }
 
@@ -55,7 +54,8 @@ async fn it_is_ready_while_the_data_is_fresh() {
     let server = server().await;
     assert!(server.get("/readyz").await.starts_with("HTTP/1.1 503"), "before the first poll");
     assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"), "it is starting");
-    for (until, status) in [(1000, "200"), (999, "503")] {
+    let now = instant();
+    for (until, status) in [(now + Duration::from_hours(1), "200"), (now, "503")] {
         server.pages.send_replace(Arc::new(Page {
             metrics: "a_metric 1\n".into(),
             gzip: gzip(b"a_metric 1\n"),
@@ -63,9 +63,9 @@ async fn it_is_ready_while_the_data_is_fresh() {
             alive_until: Some(until),
         }));
         let ready = server.get("/readyz").await;
-        assert!(ready.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {ready}");
+        assert!(ready.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {ready}");
         let alive = server.get("/healthz").await;
-        assert!(alive.starts_with(&format!("HTTP/1.1 {status}")), "{until}: {alive}");
+        assert!(alive.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {alive}");
     }
     for (accepted, compressed) in [("gzip", true), ("br, gzip;q=1.0", true), ("gzip;q=0", false)] {
         let request =
@@ -107,15 +107,38 @@ async fn an_endless_header_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_cut_off_and_holds_up_nobody() {
+async fn clients_that_say_nothing_give_way_to_those_who_ask() {
     let server = server().await;
     let mut silent = Vec::new();
-    for _ in 0..255 {
+    for _ in 0..600 {
         silent.push(TcpStream::connect(server.address).await.unwrap());
     }
     assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
     let mut end = [0u8; 64];
     let first = silent.first_mut().unwrap();
-    let read = tokio::time::timeout(Duration::from_secs(10), first.read(&mut end)).await;
-    assert!(read.is_ok(), "still open after 10 s");
+    let read = tokio::time::timeout(Duration::from_secs(1), first.read(&mut end)).await;
+    assert!(read.is_ok(), "the oldest is still there after its place was needed");
+}
+
+#[tokio::test]
+async fn clients_that_never_read_their_page_hold_up_no_health_check() {
+    let server = server().await;
+    let metrics = "a_metric 1\n".repeat(1_000_000).into();
+    server.pages.send_replace(Arc::new(Page { metrics, ..Page::default() }));
+    let mut full = Vec::new();
+    for _ in 0..300 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut first = [0; 12];
+        stream.read_exact(&mut first).await.unwrap();
+        full.push((stream, first));
+    }
+    let of = |status: &[u8]| full.iter().filter(|(_, first)| first.ends_with(status)).count();
+    assert_eq!((of(b"200"), of(b"503")), (128, 172), "pages at once, and who must come again");
+    assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(server.get("/readyz").await.starts_with("HTTP/1.1 503 "));
+    full.clear();
+    let answered = async { while !server.get("/metrics").await.starts_with("HTTP/1.1 200") {} };
+    let answered = tokio::time::timeout(Duration::from_secs(10), answered).await;
+    assert!(answered.is_ok(), "places are free again once their clients are gone");
 }

@@ -10,6 +10,7 @@ mod chain_config;
 mod chain_properties;
 mod cli;
 mod config_errors;
+mod deadlines;
 mod delivery;
 mod diagnosis;
 mod documents;

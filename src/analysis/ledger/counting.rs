@@ -1,10 +1,10 @@
 //! Counting: each request once, whenever CloudWatch tells of it.
 //!
 //! Minutes are counted in order, and a minute is never taken out again. What CloudWatch
-//! adds to one later is added: for a quarter of an hour whatever it is, for some hours
-//! where a metric had nothing, and for as long as CloudWatch keeps minutes where there
-//! should have been requests and were none. That is remembered as ranges, so that it
-//! takes a few bytes a gateway.
+//! adds to one later is added: for a quarter of an hour minute by minute, for some hours
+//! by half-hours ([`block`]), and for as long as CloudWatch keeps minutes where there
+//! should have been requests and were none, as ranges. So a gateway takes a few hundred
+//! bytes, whatever its traffic.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,17 +12,17 @@ use super::super::alert::whole;
 use super::super::arrival::{Arrivals, Silence};
 use super::super::gateway::{Detail, Gateway};
 use super::super::histogram::{Buckets, Histogram};
-use super::super::minute_set::MinuteSet;
 use super::super::signal::{Minute, Snapshot};
 use super::super::window::Reading;
+use super::block;
 use super::position::RETENTION_MINUTES;
 use super::{Ledger, Totals};
 
 /// Counted minutes are compared with what CloudWatch says of them later, as long as
 /// they are read with every poll anyway.
 const REMEMBERED_MINUTES: usize = 15;
-/// For so long a metric that had nothing may still come, and a steady traffic that
-/// vanished from most of an account is taken for CloudWatch's delay.
+/// For so long CloudWatch may add to a minute, and a steady traffic that vanished from
+/// most of an account is taken for its delay.
 pub(super) const LATE_MINUTES: i64 = 240;
 /// For so long where only some of an account's gateways are without: then the traffic
 /// itself has probably ended, because somebody moved it.
@@ -66,9 +66,9 @@ pub(super) struct Counted {
     pub(super) minute: Minute,
     /// The timeout that made a near miss, seconds.
     #[serde(rename = "t")]
-    timeout: f64,
+    pub(super) timeout: f64,
     #[serde(flatten)]
-    totals: Totals,
+    pub(super) totals: Totals,
     /// Whether it was counted as idle.
     #[serde(rename = "i", default, skip_serializing_if = "std::ops::Not::not")]
     idle: bool,
@@ -76,14 +76,7 @@ pub(super) struct Counted {
     #[serde(skip)]
     seen: Option<Totals>,
     #[serde(skip)]
-    buckets: Option<Box<Buckets>>,
-}
-
-/// In which counted minutes a metric had nothing.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Absent {
-    pub(super) latencies: MinuteSet,
-    pub(super) timeouts: MinuteSet,
+    pub(super) buckets: Option<Box<Buckets>>,
 }
 
 /// What an empty minute is counted as.
@@ -97,19 +90,8 @@ enum Fate {
     GivenUp,
 }
 
-impl Absent {
-    pub(super) fn is_empty(&self) -> bool {
-        self.latencies.is_empty() && self.timeouts.is_empty()
-    }
-
-    fn forget_before(&mut self, kept: Minute) {
-        self.latencies.forget_before(kept);
-        self.timeouts.forget_before(kept);
-    }
-}
-
 impl Totals {
-    fn of(reading: &Reading) -> Self {
+    pub(super) fn of(reading: &Reading) -> Self {
         Self {
             requests: whole(reading.requests()),
             near_misses: whole(reading.near_misses),
@@ -117,14 +99,14 @@ impl Totals {
         }
     }
 
-    fn add(&mut self, more: Self) {
+    pub(super) fn add(&mut self, more: Self) {
         self.requests = self.requests.saturating_add(more.requests);
         self.near_misses = self.near_misses.saturating_add(more.near_misses);
         self.timeouts = self.timeouts.saturating_add(more.timeouts);
     }
 
     /// How much more of each than there was.
-    fn beyond(self, before: Self) -> Self {
+    pub(super) fn beyond(self, before: Self) -> Self {
         Self {
             requests: self.requests.saturating_sub(before.requests),
             near_misses: self.near_misses.saturating_sub(before.near_misses),
@@ -133,7 +115,7 @@ impl Totals {
     }
 
     /// The larger of each.
-    fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: Self) -> Self {
         Self {
             requests: self.requests.max(other.requests),
             near_misses: self.near_misses.max(other.near_misses),
@@ -141,15 +123,8 @@ impl Totals {
         }
     }
 
-    fn is_nothing(self) -> bool {
+    pub(super) fn is_nothing(self) -> bool {
         self == Self::default()
-    }
-}
-
-impl Counted {
-    /// Whether CloudWatch has a latency of it.
-    fn has_latencies(&self) -> bool {
-        self.totals.requests > self.totals.timeouts
     }
 }
 
@@ -278,12 +253,7 @@ impl Ledger {
         if self.remembered.len() > REMEMBERED_MINUTES
             && let Some(counted) = self.remembered.pop_front()
         {
-            if !counted.has_latencies() {
-                self.absent.latencies.insert(counted.minute, counted.minute.plus(1));
-            }
-            if counted.totals.timeouts == 0 {
-                self.absent.timeouts.insert(counted.minute, counted.minute.plus(1));
-            }
+            block::append(&mut self.blocks, counted);
         }
     }
 
@@ -294,7 +264,8 @@ impl Ledger {
         snapshot: &Snapshot,
         present: Present,
     ) -> Vec<(Minute, Totals)> {
-        let mut late = self.fill_absent(snapshot);
+        let mut late = self.fill_empty(snapshot);
+        late.extend(self.fill_blocks(gateway, snapshot));
         late.extend(self.revise(gateway, snapshot));
         if late.iter().any(|(minute, _)| is_old(*minute, present)) {
             self.counted_late = Some(present.end);
@@ -302,42 +273,57 @@ impl Ledger {
         late
     }
 
-    /// Adds what came of metrics that had nothing.
-    fn fill_absent(&mut self, snapshot: &Snapshot) -> Vec<(Minute, Totals)> {
+    /// Adds what came of minutes that were empty for longer than half-hours are compared.
+    fn fill_empty(&mut self, snapshot: &Snapshot) -> Vec<(Minute, Totals)> {
         let mut late = Vec::new();
-        if self.absent.is_empty() && self.empty.is_empty() {
+        if self.empty.is_empty() {
             return late;
         }
-        let remembered = self.remembered.front().map_or(self.uncounted, |first| first.minute);
-        for minute in snapshot.minutes().take_while(|minute| *minute < remembered) {
-            let is_empty = self.empty.contains(minute);
-            let no_latencies = is_empty || self.absent.latencies.contains(minute);
-            let no_timeouts = is_empty || self.absent.timeouts.contains(minute);
-            let Some(mut now) = snapshot.reading(minute) else { continue };
-            let (latencies, timeouts) = (now.samples > 0.0, now.timeouts > 0.0);
-            if !(latencies && no_latencies || timeouts && no_timeouts) {
+        let newer = self.remembered.front().map_or(self.uncounted, |first| first.minute);
+        let newer = self.blocks.front().map_or(newer, |first| first.from);
+        for minute in snapshot.minutes().take_while(|minute| *minute < newer) {
+            let Some(reading) = snapshot.reading(minute).filter(|r| r.requests() > 0.0) else {
                 continue;
+            };
+            if self.empty.remove(minute) {
+                let more = Totals::of(&reading);
+                self.totals.add(more);
+                self.minutes.recovered += 1;
+                if let Some((histogram, all)) =
+                    self.histogram.as_mut().zip(snapshot.buckets(minute))
+                {
+                    histogram.add(&all, more.requests, more.timeouts);
+                }
+                late.push((minute, more));
             }
-            let buckets = snapshot.buckets(minute).filter(|_| no_latencies);
-            if !no_latencies {
-                (now.samples, now.near_misses) = (0.0, 0.0);
-            }
-            if !no_timeouts {
-                now.timeouts = 0.0;
-            }
-            let more = Totals::of(&now);
-            if latencies {
-                self.absent.latencies.remove(minute);
-            }
-            if timeouts {
-                self.absent.timeouts.remove(minute);
-            }
-            self.enter_late(minute, more, no_latencies && no_timeouts);
-            if let Some(histogram) = &mut self.histogram {
-                histogram.add(&buckets.unwrap_or_default(), more.requests, more.timeouts);
-            }
-            late.push((minute, more));
         }
+        late
+    }
+
+    /// Adds what came of half-hours.
+    fn fill_blocks(&mut self, gateway: &Gateway, snapshot: &Snapshot) -> Vec<(Minute, Totals)> {
+        let mut late = Vec::new();
+        let mut blocks = std::mem::take(&mut self.blocks);
+        for block in blocks.iter_mut().filter(|block| block.is_in(snapshot)) {
+            let Some(more) = block.compare(gateway, snapshot) else { continue };
+            self.totals.add(more.totals);
+            if let Some((histogram, buckets)) = self.histogram.as_mut().zip(more.buckets) {
+                histogram.add(&buckets, more.totals.requests, more.totals.timeouts);
+            }
+            let has_requests =
+                |minute: &Minute| snapshot.reading(*minute).is_some_and(|r| r.requests() > 0.0);
+            let mut active = more.active;
+            for minute in block.minutes().filter(has_requests) {
+                let was_late = self.late.remove(minute);
+                self.minutes.settled += u64::from(was_late);
+                active = active.saturating_sub(u64::from(was_late));
+                self.empty.remove(minute);
+            }
+            self.minutes.recovered += active;
+            // It may have begun to be worth a word anywhere in it.
+            late.extend([(block.from, Totals::default()), (more.worst, more.totals)]);
+        }
+        self.blocks = blocks;
         late
     }
 
@@ -405,11 +391,11 @@ impl Ledger {
         wanted && self.histogram.is_none()
     }
 
-    /// Forgets what cannot come any more: a metric that had nothing for hours, and what
-    /// CloudWatch no longer has. Minutes that were waited for until then are idle.
+    /// Forgets what is compared no longer, and what CloudWatch no longer has. Minutes that
+    /// were waited for until then are idle.
     fn forget_before(&mut self, end: Minute) {
         let late = end.plus(-LATE_MINUTES);
-        self.absent.forget_before(late);
+        self.blocks.retain(|block| block.until > late);
         let given_up = self.late.take_before(late);
         self.minutes.idle += given_up.minutes();
         for (from, end) in given_up.ranges() {

@@ -6,6 +6,7 @@
 //! whatever happens in between.
 
 mod account;
+mod block;
 mod counting;
 mod position;
 mod succession;
@@ -22,7 +23,8 @@ use super::minute_set::MinuteSet;
 use super::notify::{Desk, Due, Receiver, Subject};
 use super::signal::Minute;
 pub use account::{Lateness, Tally};
-use counting::{Absent, Counted};
+use block::Block;
+use counting::Counted;
 pub use counting::{Present, Received};
 use position::Backfill;
 pub use position::RETENTION_MINUTES;
@@ -69,9 +71,9 @@ pub struct Ledger {
     /// The newest counted minutes, oldest first.
     #[serde(default)]
     remembered: VecDeque<Counted>,
-    /// Of the counted minutes before those: where a metric had nothing.
-    #[serde(default, skip_serializing_if = "Absent::is_empty")]
-    absent: Absent,
+    /// The counted minutes before those, some hours of them, oldest first.
+    #[serde(default)]
+    blocks: VecDeque<Block>,
     /// Minutes that were passed over because later ones had data: neither idle nor
     /// counted with requests yet.
     #[serde(default, skip_serializing_if = "MinuteSet::is_empty")]
@@ -144,7 +146,7 @@ impl Ledger {
             timeouts: Vec::new(),
             read: None,
             remembered: VecDeque::new(),
-            absent: Absent::default(),
+            blocks: VecDeque::new(),
             late: MinuteSet::default(),
             empty: MinuteSet::default(),
             silence: None,

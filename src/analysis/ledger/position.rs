@@ -19,6 +19,8 @@ pub const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 const READ_AGAIN: i64 = 15;
 /// Once in so many minutes it is as far back as anything may come late.
 const FURTHER_BACK_EVERY: i64 = 20;
+/// Minutes that are missing are read again by each poll for so long.
+const SOUGHT_MINUTES: i64 = 60;
 /// At most so many minutes of a gateway are read at once; a longer gap is closed
 /// stretch by stretch.
 const MOST_MINUTES: i64 = 180;
@@ -71,7 +73,9 @@ impl Ledger {
         let slot = |minute: Minute| (minute.0.saturating_add(turn)).div_euclid(FURTHER_BACK_EVERY);
         let is_turn = self.read.is_some_and(|read| slot(read) != slot(end));
         let further = is_turn.then(|| end.plus(-LATE_MINUTES));
-        let late = self.late.ranges().next().map(|(first, _)| first);
+        let sought = end.plus(-SOUGHT_MINUTES);
+        let late = self.late.ranges().find(|(_, until)| *until > sought);
+        let late = late.map(|(first, _)| first.max(sought));
         // What comes late is assessed with the hour before it.
         let window = i64::from(LONGEST_WINDOW) - 1;
         let first = late.into_iter().chain(further).min().map(|first| first.plus(-window));
@@ -181,15 +185,9 @@ impl Ledger {
         self.silence = None;
         self.counted_late = self.counted_late.filter(|at| *at <= end);
         self.remembered.retain(|counted| counted.minute < position);
-        let sets = [
-            &mut self.absent.latencies,
-            &mut self.absent.timeouts,
-            &mut self.late,
-            &mut self.empty,
-        ];
-        for set in sets {
-            *set = set.take_before(position);
-        }
+        self.blocks.retain(|block| block.until <= position);
+        self.late = self.late.take_before(position);
+        self.empty = self.empty.take_before(position);
         self.incidents.retain(|(from, _)| *from < end);
         for (since, _) in &mut self.timeouts {
             *since = (*since).min(end);

@@ -37,14 +37,14 @@ pub type Succession = (String, String);
 /// Hands on what is remembered of load balancers that are not watched any more to those
 /// of the same kind, name, Region and account that are watched and of which nothing is
 /// remembered. Where the account is not known, a name says nothing.
-pub fn succeed<'a>(
+pub fn succeed(
     ledgers: &mut BTreeMap<String, Ledger>,
-    watched: impl Iterator<Item = &'a Gateway> + Clone,
+    watched: &[&Gateway],
     now: Minute,
 ) -> Vec<Succession> {
-    let keys: HashSet<String> = watched.clone().map(|gateway| gateway.id.key()).collect();
+    let keys: HashSet<String> = watched.iter().map(|gateway| gateway.id.key()).collect();
     let mut all = Vec::new();
-    for gateway in watched.filter(|gateway| !gateway.id.account.is_empty()) {
+    for gateway in watched.iter().filter(|gateway| !gateway.id.account.is_empty()) {
         let key = gateway.id.key();
         let Some(name) = namesakes(&gateway.id).filter(|_| !ledgers.contains_key(&key)) else {
             continue;
@@ -52,7 +52,8 @@ pub fn succeed<'a>(
         let is_old = |(old, _): &(&String, &Ledger)| {
             old.strip_prefix(&name).is_some_and(|rest| !rest.contains('/')) && !keys.contains(*old)
         };
-        let newest = ledgers.iter().filter(is_old).max_by_key(|(_, ledger)| ledger.unassessed);
+        let namesakes = ledgers.range(name.clone()..).take_while(|(old, _)| old.starts_with(&name));
+        let newest = namesakes.filter(is_old).max_by_key(|(_, ledger)| ledger.unassessed);
         let Some(old) = newest.map(|(old, _)| old.clone()) else { continue };
         if let Some(mut ledger) = ledgers.remove(&old) {
             ledger.goes_on_as(gateway, &old, now);

@@ -346,6 +346,7 @@ pub struct Exporter {
     pub state_saves: IntCounterVec,
     api_calls: IntCounterVec,
     billed_metrics: IntCounter,
+    log_lines_dropped: IntCounter,
     gateways: IntGauge,
 }
 
@@ -423,6 +424,13 @@ impl Exporter {
                     "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
                 )?,
             )?,
+            log_lines_dropped: register(
+                &registry,
+                IntCounter::new(
+                    "nearmiss_log_lines_dropped_total",
+                    "Log lines that were dropped because nobody reads standard error.",
+                )?,
+            )?,
             gateways: gauge("nearmiss_gateways", "Gateways that are watched.")?,
             registry,
         };
@@ -456,6 +464,11 @@ impl Exporter {
             self.api_calls.with_label_values(&[action, outcome]).inc_by(*calls);
         }
         self.billed_metrics.inc_by(usage.billed_metrics);
+    }
+
+    /// Notes how many log lines were dropped since the process began.
+    pub fn dropped_log_lines(&self, all: u64) {
+        self.log_lines_dropped.inc_by(all.saturating_sub(self.log_lines_dropped.get()));
     }
 
     /// Counts one thing that either worked or not.

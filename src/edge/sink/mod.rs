@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use futures::stream::{self, Stream};
 
 use super::aws::{Fault, Problem, Usage};
-use super::time::Stopwatch;
+use super::time::Deadline;
 use crate::analysis::message::{Links, Message};
 use crate::analysis::notify::{Parcel, Receiver};
 use crate::config::Topic;
@@ -55,29 +55,29 @@ impl Sinks {
 
     /// Delivers the parcels of one receiver in their order, until all are sent, the
     /// receiver cannot be reached, or `deadline` has passed. What was refused is no
-    /// reason to hold back the next.
-    pub fn deliver(
-        &self,
+    /// reason to hold back the next. When the daemon is to stop, none is begun.
+    pub fn deliver<'a>(
+        &'a self,
         parcels: Vec<Parcel>,
-        deadline: Duration,
-    ) -> impl Stream<Item = Sent> + '_ {
-        let watch = Stopwatch::start();
+        deadline: &'a Deadline,
+    ) -> impl Stream<Item = Sent> + 'a {
         let start = (parcels.into_iter(), true, false);
         stream::unfold(start, move |(mut parcels, goes_on, pauses)| async move {
-            let parcel = parcels.next().filter(|_| goes_on)?;
-            if pauses && self.topics.contains_key(&parcel.receiver) {
-                tokio::time::sleep(PAUSE).await;
+            if pauses && parcels.len() > 0 {
+                deadline.run(tokio::time::sleep(PAUSE)).await;
             }
+            let parcel = parcels.next().filter(|_| goes_on && !deadline.is_cut_short())?;
             let mut usage = Usage::default();
-            let left = deadline.saturating_sub(watch.elapsed());
-            let sent = tokio::time::timeout(left, self.send(&parcel, &mut usage)).await;
-            let outcome = sent.unwrap_or_else(|_| {
-                let said = format!("not taken within {} s", deadline.as_secs());
+            let late = deadline.left();
+            let sent = deadline.run(self.send(&parcel, &mut usage)).await;
+            let outcome = sent.unwrap_or_else(|| {
+                let said = format!("not taken within {} s", late.as_secs());
                 Err(Fault::incomplete(PUBLISH, "", said))
             });
             let refused = |fault: &Fault| fault.problem == Problem::Refused;
             let goes_on = outcome.as_ref().err().is_none_or(refused);
-            let pauses = !parcel.receiver.is_for_programs();
+            let is_topic = self.topics.contains_key(&parcel.receiver);
+            let pauses = is_topic && !parcel.receiver.is_for_programs();
             Some((Sent { parcel, outcome, usage }, (parcels, goes_on, pauses)))
         })
     }

@@ -2,13 +2,8 @@
 
 use super::super::host::{FUNCTION, TASKS};
 use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, EVER, QUICK, Shown, Tale, What, When, Who};
-use super::{BRIEF, during, hours, steady};
-
-/// Something that was always so.
-const fn always(what: What) -> Act {
-    Act { when: When::Pivot(-EVER, EVER), what }
-}
+use super::super::tale::{Act, Blow, Class, EVER, QUICK, Shown, Tale, What, Who};
+use super::{BRIEF, always, during, hours, steady};
 
 /// A rolling deployment that nobody notices.
 const fn smooth(at: i64) -> Act {

@@ -205,6 +205,21 @@ fn an_end_that_was_told_too_mildly_is_told_again_as_bad_as_it_was() {
 }
 
 #[test]
+fn a_burst_before_a_worse_minute_is_found_however_late() {
+    // A hundred 504s in five minutes are critical, more of them in one minute are not.
+    let mut world = World::steady(400, 600).failing(60..65, 20).failing(80..81, 24);
+    for truth in &mut world.truth[60..81] {
+        truth.timeouts_after = 100;
+    }
+    let mut poller = Poller::new();
+    poller.polls(&world, 15..150);
+    assert_eq!(poller.told, []);
+    poller.polls(&world, 150..230);
+    assert_eq!(poller.worst(), Some(Severity::Critical), "{:?}", poller.told);
+    assert_eq!(poller.told[0].0, 60);
+}
+
+#[test]
 fn latencies_that_are_late_make_no_outage_of_a_few_504s() {
     for stirs in [false, true] {
         // One in three thousand fails, which is worth a warning; the latencies are late.

@@ -20,6 +20,8 @@ struct Outage {
     wait: i64,
     /// Whether latencies, 504s or both are late.
     metrics: (bool, bool),
+    /// Whether a part of the samples is there in time.
+    in_part: bool,
     filled: Filled,
 }
 
@@ -40,8 +42,15 @@ fn outage() -> impl Strategy<Value = Outage> {
         Just(Filled::NewestFirst),
         (1..1000u64).prop_map(Filled::Shuffled),
     ];
-    (5..MINUTES, 1..90usize, 0..30i64, metrics, filled).prop_map(
-        |(from, minutes, wait, metrics, filled)| Outage { from, minutes, wait, metrics, filled },
+    (5..MINUTES, 1..90usize, 0..30i64, metrics, any::<bool>(), filled).prop_map(
+        |(from, minutes, wait, metrics, in_part, filled)| Outage {
+            from,
+            minutes,
+            wait,
+            metrics,
+            in_part,
+            filled,
+        },
     )
 }
 
@@ -60,6 +69,9 @@ impl Outage {
             };
             let after = (length - place + self.wait + order).min(LATEST);
             let truth: &mut Truth = &mut world.truth[minute];
+            if self.in_part {
+                truth.early = truth.samples / 3;
+            }
             if self.metrics.0 {
                 truth.latencies_after = truth.latencies_after.max(after);
             }

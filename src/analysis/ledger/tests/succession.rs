@@ -25,7 +25,8 @@ fn remembered() -> (World, Ledger) {
 
 fn succeeds(gateways: &[Gateway]) -> Vec<String> {
     let mut ledgers = BTreeMap::from([(gateway().id.key(), remembered().1)]);
-    let all = succeed(&mut ledgers, gateways.iter(), Minute(START + 60));
+    let watched: Vec<&Gateway> = gateways.iter().collect();
+    let all = succeed(&mut ledgers, &watched, Minute(START + 60));
     all.into_iter().map(|(_, new)| new).collect()
 }
 
@@ -49,7 +50,7 @@ fn the_episode_and_the_counters_go_on_under_the_new_name() {
     let (old, before) = (gateway().id.key(), ledger.clone());
     let mut ledgers = BTreeMap::from([(old.clone(), ledger)]);
     let new = anew(|_| {});
-    let all = succeed(&mut ledgers, std::iter::once(&new), Minute(START + 60));
+    let all = succeed(&mut ledgers, &[&new], Minute(START + 60));
     assert_eq!(all, [(old, new.id.key())]);
     let after = ledgers.remove(&new.id.key()).unwrap();
     assert!(ledgers.is_empty());

@@ -15,14 +15,18 @@ use crate::analysis::Notice;
 use crate::analysis::alert::Reason;
 use crate::analysis::detector::Severity;
 use crate::analysis::diagnosis::Diagnosis;
-use crate::analysis::gateway::Identity;
+use crate::analysis::gateway::{Gateway, Identity};
 use crate::analysis::notify::Receiver;
 use crate::diagnose::{self, Moment};
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
+use crate::edge::time::Deadline;
 
 /// Gateways that are looked at side by side.
 const CONCURRENCY: usize = 8;
+
+/// What is to be looked at, by the key of its gateway.
+type Wanted = BTreeMap<String, (Arc<Gateway>, Moment)>;
 
 /// What was found out of an episode, and when it was asked: once, and once more when
 /// it became worse and no cause was found before.
@@ -34,63 +38,79 @@ pub(super) struct Asked {
 }
 
 impl Daemon {
-    /// Enters what is known of the reasons of episodes that are due to be told, and
-    /// of those that are open, and finds out what is not.
-    pub(super) async fn explain(&mut self, due: &mut [(Receiver, Notice)], usage: &mut Usage) {
+    /// Finds out why the episodes began that are due to be told, where that is not
+    /// known. Who is late is told without a reason.
+    pub(super) async fn explain(
+        &mut self,
+        now: i64,
+        due: &[(Receiver, Notice)],
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) {
         if !self.config.diagnosis.enabled {
             return;
         }
         let ledgers = &self.memory.gateways;
-        self.asked.retain(|key, asked| {
+        self.notifier.asked.retain(|key, asked| {
             let records = ledgers.get(key).map_or(&[][..], |ledger| &ledger.records);
             records.iter().any(|r| r.episode.id == asked.episode && r.episode.is_open())
         });
-        self.find_out(due, usage).await;
-        for (_, notice) in due.iter_mut().filter(|(_, notice)| notice.episode.is_open()) {
-            let asked = self.asked.get(&notice.gateway.id.key());
-            let asked = asked.filter(|asked| asked.episode == notice.episode.id);
-            notice.diagnosis = asked.and_then(|asked| asked.found.clone());
+        let wanted = self.unexplained(due);
+        if wanted.is_empty() {
+            return;
         }
-        for (key, asked) in &self.asked {
-            if let Some(report) = self.reports.get_mut(key) {
-                report.diagnosis.clone_from(&asked.found);
+        let accounts: Arc<[Account]> = self.poller.accounts.clone().into();
+        let looks = wanted.into_iter().map(|(key, (gateway, moment))| {
+            let accounts = Arc::clone(&accounts);
+            async move { Some((key, look(&accounts, &gateway.id, moment).await?)) }
+        });
+        let deadline = deadline.keeping(deadline.left() / 2);
+        let deadline = deadline.within(self.config.diagnosis.deadline.get());
+        let mut found = futures::stream::iter(looks).buffer_unordered(CONCURRENCY);
+        while let Some(Some(looked)) = self.serve(now, &deadline, found.next()).await {
+            let Some((key, (used, diagnosis))) = looked else { continue };
+            usage.add(used);
+            if let Some(asked) = self.notifier.asked.get_mut(&key) {
+                asked.found = Some(Arc::new(diagnosis));
             }
         }
     }
 
-    async fn find_out(&mut self, due: &[(Receiver, Notice)], usage: &mut Usage) {
+    /// What news are about and nobody has asked about, with the moment to look at.
+    fn unexplained(&mut self, due: &[(Receiver, Notice)]) -> Wanted {
         let is_news = |reason: Reason| matches!(reason, Reason::Firing | Reason::Escalated);
+        let known = &mut self.notifier.asked;
         let mut wanted = BTreeMap::new();
         for (_, notice) in due.iter().filter(|(_, notice)| is_news(notice.reason)) {
             let key = notice.gateway.id.key();
             let (episode, severity) = (notice.episode.id.clone(), notice.episode.severity);
-            let asked = self.asked.get(&key).filter(|asked| asked.episode == episode);
+            let asked = known.get(&key).filter(|asked| asked.episode == episode);
             let found = asked.and_then(|asked| asked.found.clone());
             let named = found.as_ref().is_some_and(|found| !found.findings.is_empty());
             if asked.is_none_or(|asked| !named && severity > asked.severity) {
-                self.asked.insert(key.clone(), Asked { episode, severity, found });
+                known.insert(key.clone(), Asked { episode, severity, found });
                 let began = Some(notice.episode.began);
                 let assessed = self.memory.gateways.get(&key).map(|ledger| ledger.unassessed);
                 let moment = Moment { end: assessed.unwrap_or(notice.at), began };
                 wanted.insert(key, (Arc::clone(&notice.gateway), moment));
             }
         }
-        let accounts = &self.accounts;
-        let looks = wanted.into_iter().map(|(key, (gateway, moment))| async move {
-            Some((key, look(accounts, &gateway.id, moment).await?))
-        });
-        let mut found = futures::stream::iter(looks).buffer_unordered(CONCURRENCY);
-        let all = async {
-            while let Some(looked) = found.next().await {
-                let Some((key, (used, diagnosis))) = looked else { continue };
-                usage.add(used);
-                if let Some(asked) = self.asked.get_mut(&key) {
-                    asked.found = Some(Arc::new(diagnosis));
-                }
+        wanted
+    }
+
+    /// Enters what is known of the reasons: into what is told, and for the page.
+    pub(super) fn enter_reasons(&mut self, due: &mut [(Receiver, Notice)]) {
+        let known = &self.notifier.asked;
+        for (_, notice) in due.iter_mut().filter(|(_, notice)| notice.episode.is_open()) {
+            let asked = known.get(&notice.gateway.id.key());
+            let asked = asked.filter(|asked| asked.episode == notice.episode.id);
+            notice.diagnosis = asked.and_then(|asked| asked.found.clone());
+        }
+        for (key, asked) in known {
+            if let Some(report) = self.poller.reports.get_mut(key) {
+                report.diagnosis.clone_from(&asked.found);
             }
-        };
-        // Who is late is told without a reason.
-        let _ = tokio::time::timeout(self.config.diagnosis.deadline.get(), all).await;
+        }
     }
 }
 

@@ -1,49 +1,88 @@
 //! What the daemon says of itself and by the clock: its own troubles, that it is
-//! alive, and the capacity report.
+//! alive, whether messages reach the chat channel, and the capacity report.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
+use tracing::{error, info};
+
 use super::Daemon;
+use super::chats::Chats;
 use crate::analysis::gateway::Gateway;
 use crate::analysis::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
 use crate::analysis::signal::Minute;
-use crate::config::{Schedule, Zone};
+use crate::config::{Config, Schedule, Zone};
 use crate::edge::aws::Usage;
+use crate::edge::host;
 use crate::edge::state::Regular;
+use crate::edge::time::Deadline;
 
 /// A trouble is told in so many lines at the most.
 const MOST_LINES: usize = 20;
 /// A capacity report waits for the history for so long, seconds.
 const MOST_PATIENCE: i64 = 3_600;
 
-impl Daemon {
-    /// What is wrong with this theme now; nothing is well. Said in the log when it
-    /// changes, and told when it lasts.
-    pub(super) fn trouble(
+/// What the daemon knows of itself.
+#[derive(Debug)]
+pub(super) struct SelfWatch {
+    /// The machine that it runs on, for messages.
+    pub(super) host: String,
+    pub(super) chats: Chats,
+    /// What the log said last, by theme.
+    said: HashMap<&'static str, BTreeSet<String>>,
+}
+
+impl SelfWatch {
+    pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
+        Self {
+            host: host::name(),
+            chats: Chats::connect(config.chat_configurations(), base).await,
+            said: HashMap::new(),
+        }
+    }
+
+    /// What is wrong with this theme now; nothing is well. It is told when it lasts, by
+    /// what is noted in `own`. Returns whether something is wrong.
+    pub(super) fn note(
         &mut self,
         theme: Theme,
         lines: impl IntoIterator<Item = String>,
-        now: i64,
-    ) {
+        now: Minute,
+        own: &mut BTreeMap<Theme, Own>,
+    ) -> bool {
         let lines: BTreeSet<String> = lines.into_iter().collect();
-        self.exporter.trouble(theme, !lines.is_empty());
-        let minute = Minute::containing(now);
-        if lines.is_empty() {
-            if let Some(own) = self.memory.own.get_mut(&theme) {
-                own.ended.get_or_insert(minute);
-            }
-        } else {
-            let own = self.memory.own.entry(theme).or_insert_with(|| Own::starting(minute));
-            own.begin_again(minute);
-            own.lines = lines.iter().take(MOST_LINES).cloned().collect();
+        let is_wrong = !lines.is_empty();
+        if is_wrong {
+            let trouble = own.entry(theme).or_insert_with(|| Own::starting(now));
+            trouble.begin_again(now);
+            trouble.lines = lines.iter().take(MOST_LINES).cloned().collect();
+        } else if let Some(trouble) = own.get_mut(&theme) {
+            trouble.ended.get_or_insert(now);
         }
-        self.memory.own.retain(|_, own| !own.is_done());
-        self.troubles.tell(theme.name(), lines);
+        own.retain(|_, trouble| !trouble.is_done());
+        self.say(theme.name(), lines);
+        is_wrong
     }
 
+    /// Says in the log what is wrong with a theme at present: each trouble once when it
+    /// begins, and once when all are over.
+    pub(super) fn say(&mut self, theme: &'static str, now: impl IntoIterator<Item = String>) {
+        let now: BTreeSet<String> = now.into_iter().collect();
+        let before = self.said.entry(theme).or_default();
+        for trouble in now.difference(before) {
+            error!(theme, "{trouble}");
+        }
+        if now.is_empty() && !before.is_empty() {
+            info!(theme, "all is well again");
+        }
+        *before = now;
+    }
+}
+
+impl Daemon {
     /// What is due of it.
-    pub(super) async fn own_news(&mut self, now: i64, usage: &mut Usage) -> Vec<Parcel> {
+    pub(super) fn own_news(&mut self, now: i64) -> Vec<Parcel> {
         let minute = Minute::containing(now);
         let known: BTreeSet<Receiver> = self.receivers().collect();
         for own in self.memory.own.values_mut() {
@@ -60,7 +99,7 @@ impl Daemon {
                 let notice = OwnNotice {
                     id: format!(
                         "own/{}/{}/{}/{}",
-                        self.host,
+                        self.self_watch.host,
                         theme.name(),
                         own.since,
                         own.step(&receiver, reason)
@@ -70,12 +109,12 @@ impl Daemon {
                     since: own.since,
                     at: minute,
                     lines: own.lines.clone(),
-                    host: self.host.clone(),
+                    host: self.self_watch.host.clone(),
                 };
                 parcels.push(Parcel { receiver, news: News::Own(notice) });
             }
         }
-        parcels.extend(self.by_the_clock(now, usage).await);
+        parcels.extend(self.by_the_clock(now));
         parcels
     }
 
@@ -93,7 +132,7 @@ impl Daemon {
     fn watchers(&self, theme: Theme) -> Vec<Receiver> {
         let usual = self.watcher();
         let is_broken = match theme {
-            Theme::Delivery => self.failing.contains(&usual),
+            Theme::Delivery => self.notifier.failing.contains(&usual),
             Theme::Chat => true,
             _ => false,
         };
@@ -102,7 +141,7 @@ impl Daemon {
         }
         let others = self.config.topics().filter(|topic| match theme {
             Theme::Chat => topic.chat_configuration.is_none(),
-            _ => !self.failing.contains(&topic.receiver()),
+            _ => !self.notifier.failing.contains(&topic.receiver()),
         });
         let working: BTreeSet<_> = others.map(crate::config::Topic::receiver).collect();
         if working.is_empty() { vec![usual] } else { working.into_iter().collect() }
@@ -120,17 +159,11 @@ impl Daemon {
     }
 
     /// The capacity report and the message that the daemon is alive, when it is time.
-    async fn by_the_clock(&mut self, now: i64, usage: &mut Usage) -> Vec<Parcel> {
+    fn by_the_clock(&mut self, now: i64) -> Vec<Parcel> {
         let mut parcels = Vec::new();
-        let digest = self.config.digest.clone();
-        if digest.enabled
-            && self.desk.fallback != Receiver::default()
-            && let Some(at) = self.tick(Regular::Digest, &digest.schedule, digest.timezone, now)
-            && !(now - at < MOST_PATIENCE && self.is_reading_history(now))
-        {
-            let report = self.digest_of(at, usage).await;
-            let receiver = self.desk.fallback.clone();
-            parcels.push(Parcel { receiver, news: News::Digest(report) });
+        if let Some((_, report)) = &self.notifier.digest {
+            let receiver = self.notifier.desk.fallback.clone();
+            parcels.push(Parcel { receiver, news: News::Digest(Arc::clone(report)) });
         }
         let watcher = &self.config.watcher;
         if let Some(schedule) = watcher.alive_schedule.clone()
@@ -140,6 +173,29 @@ impl Daemon {
             parcels.push(Parcel { receiver: self.watcher(), news: News::Alive(alive) });
         }
         parcels
+    }
+
+    /// Makes the capacity report when it is due, once, however often it must be sent.
+    pub(super) async fn make_scheduled_report(
+        &mut self,
+        now: i64,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) {
+        let digest = self.config.digest.clone();
+        let is_wanted = digest.enabled && self.notifier.desk.fallback != Receiver::default();
+        let due = if is_wanted {
+            self.tick(Regular::Digest, &digest.schedule, digest.timezone, now)
+        } else {
+            None
+        };
+        let waits = |at: &i64| now - at < MOST_PATIENCE && self.is_reading_history(now);
+        let due = due.filter(|at| !waits(at));
+        let made = self.notifier.digest.take().filter(|(at, _)| due == Some(*at));
+        self.notifier.digest = match (due, made) {
+            (Some(at), None) => Some((at, Arc::new(self.make_report(at, deadline, usage).await))),
+            (_, made) => made,
+        };
     }
 
     /// The newest tick of a schedule that was not served; the first time, none.
@@ -155,14 +211,18 @@ impl Daemon {
         let ledgers = self.memory.gateways.values();
         let open = ledgers.flat_map(|ledger| &ledger.records).filter(|r| r.episode.is_open());
         let silences = self.memory.silences.iter().filter(|silence| silence.until > at);
-        let gateways = self.gateways();
-        let with_data = |one: &&Arc<Gateway>| self.known(&one.id.key()).is_some();
-        let without = gateways.iter().filter(|one| !with_data(one)).count();
+        let gateways = self.poller.gateways().count();
+        let known = |one: &&Arc<Gateway>| {
+            let key = one.id.key();
+            let ledger = self.memory.gateways.get(&key);
+            ledger.is_some_and(|ledger| self.poller.known(ledger, &key).is_some())
+        };
+        let without = gateways.saturating_sub(self.poller.gateways().filter(known).count());
         let troubles = self.memory.own.values().filter(|own| own.ended.is_none());
         Alive {
             at,
-            host: self.host.clone(),
-            gateways: gateways.len() as u64,
+            host: self.self_watch.host.clone(),
+            gateways: gateways as u64,
             without_data: without as u64,
             open: open.count() as u64,
             silences: silences.count() as u64,
@@ -182,7 +242,7 @@ impl Daemon {
             }
             News::Digest(_) => {
                 self.memory.sent.insert(Regular::Digest, now);
-                self.digest = None;
+                self.notifier.digest = None;
             }
             News::Alive(_) => {
                 self.memory.sent.insert(Regular::Alive, now);

@@ -1,30 +1,11 @@
-//! What the daemon says in its log: changes of state, each once.
+//! What the daemon's log says of gateways: each change once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::analysis::gateway::Gateway;
-
-/// What is wrong at present, by theme; each trouble is said once when it
-/// begins and once when it ends.
-#[derive(Debug, Default)]
-pub(super) struct Troubles(HashMap<&'static str, BTreeSet<String>>);
-
-impl Troubles {
-    pub(super) fn tell(&mut self, theme: &'static str, now: impl IntoIterator<Item = String>) {
-        let now: BTreeSet<String> = now.into_iter().collect();
-        let before = self.0.entry(theme).or_default();
-        for trouble in now.difference(before) {
-            error!(theme, "{trouble}");
-        }
-        if now.is_empty() && !before.is_empty() {
-            info!(theme, "all is well again");
-        }
-        *before = now;
-    }
-}
 
 /// New and gone gateways, changed timeouts, timeouts that are not the config's.
 pub(super) fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {

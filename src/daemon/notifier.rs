@@ -1,4 +1,4 @@
-//! Telling: once in a poll, after everything was read and assessed.
+//! Notifying: once in a poll, after everything was read and assessed.
 //!
 //! What is due is computed from the ledgers, so that nothing has to be kept until it
 //! can be said: what a receiver did not take is due again at the next poll.
@@ -6,22 +6,72 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use aws_config::SdkConfig;
 use futures::StreamExt;
 use futures::stream::select_all;
 
-use super::Daemon;
+use super::diagnose::Asked;
+use super::poller::Present;
+use super::{Daemon, GRACE};
 use crate::analysis::Notice;
 use crate::analysis::alert::Record;
+use crate::analysis::capacity::Digest;
 use crate::analysis::notify::{
-    Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
+    Desk, Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
 };
 use crate::analysis::signal::Minute;
+use crate::config::Config;
 use crate::edge::aws::{Fault, Usage};
-use crate::edge::sink::Sent;
+use crate::edge::sink::{Sent, Sinks};
+use crate::edge::time::Deadline;
 
+/// Minutes older than this are read to catch up; what happened in them is told
+/// once the present is reached, as it stands then.
+const RECENT_MINUTES: i64 = 15;
 /// A receiver for programs recognises what comes twice, so that its state is saved
 /// only after so many.
 const SAVED_TOGETHER: usize = 100;
+
+/// Who is told, and how it went.
+#[derive(Debug)]
+pub(super) struct Notifier {
+    pub(super) desk: Desk,
+    sinks: Arc<Sinks>,
+    /// What was found out of open episodes, by gateway.
+    pub(super) asked: HashMap<String, Asked>,
+    /// Who took nothing last time.
+    pub(super) failing: HashSet<Receiver>,
+    /// Since when what was not taken waits (seconds since the Unix epoch).
+    pub(super) waiting: HashMap<Waiting, i64>,
+    /// The capacity report that is being sent, and when it was due.
+    pub(super) digest: Option<(i64, Arc<Digest>)>,
+}
+
+impl Notifier {
+    pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
+        Self {
+            desk: config.desk(),
+            sinks: Arc::new(Sinks::connect(config.topics(), config.links.clone(), base).await),
+            asked: HashMap::new(),
+            failing: HashSet::new(),
+            waiting: HashMap::new(),
+            digest: None,
+        }
+    }
+
+    /// What was found out of a gateway's episode is another's from now on.
+    pub(super) fn hand_on(&mut self, old: &str, new: &str) {
+        if let Some(asked) = self.asked.remove(old) {
+            self.asked.insert(new.to_owned(), asked);
+        }
+    }
+
+    /// Goes on by another config. What was told stays.
+    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
+        let Self { desk, sinks, .. } = Self::of_config(config, base).await;
+        (self.desk, self.sinks) = (desk, sinks);
+    }
+}
 
 /// A receiver, and what it could not be told about.
 pub(super) type Waiting = (Receiver, String);
@@ -29,29 +79,46 @@ pub(super) type Waiting = (Receiver, String);
 impl Daemon {
     /// Tells everybody what they must hear at `now`, of gateways that are not being
     /// caught up with: what happened there is told once the present is reached.
-    pub(super) async fn tell(&mut self, now: i64, end: Minute, usage: &mut Usage) {
-        let minute = Minute::containing(now);
-        self.close_the_gone(minute);
-        self.desk.quiet = self.quiet(minute);
-        let caught_up = |key: &String| !self.is_behind(key, end);
-        let ready: Vec<String> =
-            self.memory.gateways.keys().filter(|key| caught_up(key)).cloned().collect();
-        let mut due: Vec<(Receiver, Notice)> = Vec::new();
-        for key in ready {
-            let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
-            ledger.listen(&self.desk, minute);
-            due.extend(ledger.due(&self.desk, minute));
-        }
-        self.explain(&mut due, usage).await;
-        let since = minute.plus(-GROUP_MINUTES);
+    pub(super) async fn notify(
+        &mut self,
+        present: Present,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) {
+        let Present { now, end, .. } = present;
+        self.close_the_gone(Minute::containing(now));
+        let due = self.due(now, end);
+        self.explain(now, &due, deadline, usage).await;
+        self.make_scheduled_report(now, deadline, usage).await;
+        // Somebody may have asked for silence in the meantime.
+        let mut due = self.due(now, end);
+        self.enter_reasons(&mut due);
+        let since = Minute::containing(now).plus(-GROUP_MINUTES);
         let ledgers = &self.memory.gateways;
         let mut parcels = pack(due, |receiver| {
             ledgers.values().map(|ledger| ledger.told_since(receiver, since)).sum()
         });
-        for parcel in self.own_news(now, usage).await {
+        for parcel in self.own_news(now) {
             parcels.entry(parcel.receiver.clone()).or_default().push(parcel);
         }
-        self.send(parcels, now, usage).await;
+        self.send(parcels, now, deadline, usage).await;
+    }
+
+    /// What is due to be told, as things stand.
+    fn due(&mut self, now: i64, end: Minute) -> Vec<(Receiver, Notice)> {
+        let minute = Minute::containing(now);
+        self.notifier.desk.quiet = self.quiet(minute);
+        let caught_up = |key: &String| !self.is_behind(key, end);
+        let ready: Vec<String> =
+            self.memory.gateways.keys().filter(|key| caught_up(key)).cloned().collect();
+        let desk = &self.notifier.desk;
+        let mut due = Vec::new();
+        for key in ready {
+            let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
+            ledger.listen(desk, minute);
+            due.extend(ledger.due(desk, minute));
+        }
+        due
     }
 
     /// Sends, to all receivers side by side and to each in order, and remembers at
@@ -60,23 +127,24 @@ impl Daemon {
         &mut self,
         parcels: BTreeMap<Receiver, Vec<Parcel>>,
         now: i64,
+        deadline: &Deadline,
         usage: &mut Usage,
     ) {
-        let sinks = Arc::clone(&self.sinks);
-        let deadline = self.config.poll.deadline.get();
+        let sinks = Arc::clone(&self.notifier.sinks);
+        let deadline = deadline.with_grace(GRACE);
         let mut waiting: HashMap<Waiting, usize> = HashMap::new();
         for parcel in parcels.values().flatten() {
             *waiting.entry(waits_as(parcel)).or_default() += 1;
         }
         let mut refusals: BTreeMap<Receiver, Vec<String>> = BTreeMap::new();
         let mut unsaved = 0;
-        let queues = parcels.into_values().map(|queue| Box::pin(sinks.deliver(queue, deadline)));
+        let queues = parcels.into_values().map(|queue| Box::pin(sinks.deliver(queue, &deadline)));
         let mut sent = select_all(queues);
-        while let Some(Sent { parcel, outcome, usage: used }) = sent.next().await {
+        while let Some(Some(one)) = self.serve(now, &deadline, sent.next()).await {
+            let Sent { parcel, outcome, usage: used } = one;
             usage.add(used);
-            self.exporter
-                .telling
-                .notified(&parcel.receiver, outcome.as_ref().err().map(|f| f.problem));
+            let problem = outcome.as_ref().err().map(|fault| fault.problem);
+            self.publisher.exporter.telling.notified(&parcel.receiver, problem);
             if let Err(fault) = outcome {
                 let said = refusal(&parcel, &fault);
                 refusals.entry(parcel.receiver).or_default().push(said);
@@ -95,11 +163,11 @@ impl Daemon {
         if unsaved > 0 {
             self.save(now);
         }
-        let before = std::mem::take(&mut self.waiting);
+        let before = std::mem::take(&mut self.notifier.waiting);
         let since = |key: &Waiting| before.get(key).copied().unwrap_or(now);
         let left = waiting.into_iter().filter(|(_, left)| *left > 0);
-        self.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
-        self.failing = refusals.keys().cloned().collect();
+        self.notifier.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
+        self.notifier.failing = refusals.keys().cloned().collect();
         self.trouble(Theme::Delivery, refusals.into_values().flatten(), now);
     }
 
@@ -109,7 +177,7 @@ impl Daemon {
         for notice in parcel.notices() {
             if let Some(ledger) = self.memory.gateways.get_mut(&notice.gateway.id.key()) {
                 ledger.told(notice, &parcel.receiver, minute);
-                ledger.listen(&self.desk, minute);
+                ledger.listen(&self.notifier.desk, minute);
             }
         }
         self.enter_own(parcel, now);
@@ -118,14 +186,14 @@ impl Daemon {
     /// Whether what happened there is still being read, and the present not reached.
     fn is_behind(&self, key: &str, end: Minute) -> bool {
         let Some(ledger) = self.memory.gateways.get(key) else { return false };
-        end.since(ledger.unread()) > super::RECENT_MINUTES && self.reading.contains(key)
+        end.since(ledger.unread()) > RECENT_MINUTES && self.poller.reading.contains(key)
     }
 
     /// The silences and maintenance windows around a minute. Without an answer of AWS in
     /// this poll the clock may have been set since the last one: then nothing is forgotten.
     fn quiet(&mut self, minute: Minute) -> Quiet {
         let kept = minute.plus(-KEPT_MINUTES);
-        if !self.reading.is_empty() {
+        if !self.poller.reading.is_empty() {
             self.memory.silences.retain(|silence| silence.until > kept);
         }
         let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
@@ -136,8 +204,8 @@ impl Daemon {
     /// whose load balancers were all listed.
     fn close_the_gone(&mut self, minute: Minute) {
         let watched: HashSet<String> =
-            self.gateways().iter().map(|gateway| gateway.id.key()).collect();
-        let accounts = &self.accounts;
+            self.poller.gateways().map(|gateway| gateway.id.key()).collect();
+        let accounts = &self.poller.accounts;
         let is_gone = |key: &String| {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
@@ -150,7 +218,7 @@ impl Daemon {
     /// How many episodes are kept back.
     pub(super) fn held(&self, minute: Minute) -> usize {
         let records = self.memory.gateways.values().flat_map(|ledger| &ledger.records);
-        let held = |record: &&Record| self.desk.due(record, minute) == Due::Held;
+        let held = |record: &&Record| self.notifier.desk.due(record, minute) == Due::Held;
         records.filter(held).count()
     }
 }

@@ -1,33 +1,126 @@
 //! What people tell the daemon while it runs: silences, and what is benign.
+//!
+//! They are answered whatever it waits for: a command changes what is remembered, and
+//! whoever waits for AWS holds nothing of that.
+
+use std::path::Path;
+
+use futures::StreamExt;
+use futures::future::LocalBoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
 use super::Daemon;
+use super::report::HealthyTargets;
 use crate::analysis::detector::Severity;
 use crate::analysis::history::Mark;
 use crate::analysis::notify::{MOST_SILENCES, Matcher, Pattern, Silence, fingerprint};
 use crate::analysis::signal::Minute;
-use crate::edge::control::{Answer, Command};
+use crate::edge::aws::{self, Usage};
+use crate::edge::control::{Answer, Asked, Command, Control};
+use crate::edge::time::Stop;
 
 /// No silence lasts longer.
 const LONGEST_SILENCE: u64 = 90 * 86_400;
+/// Reports that are waited for at once; whoever asks for more waits to be heard.
+const MAX_REPORTS: usize = 8;
+
+/// What comes from outside.
+#[derive(Debug)]
+pub(super) struct Commands {
+    /// That it is to stop.
+    pub(super) stop: Stop,
+    asked: mpsc::Receiver<Asked>,
+    reports: FuturesUnordered<LocalBoxFuture<'static, Looked>>,
+}
+
+/// Something to answer.
+pub(super) enum Call {
+    Asked(Asked),
+    Looked(Looked),
+}
+
+/// A report that can be made now.
+pub(super) struct Looked {
+    pub(super) days: u32,
+    pub(super) end: Minute,
+    pub(super) healthy: HealthyTargets,
+    pub(super) usage: Usage,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
+
+impl Default for Commands {
+    /// Nobody asks.
+    fn default() -> Self {
+        let (stop, reports) = (Stop::default(), FuturesUnordered::new());
+        Self { stop, asked: mpsc::channel(1).1, reports }
+    }
+}
+
+impl Commands {
+    /// Listens on the control socket until `stop`; without one, nobody asks.
+    pub(super) async fn listen(&mut self, socket: &Path, stop: &CancellationToken) {
+        self.stop = stop.clone().into();
+        match Control::listen(socket).await {
+            Ok(control) => self.asked = control.serve(stop.clone()),
+            Err(error) => {
+                let why = aws::chain(&error);
+                warn!(
+                    "{why}: `nearmiss silence` and `acknowledge` will not be heard; set [control] socket to a path in a directory of this user"
+                );
+            }
+        }
+    }
+
+    /// The next thing to answer. Dropping this loses nothing.
+    pub(super) async fn next(&mut self) -> Call {
+        tokio::select! {
+            Some(looked) = self.reports.next() => Call::Looked(looked),
+            Some(asked) = self.asked.recv(), if self.reports.len() < MAX_REPORTS => Call::Asked(asked),
+            else => std::future::pending().await,
+        }
+    }
+
+    /// Waits for what a report needs.
+    pub(super) fn wait_for(&mut self, look: impl Future<Output = Looked> + 'static) {
+        self.reports.push(Box::pin(look));
+    }
+}
 
 impl Daemon {
+    /// Answers who asks.
+    pub(super) fn answer(&mut self, call: Call, now: i64) {
+        match call {
+            Call::Looked(looked) => self.finish_report(looked, now),
+            // Who asked may be gone, and then nothing is done.
+            Call::Asked(Asked { answer, .. }) if answer.is_closed() => {}
+            Call::Asked(Asked { command: Command::Report { days }, answer }) => {
+                self.start_report(days, now, answer);
+            }
+            Call::Asked(Asked { command, answer }) => {
+                let _ = answer.send(self.obey(command, now));
+            }
+        }
+    }
+
     /// Does what is asked, and remembers it before it answers.
-    pub(super) async fn obey(&mut self, command: Command, now: i64) -> Answer {
-        // By AWS's clock, as everything that it is compared with.
-        let minute = Minute::containing(self.by_aws(now));
+    fn obey(&mut self, command: Command, now: i64) -> Answer {
+        let minute = Minute::containing(now);
         let answer = match command {
             Command::Silence { matcher, at_most, seconds, by, comment } => {
                 self.silence(matcher, at_most, seconds, minute, (&by, &comment))
             }
             Command::Silences => return Answer::Silences(self.silences(minute)),
-            Command::Report { days } => return self.report(days, now).await,
+            Command::Report { .. } => return Answer::Refused("reports are made apart".to_owned()),
             Command::Expire { id } => self.expire(&id, minute),
             Command::Acknowledge { gateway } => self.acknowledge(&gateway, minute),
         };
         if matches!(answer, Answer::Refused(_)) {
             return answer;
         }
-        match self.save(self.by_aws(now)) {
+        match self.save(now) {
             Some(trouble) => {
                 Answer::Refused(format!("done, but not remembered over a restart: {trouble}"))
             }
@@ -56,7 +149,7 @@ impl Daemon {
                 "there are {MOST_SILENCES} silences already: expire some, or match more with one"
             ));
         }
-        if !matcher.tags.is_empty() && !self.gateways().iter().any(|one| matcher.means(one)) {
+        if !matcher.tags.is_empty() && !self.poller.gateways().any(|one| matcher.means(one)) {
             return Answer::Refused(
                 "no watched load balancer has these tags: they are read only where a [[gateway]], [[route]] or [[maintenance]] of the config asks for tags"
                     .to_owned(),
@@ -103,7 +196,7 @@ impl Daemon {
                 continue;
             }
             let Some((from, to)) = ledger.acknowledge(now) else { continue };
-            if let Some(history) = self.histories.get_mut(key) {
+            if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);
             }
             done.push(format!("{name}: from {from} to {to}"));

@@ -1,0 +1,171 @@
+//! What a poll finds out before it reads any minute: which gateways there are,
+//! which target groups belong to those that stir, and what time it is at AWS.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::changes::tell_changes;
+use super::plan::{clock_error, clock_troubles};
+use super::poller::Poller;
+use super::{Daemon, allotment};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::ledger::succeed;
+use crate::analysis::notify::Theme;
+use crate::analysis::quantity::Span;
+use crate::analysis::signal::Minute;
+use crate::analysis::tier::Tier;
+use crate::discovery;
+use crate::discovery::Account;
+use crate::edge::aws::Usage;
+use crate::edge::exporter::Exporter;
+use crate::edge::time::Deadline;
+
+impl Daemon {
+    /// Looks for load balancers where it is time to.
+    pub(super) async fn discover(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
+        let every = self.config.discovery.refresh;
+        let is_due = |account: &&Account| account.is_due(now, every);
+        let left = Span::seconds(allotment(deadline).as_secs());
+        let looks: Vec<_> = self
+            .poller
+            .accounts
+            .iter()
+            .enumerate()
+            .filter(|(_, account)| is_due(account))
+            .map(|(index, account)| {
+                let mut account = account.clone();
+                async move {
+                    let used = account.refresh(now, left, every).await;
+                    (index, account, used)
+                }
+            })
+            .collect();
+        if looks.is_empty() {
+            return;
+        }
+        let Some(found) = self.serve(now, deadline, futures::future::join_all(looks)).await else {
+            return;
+        };
+        let accounts = &mut self.poller.accounts;
+        let before: Vec<_> = accounts.iter().map(|account| account.gateways.clone()).collect();
+        for (index, account, used) in found {
+            usage.add(used);
+            let outcome = if account.has_failed() { Err(()) } else { Ok(()) };
+            Exporter::outcome(&self.publisher.exporter.discoveries, &outcome);
+            accounts[index] = account;
+        }
+        discovery::tell_apart(accounts);
+        self.follow_changes(&before, now);
+        let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
+        let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
+        self.trouble(Theme::Discovery, troubles, now);
+    }
+
+    /// Goes on with what there is now.
+    fn follow_changes(&mut self, before: &[Vec<Arc<Gateway>>], now: i64) {
+        let minute = Minute::containing(now);
+        self.hand_on(minute);
+        self.forget_the_gone();
+        for gateway in self.poller.gateways() {
+            if let Some(ledger) = self.memory.gateways.get_mut(&gateway.id.key()) {
+                ledger.see_timeout(minute, gateway.timeout.seconds);
+            }
+        }
+        let Poller { accounts, histories, recent, .. } = &mut self.poller;
+        for (before, account) in before.iter().zip(accounts) {
+            tell_changes(before, &account.gateways);
+            // Near misses of the past were counted for another timeout.
+            for gateway in changed(before, &account.gateways) {
+                histories.remove(&gateway.id.key());
+                recent.remove(&gateway.id.key());
+            }
+        }
+    }
+
+    /// Finds the target groups of the gateways that stir.
+    pub(super) async fn find_target_groups(
+        &mut self,
+        now: i64,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) {
+        let left = allotment(deadline);
+        let Poller { accounts, reports, .. } = &self.poller;
+        let stirs = |gateway: &&Arc<Gateway>| {
+            reports.get(&gateway.id.key()).is_some_and(|r| r.tier == Tier::Stirring)
+        };
+        let looks: Vec<_> = accounts
+            .iter()
+            .enumerate()
+            .map(|(index, account)| (index, account.unknown_target_groups(stirs, now)))
+            .filter(|(_, arns)| !arns.is_empty())
+            .map(|(index, arns)| {
+                let search = accounts[index].search_target_groups(arns, left);
+                async move { (index, search.await) }
+            })
+            .collect();
+        let found = self.serve(now, deadline, futures::future::join_all(looks)).await;
+        let mut faults = Vec::new();
+        for (index, (found, used)) in found.into_iter().flatten() {
+            usage.add(used);
+            faults.extend(self.poller.accounts[index].enter_target_groups(found, now));
+        }
+        if !faults.is_empty() {
+            let faults = faults.iter();
+            let said = faults
+                .map(|fault| format!("{fault}. Target groups are not shown. {}", fault.advice()));
+            self.self_watch.say("target groups", said);
+        }
+    }
+
+    /// What is remembered of a load balancer that was deleted goes on with the one that
+    /// was made in its place.
+    fn hand_on(&mut self, minute: Minute) {
+        let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
+        for (old, new) in succeed(&mut self.memory.gateways, &watched, minute) {
+            if let Some(history) = self.poller.histories.remove(&old) {
+                self.poller.histories.insert(new.clone(), history);
+            }
+            self.notifier.hand_on(&old, &new);
+            info!(
+                was = old,
+                is = new,
+                "a load balancer was deleted and made anew under its name: its episode, its counters and what is usual go on"
+            );
+        }
+    }
+
+    /// What is no longer watched leaves the page at once.
+    fn forget_the_gone(&mut self) {
+        let watched: HashSet<String> =
+            self.poller.gateways().map(|gateway| gateway.id.key()).collect();
+        self.poller.reports.retain(|key, _| watched.contains(key));
+        self.poller.histories.retain(|key, _| watched.contains(key));
+        self.poller.recent.retain(|key, _| watched.contains(key));
+    }
+
+    /// What time it is at AWS, as far as that was heard, when it is `local` here: where
+    /// the two differ, everything goes by AWS's. Seconds since the Unix epoch.
+    pub(super) fn aws_time(&self, local: i64) -> i64 {
+        local.saturating_sub(clock_error(self.poller.clock_skew()))
+    }
+
+    /// Says what is wrong with the clocks.
+    pub(super) fn note_clock(&mut self, now: i64) {
+        let skew = self.poller.clock_skew();
+        self.publisher.exporter.clock_skew.set(skew.unwrap_or(0));
+        let said = clock_troubles(&self.poller.clock_skews());
+        self.trouble(Theme::Clock, said, now);
+    }
+}
+
+/// The gateways whose near misses are counted otherwise than before.
+fn changed<'a>(
+    before: &'a [Arc<Gateway>],
+    after: &'a [Arc<Gateway>],
+) -> impl Iterator<Item = &'a Arc<Gateway>> {
+    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
+    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
+}

@@ -1,0 +1,257 @@
+//! Reading and assessing: minute after minute of every gateway, until the present.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use tracing::info;
+
+use super::plan::{Fetched, agreed, asks};
+use super::{Daemon, Event, allotment, seconds};
+use crate::analysis::gateway::Gateway;
+use crate::analysis::history::{History, Mark};
+use crate::analysis::ledger::Ledger;
+use crate::analysis::notify::Theme;
+use crate::analysis::signal::{Minute, Snapshot};
+use crate::analysis::{Report, assess};
+use crate::config::Config;
+use crate::discovery::Account;
+use crate::edge::aws::{Fault, Problem, Skew, Usage};
+use crate::edge::cloudwatch::ACTION;
+use crate::edge::time::Deadline;
+
+/// What is watched, and what was read of it.
+#[derive(Debug)]
+pub(super) struct Poller {
+    pub(super) accounts: Vec<Account>,
+    /// What the newest minute of each gateway showed; none of those without data.
+    pub(super) reports: HashMap<String, Report>,
+    /// Fourteen days of each gateway.
+    pub(super) histories: HashMap<String, History>,
+    /// The newest minutes as they were read last, an hour or so.
+    pub(super) recent: HashMap<String, Snapshot>,
+    /// The gateways whose minutes the latest poll got.
+    pub(super) reading: HashSet<String>,
+}
+
+/// The moment of a poll by AWS's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Present {
+    /// Seconds since the Unix epoch.
+    pub(super) now: i64,
+    /// Minutes are read up to before this one.
+    pub(super) end: Minute,
+    /// The first minute that CloudWatch may still add to.
+    pub(super) settled: Minute,
+}
+
+impl Poller {
+    pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
+        Self {
+            accounts: Account::of_config(config, base).await,
+            reports: HashMap::new(),
+            histories: HashMap::new(),
+            recent: HashMap::new(),
+            reading: HashSet::new(),
+        }
+    }
+
+    /// Goes on by another config. What was read of gateways that are still watched stays.
+    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
+        let accounts = Box::pin(Account::of_config(config, base)).await;
+        let mut before = std::mem::replace(&mut self.accounts, accounts);
+        self.accounts.iter_mut().for_each(|account| account.take_over(&mut before));
+    }
+
+    /// Every gateway, account after account.
+    pub(super) fn gateways(&self) -> impl Iterator<Item = &Arc<Gateway>> {
+        self.accounts.iter().flat_map(|account| &account.gateways)
+    }
+
+    /// Seconds that this machine's clock is ahead of AWS's, as it was heard last.
+    pub(super) fn clock_skew(&self) -> Option<i64> {
+        agreed(self.clock_skews().into_iter().map(|(_, skew)| skew).collect())
+    }
+
+    /// The same as each account's Region says it.
+    pub(super) fn clock_skews(&self) -> Vec<(&str, i64)> {
+        let skews: Vec<&Skew> = self.accounts.iter().map(|account| &account.skew).collect();
+        let heard = self.accounts.iter().zip(Skew::newest(&skews));
+        heard.filter_map(|(account, skew)| Some((account.region.as_str(), skew?))).collect()
+    }
+
+    /// What is known of a gateway at present: nothing while its data is missing.
+    pub(super) fn known(&self, ledger: &Ledger, key: &str) -> Option<&Report> {
+        self.reports.get(key).filter(|_| ledger.silent_since().is_none())
+    }
+
+    /// Whether no gateway is known yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.gateways().next().is_none()
+    }
+}
+
+impl Daemon {
+    /// Says why gateways are without data.
+    pub(super) fn note_faults(&mut self, fetched: &Fetched, present: Present) {
+        let Present { now, end, .. } = present;
+        let say = |fault: &Arc<Fault>| {
+            format!("{fault}. The gateways concerned are without data. {}", fault.advice())
+        };
+        let is_refusal = |fault: &&Arc<Fault>| fault.problem == Problem::Credentials;
+        let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
+        self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
+        let late = self.lateness(end);
+        self.trouble(Theme::Data, other.into_iter().map(say).chain(late), now);
+    }
+
+    /// Reads, counts and assesses stretch after stretch until the present is reached,
+    /// the deadline is, or something fails. Returns the last stretch, and up to where
+    /// minutes are read and are settled by AWS's clock.
+    ///
+    /// `local` is what this machine's clock says. Only AWS's answers tell whether that
+    /// is right, so that minutes that were read by a wrong time are read again.
+    pub(super) async fn catch_up(
+        &mut self,
+        local: i64,
+        deadline: &Deadline,
+        usage: &mut Usage,
+        watch: &mut impl FnMut(Event<'_>),
+    ) -> (Fetched, Present) {
+        let mut is_checked = false;
+        loop {
+            let present = self.present(local);
+            let mut fetched = self.fetch(present, deadline, usage).await;
+            if !std::mem::replace(&mut is_checked, true) && self.present(local) != present {
+                continue;
+            }
+            self.receive(&mut fetched, present, deadline).await;
+            self.assess_all(present.now, &fetched, deadline, watch).await;
+            // Not what is assessed: minutes that may be late are held back.
+            let read = fetched.snapshots.values().map(Snapshot::end).min();
+            self.poller.reading = fetched.snapshots.keys().cloned().collect();
+            self.poller.recent.extend(std::mem::take(&mut fetched.snapshots));
+            let behind = present.end.since(read.unwrap_or(present.end));
+            if behind <= 0 || !fetched.failed.is_empty() || allotment(deadline).is_zero() {
+                return (fetched, present);
+            }
+            info!(minutes = behind, "catching up with what was missed");
+        }
+    }
+
+    /// The present when it is `local` here.
+    fn present(&self, local: i64) -> Present {
+        let now = self.aws_time(local);
+        let poll = &self.config.poll;
+        Present {
+            now,
+            end: Minute::containing(now - seconds(poll.delay.get())),
+            settled: Minute::containing(now - seconds(poll.settle.get())),
+        }
+    }
+
+    /// Reads what is missing of every gateway, each account on its own.
+    async fn fetch(
+        &mut self,
+        Present { now, end, settled }: Present,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) -> Fetched {
+        let mut fetched = Fetched::nothing(settled);
+        let mut calls = Vec::new();
+        let mut asked = Vec::new();
+        let left = allotment(deadline);
+        let calm_every = self.config.poll.calm_every.minutes();
+        let Poller { accounts, reports, recent, .. } = &self.poller;
+        for account in accounts {
+            let ledgers = &self.memory.gateways;
+            for (until, asks) in asks(account, ledgers, reports, recent, calm_every, end) {
+                asked.extend(asks.iter().map(|ask| Arc::clone(&ask.gateway)));
+                let cloudwatch = account.cloudwatch.clone();
+                calls.push(async move {
+                    let (answers, used) = cloudwatch.minutes(&asks, until, left).await;
+                    (asks, answers, used)
+                });
+            }
+        }
+        let Some(answers) = self.serve(now, deadline, futures::future::join_all(calls)).await
+        else {
+            let said = "not read within the deadline".to_owned();
+            let late = Arc::new(Fault::incomplete(ACTION, "", said));
+            let recent = &self.poller.recent;
+            asked.iter().for_each(|one| fetched.enter(one, Err(Arc::clone(&late)), recent));
+            return fetched;
+        };
+        for (asks, answers, used) in answers {
+            usage.add(used);
+            for (ask, answer) in asks.iter().zip(answers) {
+                fetched.enter(&ask.gateway, answer, &self.poller.recent);
+            }
+        }
+        fetched
+    }
+
+    /// Minute by minute over all gateways, as time went, until the deadline; what is
+    /// left then is read again by the next poll.
+    async fn assess_all(
+        &mut self,
+        now: i64,
+        fetched: &Fetched,
+        deadline: &Deadline,
+        watch: &mut impl FnMut(Event<'_>),
+    ) {
+        self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
+        let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
+        for gateway in self.poller.gateways() {
+            let key = gateway.id.key();
+            let ready = fetched.ready.get(&key);
+            let Some((ledger, ready)) = self.memory.gateways.get(&key).zip(ready) else {
+                continue;
+            };
+            for minute in ledger.unassessed.0..ready.0 {
+                due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
+            }
+        }
+        for (minute, gateways) in due {
+            let reports: Vec<Report> = gateways
+                .iter()
+                .filter_map(|gateway| self.assess_one(gateway, &gateway.id.key(), fetched, minute))
+                .collect();
+            watch(Event::Minute(&reports));
+            for report in reports {
+                self.poller.reports.insert(report.gateway.id.key(), report);
+            }
+            // Hours of ten thousand gateways take a while, and people ask meanwhile.
+            if self.serve(now, deadline, tokio::task::yield_now()).await.is_none() {
+                break;
+            }
+        }
+    }
+
+    fn assess_one(
+        &mut self,
+        gateway: &Arc<Gateway>,
+        key: &str,
+        fetched: &Fetched,
+        minute: Minute,
+    ) -> Option<Report> {
+        let snapshot = fetched.snapshots.get(key)?;
+        self.history_of(key);
+        let history = self.poller.histories.get_mut(key)?;
+        let ledger =
+            self.memory.gateways.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
+        let quiet = self.config.alert.resolve_after.minutes();
+        let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
+        let records = ledger.records.clone();
+        let detectors = &self.config.detector;
+        let mut report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
+        report.provisional = minute >= fetched.settled;
+        if let Some((from, to)) = report.incident() {
+            history.mark(from, to, Mark::Incident);
+            ledger.enter_incident(from, to);
+        }
+        ledger.records.clone_from(&report.records);
+        ledger.unassessed = minute.plus(1);
+        Some(report)
+    }
+}

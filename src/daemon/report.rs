@@ -1,0 +1,118 @@
+//! The capacity report, made of what the daemon remembers.
+//!
+//! How many targets were healthy is all that it asks AWS about. The weekly report waits
+//! for that within its poll; who asks for one is answered soon, with or without it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::Daemon;
+use super::commands::Looked;
+use crate::analysis::capacity::{Bill, Digest, Facts, Written};
+use crate::analysis::history::History;
+use crate::analysis::ledger::Ledger;
+use crate::analysis::signal::Minute;
+use crate::cost::PRICE_PER_1000;
+use crate::edge::aws::Usage;
+use crate::edge::control::Answer;
+use crate::edge::time::Deadline;
+use crate::report::healthy;
+
+/// The days of a report that is sent by the clock.
+const WEEK: u32 = 7;
+/// Healthy targets are read for so long, for a report that is sent by the clock.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The same for somebody who waits.
+const SHORT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// The most days that a history has.
+const MOST_DAYS: u32 = 14;
+
+/// Healthy targets by gateway, before and in the period of a report.
+pub(super) type HealthyTargets = HashMap<String, (f64, f64)>;
+
+impl Daemon {
+    /// The report that was due at `at`.
+    pub(super) async fn make_report(
+        &mut self,
+        at: i64,
+        deadline: &Deadline,
+        usage: &mut Usage,
+    ) -> Digest {
+        let end = Minute::containing(at);
+        let digest = self.digest(end, WEEK, &HashMap::new());
+        let look = self.look_at_targets(&digest, at, TIMEOUT);
+        let (healthy, used) =
+            self.serve(at, &deadline.within(TIMEOUT), look).await.unwrap_or_default();
+        usage.add(used);
+        if healthy.is_empty() { digest } else { self.digest(end, WEEK, &healthy) }
+    }
+
+    /// The report that somebody asks for: AWS is asked first, but not waited for.
+    pub(super) fn start_report(&mut self, days: u32, now: i64, answer: oneshot::Sender<Answer>) {
+        if !(1..=MOST_DAYS).contains(&days) {
+            let said = format!("expected 1 to {MOST_DAYS} days, found {days}");
+            let _ = answer.send(Answer::Refused(said));
+            return;
+        }
+        let end = Minute::containing(now);
+        let digest = self.digest(end, days, &HashMap::new());
+        let look = self.look_at_targets(&digest, now, SHORT_TIMEOUT);
+        self.commands.wait_for(async move {
+            let looked = tokio::time::timeout(SHORT_TIMEOUT, look).await;
+            let (healthy, usage) = looked.unwrap_or_default();
+            Looked { days, end, healthy, usage, answer }
+        });
+    }
+
+    /// Answers who asked for a report.
+    pub(super) fn finish_report(&mut self, looked: Looked, now: i64) {
+        let Looked { days, end, healthy, usage, answer } = looked;
+        self.bill(&usage, now);
+        let digest = self.digest(end, days, &healthy);
+        let _ = answer.send(Answer::Report(Box::new(Written::from(&digest))));
+    }
+
+    fn look_at_targets(
+        &self,
+        digest: &Digest,
+        now: i64,
+        timeout: Duration,
+    ) -> impl Future<Output = (HealthyTargets, Usage)> + use<> {
+        healthy(self.poller.accounts.clone(), digest, timeout, now)
+    }
+
+    fn digest(&self, end: Minute, days: u32, healthy: &HealthyTargets) -> Digest {
+        let nothing = History::new();
+        let facts = self.poller.gateways().map(|gateway| {
+            let key = gateway.id.key();
+            let ledger = self.memory.gateways.get(&key);
+            let report = ledger.and_then(|ledger| self.poller.known(ledger, &key));
+            Facts {
+                gateway,
+                history: self.poller.histories.get(&key).unwrap_or(&nothing),
+                ledger,
+                verdicts: report.map_or(&[], |report| &report.verdicts),
+                timeouts: ledger.map_or(&[], Ledger::timeouts),
+                healthy: healthy.get(&key).copied(),
+                without_data: report.is_none(),
+            }
+        });
+        let host = &self.self_watch.host;
+        Digest::of(&facts.collect::<Vec<_>>(), end, days, self.bill_of(end, days), host)
+    }
+
+    /// What was billed in the days before `end`, where all of them are remembered.
+    fn bill_of(&self, end: Minute, days: u32) -> Option<Bill> {
+        let today = end.start().div_euclid(86_400);
+        let first = today - i64::from(days);
+        self.memory.billed.first_key_value().filter(|(day, _)| **day <= first)?;
+        let billed_metrics =
+            self.memory.billed.range(first..today).map(|(_, metrics)| metrics).sum();
+        #[allow(clippy::cast_precision_loss)] // for people
+        let dollars = billed_metrics as f64 * PRICE_PER_1000 / 1000.0;
+        Some(Bill { billed_metrics, dollars })
+    }
+}
