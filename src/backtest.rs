@@ -289,8 +289,10 @@ impl<'a> Replay<'a> {
     ) -> Result<Snapshot, Arc<Fault>> {
         let ask = Ask {
             gateway: Arc::clone(self.gateway),
+            former: None,
             from: next.plus(1 - i64::from(LONGEST_WINDOW)),
             tier: Tier::Stirring,
+            answers: false,
             target_groups: Vec::new(),
         };
         let (answers, used) = self.cloudwatch.minutes(&[ask], end, PATIENCE).await;

@@ -400,7 +400,14 @@ async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding
         .take(1)
         .map(|gateway| {
             let gateway = gateway.clone();
-            Ask { gateway, from, tier: Tier::Stirring, target_groups: Vec::new() }
+            Ask {
+                gateway,
+                former: None,
+                from,
+                tier: Tier::Stirring,
+                answers: false,
+                target_groups: Vec::new(),
+            }
         })
         .collect();
     let (answers, _) = account.cloudwatch.minutes(&asks, end, deadline).await;

@@ -88,16 +88,24 @@
 //!   threads about one load balancer.
 //! - **Calm gateways are read every few minutes** ([`analysis::tier`]), because
 //!   CloudWatch bills requests and not minutes. Nothing is skipped by that.
-//! - **Empty after traffic may be late.** A complete answer without datapoints
-//!   looks the same when nobody came and when CloudWatch lags; such minutes are
-//!   neither assessed nor counted until a later one has data, or ten minutes.
-//! - **What CloudWatch adds to a counted minute is added**, for a quarter of an hour
-//!   and over restarts; what it takes away is only noticed, because a counter does
-//!   not fall.
+//! - **Empty after traffic may be late.** A complete answer without datapoints looks
+//!   the same when nobody came and when CloudWatch lags ([`analysis::arrival`]). At the
+//!   end of what is known such minutes are waited for: ten minutes, or four hours where
+//!   the traffic was steady - an hour where the account's other gateways have data. With
+//!   data after them they are passed over, because the present must not wait.
+//! - **What comes late is counted and assessed as it would have been in time**
+//!   ([`analysis::late`]): whatever CloudWatch adds within a quarter of an hour, a metric
+//!   that had nothing for four hours, minutes that were empty for 15 days. What that
+//!   shows is added to the episodes. What CloudWatch takes away is only noticed, because
+//!   neither a counter nor what people were told can be taken back.
 //! - **The history is not stored but read**: quarters of an hour, because CloudWatch
 //!   computes their percentiles over all requests, as no sum of minutes can. Only
 //!   which of them were trouble is kept in the state.
-//! - **AWS's clock counts** where this machine's differs by more than half a minute.
+//! - **AWS's clock counts** where this machine's differs by more than half a minute: of
+//!   several accounts, what most say. An answer says what time it is, so that no position
+//!   is moved before one came, and what was asked of the future is asked again.
+//! - **A name is a gateway.** A load balancer that is deleted and made anew under its name
+//!   goes on with what was remembered, because its labels and its users are the same.
 //! - **Near misses have an upper bound only at the idle timeout.** Samples above
 //!   it are legitimate (uploads, Lambda), and no 504 may be counted twice. A
 //!   configured timeout below it is somebody else's limit, and what comes after

@@ -19,6 +19,7 @@ use super::baseline::Baseline;
 use super::detector::{Rule, Severity, State, Verdict};
 use super::forecast::Forecast;
 use super::gateway::Gateway;
+use super::ledger::Totals;
 use super::notify::{Receiver, Told};
 use super::signal::Minute;
 use super::window::{Reading, Window};
@@ -228,6 +229,48 @@ impl Episode {
             self.ended = Some(self.last_breach);
             self.abandoned = true;
         }
+    }
+
+    /// Whether it goes on in this minute, or did.
+    #[must_use]
+    pub fn covers(&self, minute: Minute) -> bool {
+        self.began <= minute && self.ended.is_none_or(|over| minute <= over)
+    }
+
+    /// Adds requests of its minutes that were told late.
+    pub fn count_more(&mut self, more: Totals) {
+        self.requests = self.requests.saturating_add(more.requests);
+        self.near_misses = self.near_misses.saturating_add(more.near_misses);
+        self.timeouts = self.timeouts.saturating_add(more.timeouts);
+    }
+
+    /// Takes over what was found late of the same trouble. It stays the same episode.
+    pub fn raise(&mut self, found: &Self) {
+        if found.severity > self.severity {
+            self.severity = found.severity;
+            self.evidence.clone_from(&found.evidence);
+        }
+        for (rule, since) in &found.rules {
+            let first = self.rules.entry(*rule).or_insert(*since);
+            *first = (*first).min(*since);
+        }
+        if found.began < self.began {
+            self.began = found.began;
+            self.requests = self.requests.max(found.requests);
+            self.near_misses = self.near_misses.max(found.near_misses);
+            self.timeouts = self.timeouts.max(found.timeouts);
+        }
+        self.last_breach = self.last_breach.max(found.last_breach);
+        if found.is_open() {
+            self.quiet_minutes = self.quiet_minutes.min(found.quiet_minutes);
+        }
+    }
+
+    /// Begins after this minute, as an episode of its own.
+    pub fn begin_after(&mut self, over: Minute) {
+        let key = self.id.rsplit_once('@').map_or(self.id.as_str(), |(key, _)| key);
+        self.began = self.began.max(over.plus(1));
+        self.id = format!("{key}@{}", self.began);
     }
 
     fn count(&mut self, reading: &Reading) {

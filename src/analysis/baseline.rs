@@ -23,6 +23,8 @@ const LOOKED_AT: usize = 13;
 const FIFTEEN_MINUTES: usize = 3;
 /// The same, for means and medians.
 const NEAR: i64 = 1;
+/// Fewer requests than this in a quarter of an hour are hardly any.
+const FEW_REQUESTS: f64 = 15.0;
 /// From so many days on one of them is left out as an exception.
 const ROBUST_DAYS: usize = 5;
 
@@ -135,6 +137,13 @@ impl Baseline {
     #[must_use]
     pub fn is_known(&self) -> bool {
         i64::from(self.days) >= KNOWN_DAYS
+    }
+
+    /// Whether hardly anybody comes at this time of most days, so that it is no wonder
+    /// when nobody does.
+    #[must_use]
+    pub fn expects_silence(&self) -> bool {
+        self.is_known() && self.requests.is_some_and(|requests| requests < FEW_REQUESTS)
     }
 
     /// The most near misses and slow 504s that a quarter usually has; none where

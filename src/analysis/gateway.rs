@@ -99,6 +99,15 @@ impl Kind {
         }
     }
 
+    /// What tells whether targets answered where the latencies are missing: the metric
+    /// and statistic.
+    #[must_use]
+    pub fn answers_row(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Alb => ("HTTPCode_Target_2XX_Count", "Sum"),
+        }
+    }
+
     /// What is read of a quarter of an hour.
     pub fn quarter_rows(self, tier: Tier) -> impl Iterator<Item = &'static Row> {
         let rows = match self {

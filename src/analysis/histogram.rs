@@ -29,7 +29,7 @@ pub fn bound_seconds(number: u8, timeout: f64) -> f64 {
 }
 
 /// One minute's answered requests by latency.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Buckets {
     /// Requests answered within each bound, cumulative.
     pub within: [f64; BOUNDS.len()],
@@ -38,6 +38,14 @@ pub struct Buckets {
 }
 
 impl Buckets {
+    /// Adds another minute's.
+    pub fn add(&mut self, other: &Self) {
+        for (count, other) in self.within.iter_mut().zip(other.within) {
+            *count += other;
+        }
+        self.sum += other.sum;
+    }
+
     /// How much more there is in each than there was.
     #[must_use]
     pub fn beyond(&self, before: &Self) -> Self {
@@ -72,13 +80,16 @@ impl Histogram {
         Self { timeout, within: [0; BOUNDS.len()], count: 0, sum: 0.0 }
     }
 
-    /// Adds a minute with these requests, 504s among them.
-    pub fn add(&mut self, minute: &Buckets, requests: u64, timeouts: f64) {
+    /// Adds a minute with these requests, 504s among them. Nothing that CloudWatch can
+    /// say makes it fall, or infinite.
+    pub fn add(&mut self, minute: &Buckets, requests: u64, timeouts: u64) {
         for (total, count) in self.within.iter_mut().zip(minute.within) {
-            *total += whole(count);
+            *total = total.saturating_add(whole(count));
         }
-        self.count += requests;
-        self.sum += minute.sum + self.timeout * timeouts;
+        self.count = self.count.saturating_add(requests);
+        #[allow(clippy::cast_precision_loss)] // a minute's 504s
+        let sum = self.sum + minute.sum.max(0.0) + self.timeout * timeouts as f64;
+        self.sum = sum.min(f64::MAX);
     }
 }
 
@@ -101,9 +112,23 @@ mod tests {
     fn minutes_add_up_and_a_504_is_beyond_every_bound() {
         let mut histogram = Histogram::starting(60.0);
         let minute = Buckets { within: [1., 2., 3., 4., 5., 6., 7., 8., 9., 10.], sum: 100.0 };
-        histogram.add(&minute, 13, 2.0);
-        histogram.add(&minute, 13, 2.0);
+        histogram.add(&minute, 13, 2);
+        histogram.add(&minute, 13, 2);
         assert_eq!((histogram.within[9], histogram.count), (20, 26));
         assert!((histogram.sum - 440.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn no_count_makes_it_fall_or_infinite() {
+        let mut histogram = Histogram::starting(60.0);
+        let mut before = histogram;
+        for value in [3.0, 1e308, f64::MAX, f64::INFINITY, -5.0, f64::NAN, 0.4] {
+            let minute = Buckets { within: [value; 10], sum: value };
+            histogram.add(&minute, whole(value), whole(value));
+            assert!(histogram.sum.is_finite() && histogram.sum >= before.sum, "{value}");
+            assert!(histogram.count >= before.count, "{value}");
+            assert!(histogram.within[0] >= before.within[0], "{value}");
+            before = histogram;
+        }
     }
 }

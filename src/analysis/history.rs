@@ -246,6 +246,16 @@ impl History {
         *cell = Cell::of(summary, cell.mark);
     }
 
+    /// Forgets what CloudWatch said of a quarter, so that it is read again. What it is an
+    /// example of stays.
+    pub fn forget(&mut self, quarter: Quarter) {
+        if let Some(index) = self.index(quarter) {
+            let mark = self.ring[index].mark;
+            self.ring[index] = Cell { mark, ..UNKNOWN };
+            self.outlook = None;
+        }
+    }
+
     /// Says of the quarters that share a minute with `from` to `to` (both
     /// included) whether they are examples of what is usual.
     pub fn mark(&mut self, from: Minute, to: Minute, mark: Mark) {

@@ -6,6 +6,7 @@
 
 pub mod alert;
 pub mod answer;
+pub mod arrival;
 pub mod baseline;
 pub mod capacity;
 pub mod chain;
@@ -15,8 +16,10 @@ pub mod forecast;
 pub mod gateway;
 pub mod histogram;
 pub mod history;
+pub mod late;
 pub mod ledger;
 pub mod message;
+pub mod minute_set;
 pub mod notify;
 pub mod outlook;
 pub mod pattern;
@@ -92,8 +95,8 @@ pub struct Notice {
 
 /// Assesses one minute of one gateway: the detectors look at the hour that ends
 /// with it and at the quarters before it, and the episodes move on by it. `None`
-/// when the snapshot does not reach that minute, or when the minute may yet get
-/// data: after traffic, that is; a window without any is judged as it is.
+/// when the snapshot does not reach that minute. Of which minutes anything can be
+/// said yet, [`Ledger::receive`](ledger::Ledger::receive) tells.
 ///
 /// The history is only read; it is `&mut` for the outlook that it keeps.
 #[must_use]
@@ -106,12 +109,9 @@ pub fn assess(
     history: &mut History,
     minute: Minute,
 ) -> Option<Report> {
-    let reading = snapshot.reading(minute)?;
-    if snapshot.last_active().is_some() && snapshot.may_be_late(minute, snapshot.end()) {
-        return None;
-    }
     let readings = snapshot.readings(minute, LONGEST_WINDOW);
     let window = Window::over(&readings);
+    let reading = *readings.last().filter(|reading| reading.minute == minute)?;
     let mut newest = readings.iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
     let outlook = history.outlook(gateway, &detectors.drift, minute);

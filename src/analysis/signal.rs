@@ -111,6 +111,9 @@ pub enum Signal {
     HealthyHosts,
     /// Latencies of all answered requests together, in seconds.
     Sum,
+    /// Answers of targets by their status codes: they tell whether requests were
+    /// answered where the latencies are missing.
+    Answers,
     /// Requests answered within the bucket bound of this number, of
     /// [`BOUNDS`](super::histogram::BOUNDS).
     Within(u8),
@@ -118,9 +121,10 @@ pub enum Signal {
 
 impl Signal {
     /// How many there are.
-    const COUNT: usize = 11 + BOUNDS.len();
+    const COUNT: usize = 12 + BOUNDS.len();
 
-    /// Every signal without the histogram's.
+    /// Every signal that a gateway in which something stirs is asked for, without the
+    /// histogram's.
     pub const ALL: [Self; 10] = [
         Self::P50,
         Self::P99,
@@ -134,10 +138,10 @@ impl Signal {
         Self::HealthyHosts,
     ];
 
-    /// Every signal, the histogram's too.
+    /// Every signal.
     fn every() -> impl Iterator<Item = Self> {
         let bounds = (0u8..).zip(BOUNDS).map(|(bound, _)| Self::Within(bound));
-        Self::ALL.into_iter().chain([Self::Sum]).chain(bounds)
+        Self::ALL.into_iter().chain([Self::Sum, Self::Answers]).chain(bounds)
     }
 
     /// What an absent datapoint of this signal means, once CloudWatch has said
@@ -153,6 +157,7 @@ impl Signal {
             | Self::TlsErrors
             | Self::RequestCount
             | Self::Sum
+            | Self::Answers
             | Self::Within(_) => Missing::Zero,
         }
     }
@@ -172,7 +177,8 @@ impl Signal {
             Self::RequestCount => 8,
             Self::HealthyHosts => 9,
             Self::Sum => 10,
-            Self::Within(bound) => (11 + usize::from(bound)).min(Self::COUNT - 1),
+            Self::Answers => 11,
+            Self::Within(bound) => (12 + usize::from(bound)).min(Self::COUNT - 1),
         }
     }
 }
@@ -186,13 +192,9 @@ pub enum Missing {
     Absent,
 }
 
-/// An empty minute that may be late is held back for so long at the most.
-const HELD_BACK_MINUTES: i64 = 10;
-/// So many minutes with so many requests each make a steady traffic, in which an
-/// empty minute is not a minute without requests (Poisson: e^-14 is one in a
-/// million).
-const STEADY_MINUTES: i64 = 5;
-const STEADY_REQUESTS: f64 = 14.0;
+/// What is larger is no measurement: no minute has so many requests, and no request
+/// takes so many seconds. Sums of what is smaller are exact to a request, and finite.
+const LARGEST: f64 = 1e12;
 
 /// Consecutive minutes of one gateway, as CloudWatch described them in answers
 /// that were complete for every signal. There is no partial snapshot.
@@ -209,6 +211,9 @@ pub struct Snapshot {
     values: Vec<f64>,
     /// The newest figures of the target groups, where they were asked for.
     pub target_groups: Vec<TargetGroup>,
+    /// Minutes of which figures are awaited, oldest first, and how many requests were
+    /// answered in each as far as one can tell; see [`Snapshot::awaits`].
+    awaited: Vec<(Minute, f64)>,
 }
 
 /// The newest figures of a target group.
@@ -242,16 +247,16 @@ impl Snapshot {
             width: row.len(),
             values: row.repeat(length),
             target_groups: Vec::new(),
+            awaited: Vec::new(),
         }
     }
 
     /// Enters one datapoint. What lies outside the snapshot, or is no
-    /// measurement (negative, infinite, not a number), is left out: CloudWatch
-    /// may answer more than was asked, and a count below zero is no count.
+    /// measurement (negative, infinite, not a number, absurdly large), is left out:
+    /// CloudWatch may answer more than was asked, and a count below zero is no count.
     pub fn record(&mut self, signal: Signal, minute: Minute, value: f64) {
         if let Some(place) = self.place(signal, minute)
-            && value.is_finite()
-            && value >= 0.0
+            && (0.0..=LARGEST).contains(&value)
         {
             self.values[place] = value;
         }
@@ -287,6 +292,26 @@ impl Snapshot {
         whole
     }
 
+    /// The same minutes of two load balancers as of one: counts are added, and of
+    /// measurements the larger is taken.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Self {
+        let mut both = self.clone();
+        for signal in Signal::every().filter(|signal| self.has(*signal)) {
+            for minute in self.minutes() {
+                let (ours, theirs) = (self.value(signal, minute), other.value(signal, minute));
+                let value = match signal.missing() {
+                    Missing::Zero => Some(ours.unwrap_or(0.0) + theirs.unwrap_or(0.0)),
+                    Missing::Absent => ours.into_iter().chain(theirs).reduce(f64::max),
+                };
+                if let Some(value) = value {
+                    both.record(signal, minute, value);
+                }
+            }
+        }
+        both
+    }
+
     fn has(&self, signal: Signal) -> bool {
         self.columns[signal.number()].is_some()
     }
@@ -313,40 +338,35 @@ impl Snapshot {
     /// The newest minute with a request.
     #[must_use]
     pub fn last_active(&self) -> Option<Minute> {
-        (self.first.0..self.end().0).rev().map(Minute).find(|minute| !self.is_empty(*minute))
+        self.minutes().rev().find(|minute| !self.is_empty(*minute))
+    }
+
+    /// Its minutes, oldest first.
+    pub fn minutes(&self) -> impl DoubleEndedIterator<Item = Minute> + use<> {
+        (self.first.0..self.end().0).map(Minute)
     }
 
     /// Whether nobody came, as far as was asked.
-    fn is_empty(&self, minute: Minute) -> bool {
-        let counts = [Signal::Samples, Signal::Timeouts, Signal::RequestCount];
+    #[must_use]
+    pub fn is_empty(&self, minute: Minute) -> bool {
+        let counts = [Signal::Samples, Signal::Timeouts, Signal::RequestCount, Signal::Answers];
         counts.iter().all(|signal| self.value(*signal, minute).unwrap_or(0.0) <= 0.0)
     }
 
-    /// Whether this minute may yet get data: it is empty and only a short time
-    /// past, and either all after it are empty too, or it is a hole in a steady
-    /// traffic. An answer that is complete and empty looks the same when CloudWatch
-    /// lags.
+    /// Says that figures of these minutes are awaited, oldest first, and how many
+    /// requests were answered in each as far as one can tell. Then the readings have
+    /// that many, and say that not all of it is known.
+    pub fn awaits(&mut self, minutes: Vec<(Minute, f64)>) {
+        self.awaited = minutes;
+    }
+
+    /// Whether figures of this minute are awaited.
     #[must_use]
-    pub fn may_be_late(&self, minute: Minute, now: Minute) -> bool {
-        now.since(minute) <= HELD_BACK_MINUTES
-            && self.is_empty(minute)
-            && (self.last_active().is_none_or(|active| active < minute) || self.is_hole(minute))
+    pub fn is_awaited(&self, minute: Minute) -> bool {
+        self.awaited.binary_search_by_key(&minute, |(minute, _)| *minute).is_ok()
     }
 
-    /// Whether the traffic before this empty minute was steady, and what came
-    /// after it is no trouble that would explain the silence.
-    fn is_hole(&self, minute: Minute) -> bool {
-        let readings = |from: i64, to: i64| (from..to).filter_map(|m| self.reading(Minute(m)));
-        let before: Vec<_> = readings(self.first.0, minute.0).collect();
-        let Some(last) = before.iter().rev().find(|r| r.requests() > 0.0) else { return false };
-        let steady = last.minute.plus(1 - STEADY_MINUTES);
-        let is_steady = steady >= self.first
-            && readings(steady.0, last.minute.0 + 1).all(|r| r.requests() >= STEADY_REQUESTS);
-        let is_trouble = |r: Reading| r.timeouts > 0.0 || r.near_misses > 0.0;
-        is_steady && !readings(minute.0, self.end().0).any(is_trouble)
-    }
-
-    /// What is known of one minute; `None` outside the snapshot.
+    /// What CloudWatch has said of one minute; `None` outside the snapshot.
     #[must_use]
     pub fn reading(&self, minute: Minute) -> Option<Reading> {
         if minute < self.first || minute >= self.end() {
@@ -356,6 +376,7 @@ impl Snapshot {
         let count = |signal: Signal| value(signal).unwrap_or(0.0);
         Some(Reading {
             minute,
+            known: true,
             p50: value(Signal::P50),
             p99: value(Signal::P99),
             maximum: value(Signal::Maximum),
@@ -394,13 +415,23 @@ impl Snapshot {
         }
     }
 
-    /// The `length` minutes that end with `last`, oldest first; fewer where the
-    /// snapshot begins later.
+    /// The `length` minutes that end with `last` as they are judged, oldest first;
+    /// fewer where the snapshot begins later.
     #[must_use]
     pub fn readings(&self, last: Minute, length: u32) -> Vec<Reading> {
         let first = last.plus(1 - i64::from(length)).max(self.first);
         let minutes = first.0..last.plus(1).min(self.end()).0;
-        minutes.filter_map(|minute| self.reading(Minute(minute))).collect()
+        minutes.filter_map(|minute| self.judged(Minute(minute))).collect()
+    }
+
+    /// What one minute was like, as far as one can tell while figures of it are awaited.
+    fn judged(&self, minute: Minute) -> Option<Reading> {
+        let reading = self.reading(minute)?;
+        let place = self.awaited.binary_search_by_key(&minute, |(minute, _)| *minute);
+        Some(match place.ok().and_then(|place| self.awaited.get(place)) {
+            Some((_, answered)) => Reading { known: false, samples: *answered, ..reading },
+            None => reading,
+        })
     }
 }
 
@@ -432,5 +463,20 @@ mod tests {
     fn a_minute_reads_as_utc() {
         assert_eq!(Minute::containing(1_767_605_639).to_string(), "2026-01-05T09:33Z");
         assert_eq!(Minute(i64::MAX).to_string(), "1970-01-01T00:00Z");
+    }
+
+    #[test]
+    fn two_load_balancers_as_one_have_all_requests_of_both() {
+        let snapshot = |end: i64, samples: f64, p99: f64| {
+            let asked = [Signal::Samples, Signal::P99];
+            let mut snapshot = Snapshot::quiet(Minute(10), Minute(end), &asked);
+            snapshot.record(Signal::Samples, Minute(10), samples);
+            snapshot.record(Signal::P99, Minute(10), p99);
+            snapshot
+        };
+        let both = snapshot(12, 5.0, 2.0).joined(&snapshot(11, 7.0, 1.0));
+        let minute = |minute| both.reading(Minute(minute)).map(|r| (r.samples, r.p99));
+        assert_eq!(minute(10), Some((12.0, Some(2.0))));
+        assert_eq!(minute(11), Some((0.0, None)));
     }
 }

@@ -58,13 +58,18 @@ impl Tier {
     #[must_use]
     pub fn is_due(self, calm_every: i64, key: &str, unread: Minute, end: Minute) -> bool {
         let waiting = end.since(unread);
-        let turn = key.bytes().fold(0i64, |sum, byte| (sum * 31 + i64::from(byte)) % 9973);
-        let its_turn = || (end.0 + turn).rem_euclid(calm_every.max(1)) == 0;
+        let its_turn = || (end.0 + Self::turn(key)).rem_euclid(calm_every.max(1)) == 0;
         waiting > 0 && (self == Self::Stirring || waiting >= calm_every || its_turn())
     }
 }
 
 impl Tier {
+    /// A number that sets gateways apart, so that not all have their turn at once.
+    #[must_use]
+    pub fn turn(key: &str) -> i64 {
+        key.bytes().fold(0, |sum, byte| (sum * 31 + i64::from(byte)) % 9973)
+    }
+
     /// A calm gateway's quarters are read once so many are over.
     pub const CALM_QUARTERS: i64 = 4;
 

@@ -11,6 +11,9 @@ use super::statistics::normal_score;
 pub struct Reading {
     /// Which minute.
     pub minute: Minute,
+    /// Whether CloudWatch has said all of it, as far as one can tell. Where not, its
+    /// requests are an estimate and it has no latencies.
+    pub known: bool,
     /// Median latency of the answered requests, seconds.
     pub p50: Option<f64>,
     /// 99th percentile of the latency of the answered requests, seconds.
@@ -177,6 +180,13 @@ impl<'a> Window<'a> {
         self.0.len()
     }
 
+    /// Of how many of its minutes all is known: the others are awaited, or lie before
+    /// what was read.
+    #[must_use]
+    pub fn known_minutes(self) -> usize {
+        self.0.iter().filter(|reading| reading.known).count()
+    }
+
     /// All requests in it.
     #[must_use]
     pub fn requests(self) -> f64 {
@@ -254,6 +264,7 @@ mod tests {
     fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
         Reading {
             minute: Minute(0),
+            known: true,
             p50: None,
             p99,
             maximum,

@@ -6,18 +6,28 @@
 //! CloudWatch keeps the history, and reading a fortnight of it again costs what
 //! two minutes of polls do.
 
+use std::sync::Arc;
+
 use tracing::info;
 
 use super::poller::Poller;
 use super::{Daemon, allotment, seconds};
+use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
-use crate::analysis::ledger::Ledger;
+use crate::analysis::ledger::{Former, Ledger};
 use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
+use crate::edge::state::Ledgers;
 use crate::edge::time::Deadline;
+
+/// Whose quarters are read, and the first that is another's.
+struct Wanted {
+    key: String,
+    until: Quarter,
+}
 
 /// Statistics that are read of a quarter.
 const STATISTICS: u64 = 9;
@@ -38,26 +48,26 @@ impl Daemon {
         let room = per_second.saturating_mul(left.as_secs());
         let mut reads = Vec::new();
         for account in &self.poller.accounts {
-            let stretches = self.poller.stretches(account, end, room);
+            let ledgers = &self.memory.gateways;
+            let (wanted, stretches): (Vec<_>, Vec<_>) =
+                self.poller.stretches(account, ledgers, end, room).into_iter().unzip();
             let cloudwatch = account.cloudwatch.clone();
             reads.push(async move {
                 let (answers, used) = cloudwatch.quarters(&stretches, end, left).await;
-                (stretches, answers, used)
+                (wanted, answers, used)
             });
         }
         let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
         let histories = &mut self.poller.histories;
         let mut read = 0;
-        for (stretches, answers, used) in answers.into_iter().flatten() {
+        for (wanted, answers, used) in answers.into_iter().flatten() {
             usage.add(used);
-            for (stretch, answer) in stretches.iter().zip(answers) {
+            for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
                 // What failed is unknown still, and read by the next poll.
                 let Ok(quarters) = answer else { continue };
-                let Some(history) = histories.get_mut(&stretch.gateway.id.key()) else {
-                    continue;
-                };
+                let Some(history) = histories.get_mut(key) else { continue };
                 read += u64::from(quarters.len() >= QUARTERS);
-                for (quarter, summary) in &quarters {
+                for (quarter, summary) in quarters.iter().filter(|(q, _)| q < until) {
                     history.enter(*quarter, summary);
                 }
             }
@@ -93,8 +103,14 @@ impl Daemon {
 
 impl Poller {
     /// What is unknown of the gateways of an account and is due, up to so many
-    /// datapoints.
-    fn stretches(&self, account: &Account, end: Quarter, room: u64) -> Vec<Stretch> {
+    /// datapoints. A load balancer that was made anew has the history of the one before.
+    fn stretches(
+        &self,
+        account: &Account,
+        ledgers: &Ledgers,
+        end: Quarter,
+        room: u64,
+    ) -> Vec<(Wanted, Stretch)> {
         let mut stretches = Vec::new();
         let mut datapoints = 0;
         for gateway in &account.gateways {
@@ -114,7 +130,22 @@ impl Poller {
             }
             let is_backfill = waiting > Tier::CALM_QUARTERS;
             let tier = if is_backfill { Tier::Stirring } else { report.tier };
-            stretches.push(Stretch { gateway: gateway.clone(), from, tier });
+            let mut want = |gateway: Arc<Gateway>, from: Quarter, until: Quarter| {
+                let wanted = Wanted { key: key.clone(), until };
+                stretches.push((wanted, Stretch { gateway, from, tier }));
+            };
+            let ledger = ledgers.get(&key).into_iter();
+            let mut from = from;
+            for Former { dimension, until } in ledger.flat_map(|one| one.former(end.start())) {
+                let until = Quarter::containing(*until);
+                if until > from {
+                    let mut former = gateway.as_ref().clone();
+                    former.id.dimension.clone_from(dimension);
+                    want(Arc::new(former), from, until);
+                    from = until;
+                }
+            }
+            want(Arc::clone(gateway), from, end);
         }
         stretches
     }

@@ -4,11 +4,14 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tracing::info;
+
 use super::changes::tell_changes;
-use super::plan::RETENTION_MINUTES;
+use super::plan::{clock_error, clock_troubles};
 use super::poller::Poller;
 use super::{Daemon, allotment};
 use crate::analysis::gateway::Gateway;
+use crate::analysis::ledger::succeed;
 use crate::analysis::notify::Theme;
 use crate::analysis::quantity::Span;
 use crate::analysis::signal::Minute;
@@ -18,10 +21,6 @@ use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
-
-/// A clock that is wrong by no more than this many seconds does no harm: minutes
-/// are read only after they have settled.
-const CLOCK_TOLERANCE: i64 = 30;
 
 impl Daemon {
     /// Looks for load balancers where it is time to.
@@ -66,10 +65,12 @@ impl Daemon {
 
     /// Goes on with what there is now.
     fn follow_changes(&mut self, before: &[Vec<Arc<Gateway>>], now: i64) {
-        self.forget_the_gone(now);
+        let minute = Minute::containing(now);
+        self.hand_on(minute);
+        self.forget_the_gone();
         for gateway in self.poller.gateways() {
             if let Some(ledger) = self.memory.gateways.get_mut(&gateway.id.key()) {
-                ledger.see_timeout(Minute::containing(now), gateway.timeout.seconds);
+                ledger.see_timeout(minute, gateway.timeout.seconds);
             }
         }
         let Poller { accounts, histories, recent, .. } = &mut self.poller;
@@ -119,15 +120,27 @@ impl Daemon {
         }
     }
 
-    /// What is no longer watched leaves the page at once; its ledger is kept as
-    /// long as it could come back and go on.
-    fn forget_the_gone(&mut self, now: i64) {
-        let kept = Minute::containing(now).plus(-RETENTION_MINUTES);
+    /// What is remembered of a load balancer that was deleted goes on with the one that
+    /// was made in its place.
+    fn hand_on(&mut self, minute: Minute) {
+        let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
+        for (old, new) in succeed(&mut self.memory.gateways, &watched, minute) {
+            if let Some(history) = self.poller.histories.remove(&old) {
+                self.poller.histories.insert(new.clone(), history);
+            }
+            self.notifier.hand_on(&old, &new);
+            info!(
+                was = old,
+                is = new,
+                "a load balancer was deleted and made anew under its name: its episode, its counters and what is usual go on"
+            );
+        }
+    }
+
+    /// What is no longer watched leaves the page at once.
+    fn forget_the_gone(&mut self) {
         let watched: HashSet<String> =
             self.poller.gateways().map(|gateway| gateway.id.key()).collect();
-        self.memory
-            .gateways
-            .retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
         self.poller.reports.retain(|key, _| watched.contains(key));
         self.poller.histories.retain(|key, _| watched.contains(key));
         self.poller.recent.retain(|key, _| watched.contains(key));
@@ -136,26 +149,16 @@ impl Daemon {
     /// What time it is at AWS, as far as that was heard, when it is `local` here: where
     /// the two differ, everything goes by AWS's. Seconds since the Unix epoch.
     pub(super) fn aws_time(&self, local: i64) -> i64 {
-        local.saturating_sub(self.poller.clock_skew().filter(is_wrong).unwrap_or(0))
+        local.saturating_sub(clock_error(self.poller.clock_skew()))
     }
 
-    /// Says that this machine's clock is wrong, where it is.
+    /// Says what is wrong with the clocks.
     pub(super) fn note_clock(&mut self, now: i64) {
         let skew = self.poller.clock_skew();
         self.publisher.exporter.clock_skew.set(skew.unwrap_or(0));
-        let said = skew.filter(is_wrong).map(|skew| {
-            let which = if skew > 0 { "ahead of" } else { "behind" };
-            format!(
-                "this machine's clock is {} s {which} AWS's, going by the Date header of its answers: nearmiss goes by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
-                skew.abs()
-            )
-        });
+        let said = clock_troubles(&self.poller.clock_skews());
         self.trouble(Theme::Clock, said, now);
     }
-}
-
-fn is_wrong(skew: &i64) -> bool {
-    skew.abs() > CLOCK_TOLERANCE
 }
 
 /// The gateways whose near misses are counted otherwise than before.

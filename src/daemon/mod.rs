@@ -21,6 +21,7 @@ mod notifier;
 mod plan;
 mod poller;
 mod publisher;
+mod receive;
 mod reload;
 mod report;
 mod self_check;
@@ -201,10 +202,11 @@ impl Daemon {
         let (fetched, present) = self.catch_up(local, &reading, &mut usage, watch).await;
         let now = present.now;
         self.note_clock(now);
-        self.note_faults(&fetched, now);
+        self.note_faults(&fetched, present);
         self.notify(present, &deadline, &mut usage).await;
         watch(Event::Told);
-        let outcome = if self.poller.is_new() { "failed" } else { fetched.outcome() };
+        let nothing = self.poller.is_new() || self.is_blind(present.end);
+        let outcome = if nothing { "failed" } else { fetched.outcome() };
         self.publisher.exporter.polls.with_label_values(&[outcome]).inc();
         if outcome != "failed" {
             self.publisher.is_fresh(self.config.poll.schedule.pause_after(now));
@@ -232,6 +234,7 @@ impl Daemon {
         self.find_target_groups(now, deadline, &mut usage).await;
         self.look_at_chats(now, deadline, &mut usage).await;
         self.check_figures(now, end, deadline, &mut usage).await;
+        self.backfill(Present { now, end, settled }, deadline, &mut usage).await;
         self.read_history(now, settled, deadline, &mut usage).await;
         self.bill(&usage, now);
     }
@@ -283,7 +286,8 @@ impl Daemon {
         self.publisher.exporter.record(usage);
         let today = now.div_euclid(86_400);
         *self.memory.billed.entry(today).or_default() += usage.billed_metrics;
-        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS);
+        // A day that is not there yet was entered by a clock that was wrong.
+        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
     }
 }
 

@@ -59,6 +59,13 @@ impl Notifier {
         }
     }
 
+    /// What was found out of a gateway's episode is another's from now on.
+    pub(super) fn hand_on(&mut self, old: &str, new: &str) {
+        if let Some(asked) = self.asked.remove(old) {
+            self.asked.insert(new.to_owned(), asked);
+        }
+    }
+
     /// Goes on by another config. What was told stays.
     pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
         let Self { desk, sinks, .. } = Self::of_config(config, base).await;
@@ -79,7 +86,7 @@ impl Daemon {
         usage: &mut Usage,
     ) {
         let Present { now, end, .. } = present;
-        self.close_the_gone();
+        self.close_the_gone(Minute::containing(now));
         let due = self.due(now, end);
         self.explain(now, &due, deadline, usage).await;
         self.make_scheduled_report(now, deadline, usage).await;
@@ -179,20 +186,23 @@ impl Daemon {
     /// Whether what happened there is still being read, and the present not reached.
     fn is_behind(&self, key: &str, end: Minute) -> bool {
         let Some(ledger) = self.memory.gateways.get(key) else { return false };
-        end.since(ledger.unassessed) > RECENT_MINUTES && self.poller.reading.contains(key)
+        end.since(ledger.unread()) > RECENT_MINUTES && self.poller.reading.contains(key)
     }
 
-    /// The silences and maintenance windows around a minute.
+    /// The silences and maintenance windows around a minute. Without an answer of AWS in
+    /// this poll the clock may have been set since the last one: then nothing is forgotten.
     fn quiet(&mut self, minute: Minute) -> Quiet {
         let kept = minute.plus(-KEPT_MINUTES);
-        self.memory.silences.retain(|silence| silence.until > kept);
+        if !self.poller.reading.is_empty() {
+            self.memory.silences.retain(|silence| silence.until > kept);
+        }
         let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
         Quiet { silences: self.memory.silences.clone(), windows: windows.collect() }
     }
 
-    /// Ends the episodes of gateways that are no longer there: of accounts whose load
-    /// balancers were all listed.
-    fn close_the_gone(&mut self) {
+    /// Ends the episodes of gateways that have not been there for a while: of accounts
+    /// whose load balancers were all listed.
+    fn close_the_gone(&mut self, minute: Minute) {
         let watched: HashSet<String> =
             self.poller.gateways().map(|gateway| gateway.id.key()).collect();
         let accounts = &self.poller.accounts;
@@ -200,9 +210,8 @@ impl Daemon {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
         };
-        let gone = self.memory.gateways.iter_mut().filter(|(key, _)| is_gone(key));
-        for record in gone.flat_map(|(_, ledger)| &mut ledger.records) {
-            record.episode.abandon();
+        for (key, ledger) in &mut self.memory.gateways {
+            ledger.see(!is_gone(key), minute);
         }
     }
 

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use tracing::warn;
-
 use crate::analysis::Report;
 use crate::analysis::detector::LONGEST_WINDOW;
 use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::Ledger;
+use crate::analysis::ledger::{Ledger, RETENTION_MINUTES};
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::tier::Tier;
 use crate::discovery::Account;
@@ -16,15 +14,12 @@ use crate::edge::aws::Fault;
 use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::state::Ledgers;
 
-/// At most so many minutes of a gateway are read at once; a longer gap is closed
-/// stretch by stretch.
-const MOST_MINUTES: i64 = 180;
-/// So many minutes are read again by each poll, because CloudWatch may have added
-/// to them; the older ones of a window are remembered.
-const READ_AGAIN: u32 = 15;
-/// CloudWatch keeps one-minute data for 15 days; what is older than that by the
-/// time it is asked for would look empty, so an hour is left.
-pub(super) const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
+/// So many stretches of minutes that were empty are read again in one poll, of each
+/// account.
+const MOST_BACKFILLS: usize = 60;
+/// A clock that is wrong by no more than this many seconds does no harm: minutes
+/// are read only after they have settled.
+const CLOCK_TOLERANCE: i64 = 30;
 
 /// What a poll got from CloudWatch, by the keys of gateways.
 #[derive(Debug)]
@@ -32,6 +27,8 @@ pub(super) struct Fetched {
     /// The first minute that CloudWatch may still add to.
     pub(super) settled: Minute,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
+    /// The first minute of each of which nothing can be said yet.
+    pub(super) ready: HashMap<String, Minute>,
     /// How many gateways were read.
     pub(super) read: usize,
     pub(super) failed: BTreeSet<String>,
@@ -41,7 +38,7 @@ pub(super) struct Fetched {
 impl Fetched {
     pub(super) fn nothing(settled: Minute) -> Self {
         let (snapshots, failed, faults) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { settled, snapshots, read: 0, failed, faults }
+        Self { settled, snapshots, ready: HashMap::new(), read: 0, failed, faults }
     }
 
     pub(super) fn enter(
@@ -52,6 +49,12 @@ impl Fetched {
     ) {
         let key = gateway.id.key();
         match answer {
+            // Of one that was made anew there is another answer.
+            Ok(_) if self.failed.contains(&key) => {}
+            Ok(snapshot) if self.snapshots.contains_key(&key) => {
+                let joined = self.snapshots.get(&key).map(|first| first.joined(&snapshot));
+                self.snapshots.extend(joined.map(|joined| (key, joined)));
+            }
             Ok(snapshot) => {
                 let first = snapshot.first().plus(-i64::from(LONGEST_WINDOW));
                 let snapshot = match recent.get(&key) {
@@ -62,6 +65,7 @@ impl Fetched {
                 self.read += 1;
             }
             Err(fault) => {
+                self.read -= usize::from(self.snapshots.remove(&key).is_some());
                 self.failed.insert(key);
                 self.faults.insert(fault.to_string(), fault);
             }
@@ -79,38 +83,154 @@ impl Fetched {
 
 /// What to ask for, by the minute up to which: gateways that lag behind are
 /// read in stretches. One without a report is new, or its last answer failed:
-/// then nothing says that it is calm.
+/// then nothing says that it is calm. One whose position lies in the future is asked
+/// as if it were new: the answer says what time it is.
 pub(super) fn asks(
     account: &Account,
-    ledgers: &mut Ledgers,
+    ledgers: &Ledgers,
     reports: &HashMap<String, Report>,
     recent: &HashMap<String, Snapshot>,
     calm_every: i64,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
+    let new = Ledger::starting(end.plus(-1));
     for gateway in &account.gateways {
         let key = gateway.id.key();
         let tier = reports.get(&key).map_or(Tier::Stirring, |report| report.tier);
-        let ledger = ledgers.entry(key.clone()).or_insert_with(|| Ledger::starting(end.plus(-1)));
-        let kept = end.plus(-RETENTION_MINUTES);
-        let lost = ledger.skip_to(kept);
-        if lost > 0 {
-            warn!(gateway = gateway.id.name, minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
-        }
+        let known = ledgers.get(&key).filter(|ledger| !ledger.is_ahead_of(end));
+        let ledger = known.unwrap_or(&new);
+        let answers = ledger.asks_for_answers();
+        let tier = if answers { Tier::Stirring } else { tier };
         if tier.is_due(calm_every, &key, ledger.unread(), end) {
-            let until = end.min(ledger.unassessed.plus(MOST_MINUTES));
-            let whole = ledger.needs_from(LONGEST_WINDOW);
-            let again = ledger.needs_from(READ_AGAIN);
-            let is_known = recent.get(&key).is_some_and(|s| s.first() <= whole && s.end() >= again);
-            let from = if is_known { again } else { whole }.max(kept);
+            let recent = recent.get(&key).map(|snapshot| (snapshot.first(), snapshot.end()));
+            let (from, until) = ledger.next_stretch(recent, Tier::turn(&key), end);
             let target_groups = match tier {
                 Tier::Calm => Vec::new(),
                 Tier::Stirring => account.target_groups(gateway).to_vec(),
             };
-            let gateway = Arc::clone(gateway);
-            asks.entry(until).or_default().push(Ask { gateway, from, tier, target_groups });
+            let ask = Ask {
+                gateway: Arc::clone(gateway),
+                former: None,
+                from,
+                tier,
+                answers,
+                target_groups,
+            };
+            asks.entry(until).or_default().extend(with_former(ask, ledger, end));
         }
     }
     asks
+}
+
+/// What is asked of a gateway, and the same of the load balancers that it was a while ago.
+fn with_former(ask: Ask, ledger: &Ledger, end: Minute) -> Vec<Ask> {
+    let former = ledger.former_dimensions(end).map(|dimension| Ask {
+        former: Some(dimension.to_owned()),
+        target_groups: Vec::new(),
+        ..ask.clone()
+    });
+    let former: Vec<Ask> = former.collect();
+    std::iter::once(ask).chain(former).collect()
+}
+
+/// What to read again of minutes that stayed empty, each with the hour before it.
+pub(super) fn backfills(
+    account: &Account,
+    ledgers: &mut Ledgers,
+    end: Minute,
+) -> BTreeMap<Minute, Vec<Ask>> {
+    let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
+    let mut left = MOST_BACKFILLS;
+    for gateway in &account.gateways {
+        if left == 0 {
+            break;
+        }
+        let ledger = ledgers.get_mut(&gateway.id.key());
+        let Some((from, until)) = ledger.and_then(|ledger| ledger.backfill(end)) else { continue };
+        left -= 1;
+        let from = from.plus(1 - i64::from(LONGEST_WINDOW)).max(end.plus(-RETENTION_MINUTES));
+        asks.entry(until).or_default().push(Ask {
+            gateway: Arc::clone(gateway),
+            former: None,
+            from,
+            tier: Tier::Calm,
+            answers: false,
+            target_groups: Vec::new(),
+        });
+    }
+    asks
+}
+
+/// Seconds that this machine's clock is ahead of AWS's, by what the accounts say: what
+/// most of them say, and of two the one that doubts this clock less.
+pub(super) fn agreed(mut skews: Vec<i64>) -> Option<i64> {
+    skews.sort_unstable();
+    let middle = skews.len().checked_sub(1)? / 2;
+    let (low, high) = (skews[middle], skews[skews.len() / 2]);
+    Some(if low.abs() <= high.abs() { low } else { high })
+}
+
+/// The error that matters of what was agreed upon, seconds.
+pub(super) fn clock_error(skew: Option<i64>) -> i64 {
+    skew.filter(|skew| skew.saturating_abs() > CLOCK_TOLERANCE).unwrap_or(0)
+}
+
+/// What is wrong with the clocks, a line each.
+pub(super) fn clock_troubles(skews: &[(&str, i64)]) -> Vec<String> {
+    let agreed = agreed(skews.iter().map(|(_, skew)| *skew).collect()).unwrap_or(0);
+    let which = |skew: i64| if skew > 0 { "ahead of" } else { "behind" };
+    let mut said = Vec::new();
+    if clock_error(Some(agreed)) != 0 {
+        said.push(format!(
+            "this machine's clock is {} s {} AWS's, going by the Date header of its answers: nearmiss goes by AWS's clock. Set this one right (see chronyc tracking, timedatectl)",
+            agreed.saturating_abs(),
+            which(agreed)
+        ));
+    }
+    let others = skews.iter().filter(|(_, skew)| clock_error(Some(skew - agreed)) != 0);
+    said.extend(others.map(|(region, skew)| {
+        let off = agreed - skew;
+        format!(
+            "the Date header of AWS's answers in {region} is {} s {} that of the others and is not believed: does a proxy answer in the place of AWS there?",
+            off.saturating_abs(),
+            which(off)
+        )
+    }));
+    said
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn most_accounts_say_what_time_it_is_and_of_two_the_one_that_doubts_less() {
+        for (skews, expected) in [
+            (vec![], None),
+            (vec![7200], Some(7200)),
+            (vec![0, 7200], Some(0)),
+            (vec![-7200, 3], Some(3)),
+            (vec![7200, 7190, 0], Some(7190)),
+            (vec![0, -90_000, 1, 90_000], Some(0)),
+        ] {
+            assert_eq!(agreed(skews.clone()), expected, "{skews:?}");
+        }
+        assert_eq!(clock_error(Some(-30)), 0);
+        assert_eq!(clock_error(Some(-31)), -31);
+        assert_eq!(clock_error(None), 0);
+    }
+
+    #[test]
+    fn a_wrong_clock_and_an_account_that_disagrees_are_both_said() {
+        let said = |skews: &[i64]| {
+            let skews: Vec<_> = skews.iter().map(|skew| ("eu-west-1", *skew)).collect();
+            clock_troubles(&skews)
+        };
+        assert!(said(&[]).is_empty() && said(&[0, 20, -20]).is_empty());
+        let ahead = said(&[7200, 7201]);
+        assert!(ahead.len() == 1 && ahead[0].contains("7200 s ahead of AWS's"), "{ahead:?}");
+        let other = said(&[0, 0, 7200]);
+        assert!(other.len() == 1 && other[0].contains("7200 s behind that of"), "{other:?}");
+    }
 }

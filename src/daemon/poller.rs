@@ -6,10 +6,11 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use tracing::info;
 
-use super::plan::{Fetched, asks};
+use super::plan::{Fetched, agreed, asks};
 use super::{Daemon, Event, allotment, seconds};
 use crate::analysis::gateway::Gateway;
 use crate::analysis::history::{History, Mark};
+use crate::analysis::ledger::Ledger;
 use crate::analysis::notify::Theme;
 use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
@@ -69,7 +70,19 @@ impl Poller {
 
     /// Seconds that this machine's clock is ahead of AWS's, as it was heard last.
     pub(super) fn clock_skew(&self) -> Option<i64> {
-        Skew::latest(self.accounts.iter().map(|account| &account.skew))
+        agreed(self.clock_skews().into_iter().map(|(_, skew)| skew).collect())
+    }
+
+    /// The same as each account's Region says it.
+    pub(super) fn clock_skews(&self) -> Vec<(&str, i64)> {
+        let skews: Vec<&Skew> = self.accounts.iter().map(|account| &account.skew).collect();
+        let heard = self.accounts.iter().zip(Skew::newest(&skews));
+        heard.filter_map(|(account, skew)| Some((account.region.as_str(), skew?))).collect()
+    }
+
+    /// What is known of a gateway at present: nothing while its data is missing.
+    pub(super) fn known(&self, ledger: &Ledger, key: &str) -> Option<&Report> {
+        self.reports.get(key).filter(|_| ledger.silent_since().is_none())
     }
 
     /// Whether no gateway is known yet.
@@ -80,17 +93,19 @@ impl Poller {
 
 impl Daemon {
     /// Says why gateways are without data.
-    pub(super) fn note_faults(&mut self, fetched: &Fetched, now: i64) {
+    pub(super) fn note_faults(&mut self, fetched: &Fetched, present: Present) {
+        let Present { now, end, .. } = present;
         let say = |fault: &Arc<Fault>| {
             format!("{fault}. The gateways concerned are without data. {}", fault.advice())
         };
         let is_refusal = |fault: &&Arc<Fault>| fault.problem == Problem::Credentials;
         let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
         self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
-        self.trouble(Theme::Data, other.into_iter().map(say), now);
+        let late = self.lateness(end);
+        self.trouble(Theme::Data, other.into_iter().map(say).chain(late), now);
     }
 
-    /// Reads and assesses stretch after stretch until the present is reached,
+    /// Reads, counts and assesses stretch after stretch until the present is reached,
     /// the deadline is, or something fails. Returns the last stretch, and up to where
     /// minutes are read and are settled by AWS's clock.
     ///
@@ -110,14 +125,8 @@ impl Daemon {
             if !std::mem::replace(&mut is_checked, true) && self.present(local) != present {
                 continue;
             }
+            self.receive(&mut fetched, present, deadline).await;
             self.assess_all(present.now, &fetched, deadline, watch).await;
-            for gateway in self.poller.gateways() {
-                let key = gateway.id.key();
-                let snapshot = fetched.snapshots.get(&key);
-                if let Some((snapshot, ledger)) = snapshot.zip(self.memory.gateways.get_mut(&key)) {
-                    ledger.count(gateway, snapshot, present.settled);
-                }
-            }
             // Not what is assessed: minutes that may be late are held back.
             let read = fetched.snapshots.values().map(Snapshot::end).min();
             self.poller.reading = fetched.snapshots.keys().cloned().collect();
@@ -155,7 +164,7 @@ impl Daemon {
         let calm_every = self.config.poll.calm_every.minutes();
         let Poller { accounts, reports, recent, .. } = &self.poller;
         for account in accounts {
-            let ledgers = &mut self.memory.gateways;
+            let ledgers = &self.memory.gateways;
             for (until, asks) in asks(account, ledgers, reports, recent, calm_every, end) {
                 asked.extend(asks.iter().map(|ask| Arc::clone(&ask.gateway)));
                 let cloudwatch = account.cloudwatch.clone();
@@ -195,11 +204,11 @@ impl Daemon {
         let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
         for gateway in self.poller.gateways() {
             let key = gateway.id.key();
-            let snapshot = fetched.snapshots.get(&key);
-            let (Some(snapshot), Some(ledger)) = (snapshot, self.memory.gateways.get(&key)) else {
+            let ready = fetched.ready.get(&key);
+            let Some((ledger, ready)) = self.memory.gateways.get(&key).zip(ready) else {
                 continue;
             };
-            for minute in ledger.unassessed.0..snapshot.end().0 {
+            for minute in ledger.unassessed.0..ready.0 {
                 due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
             }
         }

@@ -97,7 +97,7 @@ impl Daemon {
             .filter_map(|gateway| {
                 let key = gateway.id.key();
                 let ledger = self.memory.gateways.get(&key)?;
-                Some(Series { gateway, report: self.poller.reports.get(&key), ledger })
+                Some(Series { gateway, report: self.poller.known(ledger, &key), ledger })
             })
             .collect();
         self.publisher.publish(&series, self.config.poll.schedule.pause_after(now));

@@ -89,7 +89,7 @@ impl Daemon {
         let facts = self.poller.gateways().map(|gateway| {
             let key = gateway.id.key();
             let ledger = self.memory.gateways.get(&key);
-            let report = self.poller.reports.get(&key);
+            let report = ledger.and_then(|ledger| self.poller.known(ledger, &key));
             Facts {
                 gateway,
                 history: self.poller.histories.get(&key).unwrap_or(&nothing),

@@ -9,6 +9,7 @@ use tracing::{error, info};
 
 use super::Daemon;
 use super::chats::Chats;
+use crate::analysis::gateway::Gateway;
 use crate::analysis::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
 use crate::analysis::signal::Minute;
 use crate::config::{Config, Schedule, Zone};
@@ -211,7 +212,12 @@ impl Daemon {
         let open = ledgers.flat_map(|ledger| &ledger.records).filter(|r| r.episode.is_open());
         let silences = self.memory.silences.iter().filter(|silence| silence.until > at);
         let gateways = self.poller.gateways().count();
-        let without = gateways.saturating_sub(self.poller.reports.len());
+        let known = |one: &&Arc<Gateway>| {
+            let key = one.id.key();
+            let ledger = self.memory.gateways.get(&key);
+            ledger.is_some_and(|ledger| self.poller.known(ledger, &key).is_some())
+        };
+        let without = gateways.saturating_sub(self.poller.gateways().filter(known).count());
         let troubles = self.memory.own.values().filter(|own| own.ended.is_none());
         Alive {
             at,

@@ -260,6 +260,8 @@ struct Heard {
 impl Skew {
     /// Less than this is no news, seconds.
     const JITTER: i64 = 15;
+    /// The answers of one poll come within so long.
+    const TOGETHER: Duration = Duration::from_secs(30);
 
     /// Seconds that this clock is ahead of AWS's (behind, if negative); `None`
     /// while AWS has not said what time it is.
@@ -268,10 +270,15 @@ impl Skew {
         self.heard().map(|heard| heard.ahead)
     }
 
-    /// What was heard last of all of these, seconds: the clock may have been set since
-    /// the others were.
-    pub fn latest<'a>(all: impl Iterator<Item = &'a Self>) -> Option<i64> {
-        all.filter_map(Self::heard).max_by_key(|heard| heard.at).map(|heard| heard.ahead)
+    /// What was heard of each of these in the same poll as what was heard last, seconds:
+    /// the clock may have been set since the others were.
+    #[must_use]
+    pub fn newest(all: &[&Self]) -> Vec<Option<i64>> {
+        let heard: Vec<Option<Heard>> = all.iter().map(|one| one.heard()).collect();
+        let last = heard.iter().flatten().map(|heard| heard.at).max();
+        let is_new =
+            |heard: &Heard| last.is_some_and(|last| last.duration_since(heard.at) < Self::TOGETHER);
+        heard.into_iter().map(|heard| heard.filter(is_new).map(|heard| heard.ahead)).collect()
     }
 
     fn heard(&self) -> Option<Heard> {

@@ -46,6 +46,7 @@ fn counts_are_the_truth(world: &World, case: &str) {
     for (key, ledger) in ledgers(world) {
         let name = key.split('/').nth(3).unwrap().to_owned();
         let counted = ledger.minutes.settled + ledger.minutes.idle + ledger.minutes.lost;
+        let counted = counted + ledger.passed_over();
         let first = ledger.uncounted.plus(-i64::try_from(counted).unwrap());
         let truths: Vec<Truth> = (first.0..ledger.uncounted.0)
             .filter_map(|minute| world.sim.truth(&name, minute))
@@ -122,16 +123,24 @@ macro_rules! faults {
 
 faults! {
     nothing_is_wrong: "", 1..4;
-    one_call_in_five_is_throttled: "throttle=0.2", 1..4;
-    one_answer_in_five_is_an_error: "error500=0.2", 1..4;
-    a_twentieth_of_the_results_is_partial: "partial=0.05", 1..4;
+    one_call_in_five_is_throttled: "throttle=0.2", 1..3;
+    one_answer_in_five_is_an_error: "error500=0.2", 1..3;
+    a_twentieth_of_the_results_is_partial: "partial=0.05", 1..3;
     a_tenth_of_the_results_fails: "internal=0.1", 1..4;
     further_pages_are_lost: "lost_page=0.3", 1..3;
-    points_come_ninety_seconds_late: "publish=90", 1..4;
-    points_come_three_minutes_late: "publish=180", 1..3;
+    points_come_ninety_seconds_late: "publish=90", 1..3;
+    points_come_three_minutes_late: "publish=180", 1..2;
     answers_are_out_of_order_and_doubled: "shuffle=0.3,duplicate=0.3", 1..4;
     one_connection_in_ten_is_cut: "cut=0.1", 1..4;
-    cloudwatch_is_silent_for_a_while: "gap=20-26:6", 1..4;
+    cloudwatch_is_silent_for_a_while: "gap=20-26:6", 1..3;
+    everything_is_twenty_minutes_late_for_a_while: "publish=30,lag=10-44:20", 1..2;
+    latencies_are_twenty_minutes_late_for_a_while: "publish=30,lag=10-44:20:TargetResponseTime", 1..3;
+    latencies_are_missing_and_come_newest_first: "publish=30,gap=20-39:1:newest:TargetResponseTime", 1..2;
+    the_504s_are_late: "publish=30,gap=20-40:2:HTTPCode_ELB_504_Count", 1..3;
+    what_is_missing_comes_in_any_order: "publish=30,gap=20-39:1:shuffled", 1..3;
+    one_load_balancer_is_late: "publish=30,gap=20-44:1:oldest:lb=checkout", 1..2;
+    minutes_are_published_in_part_at_first: "publish=30,partly=15-28:840", 1..2;
+    newer_minutes_overtake_older_ones: "publish=30,gap=20-39:25:each", 1..2;
     aws_is_down_for_a_quarter_of_an_hour: "down=18-33", 1..4;
     credentials_are_expired_for_a_while: "expire=22-40", 1..3;
     cloudwatch_throttles_everything_for_a_while: "throttled=24-36", 1..3;
@@ -203,17 +212,134 @@ async fn a_timeout_that_changes_is_followed() {
 
 #[tokio::test]
 async fn load_balancers_come_and_go() {
-    for seed in 1..4 {
+    for seed in 1..3 {
         let case = format!("seed {seed}");
-        let faults = "create=web:30,delete=search:50,recreate=checkout:60";
+        let faults = "create=web:30,delete=search:50";
         let (world, daemon) = story(seed, faults, "", 0).await;
         assert!(metric(&daemon, "nearmiss_requests_total", "web").unwrap() > 50_000.0, "{case}");
         assert_eq!(metric(&daemon, "nearmiss_requests_total", "search"), None, "{case}");
-        let dimensions: Vec<String> = ledgers(&world).into_keys().collect();
-        let checkouts = dimensions.iter().filter(|key| key.contains("/checkout/")).count();
-        assert_eq!(checkouts, 2, "{case}: the old and the new one: {dimensions:?}");
         the_story_was_told(&world, &case);
     }
+}
+
+#[tokio::test]
+async fn a_load_balancer_that_is_made_anew_in_the_middle_of_it_is_the_same_gateway() {
+    let world = World::of("slow_burn", 2, "recreate=checkout:36,recreate=web:31").await;
+    let mut daemon = world.daemon(ALL).await;
+    let mut before = [0.0; 2];
+    let mut dimensions = HashSet::new();
+    for minute in 0..END {
+        world.poll(&mut daemon, minute..minute + 1).await;
+        for (name, before) in [SICK, "web"].iter().zip(&mut before) {
+            let counted = metric(&daemon, "nearmiss_requests_total", name).unwrap();
+            assert!(counted >= *before, "{name} falls from {before} to {counted} at {minute}");
+            *before = counted;
+        }
+        let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+        let info = |line: &&str| line.starts_with("nearmiss_gateway_info{gateway=\"checkout\"");
+        dimensions.extend(page.lines().find(info).map(str::to_owned));
+    }
+    assert_eq!(dimensions.len(), 2, "the new dimension is said: {dimensions:?}");
+    assert_eq!(ledgers(&world).len(), 3, "none is left of the old ones");
+    counts_are_the_truth(&world, "made anew");
+    the_story_was_told(&world, "made anew");
+}
+
+/// CloudWatch has nothing for forty minutes, in which requests come close to the timeout
+/// and end in 504.
+#[tokio::test]
+async fn steady_traffic_that_vanishes_is_told_and_what_comes_late_is_told_as_bad_as_it_was() {
+    let world = World::of("slow_burn", 3, "gap=20-59:1").await;
+    let mut daemon = world.daemon(ALL).await;
+    let mut ready = None;
+    for minute in 0..END + 10 {
+        world.poll(&mut daemon, minute..minute + 1).await;
+        let up = metric(&daemon, "nearmiss_gateway_up", SICK);
+        let trouble = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
+        let trouble = trouble.contains("nearmiss_trouble{theme=\"data\"} 1");
+        if (36..58).contains(&minute) {
+            assert_eq!((up, trouble), (Some(0.0), true), "at {minute}");
+            // What makes it ready is what it had before.
+            let fresh = daemon.page().fresh_until;
+            assert_eq!(*ready.get_or_insert(fresh), fresh, "ready at {minute}");
+        } else if !(20..64).contains(&minute) {
+            assert_eq!((up, trouble), (Some(1.0), false), "at {minute}");
+        }
+    }
+    for ledger in ledgers(&world).values() {
+        assert_eq!((ledger.minutes.idle, ledger.minutes.recovered), (0, 0));
+    }
+    counts_are_the_truth(&world, "silent");
+    the_story_was_told(&world, "silent");
+    let told = world.sim.published();
+    let machine = |one: &nearmiss::sim::Published| -> serde_json::Value {
+        let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
+        serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap()
+    };
+    let data = told.iter().map(machine).find(|one| one["rule"] == "data" && one["kind"] == "own");
+    let data = data.expect("the missing data was told").to_string();
+    assert!(data.contains("checkout, search, web") && data.contains("09:20"), "{data}");
+    let worst = told.iter().map(machine).any(|one| one["severity"] == "critical");
+    assert!(worst, "it was critical: {told:?}");
+}
+
+/// This machine's clock, second by second.
+async fn under_clock(seed: u64, ahead: impl Fn(i64) -> i64) -> (World, Daemon) {
+    let world = World::of("slow_burn", seed, "publish=30").await;
+    let mut daemon = world.daemon(ALL).await;
+    for minute in 0..END {
+        let now = START + 60 * minute + 5;
+        world.clock.set(now + ahead(minute));
+        world.sim.tell_now(now);
+        daemon.poll(now + ahead(minute), &mut |_| {}).await;
+        for (key, ledger) in ledgers(&world) {
+            let position = ledger.unassessed.max(ledger.uncounted);
+            assert!(position.start() <= now, "{key} is at {position}, and it is {now}");
+        }
+    }
+    (world, daemon)
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_again_and_again_does_no_harm() {
+    // Ahead or behind by ten minutes for two polls, by hours and days for one; AWS
+    // refuses what is signed more than a quarter of an hour off.
+    let jumps = |minute: i64| match minute {
+        12 | 13 => 600,
+        20 | 21 => -600,
+        28 => 7_200,
+        34 => -7_200,
+        40 => 86_400 * 30,
+        46 => -86_400 * 400,
+        _ => 0,
+    };
+    let (world, _) = under_clock(2, jumps).await;
+    counts_are_the_truth(&world, "a clock that jumps");
+    the_story_was_told(&world, "a clock that jumps");
+}
+
+#[tokio::test]
+async fn a_first_start_with_a_clock_that_is_ahead_begins_where_aws_is() {
+    let world = World::of("slow_burn", 1, "publish=30").await;
+    let mut finder = world.daemon(ALL).await;
+    world.poll(&mut finder, 0..1).await;
+    let key = ledgers(&world).into_keys().find(|key| key.contains(SICK)).unwrap();
+    std::fs::remove_file(world.state()).unwrap();
+    // Given as a dimension value with its timeout, nothing is asked before its minutes.
+    let dimension = key.splitn(3, '/').nth(2).unwrap();
+    let text = format!("[[gateway]]\nload_balancer = \"{dimension}\"\ntimeout = \"60s\"\n");
+    let mut daemon = world.daemon(&text).await;
+    for minute in 0..40 {
+        let now = START + 60 * minute + 5;
+        let ahead = if minute < 10 { 840 } else { 0 };
+        world.clock.set(now + ahead);
+        world.sim.tell_now(now);
+        daemon.poll(now + ahead, &mut |_| {}).await;
+        assert_eq!(metric(&daemon, "nearmiss_gateway_up", SICK), Some(1.0), "at {minute}");
+    }
+    let ledger = ledgers(&world).into_values().next().unwrap();
+    let counted = ledger.minutes.settled;
+    assert!((36..=39).contains(&counted), "{counted} of 40 minutes");
 }
 
 #[tokio::test]

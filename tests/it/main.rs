@@ -11,7 +11,6 @@ mod chain_properties;
 mod cli;
 mod commands;
 mod config_errors;
-mod counting;
 mod deadlines;
 mod delivery;
 mod diagnosis;

@@ -15,10 +15,15 @@ use crate::analysis::tier::Tier;
 pub struct Ask {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
+    /// The dimension value that it had before it was made anew, where that is asked for
+    /// in the place of its own.
+    pub former: Option<String>,
     /// The first minute that is needed.
     pub from: Minute,
     /// Which of its signals.
     pub tier: Tier,
+    /// Whether targets' answers are asked for too: see [`Signal::Answers`].
+    pub answers: bool,
     /// The dimension values of its target groups, where they are asked for too.
     pub target_groups: Vec<String>,
 }
@@ -45,6 +50,10 @@ impl Ask {
         let rows = kind.rows_for(self.tier, detail);
         let mut queries: Vec<Query> =
             rows.map(|row| Query::of(row.metric, row.stat.spelled_for(&self.gateway))).collect();
+        if self.answers {
+            let (metric, stat) = kind.answers_row();
+            queries.push(Query::of(metric, stat));
+        }
         for group in &self.target_groups {
             queries.extend(kind.target_group_rows().iter().map(|(metric, stat)| Query {
                 target_group: Some(group.clone()),
@@ -52,7 +61,11 @@ impl Ask {
                 ..Query::of(metric, *stat)
             }));
         }
-        Wanted::of(&self.gateway, self.from.start(), queries)
+        let mut wanted = Wanted::of(&self.gateway, self.from.start(), queries);
+        if let Some(former) = &self.former {
+            wanted.dimension.clone_from(former);
+        }
+        wanted
     }
 
     fn snapshot(&self, end: Minute, points: Vec<Points>) -> Snapshot {
@@ -65,12 +78,18 @@ impl Ask {
         if !self.target_groups.is_empty() {
             asked.push(Signal::HealthyHosts);
         }
+        if self.answers {
+            asked.push(Signal::Answers);
+        }
         let mut snapshot = Snapshot::quiet(self.from, end, &asked);
         let mut points = points.into_iter();
         for (row, points) in rows.iter().zip(points.by_ref()) {
             for (at, value) in points {
                 snapshot.record(row.signal, Minute::containing(at), value);
             }
+        }
+        for (at, value) in self.answers.then(|| points.next()).flatten().unwrap_or_default() {
+            snapshot.record(Signal::Answers, Minute::containing(at), value);
         }
         if let Some(near) = histogram::bound_at(gateway.near)
             && gateway.detail == Detail::Histogram

@@ -86,6 +86,6 @@ fn set(summary: &mut Summary, signal: Signal, value: f64) {
             let errors = summary.connection_errors.unwrap_or(0.0);
             summary.connection_errors = Some(errors + value);
         }
-        Signal::RequestCount | Signal::HealthyHosts | Signal::Within(_) => {}
+        Signal::RequestCount | Signal::HealthyHosts | Signal::Answers | Signal::Within(_) => {}
     }
 }

@@ -27,7 +27,7 @@ pub(super) struct Query {
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     kind: Kind,
-    dimension: String,
+    pub(super) dimension: String,
     pub(super) queries: Vec<Query>,
     /// From when on, Unix seconds.
     pub(super) from: i64,

@@ -59,9 +59,16 @@ const fn counter(name: &'static str, help: &'static str, read: fn(&Series) -> Op
 
 /// Every metric of a gateway without further labels.
 const GATEWAY: &[Row] = &[
-    gauge("nearmiss_gateway_up", "1 if the latest poll got the gateway's data, else 0.", |s| {
-        Some(f64::from(u8::from(s.report.is_some())))
-    }),
+    gauge(
+        "nearmiss_gateway_up",
+        "1 if the latest poll got the gateway's data, else 0; also 0 while the latencies of a steady traffic are missing.",
+        |s| Some(f64::from(u8::from(s.report.is_some()))),
+    ),
+    gauge(
+        "nearmiss_gateway_silent_since_timestamp_seconds",
+        "Unix time since when the latencies of a steady traffic are missing: CloudWatch is late, or the traffic has ended. Absent otherwise, and once the gateway is taken for idle.",
+        |s| Some(number(s.ledger.silent_since()?.start())),
+    ),
     gauge(
         "nearmiss_timeout_seconds",
         "The timeout that everything is compared with: the load balancer's idle timeout, or the configured one.",
@@ -113,6 +120,16 @@ const GATEWAY: &[Row] = &[
         |s| Some(number(s.ledger.unassessed.start())),
     ),
     gauge(
+        "nearmiss_counted_timestamp_seconds",
+        "Unix time up to which the gateway's minutes are counted into its counters.",
+        |s| Some(number(s.ledger.uncounted.start())),
+    ),
+    gauge(
+        "nearmiss_late_counted_timestamp_seconds",
+        "Unix time at which requests were last added to the gateway's counters more than twenty minutes late, because CloudWatch was late or nearmiss caught up: the counters jumped then, and a rate over that moment is not one of the time that it spans. Absent if that never happened.",
+        |s| Some(number(s.ledger.counted_late()?.start())),
+    ),
+    gauge(
         "nearmiss_gateway_stirring",
         "1 if the gateway is read every minute because something stirs in it, 0 if it is calm.",
         |s| Some(f64::from(u8::from(s.report?.tier == Tier::Stirring))),
@@ -147,7 +164,7 @@ const GATEWAY: &[Row] = &[
     ),
     counter(
         "nearmiss_late_revisions_total",
-        "Minutes that CloudWatch changed after they were counted: what it adds is added, what it takes away is not. Should they rise, raise [poll] settle.",
+        "Minutes that CloudWatch changed in the quarter of an hour after they were counted: what it adds is added, what it takes away is not. Should they rise, raise [poll] settle.",
         |s| Some(count(s.ledger.minutes.revised)),
     ),
 ];
@@ -155,18 +172,18 @@ const GATEWAY: &[Row] = &[
 /// What became of a gateway's minutes, by state.
 const MINUTES: (&str, &str) = (
     "nearmiss_datapoints_total",
-    "One-minute datapoints by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), lost (CloudWatch no longer had them).",
+    "One-minute datapoints by state: settled (counted, with requests), idle (counted; CloudWatch said that there was no request), recovered (of those idle: CloudWatch had requests of them later, which are counted), lost (CloudWatch no longer had them).",
 );
 
 /// Which of a gateway's minutes are not counted yet, by state.
 const WAITING: (&str, &str) = (
     "nearmiss_datapoints_waiting",
-    "One-minute datapoints that were read and are not counted yet, by state: provisional (assessed; CloudWatch may still add to them), late (empty after traffic, which may be CloudWatch's delay: held back).",
+    "One-minute datapoints that were read and are not counted yet, by state: provisional (assessed; CloudWatch may still add to them), late (empty after traffic, which may be CloudWatch's delay: waited for).",
 );
 
 fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
     let Series { gateway, ledger, .. } = *series;
-    let states = [("provisional", ledger.provisional()), ("late", ledger.late())];
+    let states = [("provisional", ledger.provisional()), ("late", ledger.waiting())];
     states.into_iter().map(|(state, minutes)| {
         let mut labels = labels(gateway);
         labels.push(label("state", state));
@@ -175,9 +192,10 @@ fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
 }
 
 fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
-    let Minutes { settled, idle, lost, .. } = series.ledger.minutes;
+    let Minutes { settled, idle, recovered, lost, .. } = series.ledger.minutes;
     let gateway = series.gateway;
-    [("settled", settled), ("idle", idle), ("lost", lost)].into_iter().map(|(state, minutes)| {
+    let states = [("settled", settled), ("idle", idle), ("recovered", recovered), ("lost", lost)];
+    states.into_iter().map(|(state, minutes)| {
         let mut labels = labels(gateway);
         labels.push(label("state", state));
         metric(MetricType::COUNTER, labels, count(minutes))

@@ -5,21 +5,30 @@
 //! kept with their position, so that each settled minute is added exactly once,
 //! whatever happens in between.
 
+mod account;
+mod block;
+mod counting;
+mod position;
+mod succession;
+
 use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
 use super::Notice;
-use super::alert::{Record, whole};
-use super::gateway::{Detail, Gateway};
-use super::histogram::{Buckets, Histogram};
+use super::alert::Record;
+use super::arrival::Silence;
+use super::histogram::Histogram;
+use super::minute_set::MinuteSet;
 use super::notify::{Desk, Due, Receiver, Subject};
-use super::signal::{Minute, Snapshot};
-use super::window::Reading;
-
-/// Counted minutes are compared with what CloudWatch says of them later, as
-/// long as the detectors read them anyway.
-const REMEMBERED_MINUTES: usize = 15;
+use super::signal::Minute;
+pub use account::{Lateness, Tally};
+use block::Block;
+use counting::Counted;
+pub use counting::{Present, Received};
+use position::Backfill;
+pub use position::RETENTION_MINUTES;
+pub use succession::{Former, succeed};
 
 /// Trouble is remembered for fourteen days, as long as anything is compared with
 /// them, and no more than so many stretches of it.
@@ -57,28 +66,39 @@ pub struct Ledger {
     timeouts: Vec<(Minute, f64)>,
     /// The end of what was read last. It is past `unassessed` while minutes are
     /// held back that may be late: those need no reading of their own.
-    #[serde(skip)]
+    #[serde(default)]
     read: Option<Minute>,
     /// The newest counted minutes, oldest first.
     #[serde(default)]
     remembered: VecDeque<Counted>,
-}
-
-/// A minute as it was counted.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Counted {
-    #[serde(rename = "m")]
-    minute: Minute,
-    /// The timeout that made a near miss, seconds.
-    #[serde(rename = "t")]
-    timeout: f64,
-    #[serde(flatten)]
-    totals: Totals,
-    /// What CloudWatch said of it last, where that is less.
+    /// The counted minutes before those, some hours of them, oldest first.
+    #[serde(default)]
+    blocks: VecDeque<Block>,
+    /// Minutes that were passed over because later ones had data: neither idle nor
+    /// counted with requests yet.
+    #[serde(default, skip_serializing_if = "MinuteSet::is_empty")]
+    late: MinuteSet,
+    /// Minutes that were counted as idle although there should have been requests.
+    #[serde(default, skip_serializing_if = "MinuteSet::is_empty")]
+    empty: MinuteSet,
+    /// Since when the latencies of a steady traffic are missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    silence: Option<Silence>,
+    /// When minutes were last counted that were old by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    counted_late: Option<Minute>,
+    /// Whether it takes the answers by their status codes to say what is missing.
     #[serde(skip)]
-    seen: Option<Totals>,
+    asks_for_answers: bool,
+    /// How far `empty` is read again.
     #[serde(skip)]
-    buckets: Option<Buckets>,
+    backfill: Backfill,
+    /// Since when its gateway is not found any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    gone: Option<Minute>,
+    /// What its load balancer was before it was deleted and made anew, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    former: Vec<Former>,
 }
 
 /// What became of the minutes since a gateway was first seen.
@@ -88,6 +108,9 @@ pub struct Minutes {
     pub settled: u64,
     /// Counted, and CloudWatch said that there was no request.
     pub idle: u64,
+    /// Counted as idle, and CloudWatch had requests of them later.
+    #[serde(default)]
+    pub recovered: u64,
     /// Never read: CloudWatch no longer had them.
     pub lost: u64,
     /// Changed by CloudWatch after they were counted.
@@ -103,40 +126,6 @@ pub struct Totals {
     pub near_misses: u64,
     /// Requests that ended in 504.
     pub timeouts: u64,
-}
-
-impl Totals {
-    fn of(reading: &Reading) -> Self {
-        Self {
-            requests: whole(reading.requests()),
-            near_misses: whole(reading.near_misses),
-            timeouts: whole(reading.timeouts),
-        }
-    }
-
-    fn add(&mut self, more: Self) {
-        self.requests = self.requests.saturating_add(more.requests);
-        self.near_misses = self.near_misses.saturating_add(more.near_misses);
-        self.timeouts = self.timeouts.saturating_add(more.timeouts);
-    }
-
-    /// How much more of each than there was.
-    fn beyond(self, before: Self) -> Self {
-        Self {
-            requests: self.requests.saturating_sub(before.requests),
-            near_misses: self.near_misses.saturating_sub(before.near_misses),
-            timeouts: self.timeouts.saturating_sub(before.timeouts),
-        }
-    }
-
-    /// The larger of each.
-    fn or(self, other: Self) -> Self {
-        Self {
-            requests: self.requests.max(other.requests),
-            near_misses: self.near_misses.max(other.near_misses),
-            timeouts: self.timeouts.max(other.timeouts),
-        }
-    }
 }
 
 impl Ledger {
@@ -157,34 +146,16 @@ impl Ledger {
             timeouts: Vec::new(),
             read: None,
             remembered: VecDeque::new(),
+            blocks: VecDeque::new(),
+            late: MinuteSet::default(),
+            empty: MinuteSet::default(),
+            silence: None,
+            counted_late: None,
+            asks_for_answers: false,
+            backfill: Backfill::default(),
+            gone: None,
+            former: Vec::new(),
         }
-    }
-
-    /// The first minute that a snapshot must have to go on from here, when
-    /// detectors look at windows of `window` minutes.
-    #[must_use]
-    pub fn needs_from(&self, window: u32) -> Minute {
-        self.unassessed.min(self.uncounted).plus(1 - i64::from(window))
-    }
-
-    /// The first minute that was not read yet.
-    #[must_use]
-    pub fn unread(&self) -> Minute {
-        self.read.map_or(self.unassessed, |read| read.max(self.unassessed))
-    }
-
-    /// How many minutes were assessed and are not counted yet, because CloudWatch
-    /// may still add to them.
-    #[must_use]
-    pub fn provisional(&self) -> u64 {
-        u64::try_from(self.unassessed.since(self.uncounted)).unwrap_or(0)
-    }
-
-    /// How many minutes were read and are held back, because they are empty and
-    /// may be late.
-    #[must_use]
-    pub fn late(&self) -> u64 {
-        u64::try_from(self.unread().since(self.unassessed)).unwrap_or(0)
     }
 
     /// Notes the timeout that it has at `now`, seconds.
@@ -280,99 +251,7 @@ impl Ledger {
             self.incidents.pop_front();
         }
     }
-
-    /// Counts the minutes up to before `settled` that are not counted yet.
-    /// One that the snapshot lacks stops the counting, and so does an empty one
-    /// that may be late: neither is skipped. What CloudWatch adds to a counted
-    /// minute later is added too; what it takes away is only noticed, because a
-    /// counter does not fall. A histogram whose bounds are new
-    /// counts from the next time on, so that it is exported once as zero.
-    pub fn count(&mut self, gateway: &Gateway, snapshot: &Snapshot, settled: Minute) {
-        self.add_revisions(gateway, snapshot);
-        self.read = Some(snapshot.end());
-        self.newest_data = snapshot.last_active().max(self.newest_data);
-        if self.has_new_bounds(gateway) {
-            return;
-        }
-        while self.uncounted < settled
-            && let Some(reading) = snapshot.reading(self.uncounted)
-            && !snapshot.may_be_late(self.uncounted, settled)
-        {
-            self.add(gateway, &reading, snapshot.buckets(reading.minute));
-        }
-    }
-
-    /// Gives up a histogram that is not asked for or has other bounds, and
-    /// starts a new one.
-    fn has_new_bounds(&mut self, gateway: &Gateway) -> bool {
-        let timeout = gateway.timeout.seconds;
-        let wanted = gateway.detail == Detail::Histogram;
-        let same = |old: &Histogram| wanted && old.timeout.total_cmp(&timeout).is_eq();
-        self.histogram = self.histogram.take().filter(same);
-        let new = wanted && self.histogram.is_none();
-        if new {
-            self.histogram = Some(Histogram::starting(timeout));
-        }
-        new
-    }
-
-    fn add(&mut self, gateway: &Gateway, reading: &Reading, buckets: Option<Buckets>) {
-        let idle = reading.requests() <= 0.0;
-        *(if idle { &mut self.minutes.idle } else { &mut self.minutes.settled }) += 1;
-        let totals = Totals::of(reading);
-        self.totals.add(totals);
-        if let Some((histogram, minute)) = self.histogram.as_mut().zip(buckets) {
-            histogram.add(&minute, totals.requests, reading.timeouts);
-        }
-        self.uncounted = reading.minute.plus(1);
-        let timeout = gateway.timeout.seconds;
-        let minute = reading.minute;
-        self.remembered.push_back(Counted { minute, timeout, totals, seen: None, buckets });
-        if self.remembered.len() > REMEMBERED_MINUTES {
-            self.remembered.pop_front();
-        }
-    }
-
-    /// Adds what CloudWatch has added to minutes after they were counted. Near
-    /// misses and buckets are compared only while the timeout is the same.
-    fn add_revisions(&mut self, gateway: &Gateway, snapshot: &Snapshot) {
-        for counted in &mut self.remembered {
-            let Some(reading) = snapshot.reading(counted.minute) else { continue };
-            let mut now = Totals::of(&reading);
-            let same_bounds = counted.timeout.total_cmp(&gateway.timeout.seconds).is_eq();
-            if !same_bounds {
-                now.near_misses = counted.totals.near_misses;
-            }
-            if now == counted.seen.unwrap_or(counted.totals) {
-                continue;
-            }
-            counted.seen = Some(now);
-            self.minutes.revised += 1;
-            if counted.totals.requests == 0 && now.requests > 0 {
-                self.minutes.idle = self.minutes.idle.saturating_sub(1);
-                self.minutes.settled += 1;
-            }
-            let more = now.beyond(counted.totals);
-            self.totals.add(more);
-            let buckets = counted.buckets.zip(snapshot.buckets(counted.minute));
-            if let Some((histogram, (before, after))) = self.histogram.as_mut().zip(buckets)
-                && same_bounds
-            {
-                #[allow(clippy::cast_precision_loss)] // a minute's 504s
-                histogram.add(&after.beyond(&before), more.requests, more.timeouts as f64);
-                counted.buckets = Some(after);
-            }
-            counted.totals = now.or(counted.totals);
-        }
-    }
-
-    /// Goes on at `kept` where CloudWatch has nothing older. Returns how many
-    /// minutes are lost by that.
-    pub fn skip_to(&mut self, kept: Minute) -> u64 {
-        let lost = u64::try_from(kept.since(self.uncounted)).unwrap_or(0);
-        self.minutes.lost = self.minutes.lost.saturating_add(lost);
-        self.unassessed = self.unassessed.max(kept);
-        self.uncounted = self.uncounted.max(kept);
-        lost
-    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! What came late is assessed late: as it would have been in time.
+//!
+//! Minutes of which CloudWatch tells only after later ones were assessed are judged
+//! again with what is known now, from the first that changed to where assessing stands.
+//! What that shows is added to the episodes and takes nothing back: it can raise one,
+//! lengthen it, or be one of its own. What people were told stays told.
+
+use std::sync::Arc;
+
+use super::alert::{Episode, MOST_EPISODES, Record};
+use super::detector::Detectors;
+use super::gateway::Gateway;
+use super::history::History;
+use super::ledger::Totals;
+use super::signal::{Minute, Snapshot};
+use super::{Report, assess};
+
+/// How a gateway is assessed.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules<'a> {
+    /// The detectors.
+    pub detectors: &'a Detectors,
+    /// Minutes that must be quiet before an episode ends.
+    pub resolve_after: u32,
+}
+
+/// What late minutes showed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Amended {
+    /// The gateway's episodes.
+    pub records: Vec<Record>,
+    /// Stretches of trouble, first and last minute: see [`Report::incident`].
+    pub incidents: Vec<(Minute, Minute)>,
+}
+
+/// Assesses the minutes before `end` again, from the first of which something came
+/// `late`; see [`Ledger::receive`](super::ledger::Ledger::receive).
+#[must_use]
+pub fn assess_again(
+    gateway: &Arc<Gateway>,
+    rules: Rules<'_>,
+    mut records: Vec<Record>,
+    snapshot: &Snapshot,
+    history: &mut History,
+    late: &[(Minute, Totals)],
+    end: Minute,
+) -> Amended {
+    for (minute, more) in late.iter().filter(|(minute, _)| *minute < end) {
+        let covers = |record: &&mut Record| record.episode.covers(*minute);
+        if let Some(record) = records.iter_mut().rev().find(covers) {
+            record.episode.count_more(*more);
+        }
+    }
+    let mut found: Vec<Record> = Vec::new();
+    let mut incidents = Vec::new();
+    let first = late.iter().map(|(minute, _)| *minute).min().unwrap_or(end);
+    for minute in (first.0..end.min(snapshot.end()).0).map(Minute) {
+        let Rules { detectors, resolve_after } = rules;
+        let before = std::mem::take(&mut found);
+        let report = assess(gateway, detectors, resolve_after, before, snapshot, history, minute);
+        incidents.extend(report.as_ref().and_then(Report::incident));
+        found = report.map_or_else(Vec::new, |report| report.records);
+    }
+    for record in found {
+        amend(&mut records, record);
+    }
+    Amended { records, incidents }
+}
+
+/// Adds an episode that was found late to those that are known.
+fn amend(records: &mut Vec<Record>, mut found: Record) {
+    let overlaps = |known: &&mut Record| {
+        found.episode.covers(known.episode.began) || known.episode.covers(found.episode.began)
+    };
+    if let Some(known) = records.iter_mut().rev().find(overlaps) {
+        match known.episode.ended.filter(|over| found.episode.last_breach > *over) {
+            None => return raise(known, &found.episode),
+            // It was over for everybody, and went on.
+            Some(over) => found.episode.begin_after(over),
+        }
+    }
+    let after = records.partition_point(|known| known.episode.began <= found.episode.began);
+    records.insert(after, found);
+    let excess = records.len().saturating_sub(MOST_EPISODES);
+    records.drain(..excess);
+}
+
+/// Raises an episode to what was found late of it. Whoever heard that it is over hears
+/// it again if it was worse than told.
+fn raise(known: &mut Record, found: &Episode) {
+    let is_worse = found.severity > known.episode.severity;
+    known.episode.raise(found);
+    if is_worse && !known.episode.is_open() {
+        known.told.values_mut().for_each(|told| told.over = false);
+    }
+}

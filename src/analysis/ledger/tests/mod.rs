@@ -1,0 +1,7 @@
+//! Each request is counted once, whatever CloudWatch, the polls and the clock were like.
+
+mod lateness;
+mod positions;
+mod properties;
+mod succession;
+mod world;
