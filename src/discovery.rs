@@ -457,7 +457,8 @@ impl IdleTimeouts {
 
 /// Whether the next call of the same kind would fail alike.
 fn is_of_all(fault: &Fault) -> bool {
-    matches!(fault.problem, Problem::Denied | Problem::Credentials | Problem::Unreachable)
+    let is_denied = matches!(fault.problem, Problem::Denied | Problem::Unreachable);
+    is_denied || fault.problem.is_of_the_identity()
 }
 
 /// Each load balancer with the first selection that wants it.

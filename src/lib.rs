@@ -34,7 +34,7 @@
 //! - [`sim`] knows nothing of the rest: it is a witness, written from AWS's
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
-//!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
+//!   the ground that all stand on ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
 //! - [`daemon`], [`backtest`], [`diagnose`], [`chain`], [`probe`], [`discovery`], [`check`],
 //!   [`cost`], [`policy`], [`report`] and [`silence`] join them; [`demo`] joins `daemon`
 //!   and `sim`.

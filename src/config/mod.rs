@@ -16,7 +16,8 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
 use crate::analysis::chain;
 use crate::analysis::detector::Detectors;
@@ -32,6 +33,9 @@ pub use selection::{Selection, TimeoutSetting};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// How AWS is asked.
+    #[serde(default)]
+    pub aws: Aws,
     /// The HTTP listener.
     #[serde(default)]
     pub http: Http,
@@ -83,6 +87,24 @@ pub struct Config {
     /// The hops of services, from the client to the database.
     #[serde(rename = "chain", default)]
     pub chains: Vec<chain::Settings>,
+}
+
+/// `[aws]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aws {
+    /// A PEM file of the certificates to believe instead of this machine's, in all calls
+    /// to AWS; `None` for `AWS_CA_BUNDLE`.
+    #[serde(deserialize_with = "a_path")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(value)?;
+    if text.is_empty() {
+        return Err(D::Error::custom("expected the path of a PEM file, found \"\""));
+    }
+    Ok(Some(PathBuf::from(text)))
 }
 
 /// `[http]`

@@ -7,7 +7,7 @@ use aws_config::SdkConfig;
 use super::Daemon;
 use crate::analysis::notify::Theme;
 use crate::edge::aws::Usage;
-use crate::edge::chat::Chat;
+use crate::edge::cloudwatch::Chat;
 
 /// How often it is asked, seconds.
 const EVERY: i64 = 3_600;

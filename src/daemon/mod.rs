@@ -37,7 +37,7 @@ use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
 use crate::discovery::Account;
-use crate::edge::aws::{self, Problem, Usage};
+use crate::edge::aws::{self, Usage};
 use crate::edge::control::{Asked, Control};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::host;
@@ -155,7 +155,7 @@ impl Daemon {
             waiting: HashMap::new(),
             host: host::name(),
             digest: None,
-            origin: Origin { path: None, base: base.clone() },
+            origin: Origin { path: None, base: base.clone(), identity: None },
             chats,
             listener: Some(listener),
             pages: watch::channel(Arc::default()).0,
@@ -271,7 +271,7 @@ impl Daemon {
         let say = |fault: &Arc<aws::Fault>| {
             format!("{fault}. The gateways concerned are without data. {}", fault.advice())
         };
-        let is_refusal = |fault: &&Arc<aws::Fault>| fault.problem == Problem::Credentials;
+        let is_refusal = |fault: &&Arc<aws::Fault>| fault.problem.is_of_the_identity();
         let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
         self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
         self.trouble(Theme::Data, other.into_iter().map(say), now);

@@ -14,6 +14,7 @@ use super::chats::Chats;
 use crate::analysis::notify::Theme;
 use crate::config::{Config, ConfigError};
 use crate::discovery::Account;
+use crate::edge::aws::Identity;
 use crate::edge::sink::Sinks;
 
 /// Where the config comes from, and whose identity it is used with.
@@ -21,6 +22,8 @@ use crate::edge::sink::Sinks;
 pub(super) struct Origin {
     pub(super) path: Option<PathBuf>,
     pub(super) base: SdkConfig,
+    /// What to find out anew, where the base stands on it.
+    pub(super) identity: Option<Identity>,
 }
 
 impl Daemon {
@@ -31,8 +34,18 @@ impl Daemon {
         self
     }
 
-    /// Reads the config again, where it came from a file.
+    /// Whose credentials to read again as well.
+    #[must_use]
+    pub fn known_as(mut self, identity: Identity) -> Self {
+        self.origin.identity = Some(identity);
+        self
+    }
+
+    /// Reads the config again, where it came from a file, and the credentials.
     pub(super) async fn read_config_again(&mut self, now: i64) {
+        if let Some(identity) = &self.origin.identity {
+            identity.read_again();
+        }
         if let Some(path) = self.origin.path.clone() {
             self.reload(Config::load(&path), now).await;
         }
@@ -51,6 +64,7 @@ impl Daemon {
             (config.http.listen == self.config.http.listen, "[http] listen"),
             (config.state == self.config.state, "[state] path"),
             (config.control.socket == self.config.control.socket, "[control] socket"),
+            (config.aws == self.config.aws, "[aws] ca_bundle"),
         ] {
             if !fixed {
                 warn!("{name} has changed: that takes a restart");

@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
 
-use super::aws::{Fault, Skew, Usage, region_of};
+use super::aws::{Fault, Pages, Skew, Usage, collect, plain, region_of};
 use crate::config::LoadBalancerArn;
 
 /// The IAM actions of the calls here.
@@ -24,6 +24,12 @@ pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
 /// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
+/// A page has up to so many load balancers or target groups.
+const PAGE: i32 = 400;
+/// An account has no more pages in a Region: 100,000 load balancers.
+const MOST_PAGES: usize = 250;
+/// A load balancer has no more pages of target groups: a listener has 100 rules.
+const MOST_GROUP_PAGES: usize = 25;
 
 /// Elastic Load Balancing, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -57,7 +63,8 @@ impl Elb {
     /// When one of the pages does not come.
     pub async fn list(&self, usage: &mut Usage) -> Result<Vec<Found>, Fault> {
         let mut pages =
-            self.client.describe_load_balancers().page_size(400).into_paginator().send();
+            self.client.describe_load_balancers().page_size(PAGE).into_paginator().send();
+        let mut turned = Pages::at_most(MOST_PAGES);
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Fault::of(DESCRIBE, &self.region, &error));
@@ -69,8 +76,14 @@ impl Elb {
                 .filter(|lb| lb.r#type() == Some(&LoadBalancerTypeEnum::Application));
             found.extend(albs.filter_map(|lb| {
                 let arn = LoadBalancerArn::parse(lb.load_balancer_arn()?).ok()?;
-                Some(Found { name: lb.load_balancer_name()?.to_owned(), arn })
+                let name = lb.load_balancer_name()?;
+                let is_plain = plain(name) == name && plain(&arn.text) == arn.text;
+                is_plain.then(|| Found { name: name.to_owned(), arn })
             }));
+            let next = turned.turn(page.next_marker());
+            if next.map_err(|said| Fault::incomplete(DESCRIBE, &self.region, said))?.is_none() {
+                break;
+            }
         }
         Ok(found)
     }
@@ -115,9 +128,10 @@ impl Elb {
         usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
         let described = answer?.tag_descriptions.unwrap_or_default();
         let tags = described.iter().map(|one| {
-            let pairs = one.tags().iter().filter_map(|t| {
-                Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned()))
-            });
+            let pairs = one
+                .tags()
+                .iter()
+                .filter_map(|t| Some((plain(t.key()?), plain(t.value().unwrap_or_default()))));
             (one.resource_arn().unwrap_or_default().to_owned(), pairs.collect())
         });
         Ok(tags.collect())
@@ -137,8 +151,12 @@ impl Elb {
         };
         let mut attributes = answer.attributes().iter();
         let value = attributes.find(|a| a.key() == Some("idle_timeout.timeout_seconds"));
-        let seconds = value.and_then(|a| a.value()?.parse::<f64>().ok()).filter(|s| *s > 0.0);
-        let said = || format!("no idle_timeout.timeout_seconds for {arn}");
+        let value = value.and_then(|attribute| attribute.value());
+        let said = || match value {
+            Some(value) => format!("the idle timeout of {arn} is \"{value}\", which cannot be"),
+            None => format!("no idle_timeout.timeout_seconds for {arn}"),
+        };
+        let seconds = value.and_then(idle_seconds);
         seconds.map(Some).ok_or_else(|| Fault::incomplete(ATTRIBUTES, &self.region, said()))
     }
 
@@ -147,12 +165,25 @@ impl Elb {
     /// # Errors
     /// When the call fails.
     pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, Fault> {
-        let pages = self.client.describe_target_groups().load_balancer_arn(arn).into_paginator();
-        let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        let groups = groups.map_err(|error| Fault::of(TARGET_GROUPS, &self.region, &error))?;
-        let dimension = |group: &TargetGroup| target_group_dimension(group.target_group_arn()?);
-        Ok(groups.iter().filter_map(dimension).collect())
+        let pages = self.client.describe_target_groups().load_balancer_arn(arn);
+        let pages = pages.page_size(PAGE).into_paginator().send();
+        let call = (TARGET_GROUPS, self.region.as_str());
+        let groups = collect(call, (MOST_GROUP_PAGES, usize::MAX), pages, |page| {
+            (page.target_groups.unwrap_or_default(), page.next_marker)
+        });
+        let dimension = |group: &TargetGroup| {
+            let dimension = target_group_dimension(group.target_group_arn()?)?;
+            (plain(&dimension) == dimension).then_some(dimension)
+        };
+        Ok(groups.await?.iter().filter_map(dimension).collect())
     }
+}
+
+/// A whole number of seconds up to a day: AWS takes 1 to 4,000.
+fn idle_seconds(value: &str) -> Option<f64> {
+    const DAY: u32 = 86_400;
+    let seconds = value.parse::<u32>().ok().filter(|seconds| (1..=DAY).contains(seconds));
+    seconds.map(f64::from)
 }
 
 /// The CloudWatch dimension value of the target group with this ARN.
@@ -162,5 +193,92 @@ pub fn target_group_dimension(arn: &str) -> Option<String> {
 }
 
 fn is_gone(fault: &Fault) -> bool {
-    fault.said.starts_with("LoadBalancerNotFound")
+    fault.code().starts_with("LoadBalancerNotFound")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::aws::testing::{Asked, Does, Server, answer, error, sdk};
+
+    #[test]
+    fn an_idle_timeout_is_a_number_of_seconds() {
+        for (value, seconds) in [
+            ("1", Some(1.0)),
+            ("60", Some(60.0)),
+            ("4000", Some(4000.0)),
+            ("0", None),
+            ("-1", None),
+            ("inf", None),
+            ("NaN", None),
+            ("1e308", None),
+            ("60.5", None),
+            ("99999999999", None),
+            ("", None),
+        ] {
+            assert_eq!(idle_seconds(value), seconds, "{value}");
+        }
+    }
+
+    /// A page of load balancers of these names, and the marker of the next one.
+    fn page(names: &[&str], marker: &str) -> Does {
+        let one = |name: &&str| {
+            let arn = format!(
+                "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/{name}/50dc6c495c0c9188"
+            );
+            format!(
+                "<member><LoadBalancerArn>{arn}</LoadBalancerArn><LoadBalancerName>{name}</LoadBalancerName><Type>application</Type></member>"
+            )
+        };
+        let members: String = names.iter().map(one).collect();
+        let body = format!(
+            "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancers>{members}</LoadBalancers><NextMarker>{marker}</NextMarker></DescribeLoadBalancersResult></DescribeLoadBalancersResponse>"
+        );
+        Does::Says(answer(200, "text/xml", body))
+    }
+
+    async fn list(
+        does: impl Fn(Asked) -> Does + Send + Sync + 'static,
+    ) -> (Result<Vec<String>, String>, usize) {
+        let server = Server::new(does).await;
+        let elb = Elb::new(&sdk(server.address).await, &Skew::default());
+        let listed = elb.list(&mut Usage::default()).await;
+        let names = listed.map(|found| found.into_iter().map(|one| one.name).collect());
+        (names.map_err(|fault| fault.said), server.requests())
+    }
+
+    #[tokio::test]
+    async fn a_list_has_an_end() {
+        let (found, requests) = list(|asked| match asked.number {
+            0 => page(&["a"], "1"),
+            _ => page(&["b"], ""),
+        })
+        .await;
+        assert_eq!((found, requests), (Ok(vec!["a".to_owned(), "b".to_owned()]), 2));
+        let (found, requests) = list(|_| page(&["a"], "again")).await;
+        assert!(found.unwrap_err().contains("leads back"));
+        assert_eq!(requests, 2);
+        let (found, requests) = list(|asked| page(&["a"], ["x", "y"][asked.number % 2])).await;
+        assert!(found.unwrap_err().contains("leads back"), "in a circle");
+        assert_eq!(requests, 3);
+        let (found, requests) = list(|asked| page(&["a"], &asked.number.to_string())).await;
+        assert!(found.unwrap_err().contains("more than the 250 pages"));
+        assert_eq!(requests, MOST_PAGES);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_load_balancer_has_is_left_out() {
+        let (found, _) = list(|_| page(&["a", "b\nFAKE level=error", "c"], "")).await;
+        assert_eq!(found, Ok(vec!["a".to_owned(), "c".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_has_no_timeout_and_other_errors_are_told() {
+        for (code, gone) in [("LoadBalancerNotFound", true), ("ValidationError", false)] {
+            let server = Server::says(error(400, code, "no")).await;
+            let elb = Elb::new(&sdk(server.address).await, &Skew::default());
+            let timeout = elb.idle_timeout("arn").await;
+            assert_eq!(timeout.as_ref().ok(), gone.then_some(&None), "{timeout:?}");
+        }
+    }
 }

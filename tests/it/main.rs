@@ -14,6 +14,7 @@ mod counting;
 mod delivery;
 mod diagnosis;
 mod documents;
+mod environment;
 mod faults;
 mod http;
 mod made_up;
