@@ -12,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::bounded::TooLong;
 use super::dial::DialError;
 use crate::edge::net::causes;
 
@@ -110,6 +111,7 @@ impl Fault {
                 (Problem::Credentials, chain(error))
             }
             (_, Some(_)) => (Problem::Failed, unreadable(error)),
+            _ if caused::<TooLong>(error).is_some() => (Problem::Failed, unreadable(error)),
             (_, None) => {
                 let dialled = caused::<DialError>(error);
                 (Problem::Unreachable, dialled.map_or_else(|| chain(error), |dial| chain(dial)))

@@ -94,11 +94,12 @@ async fn an_answer_without_an_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_slow_answer_is_given_up() {
-    let (silent, requests) = fault(|_| Does::Waits).await;
-    assert_eq!((silent.problem, requests), (Problem::Unreachable, 3), "{silent}");
-    let dripping = answer(200, "text/xml", WHO)[..80].to_vec();
-    let (cut, _) = fault(move |_| Does::Says(dripping.clone())).await;
-    assert!(matches!(cut.problem, Problem::Failed | Problem::Unreachable), "{cut}");
+    let some = answer(200, "text/xml", WHO)[..80].to_vec();
+    let stalls = move |_| Does::Says(some.clone());
+    for (slow, requests) in <[_; 2]>::from(tokio::join!(fault(|_| Does::Waits), fault(stalls))) {
+        assert_eq!((slow.problem, requests), (Problem::Unreachable, 3), "{slow}");
+        assert!(slow.said.contains("timed out"), "{slow}");
+    }
 }
 
 #[tokio::test]
@@ -125,7 +126,13 @@ async fn each_answer_is_one_kind_of_problem() {
             Problem::Refused,
             "A\\nB: ERROR\\nall is\\u{202e} lost",
         ),
-        ("long", error(400, "A", &"x".repeat(100_000)), Problem::Refused, "…"),
+        ("long", error(400, "A", &"x".repeat(10_000)), Problem::Refused, "…"),
+        (
+            "too long",
+            error(400, "A", &"x".repeat(100_000)),
+            Problem::Failed,
+            "cannot be read: the answer is longer than 64 KiB",
+        ),
     ] {
         let (fault, _) = fault(move |_| Does::Breaks(bytes.clone())).await;
         assert_eq!(fault.problem, problem, "{case}: {fault}");
