@@ -98,7 +98,9 @@ fn start_without_empty_variables() -> Option<String> {
     if let Some(name) = args.next() {
         anew.arg0(name);
     }
-    empty.iter().for_each(|name| _ = anew.env_remove(name));
+    for name in &empty {
+        anew.env_remove(name);
+    }
     let error = anew.args(args).exec(); // comes back only if it fails
     Some(format!("{first} is set but empty, and cannot be left out here: unset it ({error})"))
 }

@@ -24,7 +24,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::time::Clock;
+use super::time::{Clock, Stopwatch};
 
 /// Connections that are served at once; the next ones wait.
 const MOST_CONNECTIONS: usize = 256;
@@ -32,6 +32,8 @@ const MOST_CONNECTIONS: usize = 256;
 const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// That connections are not accepted is told again after so long.
+const TOLD_AGAIN: Duration = Duration::from_mins(10);
 /// A request's header is a line and a few fields.
 const HEADER_BYTES: usize = 16 * 1024;
 
@@ -60,6 +62,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let slots = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+    let mut refusals = Rarely::default();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let stream = tokio::select! {
@@ -67,7 +70,9 @@ pub async fn serve(
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    warn!(%error, "cannot accept a connection");
+                    if refusals.is_due() {
+                        warn!(%error, "cannot accept a connection; if too many files are open, raise LimitNOFILE= of the unit or `ulimit -n`");
+                    }
                     tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: do not spin
                     continue;
                 }
@@ -78,6 +83,20 @@ pub async fn serve(
             let _ = tokio::time::timeout(CONNECTION_TIME, connection(stream, pages, clock)).await;
             drop(slot);
         });
+    }
+}
+
+/// What is told once, and again after a while.
+#[derive(Debug, Default)]
+struct Rarely(Option<Stopwatch>);
+
+impl Rarely {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|told| told.elapsed() > TOLD_AGAIN);
+        if is_due {
+            self.0 = Some(Stopwatch::start());
+        }
+        is_due
     }
 }
 
@@ -167,4 +186,16 @@ fn response(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_told_once() {
+        let mut refusals = Rarely::default();
+        let told = (0..438).filter(|_| refusals.is_due()).count();
+        assert_eq!(told, 1);
+    }
 }

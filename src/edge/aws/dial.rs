@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio_rustls::rustls::{ClientConfig, Error as TlsError};
 use tower_service::Service;
 
 use crate::edge::net::proxy::{Proxies, Proxy, ProxyError, is_loopback};
+use crate::edge::net::trust::CaBundle;
 use crate::edge::net::tunnel::{self, TunnelError};
 use crate::edge::net::{Stream, host, port, trust};
 
@@ -54,11 +55,30 @@ pub(super) enum DialError {
     Late { to: String, limit: Duration },
 }
 
+/// Whom to believe. Read when the first connection needs it: a simulator needs no TLS.
+#[derive(Debug, Default)]
+pub(super) struct Tls {
+    bundle: Option<CaBundle>,
+    config: OnceLock<Result<Arc<ClientConfig>, TlsError>>,
+}
+
+impl Tls {
+    /// This bundle, or whom this machine trusts.
+    pub(super) fn trusting(bundle: Option<CaBundle>) -> Self {
+        Self { bundle, config: OnceLock::new() }
+    }
+
+    fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let read = || trust::client_config(self.bundle.as_ref()).map(Arc::new);
+        self.config.get_or_init(read).clone()
+    }
+}
+
 /// Makes connections; a clone makes the same ones.
 #[derive(Debug, Clone)]
 pub(super) struct Dialer {
     tcp: HttpConnector,
-    tls: Result<Arc<ClientConfig>, TlsError>,
+    tls: Arc<Tls>,
     proxies: Arc<Proxies>,
     /// Whether this machine itself is asked without a proxy.
     spares_loopback: bool,
@@ -68,7 +88,7 @@ pub(super) struct Dialer {
 
 impl Dialer {
     pub(super) fn new(
-        tls: Result<Arc<ClientConfig>, TlsError>,
+        tls: Arc<Tls>,
         proxies: Arc<Proxies>,
         spares_loopback: bool,
         limit: Option<Duration>,
@@ -76,6 +96,7 @@ impl Dialer {
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        tcp.set_connect_timeout(limit); // each address of a name gets its share
         tcp.set_tcp_user_timeout(Some(SILENCE));
         tcp.set_keepalive(Some(SILENCE));
         tcp.set_keepalive_interval(Some(SILENCE));
@@ -128,7 +149,7 @@ impl Dialer {
         url: &Uri,
     ) -> Result<Box<dyn Stream>, DialError> {
         let failed = |source: BoxError| DialError::Tls { to: to(url), source };
-        let config = self.tls.clone().map_err(|error| failed(error.into()))?;
+        let config = self.tls.config().map_err(|error| failed(error.into()))?;
         let name = ServerName::try_from(host(url).to_owned());
         let name = name.map_err(|error| failed(error.into()))?;
         match TlsConnector::from(config).connect(name, stream).await {

@@ -102,17 +102,17 @@ impl Fault {
         let status = error.raw_response().map(|raw| raw.status().as_u16());
         let code = service.and_then(ProvideErrorMetadata::code).unwrap_or_default();
         let message = service.and_then(ProvideErrorMetadata::message).unwrap_or_default();
-        let (problem, said) = match (service, status) {
-            (Some(_), status) if !code.is_empty() => {
+        let (problem, said) = match (service, status, caused(error)) {
+            (Some(_), status, _) if !code.is_empty() => {
                 (of_code(code, message, status), join(code, message))
             }
-            (Some(_), Some(status @ 300..)) => (unsigned(status), not_aws(status)),
-            _ if caused::<CredentialsError>(error).is_some() => {
-                (Problem::Credentials, chain(error))
+            (Some(_), Some(status @ 300..), _) => (unsigned(status), not_aws(status)),
+            (_, _, Some(none)) => (Problem::Credentials, nobody(none)),
+            (_, Some(_), None) => (Problem::Failed, unreadable(error)),
+            (_, None, None) if caused::<TooLong>(error).is_some() => {
+                (Problem::Failed, unreadable(error))
             }
-            (_, Some(_)) => (Problem::Failed, unreadable(error)),
-            _ if caused::<TooLong>(error).is_some() => (Problem::Failed, unreadable(error)),
-            (_, None) => {
+            (_, None, None) => {
                 let dialled = caused::<DialError>(error);
                 (Problem::Unreachable, dialled.map_or_else(|| chain(error), |dial| chain(dial)))
             }
@@ -221,7 +221,7 @@ pub fn plain(text: &str) -> String {
 /// identity, which may be known better by now.
 pub(super) fn names_a_refused_identity(body: &[u8]) -> bool {
     let names = |code: &&str| body.windows(code.len()).any(|part| part == code.as_bytes());
-    REFUSED_IDENTITY.iter().any(|code| names(&code))
+    REFUSED_IDENTITY.iter().any(names)
 }
 
 /// Codes of AWS for an identity that it does not take, as far as they are told apart.
@@ -303,6 +303,12 @@ fn join(code: &str, message: &str) -> String {
     if message.is_empty() { code.to_owned() } else { format!("{code}: {message}") }
 }
 
+/// Why there is no identity. The SDK lists what it tried, line by line.
+fn nobody(error: &CredentialsError) -> String {
+    let text = chain(error).replace("the credential provider was not enabled: ", "");
+    text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace("Attempted:;", "Attempted:")
+}
+
 /// The first cause says what is wrong with an answer; those above it say that it is.
 fn unreadable(error: &(dyn StdError + 'static)) -> String {
     let cause = causes(error).last().map_or_else(String::new, ToString::to_string);
@@ -318,9 +324,14 @@ fn hint(error: &(dyn StdError + 'static)) -> Hint {
     match (dialled.first(), dialled.last()) {
         (_, Some(DialError::Certificate { .. })) => Hint::Certificate,
         (Some(DialError::Through { .. }), _) => Hint::Proxy,
-        _ if chain(error).contains("IMDS") => Hint::Metadata,
+        _ if asked_in_vain(&chain(error)) => Hint::Metadata,
         _ => Hint::Nothing,
     }
+}
+
+/// Whether the instance's metadata service was asked for credentials, as the SDK words it.
+fn asked_in_vain(text: &str) -> bool {
+    text.contains("IMDS") && !text.contains("IMDS disabled")
 }
 
 fn service_of(action: &str) -> &str {

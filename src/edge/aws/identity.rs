@@ -27,12 +27,12 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use futures::future::{BoxFuture, FutureExt};
 
-use super::http::Refusals;
+use super::transport::Refusals;
 use crate::edge::time::instant;
 
 /// After a refusal the identity is found out again, and not a second time within so
 /// long: a role that is gone would have all others assumed again at each call.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 /// Identities that are kept: one for each role.
 const MOST_IDENTITIES: usize = 4096;
 
@@ -116,14 +116,13 @@ impl Identity {
     }
 
     async fn provide(&self) -> Provided {
-        let chain = self.look().chain.clone();
-        let chain = match chain {
-            Some(chain) => chain,
-            None => {
-                let new = (self.0.make)().await;
-                self.known().chain = Some(new.clone());
-                new
-            }
+        let known = self.look().chain.clone();
+        let chain = if let Some(chain) = known {
+            chain
+        } else {
+            let new = (self.0.make)().await;
+            self.known().chain = Some(new.clone());
+            new
         };
         let provided = chain.provide_credentials().await;
         let mut known = self.known();

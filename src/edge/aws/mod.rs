@@ -9,7 +9,6 @@ mod bounded;
 mod dial;
 mod environment;
 mod fault;
-mod http;
 mod identity;
 mod pages;
 mod skew;
@@ -17,10 +16,10 @@ mod skew;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod transport;
 mod usage;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -42,7 +41,7 @@ pub use usage::Usage;
 use super::net::proxy::{Proxies, ProxyError};
 use super::net::trust::{CaBundle, CaBundleError};
 use crate::config::Aws;
-use http::Http;
+use transport::Http;
 
 /// Services whose endpoint the environment or a profile may name, as the SDK spells them.
 const SERVICES: [&str; 10] = [
@@ -117,7 +116,7 @@ pub async fn base(settings: &Aws, deadline: Duration) -> Result<(SdkConfig, Iden
     let base = loader().timeout_config(timeouts.clone()).no_credentials().load().await;
     check_endpoints(&base)?;
     let bundle = ca_bundle(&base, settings.ca_bundle.as_deref())?;
-    let http = Http::new(Arc::new(proxies), bundle.as_ref());
+    let http = Http::new(proxies, bundle);
     let (region, fips, dual) = (base.region().cloned(), base.use_fips(), base.use_dual_stack());
     let of_credentials = http.for_credentials();
     let chain = move || {
@@ -175,7 +174,7 @@ fn ca_bundle(base: &SdkConfig, configured: Option<&Path>) -> Result<Option<CaBun
 #[must_use]
 pub fn loader() -> ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(Http::new(Arc::default(), None))
+        .http_client(Http::new(Proxies::default(), None))
         .timeout_config(timeouts(Duration::from_secs(50)))
         .retry_config(RetryConfig::standard());
     match AppName::new("nearmiss") {

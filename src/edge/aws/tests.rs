@@ -18,8 +18,8 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::http::Http;
 use super::testing::{Asked, Does, REGION, Server, answer, at, error, sdk, serve};
+use super::transport::Http;
 use super::*;
 
 const ACTION: &str = "sts:GetCallerIdentity";
@@ -189,7 +189,7 @@ fn tls_file(name: &str) -> std::path::PathBuf {
 
 async fn through(proxies: Proxies, bundle: Option<&str>, url: &str) -> Result<String, Fault> {
     let bundle = bundle.map(|name| CaBundle::load(&tls_file(name)).unwrap());
-    let http = Http::new(Arc::new(proxies), bundle.as_ref());
+    let http = Http::new(proxies, bundle);
     ask(&at(loader().http_client(http), url).await).await
 }
 
@@ -289,7 +289,7 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
 async fn credentials_of_this_machine_are_fetched_without_a_proxy() {
     let server = Server::says(good()).await;
     let (address, asked) = proxy(server.address).await;
-    let http = Http::new(Arc::new(all_through(address)), None).for_credentials();
+    let http = Http::new(all_through(address), None).for_credentials();
     let url = format!("http://{}", server.address);
     ask(&at(loader().http_client(http), &url).await).await.unwrap();
     assert!(asked.lock().unwrap().is_empty());
@@ -301,7 +301,7 @@ async fn known(
     keys: &Arc<Mutex<Vec<&'static str>>>,
     file: &Path,
 ) -> (SdkConfig, Identity) {
-    let http = Http::new(Arc::default(), None);
+    let http = Http::new(Proxies::default(), None);
     let keys = Arc::clone(keys);
     let make = move || {
         let key = keys.lock().unwrap().first().copied();

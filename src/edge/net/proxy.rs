@@ -164,8 +164,8 @@ impl fmt::Debug for Proxy {
 }
 
 /// Whether a URL is of a link-local address or of AWS's metadata services: those of
-/// the instance (169.254.169.254, fd00:ec2::254), of ECS (169.254.170.2) and of EKS Pod
-/// Identity (169.254.170.23, fd00:ec2::23).
+/// the instance (169.254.169.254, `fd00:ec2::254`), of ECS (169.254.170.2) and of EKS Pod
+/// Identity (169.254.170.23, `fd00:ec2::23`).
 #[must_use]
 pub fn is_metadata(url: &Uri) -> bool {
     match host(url).parse().map(|address: IpAddr| address.to_canonical()) {

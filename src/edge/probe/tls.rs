@@ -117,8 +117,9 @@ fn unsecured(error: &std::io::Error) -> Why {
     if let Some(certificate) = trust::bad_certificate(error) {
         return Why::Certificate { reason: trust::reason(certificate) };
     }
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match error.kind() {
-        _ if error.get_ref().is_some_and(|inner| inner.is::<Error>()) => Why::Handshake,
+        _ if of_tls.is_some() => Why::Handshake,
         std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Why::Reset,
         std::io::ErrorKind::UnexpectedEof => Why::ClosedEarly,
         _ => Why::Handshake,

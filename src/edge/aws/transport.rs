@@ -26,14 +26,13 @@ use hyper::body::Incoming;
 use hyper::header::PROXY_AUTHORIZATION;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio_rustls::rustls::ClientConfig;
 
 use super::bounded::{Bounded, Limits};
-use super::dial::{DialError, Dialer};
+use super::dial::{DialError, Dialer, Tls};
 use super::fault::names_a_refused_identity;
 use crate::edge::net::causes;
 use crate::edge::net::proxy::Proxies;
-use crate::edge::net::trust::{self, CaBundle};
+use crate::edge::net::trust::CaBundle;
 
 /// A connection that nobody used for so long is closed. Shorter than a poll's minute.
 const KEPT: Duration = Duration::from_secs(20);
@@ -54,7 +53,7 @@ impl Refusals {
 /// The HTTP client; a clone shares its connections.
 #[derive(Debug, Clone)]
 pub(super) struct Http {
-    tls: Result<Arc<ClientConfig>, tokio_rustls::rustls::Error>,
+    tls: Arc<Tls>,
     proxies: Arc<Proxies>,
     spares_loopback: bool,
     refusals: Refusals,
@@ -63,10 +62,10 @@ pub(super) struct Http {
 
 impl Http {
     /// For calls to services.
-    pub(super) fn new(proxies: Arc<Proxies>, bundle: Option<&CaBundle>) -> Self {
+    pub(super) fn new(proxies: Proxies, bundle: Option<CaBundle>) -> Self {
         Self {
-            tls: trust::client_config(bundle).map(Arc::new),
-            proxies,
+            tls: Arc::new(Tls::trusting(bundle)),
+            proxies: Arc::new(proxies),
             spares_loopback: false,
             refusals: Refusals::default(),
             pools: Arc::default(),
@@ -87,7 +86,7 @@ impl Http {
     fn pool(&self, connect_timeout: Option<Duration>) -> Arc<Pool> {
         let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let (tls, proxies) = (self.tls.clone(), Arc::clone(&self.proxies));
+            let (tls, proxies) = (Arc::clone(&self.tls), Arc::clone(&self.proxies));
             Arc::new(Pool::of(Dialer::new(tls, proxies, self.spares_loopback, connect_timeout)))
         };
         Arc::clone(pools.entry(connect_timeout).or_insert_with(new))
