@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription, TargetGroup};
 
 use super::aws::{Fault, Pages, Skew, Usage, collect, plain, region_of};
 use crate::config::LoadBalancerArn;
@@ -24,12 +24,16 @@ pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
 /// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
+/// AWS allows 50 tags, and some of its own.
+const MOST_TAGS: usize = 100;
 /// A page has up to so many load balancers or target groups.
 const PAGE: i32 = 400;
 /// An account has no more pages in a Region: 100,000 load balancers.
 const MOST_PAGES: usize = 250;
 /// A load balancer has no more pages of target groups: a listener has 100 rules.
 const MOST_GROUP_PAGES: usize = 25;
+/// Of no more target groups anything is read.
+const MOST_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -70,6 +74,11 @@ impl Elb {
             let page = page.map_err(|error| Fault::of(DESCRIBE, &self.region, &error));
             usage.call(DESCRIBE, page.as_ref().err().map(|fault| fault.problem));
             let page = page?;
+            let (there, asked) = (page.load_balancers().len(), PAGE.unsigned_abs() as usize);
+            if there > asked {
+                let said = format!("a page of {asked} load balancers has {there}");
+                return Err(Fault::incomplete(DESCRIBE, &self.region, said));
+            }
             let albs = page
                 .load_balancers()
                 .iter()
@@ -127,11 +136,11 @@ impl Elb {
         let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
         usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
         let described = answer?.tag_descriptions.unwrap_or_default();
-        let tags = described.iter().map(|one| {
-            let pairs = one
-                .tags()
-                .iter()
-                .filter_map(|t| Some((plain(t.key()?), plain(t.value().unwrap_or_default()))));
+        let asked = |one: &&TagDescription| arns.iter().any(|arn| one.resource_arn() == Some(arn));
+        let tags = described.iter().filter(asked).map(|one| {
+            let pairs = one.tags().iter().take(MOST_TAGS).filter_map(|tag| {
+                Some((plain(tag.key()?), plain(tag.value().unwrap_or_default())))
+            });
             (one.resource_arn().unwrap_or_default().to_owned(), pairs.collect())
         });
         Ok(tags.collect())
@@ -168,7 +177,7 @@ impl Elb {
         let pages = self.client.describe_target_groups().load_balancer_arn(arn);
         let pages = pages.page_size(PAGE).into_paginator().send();
         let call = (TARGET_GROUPS, self.region.as_str());
-        let groups = collect(call, (MOST_GROUP_PAGES, usize::MAX), pages, |page| {
+        let groups = collect(call, (MOST_GROUP_PAGES, MOST_GROUPS), pages, |page| {
             (page.target_groups.unwrap_or_default(), page.next_marker)
         });
         let dimension = |group: &TargetGroup| {
@@ -264,6 +273,12 @@ mod tests {
         let (found, requests) = list(|asked| page(&["a"], &asked.number.to_string())).await;
         assert!(found.unwrap_err().contains("more than the 250 pages"));
         assert_eq!(requests, MOST_PAGES);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_no_longer_than_asked() {
+        let (found, _) = list(|_| page(&["a"; 401], "")).await;
+        assert_eq!(found.unwrap_err(), "a page of 400 load balancers has 401");
     }
 
     #[tokio::test]

@@ -94,8 +94,9 @@ mod full {
 
     /// A page has so many resources with their methods.
     const PAGE: i32 = 100;
-    /// An API has no more pages.
+    /// An API has no more pages, and no more resources: AWS allows 300.
     const MOST_PAGES: usize = 100;
+    const MOST_RESOURCES: usize = 10_000;
 
     fn whole(value: Option<i32>) -> Option<u64> {
         value.and_then(|seconds| u64::try_from(seconds).ok())
@@ -139,7 +140,7 @@ mod full {
             let client = aws_sdk_apigateway::Client::new(self.0);
             let pages = client.get_resources().rest_api_id(id).embed("methods").limit(PAGE);
             let (region, pages) = (region_of(self.0), pages.into_paginator().send());
-            let all = collect((API, &region), (MOST_PAGES, usize::MAX), pages, |page| {
+            let all = collect((API, &region), (MOST_PAGES, MOST_RESOURCES), pages, |page| {
                 (page.items.unwrap_or_default(), page.position)
             });
             let all = all.await?;

@@ -153,21 +153,32 @@ fn no_command_panics_at_nonsense() {
 }
 
 #[test]
-fn a_profile_with_nonsense_is_told() {
+fn a_profile_with_nonsense_is_told_and_one_with_nothing_is_no_setting() {
+    const OF_STS: &str = "services = s\n[services s]\nsts =\n";
+    let (proxy, _asked) = refusing();
     let directory = tempfile::tempdir().unwrap();
-    let path = config(directory.path(), GATEWAY);
+    let path = config(
+        directory.path(),
+        "[[gateway]]\nload_balancer = \"checkout\"\nregion = \"eu-central-1\"\n",
+    );
     let file = directory.path().join("config");
-    std::fs::write(
-        &file,
-        "[default]\nservices = s\n[services s]\nsns =\n  endpoint_url = nowhere\n",
-    )
-    .unwrap();
-    let out = check(&path, directory.path(), |command| {
-        command.env("AWS_CONFIG_FILE", &file);
-    });
-    let said = text(&out.stderr);
-    assert_eq!(out.status.code(), Some(2), "{said}");
-    assert!(said.contains("endpoint_url of SNS"), "{said}");
+    let nowhere = format!("{OF_STS}  endpoint_url = nowhere\n");
+    let empty = format!("{OF_STS}  endpoint_url =\n");
+    for (profile, code, says) in [
+        (nowhere.as_str(), 2, "endpoint_url of STS"),
+        ("endpoint_url = nowhere\n", 2, "endpoint_url of CloudWatch"),
+        ("region = eu central\n", 2, "region in the AWS config file: expected a Region"),
+        (empty.as_str(), 1, "refused the way to sts.eu-central-1.amazonaws.com"),
+    ] {
+        std::fs::write(&file, format!("[default]\n{profile}")).unwrap();
+        let out = check(&path, directory.path(), |command| {
+            command.env("AWS_CONFIG_FILE", &file).env("HTTPS_PROXY", &proxy);
+            command.env_remove("AWS_REGION");
+        });
+        let said = format!("{}{}", text(&out.stdout), text(&out.stderr));
+        assert_eq!(out.status.code(), Some(code), "{profile}: {said}");
+        assert!(said.contains(says), "{profile}: {said}");
+    }
 }
 
 #[test]

@@ -190,7 +190,7 @@ pub(super) fn is_url(text: &str) -> bool {
 }
 
 /// A label of a host name, as Regions are: they stand in one.
-fn is_label(text: &str) -> bool {
+pub(super) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(inner)
 }

@@ -29,7 +29,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_types::retry::RetryConfig;
-use aws_types::service_config::ServiceConfigKey;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use environment::{VariableError, empty as empty_variables, known as known_variables};
 pub use fault::{Fault, Problem, chain, plain};
@@ -85,14 +85,14 @@ pub enum BaseError {
         /// What is wrong.
         source: CaBundleError,
     },
-    /// An endpoint of a profile is no URL.
-    #[error(
-        "endpoint_url of {of} in the AWS config file: expected a URL, such as https://vpce.example.com, found \"{found}\""
-    )]
-    Endpoint {
-        /// All services, or which one.
-        of: &'static str,
-        /// What is there.
+    /// A setting of the AWS profile is nonsense.
+    #[error("{key} in the AWS config file: expected {expected}, found \"{found}\"")]
+    Profile {
+        /// Which.
+        key: String,
+        /// What it takes.
+        expected: &'static str,
+        /// What it has.
         found: String,
     },
 }
@@ -114,7 +114,7 @@ pub async fn base(settings: &Aws, deadline: Duration) -> Result<(SdkConfig, Iden
     // The Region may be the instance's, which needs no proxy, TLS or credentials.
     let timeouts = timeouts(deadline);
     let base = loader().timeout_config(timeouts.clone()).no_credentials().load().await;
-    check_endpoints(&base)?;
+    check_profile(&base)?;
     let bundle = ca_bundle(&base, settings.ca_bundle.as_deref())?;
     let http = Http::new(proxies, bundle);
     let (region, fips, dual) = (base.region().cloned(), base.use_fips(), base.use_dual_stack());
@@ -133,18 +133,34 @@ pub async fn base(settings: &Aws, deadline: Duration) -> Result<(SdkConfig, Iden
     };
     let identity = Identity::new(chain, files.into(), http.refusals());
     let provider = SharedCredentialsProvider::new(identity.clone());
+    let settings = WithoutEmpty(base.clone());
     let base = base.into_builder().http_client(http).credentials_provider(provider);
-    Ok((base.identity_cache(identity.clone()).build(), identity))
+    let base = base.service_config(settings).identity_cache(identity.clone());
+    Ok((base.build(), identity))
 }
 
-fn check_endpoints(base: &SdkConfig) -> Result<(), BaseError> {
-    let all = base.endpoint_url().map(|url| ("all services", url.to_owned()));
-    let of_one = SERVICES.iter().filter_map(|service| {
-        Some((*service, setting(base, service, "AWS_ENDPOINT_URL", "endpoint_url")?))
-    });
-    for (of, found) in all.into_iter().chain(of_one) {
-        if !found.is_empty() && !environment::is_url(&found) {
-            return Err(BaseError::Endpoint { of, found: plain(&found) });
+/// Settings of services, where empty is not set, as in the environment.
+#[derive(Debug)]
+struct WithoutEmpty(SdkConfig);
+
+impl LoadServiceConfig for WithoutEmpty {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        self.0.service_config()?.load_config(key).filter(|value| !value.is_empty())
+    }
+}
+
+fn check_profile(base: &SdkConfig) -> Result<(), BaseError> {
+    let region = region_of(base);
+    if !environment::is_label(&region) {
+        let (key, found) = ("region".to_owned(), plain(&region));
+        return Err(BaseError::Profile { key, expected: "a Region, such as eu-central-1", found });
+    }
+    for service in SERVICES {
+        let url = setting(base, service, "AWS_ENDPOINT_URL", "endpoint_url").unwrap_or_default();
+        if !url.is_empty() && !environment::is_url(&url) {
+            let (key, found) = (format!("endpoint_url of {service}"), plain(&url));
+            let expected = "a URL, such as https://vpce.example.com";
+            return Err(BaseError::Profile { key, expected, found });
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::connection::{CaptureSmithyConnection, ConnectionMetadata};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
 };
@@ -191,6 +192,12 @@ impl HttpConnector for Asker {
 impl Asker {
     async fn ask(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
         let user = |error| ConnectorError::user(BoxError::from(error));
+        let (client, trial) = self.pool.begin();
+        if let Some(capture) = request.extension::<CaptureSmithyConnection>() {
+            let pool = Arc::clone(&self.pool);
+            let number = trial.number;
+            capture.set_connection_retriever(move || Some(connection(&pool, number)));
+        }
         let mut request = request.try_into_http1x().map_err(user)?;
         let limits = if request.uri().path().ends_with("/operation/GetMetricData") {
             Limits::METRICS
@@ -200,7 +207,6 @@ impl Asker {
         if let Some(value) = self.pool.dialer.authorization(request.uri()) {
             request.headers_mut().insert(PROXY_AUTHORIZATION, value);
         }
-        let (client, trial) = self.pool.begin();
         let answered = client.request(request);
         let answer = match self.head_limit {
             None => answered.await,
@@ -233,6 +239,14 @@ impl Asker {
         };
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))
     }
+}
+
+/// The connection as the SDK knows it, which has it closed after some errors: then those
+/// that were kept beside it are in doubt as well.
+fn connection(pool: &Arc<Pool>, number: u64) -> ConnectionMetadata {
+    let pool = Arc::clone(pool);
+    let close = move || pool.renew(number);
+    ConnectionMetadata::builder().proxied(false).poison_fn(close).build()
 }
 
 /// What the SDK tries again, and what it does not: a certificate does not become good.
