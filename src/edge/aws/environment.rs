@@ -211,14 +211,11 @@ pub(super) fn files(get: impl Fn(&str) -> Option<OsString>) -> [PathBuf; 2] {
 pub(super) fn profiles(text: &str) -> impl Iterator<Item = String> {
     let heads =
         text.lines().filter_map(|line| line.trim_start().strip_prefix('[')?.split(']').next());
-    let named = heads.map(|head| {
-        let words: Vec<&str> = head.split_whitespace().collect();
-        match words[..] {
-            ["profile", name] => name.to_owned(),
-            _ => head.trim().to_owned(),
-        }
-    });
-    named.map(|name| name.trim_matches(['"', '\'']).to_owned())
+    heads.map(|head| {
+        let head = head.trim();
+        let rest = head.strip_prefix("profile").filter(|rest| rest.starts_with([' ', '\t']));
+        rest.unwrap_or(head).trim().trim_matches(['"', '\'']).to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -293,13 +290,9 @@ mod tests {
 
     #[test]
     fn a_profile_is_looked_for_where_the_sdk_does() {
-        let text =
-            "# [no]\n[default]\nregion = x\n [profile ops]\n[ \"two words\" ]\n[sso-session s]\n";
+        let text = "# [no]\n[default]\nregion = x\n [profile ops]\n[profile 'my ops']\n[ \"two words\" ]\n[profiled]\n";
         let found: Vec<String> = profiles(text).collect();
-        assert_eq!(
-            found,
-            ["default", "ops", "\"two words\"", "sso-session s"].map(|name| name.trim_matches('"'))
-        );
+        assert_eq!(found, ["default", "ops", "my ops", "two words", "profiled"]);
         let get = |name: &str| match name {
             "HOME" => Some("/home/a".into()),
             "AWS_CONFIG_FILE" => Some("~/c".into()),

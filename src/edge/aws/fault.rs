@@ -570,6 +570,26 @@ mod tests {
     }
 
     #[test]
+    fn without_an_identity_every_way_to_one_is_named() {
+        type Failed = SdkError<aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError>;
+        let fault = |text: &str| {
+            let none = CredentialsError::not_loaded(text.to_owned());
+            Fault::of("a:b", "c", &Failed::construction_failure(none))
+        };
+        const HUNG: &str = "no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: could not communicate with IMDS: no answer within 1 s";
+        let (hung, off) = (fault(HUNG), fault("IMDS disabled by AWS_EC2_METADATA_DISABLED"));
+        assert_eq!((hung.problem, off.problem), (Problem::Credentials, Problem::Credentials));
+        assert!(hung.said.contains("Attempted: Environment: not set; Ec2Inst"), "{hung}");
+        assert!(hung.advice().contains("HttpPutResponseHopLimit is 2"), "{}", hung.advice());
+        for advice in [hung.advice(), off.advice()] {
+            for way in ["environment", "profile", "instance, task or pod", "role_arn"] {
+                assert!(advice.contains(way), "{way} is not in: {advice}");
+            }
+        }
+        assert!(!off.advice().contains("HopLimit"), "{}", off.advice());
+    }
+
+    #[test]
     fn what_somebody_says_is_a_part_of_one_line() {
         assert_eq!(
             plain("a\nb\r\u{1b}[2J\u{0}é\u{85}\u{2028}"),

@@ -43,7 +43,7 @@ pub use quarters::{Quarters, Stretch};
 use request::{Query, Wanted, batches, billed_metrics};
 use results::{Lack, Points, Remarks, Results};
 
-use super::aws::{Fault, Pages, Skew, Usage, region_of};
+use super::aws::{Fault, Pages, Problem, Skew, Usage, region_of};
 use super::time::Stopwatch;
 
 /// The IAM action of everything here.
@@ -91,8 +91,8 @@ impl CloudWatch {
     ///
     /// What fails is asked again in smaller requests, so that one gateway's
     /// trouble stays its own, as long as `deadline` allows; what was got by then
-    /// is kept. Where several requests fail, each as a whole, smaller ones would
-    /// fail as well.
+    /// is kept. Where several requests fail, each as a whole and none because of what
+    /// was asked, CloudWatch is down, and smaller ones would fail as well.
     async fn read(
         &self,
         wanted: &[Wanted],
@@ -117,13 +117,13 @@ impl CloudWatch {
             });
             let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
             let mut each = batches.iter();
-            let mut some_came = false;
+            let (mut some_came, mut is_down) = (false, batches.len() > 1);
             while let (Some((got, used)), Some(batch)) = (done.next().await, each.next()) {
                 usage.add(used);
                 some_came |= got.is_ok();
-                for (index, answer) in
-                    batch.iter().zip(got.unwrap_or_else(|fault| of_all(fault, batch)))
-                {
+                is_down &= got.as_ref().is_err_and(|fault| fault.problem != Problem::Refused);
+                let got = got.unwrap_or_else(|fault| of_all(fault, batch));
+                for (index, answer) in batch.iter().zip(got) {
                     answers[*index] = answer;
                 }
             }
@@ -131,8 +131,7 @@ impl CloudWatch {
             open.retain(|index| {
                 answers[*index].as_ref().is_err_and(|fault| fault.is_about_what_was_asked())
             });
-            let is_of_all = !some_came && batches.len() > 1;
-            if open.is_empty() || is_of_all || watch.elapsed() >= deadline {
+            if open.is_empty() || is_down || watch.elapsed() >= deadline {
                 break;
             }
             failed = if some_came { Vec::new() } else { batches };

@@ -101,6 +101,24 @@ async fn a_service_that_fails_is_not_asked_for_each_load_balancer() {
 }
 
 #[tokio::test]
+async fn what_one_load_balancer_is_refused_for_stays_its_own() {
+    let server = Server::new(|asked| {
+        // The value 7 of a dimension, as CBOR spells it: a text of one byte.
+        if asked.text.contains("eValuea7") {
+            return Does::Says(error(400, "InvalidParameterValueException"));
+        }
+        let gateways = asked.text.matches("MetricStat").count() / 5;
+        let ids = (0..gateways).flat_map(|g| (0..5).map(move |q| format!("g{g}_{q}")));
+        Does::Says(page(ids.map(|id| result(&id, "Complete")).collect(), None))
+    })
+    .await;
+    let (answers, _) = read(&server).await;
+    let refused: Vec<usize> = (0..LOAD_BALANCERS).filter(|n| answers[*n].is_err()).collect();
+    assert_eq!(refused, [7]);
+    assert_eq!(server.requests(), 1 + 6 + 10);
+}
+
+#[tokio::test]
 async fn a_result_that_is_forbidden_is_a_denial_of_that_one() {
     let server = Server::new(|_| {
         let ids = (0..LOAD_BALANCERS).flat_map(|g| (0..5).map(move |q| format!("g{g}_{q}")));
