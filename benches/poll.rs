@@ -137,7 +137,7 @@ async fn scraped(daemon: &mut Daemon) -> (Vec<Duration>, Vec<Duration>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let serving = http::serve(listener, daemon.pages(), Clock::System, stop.clone());
+    let serving = http::serve(listener, daemon.pages(), stop.clone());
     tokio::spawn(serving);
     let scrapers = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

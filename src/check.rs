@@ -24,13 +24,16 @@ use crate::analysis::tier::Tier;
 use crate::analysis::window::Window;
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
 use crate::discovery::{Account, Trouble};
-use crate::edge::aws::{self, Fault, Usage, region_of};
-use crate::edge::chat::Chat;
-use crate::edge::cloudwatch::{self, Ask};
+use crate::edge::aws::{self, Fault, Scope, Usage, plain, region_of, scoped};
+use crate::edge::cloudwatch::{self, Ask, Chat};
 use crate::edge::elb;
+use crate::edge::net::trust::CaBundle;
 use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
+
+/// What is tried without asking AWS.
+const LOCAL: [&str; 2] = ["config", "ca_bundle"];
 
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -92,7 +95,9 @@ impl fmt::Display for Outcome {
         }
         let failed = self.checks.iter().filter(|check| !check.ok).count();
         match failed {
-            0 if self.checks.len() == 1 => write!(f, "The config is valid. AWS was not asked."),
+            0 if self.checks.iter().all(|check| LOCAL.contains(&check.check.as_str())) => {
+                write!(f, "The config is valid. AWS was not asked.")
+            }
             0 => write!(f, "Everything works: nearmiss run will watch."),
             n => write!(f, "{n} of {} checks failed.", self.checks.len()),
         }
@@ -127,7 +132,21 @@ pub fn offline(config: &Config) -> Outcome {
         let timed = timed(schedule, config.watcher.timezone);
         lines.push(format!("nearmiss says that it is alive by {timed}"));
     }
-    Outcome::of(vec![Finding::good("config", lines.join("\n"))])
+    let mut checks = vec![Finding::good("config", lines.join("\n"))];
+    checks.extend(config.aws.ca_bundle.as_deref().map(bundle));
+    Outcome::of(checks)
+}
+
+/// Whether the CA bundle can be used.
+fn bundle(path: &Path) -> Finding {
+    const CHECK: &str = "ca_bundle";
+    match CaBundle::load(path) {
+        Ok(_) => Finding::good(CHECK, format!("{} can be used", path.display())),
+        Err(error) => {
+            let way_out = "Set [aws] ca_bundle to a PEM file that the user of nearmiss may read.";
+            Finding::bad(CHECK, aws::chain(&error), Some(way_out.to_owned()))
+        }
+    }
 }
 
 /// How far a check goes.
@@ -145,7 +164,7 @@ pub enum Extent {
 pub async fn online(config: &Config, base: &SdkConfig, clock: Clock, extent: Extent) -> Outcome {
     let mut checks = offline(config).checks;
     checks.push(state(config));
-    checks.push(identity(base).await);
+    checks.push(identity(config, base).await);
     let mut gateways = Vec::new();
     for mut account in Account::of_config(config, base).await {
         checks.extend(of_account(&mut account, config.poll.deadline, clock).await);
@@ -282,18 +301,25 @@ fn state(config: &Config) -> Finding {
     }
 }
 
-async fn identity(base: &SdkConfig) -> Finding {
+/// Who asks. Every partition has its own STS and every Region its endpoint, which may be
+/// the only one that this machine reaches: it is asked where the gateways are.
+async fn identity(config: &Config, base: &SdkConfig) -> Finding {
     const ACTION: &str = "sts:GetCallerIdentity";
-    // This call needs no permission and works in any Region.
-    let base = match base.region() {
-        Some(_) => base.clone(),
-        None => base.to_builder().region(aws_config::Region::new("us-east-1")).build(),
+    let of_gateways = config.gateways.iter().filter_map(|selection| selection.region.clone());
+    let of_chain = Some(region_of(base)).filter(|region| !region.is_empty());
+    let of_topics = config.topics().map(|topic| topic.topic_arn.region().to_owned());
+    let Some(region) = of_gateways.chain(of_chain).chain(of_topics).next() else {
+        let way_out = "Set region = \"...\" in the [[gateway]], or AWS_REGION.".to_owned();
+        return Finding::bad(ACTION, "no Region is known to ask in".to_owned(), Some(way_out));
     };
-    match aws_sdk_sts::Client::new(&base).get_caller_identity().send().await {
+    let scope = Scope { region: Some(region.clone()), role_arn: None, external_id: None };
+    let client = aws_sdk_sts::Client::new(&scoped(base, &scope).await);
+    match client.get_caller_identity().send().await {
         Ok(identity) => {
-            Finding::good(ACTION, format!("you are {}", identity.arn().unwrap_or("unknown")))
+            let arn = plain(identity.arn().unwrap_or("unknown"));
+            Finding::good(ACTION, format!("you are {arn}"))
         }
-        Err(error) => Finding::of(&Fault::of(ACTION, &region_of(&base), &error)),
+        Err(error) => Finding::of(&Fault::of(ACTION, &region, &error)),
     }
 }
 

@@ -165,6 +165,8 @@ async fn sdk_config(endpoint: String) -> SdkConfig {
         .region(Region::new(REGION))
         .credentials_provider(Credentials::new("demo", "demo", None, None, "demo"))
         .endpoint_url(endpoint)
+        .use_fips(false)
+        .use_dual_stack(false)
         .load()
         .await
 }

@@ -600,7 +600,8 @@ fn late(action: &'static str, region: &str, deadline: Duration) -> Fault {
 
 /// Whether the next call of the same kind would fail alike.
 fn is_of_all(fault: &Fault) -> bool {
-    matches!(fault.problem, Problem::Denied | Problem::Credentials | Problem::Unreachable)
+    let is_denied = matches!(fault.problem, Problem::Denied | Problem::Unreachable);
+    is_denied || fault.problem.is_of_the_identity()
 }
 
 /// Makes sure that no two gateways look the same: one that two identities see

@@ -34,7 +34,7 @@
 //! - [`sim`] knows nothing of the rest: it is a witness, written from AWS's
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
-//!   the ground that all stand on ([`edge::aws`], [`edge::time`]), but no sibling.
+//!   the ground that all stand on ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
 //! - [`daemon`], [`backtest`], [`diagnose`], [`chain`], [`probe`], [`discovery`], [`check`],
 //!   [`cost`], [`policy`], [`report`] and [`silence`] join them; [`demo`] joins `daemon`
 //!   and `sim`.
@@ -123,6 +123,14 @@
 //!   `full`.** aws-sdk-ec2 alone takes longer to compile than everything else, and
 //!   who tries the demo needs none of it. A program without it says so, in the place
 //!   of what it could have found.
+//! - **The HTTP client of the SDKs is put together here** from hyper, rustls and hyper's
+//!   proxy matcher: none that exists bounds an answer, leaves the connections that a
+//!   firewall forgot, spares the metadata services the proxy and believes a server whose
+//!   own certificate is in the CA bundle, as OpenSSL does.
+//! - **Who nearmiss is for AWS is found out again** when a file of credentials changes,
+//!   when AWS refuses it, and on SIGHUP; the SDK reads a profile once.
+//! - **The program starts itself anew without variables that are set but empty**: the SDK
+//!   reads the environment when and where it likes, and panics at some of them.
 //! - **ring instead of aws-lc** for TLS, and no default features of the SDKs:
 //!   most of the first build is AWS's code, and this keeps it near two minutes.
 //! - **The simulator is part of the program**, because a tool that cannot be

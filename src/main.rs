@@ -9,9 +9,11 @@ mod output;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
+use aws_config::SdkConfig;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, Format, LogFormat, SilenceCommand, Start, Written};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -58,6 +60,10 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
+    if let Some(error) = start_without_empty_variables() {
+        eprintln!("{error}");
+        return ExitCode::from(2);
+    }
     let cli = Cli::parse();
     let quiet = matches!(cli.command, Command::Demo { .. });
     let format = match cli.log_format {
@@ -87,8 +93,26 @@ fn main() -> ExitCode {
     }
 }
 
+/// Starts the program anew without variables of AWS that are set but empty, if there are
+/// any: the SDK takes them for values, reads them where it likes, and no safe way leads
+/// to take one out of the environment of a program that runs.
+fn start_without_empty_variables() -> Option<String> {
+    let empty = aws::empty_variables(std::env::vars_os());
+    let first = empty.first()?.to_string_lossy().into_owned();
+    let mut args = std::env::args_os();
+    let mut anew = process::Command::new("/proc/self/exe");
+    if let Some(name) = args.next() {
+        anew.arg0(name);
+    }
+    for name in &empty {
+        anew.env_remove(name);
+    }
+    let error = anew.args(args).exec(); // comes back only if it fails
+    Some(format!("{first} is set but empty, and cannot be left out here: unset it ({error})"))
+}
+
 async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> Ending {
-    let base = aws::loader().load().await;
+    let base = ask_aws(config).await?;
     let end = Minute::containing(at.resolve());
     let asked = diagnose::find(config, &base, name, end, Clock::System).await;
     let diagnosis = asked.map_err(|error| Failure::usage(&error))?;
@@ -105,7 +129,7 @@ async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> End
 }
 
 async fn draw_chains(config: &Config, args: &ChainArgs, format: Format) -> Ending {
-    let sdk = if args.offline { None } else { Some(aws::loader().load().await) };
+    let sdk = if args.offline { None } else { Some(ask_aws(config).await?) };
     let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
     let looked = looked.map_err(|error| Failure::usage(&error))?;
     let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
@@ -238,10 +262,12 @@ fn list_scenarios(format: Format) {
 
 async fn run(path: PathBuf) -> Ending {
     let config = load(&path)?;
-    let base = aws::loader().load().await;
+    let asked = aws::base(&config.aws, config.poll.deadline.get()).await;
+    let (base, identity) = asked.map_err(|error| Failure::usage(&error))?;
     let signals = Signals { stop: stop_on_signal()?, reload: reload_on_signal()? };
     let daemon = Daemon::start(config, &base).await;
-    let daemon = daemon.map_err(|error| Failure::failed(&error))?.reading_from(path);
+    let daemon =
+        daemon.map_err(|error| Failure::failed(&error))?.reading_from(path).known_as(identity);
     daemon.run(Clock::System, signals, |_| {}).await.map_err(|error| Failure::failed(&error))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -250,7 +276,7 @@ async fn check_config(config: &Config, extent: Extent, format: Format) -> Ending
     let outcome = match extent {
         Extent::Offline => check::offline(config),
         Extent::Online | Extent::SendTest => {
-            check::online(config, &aws::loader().load().await, Clock::System, extent).await
+            check::online(config, &ask_aws(config).await?, Clock::System, extent).await
         }
     };
     match format {
@@ -320,7 +346,7 @@ async fn backtest(
         bar.set_length(all);
         bar.set_position(done);
     };
-    let base = aws::loader().load().await;
+    let base = ask_aws(config).await?;
     let backtest = Backtest { config, period, price_per_1000: price };
     let (summary, troubles) = backtest.run(&base, clock, tell, progress).await;
     bar.finish_and_clear();
@@ -352,7 +378,7 @@ fn text_of(said: &Said) -> String {
 
 /// How many gateways the config selects at present, by how they are read.
 async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>, Failure> {
-    let base = aws::loader().load().await;
+    let base = ask_aws(config).await?;
     let mut gateways = BTreeMap::new();
     for mut account in Account::of_config(config, &base).await {
         let Poll { deadline, .. } = config.poll;
@@ -405,6 +431,12 @@ fn minutes_after(minute: i64, start: i64) -> String {
     format!("{at}, minute {} of the scenario", minute - start / 60)
 }
 
+/// Where AWS is, and who asks it.
+async fn ask_aws(config: &Config) -> Result<SdkConfig, Failure> {
+    let asked = aws::base(&config.aws, config.poll.deadline.get()).await;
+    asked.map(|(base, _)| base).map_err(|error| Failure::usage(&error))
+}
+
 fn load(path: &Path) -> Result<Config, Failure> {
     Config::load(path).map_err(|error| Failure::usage(&error))
 }
@@ -419,7 +451,7 @@ fn stop_on_signal() -> Result<CancellationToken, Failure> {
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
         fire.cancel();
         tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
-        std::process::exit(130);
+        process::exit(130);
     });
     Ok(stop)
 }

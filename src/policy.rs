@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::config::{Config, RoleArn, Selection};
-use crate::edge::{chat, cloudwatch, elb, evidence, hops, sink};
+use crate::edge::{cloudwatch, elb, evidence, hops, sink};
 
 /// The policy for the daemon's own identity (`None`) or for one of its roles.
 #[must_use]
@@ -47,9 +47,9 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
         statements.push(json!({
             "Sid": "Chat",
             "Effect": "Allow",
-            "Action": chat::ACTION,
+            "Action": cloudwatch::ACTION,
             "Resource": "*",
-            "Condition": { "StringEquals": { "aws:RequestedRegion": chat::REGION } },
+            "Condition": { "StringEquals": { "aws:RequestedRegion": cloudwatch::CHAT_REGION } },
         }));
     }
     let roles = roles(config);

@@ -17,7 +17,7 @@ use crate::analysis::signal::Minute;
 use crate::analysis::tier::Tier;
 use crate::config::Config;
 use crate::discovery::{Account, MOST_TARGET_GROUPS, Trouble};
-use crate::edge::aws::Usage;
+use crate::edge::aws::{self, BaseError, Usage};
 use crate::edge::cloudwatch::{Healthy, Stretch};
 use crate::edge::control::{self, Answer, Command, ControlError};
 use crate::edge::host;
@@ -44,6 +44,9 @@ pub enum ReportError {
     /// The daemon was asked and did not answer.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// AWS cannot be asked.
+    #[error(transparent)]
+    Aws(#[from] BaseError),
     /// The daemon does not make it.
     #[error("{0}")]
     Refused(String),
@@ -59,7 +62,7 @@ pub async fn report(config: &Config, days: u32, clock: Clock) -> Result<Made, Re
         Ok(Answer::Refused(why)) => Err(ReportError::Refused(why)),
         Ok(_) => Err(ReportError::Refused("the daemon answered something else".to_owned())),
         Err(ControlError::Nobody { path, source }) if is_absent(&source) => {
-            let base = crate::edge::aws::loader().load().await;
+            let (base, _) = aws::base(&config.aws, config.poll.deadline.get()).await?;
             let mut made = from_cloudwatch(config, &base, days, clock).await;
             let remark = format!(
                 "no daemon answers on {}: this report is made of CloudWatch's figures alone, without episodes and what the rules say",

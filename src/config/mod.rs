@@ -19,6 +19,7 @@ use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 use crate::analysis::chain;
@@ -36,6 +37,9 @@ pub use selection::{Exclusion, Selection, TimeoutSetting};
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
+    /// How AWS is asked.
+    #[serde(default)]
+    pub aws: Aws,
     /// The HTTP listener.
     #[serde(default)]
     pub http: Http,
@@ -90,6 +94,24 @@ pub struct Config {
     /// The hops of services, from the client to the database.
     #[serde(rename = "chain", default)]
     pub chains: Vec<chain::Settings>,
+}
+
+/// `[aws]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Aws {
+    /// A PEM file of the certificates to believe instead of this machine's, in all calls
+    /// to AWS; `None` for `AWS_CA_BUNDLE`.
+    #[serde(deserialize_with = "a_path")]
+    pub ca_bundle: Option<PathBuf>,
+}
+
+fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
+    let text = String::deserialize(value)?;
+    if text.is_empty() {
+        return Err(D::Error::custom("expected the path of a PEM file, found \"\""));
+    }
+    Ok(Some(PathBuf::from(text)))
 }
 
 /// `[http]`

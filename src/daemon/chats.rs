@@ -9,7 +9,7 @@ use aws_config::SdkConfig;
 use super::{Daemon, allotment};
 use crate::analysis::notify::Theme;
 use crate::edge::aws::Usage;
-use crate::edge::chat::Chat;
+use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
 
 /// How often it is asked, seconds.

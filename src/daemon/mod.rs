@@ -129,7 +129,7 @@ impl Daemon {
             publisher,
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
-            origin: Origin { path: None, base: base.clone() },
+            origin: Origin { path: None, base: base.clone(), identity: None },
             notifier,
             state,
             _lock: lock,

@@ -16,7 +16,7 @@ use crate::analysis::signal::{Minute, Snapshot};
 use crate::analysis::{Report, assess};
 use crate::config::Config;
 use crate::discovery::Account;
-use crate::edge::aws::{Fault, Problem, Skew, Usage};
+use crate::edge::aws::{Fault, Skew, Usage};
 use crate::edge::cloudwatch::ACTION;
 use crate::edge::time::Deadline;
 
@@ -98,7 +98,7 @@ impl Daemon {
         let say = |fault: &Arc<Fault>| {
             format!("{fault}. The gateways concerned are without data. {}", fault.advice())
         };
-        let is_refusal = |fault: &&Arc<Fault>| fault.problem == Problem::Credentials;
+        let is_refusal = |fault: &&Arc<Fault>| fault.problem.is_of_the_identity();
         let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
         self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
         let late = self.lateness(end);

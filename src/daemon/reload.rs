@@ -13,6 +13,7 @@ use super::Daemon;
 use super::chats::Chats;
 use crate::analysis::notify::Theme;
 use crate::config::{Config, ConfigError};
+use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
 
 /// A config is a file of this machine, or of its network.
@@ -23,6 +24,8 @@ const READING: Duration = Duration::from_secs(5);
 pub(super) struct Origin {
     pub(super) path: Option<PathBuf>,
     pub(super) base: SdkConfig,
+    /// What to find out anew, where the base stands on it.
+    pub(super) identity: Option<Identity>,
 }
 
 impl Daemon {
@@ -33,8 +36,18 @@ impl Daemon {
         self
     }
 
-    /// Reads the config again, where it came from a file.
+    /// Whose credentials to read again as well.
+    #[must_use]
+    pub fn known_as(mut self, identity: Identity) -> Self {
+        self.origin.identity = Some(identity);
+        self
+    }
+
+    /// Reads the config again, where it came from a file, and the credentials.
     pub(super) async fn read_config_again(&mut self, now: i64) {
+        if let Some(identity) = &self.origin.identity {
+            identity.read_again();
+        }
         let Some(path) = self.origin.path.clone() else { return };
         let deadline = Deadline::after(READING, self.commands.stop.clone());
         let read = tokio::task::spawn_blocking(move || Config::load_again(&path));
@@ -59,6 +72,7 @@ impl Daemon {
             (config.http.listen == self.config.http.listen, "[http] listen"),
             (config.state == self.config.state, "[state] path"),
             (config.control.socket == self.config.control.socket, "[control] socket"),
+            (config.aws == self.config.aws, "[aws] ca_bundle"),
         ] {
             if !fixed {
                 warn!("{name} has changed: that takes a restart");

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription, TargetGroup};
 
-use super::aws::{Fault, Skew, Usage, region_of};
+use super::aws::{Fault, Pages, Skew, Usage, collect, plain, region_of};
 use crate::config::LoadBalancerArn;
 
 /// The IAM actions of the calls here.
@@ -24,6 +24,16 @@ pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
 /// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
+/// AWS allows 50 tags, and some of its own.
+const MOST_TAGS: usize = 100;
+/// A page has up to so many load balancers or target groups.
+const PAGE: i32 = 400;
+/// An account has no more pages in a Region: 100,000 load balancers.
+const MOST_PAGES: usize = 250;
+/// A load balancer has no more pages of target groups: a listener has 100 rules.
+const MOST_GROUP_PAGES: usize = 25;
+/// Of no more target groups anything is read.
+const MOST_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -57,20 +67,32 @@ impl Elb {
     /// When one of the pages does not come.
     pub async fn list(&self, usage: &mut Usage) -> Result<Vec<Found>, Fault> {
         let mut pages =
-            self.client.describe_load_balancers().page_size(400).into_paginator().send();
+            self.client.describe_load_balancers().page_size(PAGE).into_paginator().send();
+        let mut turned = Pages::at_most(MOST_PAGES);
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
             let page = page.map_err(|error| Fault::of(DESCRIBE, &self.region, &error));
             usage.call(DESCRIBE, page.as_ref().err().map(|fault| fault.problem));
             let page = page?;
+            let (there, asked) = (page.load_balancers().len(), PAGE.unsigned_abs() as usize);
+            if there > asked {
+                let said = format!("a page of {asked} load balancers has {there}");
+                return Err(Fault::incomplete(DESCRIBE, &self.region, said));
+            }
             let albs = page
                 .load_balancers()
                 .iter()
                 .filter(|lb| lb.r#type() == Some(&LoadBalancerTypeEnum::Application));
             found.extend(albs.filter_map(|lb| {
                 let arn = LoadBalancerArn::parse(lb.load_balancer_arn()?).ok()?;
-                Some(Found { name: lb.load_balancer_name()?.to_owned(), arn })
+                let name = lb.load_balancer_name()?;
+                let is_plain = plain(name) == name && plain(&arn.text) == arn.text;
+                is_plain.then(|| Found { name: name.to_owned(), arn })
             }));
+            let next = turned.turn(page.next_marker());
+            if next.map_err(|said| Fault::incomplete(DESCRIBE, &self.region, said))?.is_none() {
+                break;
+            }
         }
         Ok(found)
     }
@@ -114,9 +136,10 @@ impl Elb {
         let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
         usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
         let described = answer?.tag_descriptions.unwrap_or_default();
-        let tags = described.iter().map(|one| {
-            let pairs = one.tags().iter().filter_map(|t| {
-                Some((t.key()?.to_owned(), t.value().unwrap_or_default().to_owned()))
+        let asked = |one: &&TagDescription| arns.iter().any(|arn| one.resource_arn() == Some(arn));
+        let tags = described.iter().filter(asked).map(|one| {
+            let pairs = one.tags().iter().take(MOST_TAGS).filter_map(|tag| {
+                Some((plain(tag.key()?), plain(tag.value().unwrap_or_default())))
             });
             (one.resource_arn().unwrap_or_default().to_owned(), pairs.collect())
         });
@@ -137,8 +160,12 @@ impl Elb {
         };
         let mut attributes = answer.attributes().iter();
         let value = attributes.find(|a| a.key() == Some("idle_timeout.timeout_seconds"));
-        let seconds = value.and_then(|a| a.value()?.parse::<f64>().ok()).filter(|s| *s > 0.0);
-        let said = || format!("no idle_timeout.timeout_seconds for {arn}");
+        let value = value.and_then(|attribute| attribute.value());
+        let said = || match value {
+            Some(value) => format!("the idle timeout of {arn} is \"{value}\", which cannot be"),
+            None => format!("no idle_timeout.timeout_seconds for {arn}"),
+        };
+        let seconds = value.and_then(idle_seconds);
         seconds.map(Some).ok_or_else(|| Fault::incomplete(ATTRIBUTES, &self.region, said()))
     }
 
@@ -147,12 +174,25 @@ impl Elb {
     /// # Errors
     /// When the call fails.
     pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, Fault> {
-        let pages = self.client.describe_target_groups().load_balancer_arn(arn).into_paginator();
-        let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        let groups = groups.map_err(|error| Fault::of(TARGET_GROUPS, &self.region, &error))?;
-        let dimension = |group: &TargetGroup| target_group_dimension(group.target_group_arn()?);
-        Ok(groups.iter().filter_map(dimension).collect())
+        let pages = self.client.describe_target_groups().load_balancer_arn(arn);
+        let pages = pages.page_size(PAGE).into_paginator().send();
+        let call = (TARGET_GROUPS, self.region.as_str());
+        let groups = collect(call, (MOST_GROUP_PAGES, MOST_GROUPS), pages, |page| {
+            (page.target_groups.unwrap_or_default(), page.next_marker)
+        });
+        let dimension = |group: &TargetGroup| {
+            let dimension = target_group_dimension(group.target_group_arn()?)?;
+            (plain(&dimension) == dimension).then_some(dimension)
+        };
+        Ok(groups.await?.iter().filter_map(dimension).collect())
     }
+}
+
+/// A whole number of seconds up to a day: AWS takes 1 to 4,000.
+fn idle_seconds(value: &str) -> Option<f64> {
+    const DAY: u32 = 86_400;
+    let seconds = value.parse::<u32>().ok().filter(|seconds| (1..=DAY).contains(seconds));
+    seconds.map(f64::from)
 }
 
 /// The CloudWatch dimension value of the target group with this ARN.
@@ -162,5 +202,98 @@ pub fn target_group_dimension(arn: &str) -> Option<String> {
 }
 
 fn is_gone(fault: &Fault) -> bool {
-    fault.said.starts_with("LoadBalancerNotFound")
+    fault.code().starts_with("LoadBalancerNotFound")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::aws::testing::{Asked, Does, Server, answer, error, sdk};
+
+    #[test]
+    fn an_idle_timeout_is_a_number_of_seconds() {
+        for (value, seconds) in [
+            ("1", Some(1.0)),
+            ("60", Some(60.0)),
+            ("4000", Some(4000.0)),
+            ("0", None),
+            ("-1", None),
+            ("inf", None),
+            ("NaN", None),
+            ("1e308", None),
+            ("60.5", None),
+            ("99999999999", None),
+            ("", None),
+        ] {
+            assert_eq!(idle_seconds(value), seconds, "{value}");
+        }
+    }
+
+    /// A page of load balancers of these names, and the marker of the next one.
+    fn page(names: &[&str], marker: &str) -> Does {
+        let one = |name: &&str| {
+            let arn = format!(
+                "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/{name}/50dc6c495c0c9188"
+            );
+            format!(
+                "<member><LoadBalancerArn>{arn}</LoadBalancerArn><LoadBalancerName>{name}</LoadBalancerName><Type>application</Type></member>"
+            )
+        };
+        let members: String = names.iter().map(one).collect();
+        let body = format!(
+            "<DescribeLoadBalancersResponse><DescribeLoadBalancersResult><LoadBalancers>{members}</LoadBalancers><NextMarker>{marker}</NextMarker></DescribeLoadBalancersResult></DescribeLoadBalancersResponse>"
+        );
+        Does::Says(answer(200, "text/xml", body))
+    }
+
+    async fn list(
+        does: impl Fn(Asked) -> Does + Send + Sync + 'static,
+    ) -> (Result<Vec<String>, String>, usize) {
+        let server = Server::new(does).await;
+        let elb = Elb::new(&sdk(server.address).await, &Skew::default());
+        let listed = elb.list(&mut Usage::default()).await;
+        let names = listed.map(|found| found.into_iter().map(|one| one.name).collect());
+        (names.map_err(|fault| fault.said), server.requests())
+    }
+
+    #[tokio::test]
+    async fn a_list_has_an_end() {
+        let (found, requests) = list(|asked| match asked.number {
+            0 => page(&["a"], "1"),
+            _ => page(&["b"], ""),
+        })
+        .await;
+        assert_eq!((found, requests), (Ok(vec!["a".to_owned(), "b".to_owned()]), 2));
+        let (found, requests) = list(|_| page(&["a"], "again")).await;
+        assert!(found.unwrap_err().contains("leads back"));
+        assert_eq!(requests, 2);
+        let (found, requests) = list(|asked| page(&["a"], ["x", "y"][asked.number % 2])).await;
+        assert!(found.unwrap_err().contains("leads back"), "in a circle");
+        assert_eq!(requests, 3);
+        let (found, requests) = list(|asked| page(&["a"], &asked.number.to_string())).await;
+        assert!(found.unwrap_err().contains("more than the 250 pages"));
+        assert_eq!(requests, MOST_PAGES);
+    }
+
+    #[tokio::test]
+    async fn a_page_is_no_longer_than_asked() {
+        let (found, _) = list(|_| page(&["a"; 401], "")).await;
+        assert_eq!(found.unwrap_err(), "a page of 400 load balancers has 401");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_no_load_balancer_has_is_left_out() {
+        let (found, _) = list(|_| page(&["a", "b\nFAKE level=error", "c"], "")).await;
+        assert_eq!(found, Ok(vec!["a".to_owned(), "c".to_owned()]));
+    }
+
+    #[tokio::test]
+    async fn what_is_gone_has_no_timeout_and_other_errors_are_told() {
+        for (code, gone) in [("LoadBalancerNotFound", true), ("ValidationError", false)] {
+            let server = Server::says(error(400, code, "no")).await;
+            let elb = Elb::new(&sdk(server.address).await, &Skew::default());
+            let timeout = elb.idle_timeout("arn").await;
+            assert_eq!(timeout.as_ref().ok(), gone.then_some(&None), "{timeout:?}");
+        }
+    }
 }

@@ -74,7 +74,8 @@ impl Hops<'_> {
         let answer = answer.map_err(|error| Fault::of(ATTRIBUTES, &region_of(self.0), &error))?;
         let seconds = |key: &str| {
             let one = answer.attributes().iter().find(|a| a.key() == Some(key))?;
-            one.value()?.parse().ok()
+            // AWS takes 4,000 and 604,800 at the most: a week.
+            one.value()?.parse().ok().filter(|seconds| *seconds <= 604_800)
         };
         Ok(Facts::of(ATTRIBUTES)
             .seconds(Timer::Read, seconds("idle_timeout.timeout_seconds"))
@@ -84,8 +85,18 @@ impl Hops<'_> {
 
 #[cfg(feature = "full")]
 mod full {
-    use super::{API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, Limit, Said, Timer, region_of};
     use std::time::Duration;
+
+    use aws_sdk_apigatewayv2::types::Integration;
+
+    use super::{API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, Limit, Said, Timer, region_of};
+    use crate::edge::aws::{Pages, collect};
+
+    /// A page has so many resources with their methods.
+    const PAGE: i32 = 100;
+    /// An API has no more pages, and no more resources: AWS allows 300.
+    const MOST_PAGES: usize = 100;
+    const MOST_RESOURCES: usize = 10_000;
 
     fn whole(value: Option<i32>) -> Option<u64> {
         value.and_then(|seconds| u64::try_from(seconds).ok())
@@ -127,9 +138,12 @@ mod full {
 
         pub(super) async fn rest(&self, id: &str) -> Result<Facts, Fault> {
             let client = aws_sdk_apigateway::Client::new(self.0);
-            let pages = client.get_resources().rest_api_id(id).embed("methods").into_paginator();
-            let all = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-            let all = all.map_err(|error| Fault::of(API, &region_of(self.0), &error))?;
+            let pages = client.get_resources().rest_api_id(id).embed("methods").limit(PAGE);
+            let (region, pages) = (region_of(self.0), pages.into_paginator().send());
+            let all = collect((API, &region), (MOST_PAGES, MOST_RESOURCES), pages, |page| {
+                (page.items.unwrap_or_default(), page.position)
+            });
+            let all = all.await?;
             let methods = all.iter().filter_map(|r| r.resource_methods()).flat_map(|m| m.values());
             let integrations = methods.filter_map(|method| method.method_integration());
             Ok(Facts::of(API).shortest(
@@ -139,13 +153,18 @@ mod full {
 
         pub(super) async fn http(&self, id: &str) -> Result<Facts, Fault> {
             let client = aws_sdk_apigatewayv2::Client::new(self.0);
-            let answer = client.get_integrations().api_id(id).send().await;
-            let answer = answer.map_err(|error| Fault::of(API, &region_of(self.0), &error))?;
-            let all = answer
-                .items()
-                .iter()
-                .filter_map(aws_sdk_apigatewayv2::types::Integration::timeout_in_millis);
-            Ok(Facts::of(API).shortest(all))
+            let region = region_of(self.0);
+            let (mut pages, mut token, mut all) = (Pages::at_most(MOST_PAGES), None, Vec::new());
+            loop {
+                let page = client.get_integrations().api_id(id).set_next_token(token).send().await;
+                let page = page.map_err(|error| Fault::of(API, &region, &error))?;
+                all.extend(page.items().iter().filter_map(Integration::timeout_in_millis));
+                let next = pages.turn(page.next_token());
+                token = next.map_err(|said| Fault::incomplete(API, &region, said))?;
+                if token.is_none() {
+                    return Ok(Facts::of(API).shortest(all.into_iter()));
+                }
+            }
         }
 
         pub(super) async fn function(&self, name: &str) -> Result<Facts, Fault> {

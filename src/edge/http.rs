@@ -30,7 +30,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::time::instant;
+use super::time::{Stopwatch, instant};
 
 /// Connections that have not sent their request yet; the next one takes the place of
 /// the oldest.
@@ -41,6 +41,8 @@ const MAX_PAGES: usize = 128;
 const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
+/// That connections are not accepted is told again after so long.
+const TOLD_AGAIN: Duration = Duration::from_mins(10);
 /// A request's header is a line and a few fields.
 const HEADER_BYTES: usize = 16 * 1024;
 
@@ -68,7 +70,7 @@ pub async fn serve(
 ) {
     let mut silent = Silent::default();
     let places = Arc::new(Semaphore::new(MAX_PAGES));
-    let mut is_failing = false;
+    let mut refusals = Rarely::default();
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => return,
@@ -77,15 +79,13 @@ pub async fn serve(
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                if !is_failing {
-                    warn!(%error, "cannot accept connections; tried again ten times a second");
+                if refusals.is_due() {
+                    warn!(%error, "cannot accept connections; if too many files are open, raise LimitNOFILE= of the unit or `ulimit -n`");
                 }
-                is_failing = true;
                 tokio::time::sleep(Duration::from_millis(100)).await; // out of descriptors: do not spin
                 continue;
             }
         };
-        is_failing = false;
         let visit = Visit {
             pages: pages.clone(),
             spoke: Arc::default(),
@@ -153,6 +153,20 @@ impl Visit {
             *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
         }
         answer(request, &page, instant())
+    }
+}
+
+/// What is told once, and again after a while.
+#[derive(Debug, Default)]
+struct Rarely(Option<Stopwatch>);
+
+impl Rarely {
+    fn is_due(&mut self) -> bool {
+        let is_due = self.0.is_none_or(|told| told.elapsed() > TOLD_AGAIN);
+        if is_due {
+            self.0 = Some(Stopwatch::start());
+        }
+        is_due
     }
 }
 
@@ -228,4 +242,16 @@ fn response(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lasts_is_told_once() {
+        let mut refusals = Rarely::default();
+        let told = (0..438).filter(|_| refusals.is_due()).count();
+        assert_eq!(told, 1);
+    }
 }

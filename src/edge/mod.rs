@@ -1,10 +1,9 @@
 //! The edges: one file for each neighbour of the program. Only these touch the
 //! world. They know the types of [`crate::analysis`] and their own section of
-//! the config, and none of them knows a sibling - but for [`aws`] and [`time`],
-//! the ground on which the others stand.
+//! the config, and none of them knows a sibling - but for [`aws`], [`net`] and
+//! [`time`], the ground on which the others stand.
 
 pub mod aws;
-pub mod chat;
 pub mod cloudwatch;
 pub mod control;
 pub mod elb;
@@ -14,6 +13,7 @@ pub mod hops;
 pub mod host;
 pub mod http;
 pub mod log;
+pub mod net;
 pub mod nginx;
 pub mod probe;
 pub mod sink;

@@ -12,6 +12,8 @@ use crate::edge::probe::{Failure, Outcome, Why};
 
 const ASK_EACH: &str = "Ask each hop by itself, from the outside inwards, with --resolve HOST:PORT:ADDRESS: the trouble is behind the last one that fails.";
 
+const PROXY: &str = "A proxy stands between, and this may be its doing: ask again without it, with NO_PROXY='*' before the command.";
+
 pub(super) fn next(
     outcome: &Outcome,
     verdict: Verdict,
@@ -25,6 +27,9 @@ pub(super) fn next(
         next.extend(of_error(speaker.and_then(|speaker| speaker.hop), status, fits));
     } else if let Some(failure) = &outcome.failure {
         next.push(of_failure(failure));
+    }
+    if verdict != Verdict::Answered && outcome.proxy.is_some() {
+        next.push(PROXY);
     }
     if !near.is_empty() {
         next.push("Make it faster before it fails: it answered in more than 80 % of the time that it has.");
@@ -105,6 +110,12 @@ fn of_error(hop: Option<Hop>, status: u16, fits: &[Fit]) -> Vec<&'static str> {
 
 fn of_failure(failure: &Failure) -> &'static str {
     match (&failure.why, failure.phase) {
+        (Why::NoProxy { .. }, _) => {
+            "Correct the variable, or ask directly with NO_PROXY='*' before the command."
+        }
+        (Why::ProxyRefused { .. }, _) | (_, Phase::Proxy) => {
+            "Look at the proxy: does it let this machine reach that host and port?"
+        }
         (Why::NameNotFound, _) => {
             "Look at the spelling, and at the DNS record. A deleted load balancer takes its name with it."
         }

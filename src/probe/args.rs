@@ -85,6 +85,7 @@ impl ProbeArgs {
             headers: self.headers.iter().map(|Header(n, v)| (n.clone(), v.clone())).collect(),
             resolve: self.resolve.clone(),
             trust: if self.insecure { Trust::Anybody } else { Trust::Verified },
+            ..Options::default()
         }
     }
 

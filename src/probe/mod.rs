@@ -8,6 +8,8 @@ mod advice;
 mod args;
 mod text;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 pub use args::{Configured, Format, ProbeArgs};
@@ -15,7 +17,8 @@ pub use args::{Configured, Format, ProbeArgs};
 use crate::analysis::answer::phase::Phase;
 use crate::analysis::answer::speaker::{Seen, Speaker, speaker};
 use crate::analysis::answer::timeouts::{End, Fit, Timeout, candidates, fits, unset};
-use crate::edge::probe::{Failure, Outcome, Why, probe};
+use crate::edge::net::proxy::Proxies;
+use crate::edge::probe::{Failure, Options, Outcome, Why, probe};
 
 /// From which share of a timeout on an answer counts as a near miss.
 const NEAR: f64 = 0.8;
@@ -63,7 +66,9 @@ impl Verdict {
             (Some(500..), _) => Self::Error,
             (Some(_), None) => Self::Answered,
             (Some(_), Some(_)) => Self::Broken,
-            (None, Some(Why::NameNotFound | Why::NameServers)) => Self::NotAsked,
+            (None, Some(Why::NameNotFound | Why::NameServers | Why::NoProxy { .. })) => {
+                Self::NotAsked
+            }
             (None, _) => Self::NoAnswer,
         }
     }
@@ -81,7 +86,8 @@ impl Verdict {
 
 /// Asks, and reports.
 pub async fn run(args: &ProbeArgs) -> Report {
-    let outcome = probe(&args.url, &args.options()).await;
+    let options = Options { proxies: Arc::new(Proxies::from_env()), ..args.options() };
+    let outcome = probe(&args.url, &options).await;
     Report::of(outcome, &args.configured())
 }
 

@@ -9,7 +9,7 @@ use super::{Report, Verdict};
 use crate::analysis::answer::phase::Phase;
 use crate::analysis::answer::speaker::{Confidence, Evidence, Hop, Speaker};
 use crate::analysis::answer::timeouts::{Origin, Timeout};
-use crate::edge::probe::{BodyEnd, Failure, Outcome, Secured, Trust, Why};
+use crate::edge::probe::{BodyEnd, Failure, Outcome, Secured, Trust, Via, Why};
 
 /// The longest bar, in characters.
 const BAR: u32 = 30;
@@ -51,6 +51,7 @@ fn awaited(phase: Phase) -> &'static str {
     match phase {
         Phase::Dns => "the name servers",
         Phase::Connect => "a TCP connection",
+        Phase::Proxy => "the proxy",
         Phase::Tls => "the TLS handshake",
         Phase::Send => "the request to leave",
         Phase::FirstByte => "the first byte",
@@ -129,6 +130,14 @@ impl Report {
         writeln!(f, "Asked  {} {}", method(outcome), printable(&outcome.url))?;
         if let Some(address) = outcome.address {
             writeln!(f, "At     {address}{}", outcome.tls.as_ref().map_or_else(String::new, tls))?;
+        }
+        if let Some(Via { url, tunnel }) = &outcome.proxy {
+            let where_its_way_is = if *tunnel { "\"proxy\"" } else { "\"first byte\"" };
+            writeln!(f, "Via    the proxy {}", printable(url))?;
+            writeln!(
+                f,
+                "       DNS and TCP connect are the way to it; its own way on is in {where_its_way_is}"
+            )?;
         }
         for tried in &outcome.tried {
             if let Some(why) = &tried.why {

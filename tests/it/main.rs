@@ -15,6 +15,7 @@ mod deadlines;
 mod delivery;
 mod diagnosis;
 mod documents;
+mod environment;
 mod faults;
 mod http;
 mod made_up;

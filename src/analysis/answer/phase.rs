@@ -16,6 +16,8 @@ pub enum Phase {
     Dns,
     /// A TCP connection to one of them.
     Connect,
+    /// A proxy to open the way: its TLS, its own DNS and its own connection.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The request to leave.
@@ -31,6 +33,7 @@ impl fmt::Display for Phase {
         f.pad(match self {
             Self::Dns => "DNS",
             Self::Connect => "TCP connect",
+            Self::Proxy => "proxy",
             Self::Tls => "TLS handshake",
             Self::Send => "request sent",
             Self::FirstByte => "first byte",

@@ -63,7 +63,7 @@ impl Ask {
         }
         let mut wanted = Wanted::of(&self.gateway, self.from.start(), queries);
         if let Some(former) = &self.former {
-            wanted.dimension.clone_from(former);
+            wanted.dimension.1.clone_from(former);
         }
         wanted
     }

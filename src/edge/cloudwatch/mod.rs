@@ -10,6 +10,7 @@
 //! an hour ([`CloudWatch::quarters`]) and the self-check ([`CloudWatch::prove`])
 //! are lists of queries on the way there and points on the way back.
 
+mod chat;
 mod figures;
 mod healthy;
 mod minutes;
@@ -18,8 +19,11 @@ mod proof;
 mod quarters;
 mod request;
 mod results;
+#[cfg(test)]
+mod tests;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -30,15 +34,16 @@ use aws_smithy_types::DateTime;
 use futures::StreamExt;
 use tracing::warn;
 
+pub use chat::{Chat, REGION as CHAT_REGION, Reached};
 pub use healthy::Healthy;
 pub use minutes::Ask;
 pub use pace::Pace;
 pub use proof::Proof;
 pub use quarters::{Quarters, Stretch};
 use request::{Query, Wanted, batches, billed_metrics};
-use results::{Points, Results};
+use results::{Lack, Points, Remarks, Results};
 
-use super::aws::{Fault, Problem, Skew, Usage, region_of};
+use super::aws::{Fault, Pages, Problem, Skew, Usage, region_of};
 use super::time::Stopwatch;
 
 /// The IAM action of everything here.
@@ -48,8 +53,13 @@ pub const ACTION: &str = "cloudwatch:GetMetricData";
 const MOST_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
-/// More pages than this is an answer without an end.
-const MOST_PAGES: usize = 200;
+/// An answer may have so many pages, and one more for so many points that were asked
+/// for: CloudWatch may part an answer as it likes, and bills each page.
+const LEAST_PAGES: usize = 10;
+/// See [`LEAST_PAGES`].
+const POINTS_OF_A_PAGE: usize = 1_000;
+/// So many different remarks of CloudWatch are told in the log.
+const MOST_REMARKS: usize = 20;
 
 /// CloudWatch, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -58,6 +68,7 @@ pub struct CloudWatch {
     region: String,
     pace: Arc<Pace>,
     linked: Option<String>,
+    told: Arc<Mutex<HashSet<String>>>,
 }
 
 /// What was asked of one gateway, or why it did not come.
@@ -72,7 +83,7 @@ impl CloudWatch {
     pub fn new(config: &SdkConfig, pace: Arc<Pace>, linked: Option<String>, skew: &Skew) -> Self {
         let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
-        Self { client, region: region_of(config), pace, linked }
+        Self { client, region: region_of(config), pace, linked, told: Arc::default() }
     }
 
     /// The points of each query of each wanted gateway, in their order, in
@@ -80,7 +91,8 @@ impl CloudWatch {
     ///
     /// What fails is asked again in smaller requests, so that one gateway's
     /// trouble stays its own, as long as `deadline` allows; what was got by then
-    /// is kept.
+    /// is kept. Where several requests fail, each as a whole and none because of what
+    /// was asked, CloudWatch is down, and smaller ones would fail as well.
     async fn read(
         &self,
         wanted: &[Wanted],
@@ -89,30 +101,40 @@ impl CloudWatch {
         deadline: Duration,
     ) -> (Vec<Answer<Vec<Points>>>, Usage) {
         let watch = Stopwatch::start();
-        let late = Arc::new(self.incomplete("not asked within the deadline".to_owned()));
+        let late = Arc::new(self.incomplete("not asked within the deadline"));
         let mut answers: Vec<_> = wanted.iter().map(|_| Err(Arc::clone(&late))).collect();
         let mut open: Vec<usize> = (0..wanted.len()).collect();
         let mut usage = Usage::default();
+        let mut failed = Vec::new();
         for queries in [MOST_QUERIES, MOST_QUERIES / 10, 1] {
             let batches = batches(&open, wanted, queries, period, end);
+            if batches == failed {
+                continue; // the same requests, and each failed as a whole
+            }
             let requests = batches.iter().map(|batch| {
                 let batch: Vec<&Wanted> = batch.iter().map(|index| &wanted[*index]).collect();
                 self.read_within(batch, period, end, deadline.saturating_sub(watch.elapsed()))
             });
             let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
             let mut each = batches.iter();
+            let (mut some_came, mut is_down) = (false, batches.len() > 1);
             while let (Some((got, used)), Some(batch)) = (done.next().await, each.next()) {
                 usage.add(used);
+                some_came |= got.is_ok();
+                is_down &= got.as_ref().is_err_and(|fault| fault.problem != Problem::Refused);
+                let got = got.unwrap_or_else(|fault| of_all(fault, batch));
                 for (index, answer) in batch.iter().zip(got) {
                     answers[*index] = answer;
                 }
             }
+            drop(done);
             open.retain(|index| {
-                answers[*index].as_ref().is_err_and(|fault| is_worth_another_try(fault))
+                answers[*index].as_ref().is_err_and(|fault| fault.is_about_what_was_asked())
             });
-            if open.is_empty() || watch.elapsed() >= deadline {
+            if open.is_empty() || is_down || watch.elapsed() >= deadline {
                 break;
             }
+            failed = if some_came { Vec::new() } else { batches };
         }
         (answers, usage)
     }
@@ -123,16 +145,12 @@ impl CloudWatch {
         period: i64,
         end: i64,
         left: Duration,
-    ) -> (Vec<Answer<Vec<Points>>>, Usage) {
+    ) -> (Result<Vec<Answer<Vec<Points>>>, Fault>, Usage) {
         let mut usage = Usage::default();
         let read = self.read_batch(&batch, period, end, &mut usage);
         let read = tokio::time::timeout(left, read).await;
-        let late = || self.incomplete("no whole answer within the deadline".to_owned());
-        let answers = read.unwrap_or_else(|_| Err(late())).unwrap_or_else(|fault| {
-            let fault = Arc::new(fault);
-            batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
-        });
-        (answers, usage)
+        let late = |_| Err(self.incomplete("no whole answer within the deadline"));
+        (read.unwrap_or_else(late), usage)
     }
 
     async fn read_batch(
@@ -147,46 +165,59 @@ impl CloudWatch {
         let of_one = |(index, wanted): (usize, &&Wanted)| wanted.spelled(index, period, linked);
         let queries: Vec<_> = batch.iter().enumerate().flat_map(of_one).collect();
         let points = usize::try_from((end - first) / period).unwrap_or(0) * queries.len();
-        let mut results = Results::of(self.pages(&queries, points, (first, end), usage).await?);
+        let (pages, remarks) = self.pages(&queries, points, (first, end), usage).await?;
+        let mut results = Results::of(pages, &remarks);
         let answer = |(index, wanted): (usize, &&Wanted)| {
-            let points = results.take(index, wanted);
-            points.map_err(|said| Arc::new(self.incomplete(said)))
+            let points = results.take(index, wanted, end);
+            points.map_err(|Lack { problem, said }| {
+                Arc::new(Fault::saying(ACTION, &self.region, problem, said))
+            })
         };
         Ok(batch.iter().enumerate().map(answer).collect())
     }
 
-    fn incomplete(&self, said: String) -> Fault {
+    fn incomplete(&self, said: impl AsRef<str>) -> Fault {
         Fault::incomplete(ACTION, &self.region, said)
     }
 
+    /// The results of all pages, and what CloudWatch remarks on them.
     async fn pages(
         &self,
         queries: &[MetricDataQuery],
         points: usize,
         (first, end): (i64, i64),
         usage: &mut Usage,
-    ) -> Result<Vec<MetricDataResult>, Fault> {
+    ) -> Result<(Vec<MetricDataResult>, Remarks), Fault> {
         let mut results = Vec::with_capacity(queries.len());
+        let mut remarks = Remarks::default();
+        let mut pages = Pages::at_most(LEAST_PAGES + points / POINTS_OF_A_PAGE);
         let mut token = None;
-        for _ in 0..MOST_PAGES {
+        loop {
             self.pace.admit(points).await;
             let page = self.page(queries, (first, end), token, usage).await?;
-            for message in page.messages() {
-                warn!(
-                    region = self.region,
-                    code = message.code().unwrap_or_default(),
-                    "CloudWatch says: {}",
-                    message.value().unwrap_or_default()
-                );
+            page.messages().iter().for_each(|message| remarks.add(message));
+            let next = pages.turn(page.next_token());
+            let found = page.metric_data_results.unwrap_or_default();
+            if found.len() > queries.len() {
+                let (found, asked) = (found.len(), queries.len());
+                return Err(self.incomplete(format!("{found} results for {asked} queries")));
             }
-            token = page.next_token().map(str::to_owned);
-            results.extend(page.metric_data_results.unwrap_or_default());
+            results.extend(found);
+            token = next.map_err(|said| self.incomplete(said))?;
             if token.is_none() {
-                return Ok(results);
+                self.tell(&remarks);
+                return Ok((results, remarks));
             }
         }
-        let said = format!("the answer has more than {MOST_PAGES} pages");
-        Err(self.incomplete(said))
+    }
+
+    /// What is new of what CloudWatch remarks: one line, and never the same again.
+    fn tell(&self, remarks: &Remarks) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = remarks.to_string();
+        if !text.is_empty() && told.len() < MOST_REMARKS && told.insert(text.clone()) {
+            warn!(region = self.region, "CloudWatch says: {text}");
+        }
     }
 
     async fn page(
@@ -215,8 +246,8 @@ impl CloudWatch {
     }
 }
 
-/// Whether a smaller request could fare better. Where the identity, the network
-/// or the quota is at fault, it could not.
-fn is_worth_another_try(fault: &Fault) -> bool {
-    matches!(fault.problem, Problem::Refused | Problem::Failed | Problem::Incomplete)
+/// A request that failed as a whole, as the answer to each that was in it.
+fn of_all<T>(fault: Fault, batch: &[usize]) -> Vec<Answer<T>> {
+    let fault = Arc::new(fault);
+    batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
 }

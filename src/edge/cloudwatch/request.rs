@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
-use crate::analysis::gateway::{Gateway, Kind};
+use crate::analysis::gateway::Gateway;
 
 /// CloudWatch bills so many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;
@@ -23,11 +23,13 @@ pub(super) struct Query {
     pub(super) zone: Option<String>,
 }
 
-/// What is wanted of one gateway.
+/// What is wanted of one gateway, or of something else that has a dimension.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    kind: Kind,
-    pub(super) dimension: String,
+    namespace: &'static str,
+    /// The dimension that tells it from others, and its value.
+    pub(super) dimension: (&'static str, String),
+    target_group_dimension: &'static str,
     pub(super) queries: Vec<Query>,
     /// From when on, Unix seconds.
     pub(super) from: i64,
@@ -41,7 +43,21 @@ impl Query {
 
 impl Wanted {
     pub(super) fn of(gateway: &Gateway, from: i64, queries: Vec<Query>) -> Self {
-        Self { kind: gateway.kind, dimension: gateway.id.dimension.clone(), queries, from }
+        let Gateway { kind, id, .. } = gateway;
+        let dimension = (kind.dimension(), id.dimension.clone());
+        let target_group_dimension = kind.target_group_dimension();
+        let one = Self::about(kind.namespace(), dimension, from, queries);
+        Self { target_group_dimension, ..one }
+    }
+
+    /// Of what a dimension names in a namespace.
+    pub(super) fn about(
+        namespace: &'static str,
+        dimension: (&'static str, String),
+        from: i64,
+        queries: Vec<Query>,
+    ) -> Self {
+        Self { namespace, dimension, target_group_dimension: "", queries, from }
     }
 
     /// The queries as CloudWatch takes them; `index` is the gateway's number in
@@ -57,11 +73,11 @@ impl Wanted {
             let dimension =
                 |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
             let mut metric = Metric::builder()
-                .namespace(self.kind.namespace())
+                .namespace(self.namespace)
                 .metric_name(query.metric)
-                .dimensions(dimension(self.kind.dimension(), &self.dimension));
+                .dimensions(dimension(self.dimension.0, &self.dimension.1));
             if let Some(group) = &query.target_group {
-                metric = metric.dimensions(dimension(self.kind.target_group_dimension(), group));
+                metric = metric.dimensions(dimension(self.target_group_dimension, group));
             }
             if let Some(zone) = &query.zone {
                 metric = metric.dimensions(dimension("AvailabilityZone", zone));

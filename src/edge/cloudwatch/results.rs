@@ -1,54 +1,217 @@
 //! From the results of a request to points: whole, or what they lack.
+//!
+//! A result that cannot be - values without times, a count below zero or beyond all
+//! bounds - is no data, and least of all a zero.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use aws_sdk_cloudwatch::types::{MetricDataResult, StatusCode};
+use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult, StatusCode};
 
 use super::request::{Query, Wanted, query_id};
+use crate::edge::aws::{Problem, plain};
 
-/// Points of one query: when (Unix seconds) and what, in no order.
+/// No count, and no sum of seconds, is larger in an hour.
+const LARGEST: f64 = 1e12;
+/// So many different remarks on an answer or a result are passed on.
+const MOST_REMARKS: usize = 3;
+
+/// Points of one query, the oldest first: when (Unix seconds) and what.
 pub(super) type Points = Vec<(i64, f64)>;
 
+/// Why there are no points.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Lack {
+    pub(super) problem: Problem,
+    pub(super) said: String,
+}
+
+/// What CloudWatch remarks on an answer or a result, each once.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Remarks(Vec<String>);
+
+impl Remarks {
+    pub(super) fn add(&mut self, message: &MessageData) {
+        let parts = [message.code(), message.value()].into_iter().flatten();
+        let text = plain(&parts.collect::<Vec<_>>().join(": "));
+        if self.0.len() < MOST_REMARKS && !text.is_empty() && !self.0.contains(&text) {
+            self.0.push(text);
+        }
+    }
+}
+
+impl fmt::Display for Remarks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
 /// The results of one request, pages merged by id.
-pub(super) struct Results(HashMap<String, Merged>);
+pub(super) struct Results {
+    by_id: HashMap<String, Merged>,
+    remarks: Remarks,
+}
 
 #[derive(Default)]
 struct Merged {
     points: Points,
+    malformed: Option<String>,
     status: Option<StatusCode>,
-    messages: String,
+    remarks: Remarks,
 }
 
 impl Results {
-    pub(super) fn of(pages: Vec<MetricDataResult>) -> Self {
-        let mut merged: HashMap<String, Merged> = HashMap::with_capacity(pages.len());
+    /// Of all pages, with what was remarked on them as a whole.
+    pub(super) fn of(pages: Vec<MetricDataResult>, remarks: &Remarks) -> Self {
+        let mut by_id: HashMap<String, Merged> = HashMap::with_capacity(pages.len());
         for mut result in pages {
-            let one = merged.entry(result.id.take().unwrap_or_default()).or_default();
-            let times = result.timestamps().iter().map(aws_smithy_types::DateTime::secs);
-            one.points.extend(times.zip(result.values().iter().copied()));
-            for message in result.messages() {
-                one.messages.push_str(": ");
-                one.messages.push_str(message.value().unwrap_or_default());
+            let one = by_id.entry(result.id.take().unwrap_or_default()).or_default();
+            one.enter(&result);
+            if one.status != Some(StatusCode::Forbidden) {
+                one.status = result.status_code.take();
             }
-            one.status = result.status_code.take();
         }
-        Self(merged)
+        Self { by_id, remarks: remarks.clone() }
     }
 
-    /// The points of every query of a gateway, or what is missing from them.
-    pub(super) fn take(&mut self, index: usize, wanted: &Wanted) -> Result<Vec<Points>, String> {
+    /// The points of every query of a gateway up to before `end`, or what is missing
+    /// from them.
+    pub(super) fn take(
+        &mut self,
+        index: usize,
+        wanted: &Wanted,
+        end: i64,
+    ) -> Result<Vec<Points>, Lack> {
         let queries = wanted.queries.iter().enumerate();
-        queries.map(|(number, query)| self.complete(&query_id(index, number), query)).collect()
+        let within = |points: Points| {
+            points.into_iter().filter(|(at, _)| (wanted.from..end).contains(at)).collect()
+        };
+        queries
+            .map(|(number, query)| self.complete(&query_id(index, number), query).map(within))
+            .collect()
     }
 
-    fn complete(&mut self, id: &str, Query { metric, .. }: &Query) -> Result<Points, String> {
-        match self.0.remove(id) {
-            None => Err(format!("no result for {metric}")),
-            Some(Merged { status: Some(StatusCode::Complete), points, .. }) => Ok(points),
-            Some(Merged { status, messages, .. }) => Err(format!(
-                "the result for {metric} is {}{messages}",
-                status.as_ref().map_or("without a status", StatusCode::as_str)
-            )),
+    fn complete(&mut self, id: &str, Query { metric, .. }: &Query) -> Result<Points, Lack> {
+        let Some(Merged { mut points, malformed, status, remarks }) = self.by_id.remove(id) else {
+            let said = with(format!("no result for {metric}"), &self.remarks);
+            return Err(Lack { problem: Problem::Incomplete, said });
+        };
+        let problem = match status {
+            Some(StatusCode::Complete) => match malformed {
+                None => {
+                    points.sort_by_key(|(at, _)| *at);
+                    // Of a point that comes twice, the later one.
+                    points.reverse();
+                    points.dedup_by_key(|(at, _)| *at);
+                    points.reverse();
+                    return Ok(points);
+                }
+                Some(what) => {
+                    let said = format!("the result for {metric} has {what}");
+                    return Err(Lack { problem: Problem::Incomplete, said });
+                }
+            },
+            Some(StatusCode::Forbidden) => Problem::Denied,
+            Some(StatusCode::InternalError) => Problem::Failed,
+            _ => Problem::Incomplete,
+        };
+        let status = status.as_ref().map_or("without a status", StatusCode::as_str);
+        let said = with(format!("the result for {metric} is {status}"), &remarks);
+        Err(Lack { problem, said: with(said, &self.remarks) })
+    }
+}
+
+fn with(said: String, remarks: &Remarks) -> String {
+    if remarks.0.is_empty() { said } else { format!("{said}: {remarks}") }
+}
+
+impl Merged {
+    fn enter(&mut self, result: &MetricDataResult) {
+        result.messages().iter().for_each(|message| self.remarks.add(message));
+        let (times, values) = (result.timestamps(), result.values());
+        if times.len() != values.len() {
+            let (times, values) = (times.len(), values.len());
+            self.malformed = Some(format!("{values} values for {times} times"));
         }
+        if let Some(value) = values.iter().find(|value| !(0.0..=LARGEST).contains(*value)) {
+            self.malformed = Some(format!("the value {value:e}, which cannot be"));
+        }
+        let times = times.iter().map(aws_smithy_types::DateTime::secs);
+        self.points.extend(times.zip(values.iter().copied()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aws_smithy_types::DateTime;
+
+    fn result(status: StatusCode, times: &[i64], values: &[f64]) -> MetricDataResult {
+        MetricDataResult::builder()
+            .id(query_id(0, 0))
+            .status_code(status)
+            .set_timestamps(Some(times.iter().map(|at| DateTime::from_secs(*at)).collect()))
+            .set_values(Some(values.to_vec()))
+            .build()
+    }
+
+    fn remarked(status: StatusCode, code: &str, value: &str) -> MetricDataResult {
+        let message = MessageData::builder().code(code).value(value).build();
+        let mut result = result(status, &[], &[]);
+        result.messages = Some(vec![message; 1000]);
+        result
+    }
+
+    fn take(pages: Vec<MetricDataResult>) -> Result<Points, Lack> {
+        let query = Query::of("RequestCount", "Sum");
+        let wanted = Wanted::about("AWS/X", ("Y", "z".to_owned()), 60, vec![query]);
+        let taken = Results::of(pages, &Remarks::default()).take(0, &wanted, 600);
+        taken.map(|mut points| points.remove(0))
+    }
+
+    #[test]
+    fn a_whole_result_is_points_in_order_and_each_once() {
+        let pages = vec![
+            result(StatusCode::PartialData, &[180, 120], &[3.0, 2.0]),
+            result(StatusCode::Complete, &[120, 0, 240, 600], &[2.5, 9.0, 4.0, 9.0]),
+        ];
+        assert_eq!(take(pages), Ok(vec![(120, 2.5), (180, 3.0), (240, 4.0)]));
+    }
+
+    #[test]
+    fn what_cannot_be_is_no_data() {
+        for (times, values, says) in [
+            (&[60, 120][..], &[1.0][..], "1 values for 2 times"),
+            (&[60], &[1.0, 2.0], "2 values for 1 times"),
+            (&[60], &[1e308], "the value 1e308"),
+            (&[60], &[-1.0], "the value -1e0"),
+            (&[60], &[f64::NAN], "the value NaN"),
+            (&[60], &[f64::INFINITY], "the value inf"),
+        ] {
+            let lack = take(vec![result(StatusCode::Complete, times, values)]).unwrap_err();
+            assert_eq!(lack.problem, Problem::Incomplete);
+            assert!(lack.said.contains(says), "{}", lack.said);
+        }
+    }
+
+    #[test]
+    fn a_status_says_whose_the_problem_is() {
+        let forbidden = "Authentication too complex to retrieve cross region data";
+        for (status, problem) in [
+            (StatusCode::Forbidden, Problem::Denied),
+            (StatusCode::InternalError, Problem::Failed),
+            (StatusCode::PartialData, Problem::Incomplete),
+            (StatusCode::from("News"), Problem::Incomplete),
+        ] {
+            let lack = take(vec![remarked(status, "A\nB", forbidden)]).unwrap_err();
+            assert_eq!(lack.problem, problem);
+            assert_eq!(lack.said.matches(forbidden).count(), 1, "{}", lack.said);
+            assert!(lack.said.contains("A\\nB: Auth"), "on one line: {}", lack.said);
+        }
+        let complete = || result(StatusCode::Complete, &[], &[]);
+        let pages = vec![remarked(StatusCode::Forbidden, "", forbidden), complete()];
+        assert_eq!(take(pages).unwrap_err().problem, Problem::Denied, "on any page");
+        assert_eq!(take(vec![complete()]), Ok(vec![]));
+        assert!(take(vec![]).unwrap_err().said.contains("no result for RequestCount"));
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticloadbalancingv2::types as aws;
 use futures::stream::StreamExt;
 
-use super::{Inquiry, because};
+use super::{Inquiry, because, text};
 use crate::analysis::diagnosis::evidence::{
     Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetGroups, TargetKind, Zone,
 };
@@ -22,6 +22,8 @@ pub(super) const RULES: &str = "elasticloadbalancing:DescribeRules";
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 4;
+/// A page has up to so many things.
+const PAGE: i32 = 400;
 /// A load balancer may have hundreds of target groups; of so many the targets are read.
 const MOST_GROUPS: usize = 100;
 
@@ -50,14 +52,16 @@ impl Inquiry {
         let answer = self.elb.describe_load_balancer_attributes().load_balancer_arn(arn);
         let answer = answer.send().await.map_err(|error| self.fault(ATTRIBUTES, &error));
         let answer = answer.map_err(|fault| because("the load balancer's attributes", &fault))?;
-        let pair = |a: &aws::LoadBalancerAttribute| Some((a.key()?.into(), a.value()?.into()));
+        let pair = |a: &aws::LoadBalancerAttribute| Some((text(a.key()), text(Some(a.value()?))));
         Ok(answer.attributes().iter().filter_map(pair).collect())
     }
 
     pub(super) async fn read_groups(&self, arn: &str) -> Result<TargetGroups, Fault> {
-        let pages = self.elb.describe_target_groups().load_balancer_arn(arn).into_paginator();
-        let groups = pages.items().send().collect::<Result<Vec<_>, _>>().await;
-        let mut groups = groups.map_err(|error| self.fault(GROUPS, &error))?;
+        let pages = self.elb.describe_target_groups().load_balancer_arn(arn);
+        let pages = pages.page_size(PAGE).into_paginator().send();
+        let groups =
+            self.all(GROUPS, pages, |p| (p.target_groups.unwrap_or_default(), p.next_marker));
+        let mut groups = groups.await?;
         let receiving = self.receiving(arn).await.ok();
         let receiving = receiving.as_ref();
         let arn = |group: &aws::TargetGroup| text(group.target_group_arn());
@@ -71,14 +75,16 @@ impl Inquiry {
 
     /// ARNs of the target groups that a rule forwards to with a weight above zero.
     async fn receiving(&self, arn: &str) -> Result<BTreeSet<String>, Fault> {
-        let listeners = self.elb.describe_listeners().load_balancer_arn(arn).into_paginator();
-        let listeners = listeners.items().send().collect::<Result<Vec<_>, _>>().await;
-        let listeners = listeners.map_err(|error| self.fault(LISTENERS, &error))?;
+        let pages = self.elb.describe_listeners().load_balancer_arn(arn);
+        let pages = pages.page_size(PAGE).into_paginator().send();
+        let listeners =
+            self.all(LISTENERS, pages, |p| (p.listeners.unwrap_or_default(), p.next_marker));
         let mut found = BTreeSet::new();
-        for listener in listeners.iter().filter_map(aws::Listener::listener_arn) {
-            let rules = self.elb.describe_rules().listener_arn(listener).into_paginator();
-            let rules = rules.items().send().collect::<Result<Vec<_>, _>>().await;
-            let rules = rules.map_err(|error| self.fault(RULES, &error))?;
+        for listener in listeners.await?.iter().filter_map(aws::Listener::listener_arn) {
+            let pages = self.elb.describe_rules().listener_arn(listener);
+            let pages = pages.page_size(PAGE).into_paginator().send();
+            let rules = self.all(RULES, pages, |p| (p.rules.unwrap_or_default(), p.next_marker));
+            let rules = rules.await?;
             found.extend(rules.iter().flat_map(aws::Rule::actions).flat_map(forwards));
         }
         Ok(found)
@@ -108,7 +114,7 @@ impl Inquiry {
         let answer = self.elb.describe_target_group_attributes().target_group_arn(arn);
         let answer = answer.send().await.map_err(|error| self.fault(GROUP_ATTRIBUTES, &error));
         let answer = answer.map_err(|fault| because("target groups' attributes", &fault))?;
-        let pair = |a: &aws::TargetGroupAttribute| Some((a.key()?.into(), a.value()?.into()));
+        let pair = |a: &aws::TargetGroupAttribute| Some((text(a.key()), text(Some(a.value()?))));
         Ok(answer.attributes().iter().filter_map(pair).collect())
     }
 
@@ -171,8 +177,4 @@ fn health_check(group: &aws::TargetGroup) -> HealthCheck {
         unhealthy_threshold: number(group.unhealthy_threshold_count()),
         matcher: text(group.matcher().and_then(|m| m.http_code().or(m.grpc_code()))),
     }
-}
-
-fn text(value: Option<&str>) -> String {
-    value.unwrap_or_default().to_owned()
 }

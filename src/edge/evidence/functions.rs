@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Inquiry;
+use super::{Inquiry, text};
 use crate::analysis::diagnosis::evidence::{Function, TargetGroup, TargetKind};
 use crate::edge::aws::Fault;
 
@@ -21,7 +21,7 @@ impl Inquiry {
             let answer = self.lambda.get_function_configuration().function_name(arn).send().await;
             let answer = answer.map_err(|error| self.fault(FUNCTION, &error))?;
             functions.push(Function {
-                name: answer.function_name().unwrap_or_default().to_owned(),
+                name: text(answer.function_name()),
                 arn: arn.clone(),
                 timeout: answer.timeout().and_then(|s| u32::try_from(s).ok()).unwrap_or(0),
             });

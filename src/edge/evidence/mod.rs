@@ -21,12 +21,13 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2 as elb;
+use aws_smithy_async::future::pagination_stream::PaginationStream;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
-use super::aws::{Fault, region_of};
+use super::aws::{Fault, collect, plain, region_of};
 use crate::analysis::diagnosis::evidence::{
     Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup, TargetGroups,
 };
@@ -34,6 +35,10 @@ use crate::analysis::quantity::seconds;
 
 /// One part of the evidence may take so long, where nobody set a shorter deadline.
 pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// An answer has no more pages, and no more things are looked at.
+const MOST_PAGES: usize = 100;
+const MOST_THINGS: usize = 10_000;
 
 /// Everything that is asked here, for the least policy.
 pub const ACTIONS: &[&str] = &[
@@ -174,12 +179,31 @@ impl Inquiry {
         }
     }
 
+    /// All of an answer in pages, up to a limit that nobody reaches who has a load
+    /// balancer to be looked at.
+    async fn all<P, T, E>(
+        &self,
+        action: &'static str,
+        pages: PaginationStream<Result<P, SdkError<E, HttpResponse>>>,
+        take: impl Fn(P) -> (Vec<T>, Option<String>),
+    ) -> Result<Vec<T>, Fault>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        collect((action, &self.region), (MOST_PAGES, MOST_THINGS), pages, take).await
+    }
+
     fn fault<E>(&self, action: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
         Fault::of(action, &self.region, error)
     }
+}
+
+/// What AWS says of something, on one line.
+fn text(value: Option<&str>) -> String {
+    plain(value.unwrap_or_default())
 }
 
 /// Why something was not looked at.

@@ -10,7 +10,7 @@ use aws_sdk_ec2::types as aws;
 
 use tokio::time::Instant;
 
-use super::Inquiry;
+use super::{Inquiry, text};
 use crate::analysis::diagnosis::evidence::{
     Acl, AclEntry, Interface, LoadBalancer, Network, Permission, Route, SecurityGroup, Subnet,
     TargetGroup, TargetKind,
@@ -26,6 +26,8 @@ const VPCS: &str = "ec2:DescribeVpcs";
 
 /// A filter takes so many values.
 const PER_FILTER: usize = 200;
+/// A page has up to so many things: a security group or a route table may be long.
+const PAGE: i32 = 100;
 
 type Ids = BTreeSet<String>;
 
@@ -102,9 +104,10 @@ impl Inquiry {
 
     async fn filtered(&self, name: &str, values: &[String]) -> Result<Vec<Interface>, Fault> {
         let pages = self.ec2.describe_network_interfaces().filters(filter(name, values));
-        let found = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-        let found = found.map_err(|error| self.fault(INTERFACES, &error))?;
-        Ok(found.iter().map(interface).collect())
+        let pages = pages.max_results(PAGE).into_paginator().send();
+        let found = self
+            .all(INTERFACES, pages, |p| (p.network_interfaces.unwrap_or_default(), p.next_token));
+        Ok(found.await?.iter().map(interface).collect())
     }
 
     async fn security_groups(&self, ids: &Ids) -> Result<BTreeMap<String, SecurityGroup>, Fault> {
@@ -112,8 +115,10 @@ impl Inquiry {
         for some in chunks(ids) {
             // A filter skips what has been deleted; a list of ids is refused for it.
             let pages = self.ec2.describe_security_groups().filters(filter("group-id", &some));
-            let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            let all = all.map_err(|error| self.fault(GROUPS, &error))?;
+            let pages = pages.max_results(PAGE).into_paginator().send();
+            let all =
+                self.all(GROUPS, pages, |p| (p.security_groups.unwrap_or_default(), p.next_token));
+            let all = all.await?;
             found.extend(all.iter().map(|one| (text(one.group_id()), security_group(one))));
         }
         Ok(found)
@@ -123,8 +128,9 @@ impl Inquiry {
         let mut found = BTreeMap::new();
         for some in chunks(ids) {
             let pages = self.ec2.describe_subnets().filters(filter("subnet-id", &some));
-            let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            let all = all.map_err(|error| self.fault(SUBNETS, &error))?;
+            let pages = pages.max_results(PAGE).into_paginator().send();
+            let all = self.all(SUBNETS, pages, |p| (p.subnets.unwrap_or_default(), p.next_token));
+            let all = all.await?;
             found.extend(all.iter().map(|one| (text(one.subnet_id()), subnet(one))));
         }
         Ok(found)
@@ -134,8 +140,9 @@ impl Inquiry {
         let mut found = Associated::default();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_network_acls().filters(filter("vpc-id", &some));
-            let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            for one in all.map_err(|error| self.fault(ACLS, &error))? {
+            let pages = pages.max_results(PAGE).into_paginator().send();
+            let all = self.all(ACLS, pages, |p| (p.network_acls.unwrap_or_default(), p.next_token));
+            for one in all.await? {
                 let id = text(one.network_acl_id());
                 let subnets = one.associations().iter().filter_map(|a| a.subnet_id());
                 found.of_subnet.extend(subnets.map(|subnet| (subnet.to_owned(), id.clone())));
@@ -150,8 +157,10 @@ impl Inquiry {
         let mut found = Associated::default();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_route_tables().filters(filter("vpc-id", &some));
-            let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            for one in all.map_err(|error| self.fault(ROUTES, &error))? {
+            let pages = pages.max_results(PAGE).into_paginator().send();
+            let all =
+                self.all(ROUTES, pages, |p| (p.route_tables.unwrap_or_default(), p.next_token));
+            for one in all.await? {
                 let id = text(one.route_table_id());
                 for association in one.associations() {
                     match association.subnet_id() {
@@ -172,8 +181,9 @@ impl Inquiry {
         let mut found = Vec::new();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_vpcs().filters(filter("vpc-id", &some));
-            let all = pages.into_paginator().items().send().collect::<Result<Vec<_>, _>>().await;
-            for one in all.map_err(|error| self.fault(VPCS, &error))? {
+            let pages = pages.max_results(PAGE).into_paginator().send();
+            let all = self.all(VPCS, pages, |p| (p.vpcs.unwrap_or_default(), p.next_token));
+            for one in all.await? {
                 let four = one.cidr_block_association_set().iter().filter_map(|a| a.cidr_block());
                 found.extend(four.map(str::to_owned));
                 let six = one.ipv6_cidr_block_association_set().iter();
@@ -317,8 +327,4 @@ fn filter(name: &str, values: &[String]) -> aws::Filter {
 fn chunks(ids: &Ids) -> Vec<Vec<String>> {
     let ids: Vec<String> = ids.iter().filter(|id| !id.is_empty()).cloned().collect();
     ids.chunks(PER_FILTER).map(<[String]>::to_vec).collect()
-}
-
-fn text(value: Option<&str>) -> String {
-    value.unwrap_or_default().to_owned()
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::types as aws;
 use aws_smithy_types::DateTime;
 
-use super::{Inquiry, because};
+use super::{Inquiry, because, text};
 use crate::analysis::diagnosis::evidence::{
     Container, Deployment, Service, StoppedTask, TargetGroup,
 };
-use crate::edge::aws::Fault;
+use crate::edge::aws::{Fault, collect, plain};
 
 const CLUSTERS: &str = "ecs:ListClusters";
 const SERVICES: &str = "ecs:ListServices";
@@ -25,6 +25,8 @@ const TASKS: &str = "ecs:DescribeTasks";
 /// Clusters, and services of each, that are looked through.
 const MOST_CLUSTERS: usize = 50;
 const MOST_SERVICES: usize = 500;
+/// A page of a list has so many.
+const PAGE: i32 = 100;
 /// Services per call, and stopped tasks that are looked at.
 const PER_CALL: usize = 10;
 const MOST_TASKS: i32 = 100;
@@ -35,15 +37,20 @@ impl Inquiry {
         groups: &[TargetGroup],
     ) -> Result<Vec<Service>, Fault> {
         let wanted: BTreeSet<&str> = groups.iter().map(|group| group.arn.as_str()).collect();
-        let clusters = self.ecs.list_clusters().into_paginator().items().send();
-        let clusters = clusters.collect::<Result<Vec<_>, _>>().await;
-        let clusters = clusters.map_err(|error| self.fault(CLUSTERS, &error))?;
+        let call = (CLUSTERS, self.region.as_str());
+        let pages = self.ecs.list_clusters().max_results(PAGE).into_paginator().send();
+        let clusters = collect(call, (MOST_CLUSTERS, MOST_CLUSTERS), pages, |page| {
+            (page.cluster_arns.unwrap_or_default(), page.next_token)
+        });
         let mut found = Vec::new();
-        for cluster in clusters.iter().take(MOST_CLUSTERS) {
-            let services = self.ecs.list_services().cluster(cluster).into_paginator();
-            let services = services.items().send().collect::<Result<Vec<_>, _>>().await;
-            let services = services.map_err(|error| self.fault(SERVICES, &error))?;
-            for some in services[..services.len().min(MOST_SERVICES)].chunks(PER_CALL) {
+        for cluster in &clusters.await? {
+            let call = (SERVICES, self.region.as_str());
+            let pages = self.ecs.list_services().cluster(cluster).max_results(PAGE);
+            let pages = pages.into_paginator().send();
+            let services = collect(call, (MOST_SERVICES, MOST_SERVICES), pages, |page| {
+                (page.service_arns.unwrap_or_default(), page.next_token)
+            });
+            for some in services.await?.chunks(PER_CALL) {
                 let described = self.ecs.describe_services().cluster(cluster);
                 let described = described.set_services(Some(some.to_vec())).send().await;
                 let described = described.map_err(|error| self.fault(SERVICE, &error))?;
@@ -61,7 +68,7 @@ impl Inquiry {
         let stopped = self.stopped(cluster, name).await;
         Service {
             cluster: last(cluster),
-            name: name.to_owned(),
+            name: plain(name),
             target_groups: group_arns(service).map(str::to_owned).collect(),
             deployments: service.deployments().iter().map(deployment).collect(),
             containers: containers.map_err(|fault| because("the task definition", &fault)),
@@ -74,7 +81,7 @@ impl Inquiry {
         let answer = answer.map_err(|error| self.fault(DEFINITION, &error))?;
         let all = answer.task_definition().map(aws::TaskDefinition::container_definitions);
         let container = |one: &aws::ContainerDefinition| Container {
-            name: one.name().unwrap_or_default().to_owned(),
+            name: text(one.name()),
             stop_timeout: one.stop_timeout().and_then(|s| u32::try_from(s).ok()),
         };
         Ok(all.unwrap_or_default().iter().map(container).collect())
@@ -103,7 +110,6 @@ fn serves(service: &aws::Service, wanted: &BTreeSet<&str>) -> bool {
 }
 
 fn deployment(one: &aws::Deployment) -> Deployment {
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     Deployment {
         status: text(one.status()),
         rollout: text(one.rollout_state().map(aws::DeploymentRolloutState::as_str)),
@@ -113,7 +119,6 @@ fn deployment(one: &aws::Deployment) -> Deployment {
 }
 
 fn stopped(task: &aws::Task) -> StoppedTask {
-    let text = |value: Option<&str>| value.unwrap_or_default().to_owned();
     let exit = |one: &aws::Container| (one.exit_code(), text(one.reason()));
     StoppedTask {
         id: last(task.task_arn().unwrap_or_default()),
@@ -127,5 +132,5 @@ fn stopped(task: &aws::Task) -> StoppedTask {
 
 /// The last part of an ARN.
 fn last(arn: &str) -> String {
-    arn.rsplit('/').next().unwrap_or(arn).to_owned()
+    plain(arn.rsplit('/').next().unwrap_or(arn))
 }

@@ -419,7 +419,7 @@ impl Exporter {
             )?,
             api_calls: counters(
                 "nearmiss_api_calls_total",
-                "AWS API calls by IAM action and outcome (ok, denied, credentials, throttled, unreachable, refused, failed), retries of the SDK not counted.",
+                "AWS API calls by IAM action and outcome (ok, denied, credentials, clock, throttled, unreachable, refused, failed, incomplete), retries of the SDK not counted.",
                 &["action", "outcome"],
             )?,
             billed_metrics: register(

@@ -72,7 +72,9 @@ impl Telling {
         let outcome = match problem {
             None => "delivered",
             Some(Problem::Throttled) => "throttled",
-            Some(Problem::Refused | Problem::Denied | Problem::Credentials) => "refused",
+            Some(Problem::Refused | Problem::Denied | Problem::Credentials | Problem::Clock) => {
+                "refused"
+            }
             Some(_) => "failed",
         };
         self.notifications.with_label_values(&[short(receiver), outcome]).inc();

@@ -12,8 +12,9 @@ use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
 
+use super::Options;
 use super::outcome::{Failure, LONGEST, Run, Why, seconds};
-use super::{Options, Target};
+use super::target::Peer;
 use crate::analysis::answer::phase::Phase;
 use crate::edge::time::instant;
 
@@ -32,19 +33,20 @@ pub struct Tried {
 }
 
 pub(super) async fn addresses(
-    target: &Target,
+    peer: &Peer,
     options: &Options,
     run: &mut Run,
 ) -> Result<Vec<SocketAddr>, Failure> {
     let by_hand: Vec<SocketAddr> =
-        options.resolve.iter().filter_map(|resolve| resolve.address_of(target)).collect();
+        options.resolve.iter().filter_map(|resolve| resolve.address_of(peer)).collect();
     if !by_hand.is_empty() {
         return Ok(by_hand);
     }
-    if let Some(address) = target.literal() {
+    if let Some(address) = peer.literal() {
         return Ok(vec![address]);
     }
-    let found = timeout_at(run.deadline(), lookup_host((target.host(), target.port()))).await;
+    let name = (peer.host.as_str(), peer.port);
+    let found = timeout_at(run.deadline(), lookup_host(name)).await;
     let found: Vec<SocketAddr> = match found {
         Ok(Ok(found)) => found.take(MOST_ADDRESSES).collect(),
         Ok(Err(error)) => {

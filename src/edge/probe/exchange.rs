@@ -11,7 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION,
-    SET_COOKIE, USER_AGENT,
+    PROXY_AUTHORIZATION, SET_COOKIE, USER_AGENT,
 };
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -51,7 +51,8 @@ where
     // Aborted when the set is dropped.
     let mut driver = JoinSet::new();
     driver.spawn(connection);
-    let answer = timeout_at(run.deadline(), sender.send_request(request(target, options))).await;
+    let asked = sender.send_request(request(target, options, run));
+    let answer = timeout_at(run.deadline(), asked).await;
     if let Some(sent) = marks.wrote() {
         run.done_at(Phase::Send, sent);
     }
@@ -65,13 +66,14 @@ where
     }
 }
 
-fn request(target: &Target, options: &Options) -> Request<Empty<Bytes>> {
+fn request(target: &Target, options: &Options, run: &Run) -> Request<Empty<Bytes>> {
+    let is_passed_on = run.proxy.as_ref().is_some_and(|proxy| !proxy.tunnel);
     let mut request = Request::new(Empty::new());
     *request.method_mut() = match options.method {
         Method::Get => hyper::Method::GET,
         Method::Head => hyper::Method::HEAD,
     };
-    *request.uri_mut() = target.uri();
+    *request.uri_mut() = target.uri(is_passed_on);
     let headers = request.headers_mut();
     if let Ok(host) = HeaderValue::from_str(&target.authority()) {
         headers.insert(HOST, host);
@@ -80,6 +82,12 @@ fn request(target: &Target, options: &Options) -> Request<Empty<Bytes>> {
     headers.insert(USER_AGENT, HeaderValue::from_static(agent));
     headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    if is_passed_on
+        && let Ok(Some(proxy)) = options.proxies.of(&target.url())
+        && let Some(value) = proxy.authorization()
+    {
+        headers.insert(PROXY_AUTHORIZATION, value.clone());
+    }
     let given = HeaderMap::from_iter(options.headers.clone());
     for name in given.keys() {
         headers.remove(name);

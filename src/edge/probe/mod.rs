@@ -1,7 +1,8 @@
 //! One request to one URL, with the time of each phase.
 //!
 //! It is polite and bounded: one connection, one GET or HEAD over HTTP/1.1, no
-//! retry, no redirect followed, a limit on every wait and on every byte kept. It
+//! retry, no redirect followed, a limit on every wait and on every byte kept; through
+//! a proxy where the environment names one, as every client there. It
 //! cannot fail as a function: what went wrong is the outcome that was asked
 //! for. One list of [`Timing`]s is written by one stopwatch, so that the phases
 //! leave no gap between them.
@@ -14,19 +15,24 @@ mod target;
 mod tls;
 mod watched;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
-use tokio::net::TcpStream;
+use tokio::time::timeout_at;
 
 pub use connect::Tried;
-pub use outcome::{Answer, BodyEnd, Failure, Outcome, Timing, Why};
+pub use outcome::{Answer, BodyEnd, Failure, Outcome, Timing, Via, Why};
 pub use target::{Resolve, Target, TargetError};
 pub use tls::{Secured, Trust};
 
+use super::net::Stream;
+use super::net::proxy::{Proxies, Proxy};
+use super::net::tunnel::{self, TunnelError};
 use crate::analysis::answer::phase::Phase;
 use outcome::Run;
+use target::Peer;
 
 /// How to ask. Its default is what a person wants first.
 #[derive(Debug, Clone)]
@@ -42,8 +48,10 @@ pub struct Options {
     pub most_body: u64,
     /// Sent as they are, instead of ours of the same name.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// Addresses to use instead of those of the name servers.
+    /// Addresses to use instead of those of the name servers, and of a proxy.
     pub resolve: Vec<Resolve>,
+    /// Proxies to ask through.
+    pub proxies: Arc<Proxies>,
     /// Whom to believe.
     pub trust: Trust,
 }
@@ -57,6 +65,7 @@ impl Default for Options {
             most_body: 1024 * 1024,
             headers: Vec::new(),
             resolve: Vec::new(),
+            proxies: Arc::default(),
             trust: Trust::Verified,
         }
     }
@@ -82,16 +91,66 @@ pub async fn probe(target: &Target, options: &Options) -> Outcome {
 }
 
 async fn ask(target: &Target, options: &Options, run: &mut Run) -> Result<(), Failure> {
-    let addresses = connect::addresses(target, options, run).await?;
-    let stream = connect::connect(&addresses, options, run).await?;
+    let stream = match proxy(target, options, run)? {
+        None => reach(&target.peer(), options, run).await?,
+        Some(proxy) => through(proxy, target, options, run).await?,
+    };
     match target.server_name() {
         None => exchange::exchange(stream, target, options, run).await,
         Some(name) => {
-            let stream: tokio_rustls::client::TlsStream<TcpStream> =
-                tls::handshake(stream, name, options.trust, run).await?;
+            let stream = tls::handshake(stream, name, options.trust, run).await?;
             exchange::exchange(stream, target, options, run).await
         }
     }
+}
+
+/// The proxy to ask through. An address by hand is asked directly.
+fn proxy<'a>(
+    target: &Target,
+    options: &'a Options,
+    run: &mut Run,
+) -> Result<Option<&'a Proxy>, Failure> {
+    if options.resolve.iter().any(|resolve| resolve.address_of(&target.peer()).is_some()) {
+        return Ok(None);
+    }
+    let proxy = options.proxies.of(&target.url()).map_err(|error| {
+        Failure::of(run, Phase::Dns, Why::NoProxy { reason: error.to_string() })
+    })?;
+    run.proxy = proxy.map(|proxy| Via { url: proxy.to_string(), tunnel: target.is_secure() });
+    Ok(proxy)
+}
+
+async fn reach(peer: &Peer, options: &Options, run: &mut Run) -> Result<Box<dyn Stream>, Failure> {
+    let addresses = connect::addresses(peer, options, run).await?;
+    let stream = connect::connect(&addresses, options, run).await?;
+    Ok(Box::new(stream))
+}
+
+async fn through(
+    proxy: &Proxy,
+    target: &Target,
+    options: &Options,
+    run: &mut Run,
+) -> Result<Box<dyn Stream>, Failure> {
+    let peer = Peer::of(proxy.url());
+    let mut stream = reach(&peer, options, run).await?;
+    let is_secure = proxy.url().scheme_str() == Some("https");
+    if is_secure {
+        stream = tls::with_proxy(stream, &peer, run).await?;
+    }
+    if target.is_secure() {
+        let url = target.url();
+        let opened = timeout_at(run.deadline(), tunnel::open(&mut stream, proxy, &url)).await;
+        let refused = |error: TunnelError| {
+            let why = Why::ProxyRefused { reason: error.to_string() };
+            Failure::of(run, Phase::Proxy, why).caused(&error)
+        };
+        opened.map_err(|_| Failure::of(run, Phase::Proxy, Why::TimedOut))?.map_err(refused)?;
+    }
+    if is_secure || target.is_secure() {
+        run.done(Phase::Proxy);
+    }
+    Ok(stream)
 }
 
 impl Failure {

@@ -27,8 +27,10 @@ pub struct Outcome {
     pub seconds: f64,
     /// Every address that was tried.
     pub tried: Vec<Tried>,
-    /// The one that took the connection.
+    /// The one that took the connection: the proxy's, if one stands between.
     pub address: Option<SocketAddr>,
+    /// The proxy that stands between.
+    pub proxy: Option<Via>,
     /// How it is encrypted.
     pub tls: Option<Secured>,
     /// What came back.
@@ -43,6 +45,16 @@ impl Outcome {
     pub fn seconds_in(&self, phase: Phase) -> Option<f64> {
         self.phases.iter().find(|timing| timing.phase == phase).map(|timing| timing.seconds)
     }
+}
+
+/// A proxy between us and the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Via {
+    /// Where it is, without user and password.
+    pub url: String,
+    /// Whether it opened a tunnel (`CONNECT`), so that its own way to the server is the
+    /// phase `proxy`. Else it passed the request on, and that is in the first byte.
+    pub tunnel: bool,
 }
 
 /// One phase on the time line.
@@ -134,6 +146,18 @@ pub enum Why {
     /// TLS failed before a certificate was judged.
     #[error("the TLS handshake failed")]
     Handshake,
+    /// A variable names no usable proxy.
+    #[error("no proxy can be used: {reason}")]
+    NoProxy {
+        /// Which, and why.
+        reason: String,
+    },
+    /// The proxy did not open the way.
+    #[error("{reason}")]
+    ProxyRefused {
+        /// What it did instead.
+        reason: String,
+    },
     /// The connection was closed (FIN) without a whole head of an answer.
     #[error("the connection was closed without an answer")]
     ClosedEarly,
@@ -171,6 +195,7 @@ pub(super) struct Run {
     phases: Vec<Timing>,
     pub tried: Vec<Tried>,
     pub address: Option<SocketAddr>,
+    pub proxy: Option<Via>,
     pub tls: Option<Secured>,
     pub answer: Option<Answer>,
 }
@@ -187,6 +212,7 @@ impl Run {
             phases,
             tried,
             address: None,
+            proxy: None,
             tls: None,
             answer: None,
         }
@@ -226,6 +252,7 @@ impl Run {
             seconds: seconds(self.since.duration_since(self.start)),
             tried: self.tried,
             address: self.address,
+            proxy: self.proxy,
             tls: self.tls,
             answer: self.answer,
             failure,

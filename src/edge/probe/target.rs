@@ -11,6 +11,8 @@ use hyper::Uri;
 use tokio_rustls::rustls::pki_types::ServerName;
 use url::{Host, Url};
 
+use crate::edge::net;
+
 /// A URL of http or https with a host.
 #[derive(Debug, Clone)]
 pub struct Target {
@@ -95,24 +97,14 @@ impl Target {
         self.port
     }
 
-    /// The address, if the host is one.
-    #[must_use]
-    pub fn literal(&self) -> Option<SocketAddr> {
-        match self.host {
-            Host::Domain(_) => None,
-            Host::Ipv4(address) => Some((address, self.port).into()),
-            Host::Ipv6(address) => Some((address, self.port).into()),
-        }
-    }
-
-    /// The host, an IPv6 address without brackets.
-    #[must_use]
-    pub fn host(&self) -> String {
-        match &self.host {
+    /// Who is asked, if no proxy is.
+    pub(super) fn peer(&self) -> Peer {
+        let host = match &self.host {
             Host::Domain(name) => name.clone(),
             Host::Ipv4(address) => address.to_string(),
             Host::Ipv6(address) => address.to_string(),
-        }
+        };
+        Peer { host, port: self.port }
     }
 
     /// The value of the header `Host`: with the port only where it is not the scheme's own.
@@ -124,12 +116,45 @@ impl Target {
         }
     }
 
-    pub(super) fn uri(&self) -> Uri {
-        self.uri.clone()
+    /// What stands in the request's first line: the path, and for a proxy that passes
+    /// the request on the whole URL.
+    pub(super) fn uri(&self, is_passed_on: bool) -> Uri {
+        if is_passed_on { self.url() } else { self.uri.clone() }
+    }
+
+    pub(super) fn url(&self) -> Uri {
+        let whole = Uri::builder().scheme(self.url.scheme()).authority(self.authority());
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        // Its parts were looked at when it was read.
+        whole.path_and_query(path).build().unwrap_or_default()
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        self.server_name.is_some()
     }
 
     pub(super) fn server_name(&self) -> Option<ServerName<'static>> {
         self.server_name.clone()
+    }
+}
+
+/// One end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    /// A name, or an address without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+}
+
+impl Peer {
+    pub(super) fn of(url: &Uri) -> Self {
+        Self { host: net::host(url).to_owned(), port: net::port(url) }
+    }
+
+    /// The address, if the host is one.
+    pub(super) fn literal(&self) -> Option<SocketAddr> {
+        let address: IpAddr = self.host.parse().ok()?;
+        Some((address, self.port).into())
     }
 }
 
@@ -147,10 +172,9 @@ pub struct Resolve {
 }
 
 impl Resolve {
-    /// The address, if the target is meant.
-    #[must_use]
-    pub fn address_of(&self, target: &Target) -> Option<SocketAddr> {
-        let meant = self.host.eq_ignore_ascii_case(&target.host()) && self.to.port() == target.port;
+    /// The address, if this one is meant.
+    pub(super) fn address_of(&self, peer: &Peer) -> Option<SocketAddr> {
+        let meant = self.host.eq_ignore_ascii_case(&peer.host) && self.to.port() == peer.port;
         meant.then_some(self.to)
     }
 }
@@ -188,7 +212,9 @@ mod tests {
             let target: Target = text.parse().unwrap();
             assert_eq!(target.port(), port, "{text}");
             assert_eq!(target.authority(), authority, "{text}");
-            assert_eq!(target.uri().to_string(), uri, "{text}");
+            assert_eq!(target.uri(false).to_string(), uri, "{text}");
+            let whole = format!("{}://{authority}{uri}", text.split(':').next().unwrap());
+            assert_eq!(target.uri(true).to_string(), whole, "{text}");
         }
     }
 
@@ -218,7 +244,11 @@ mod tests {
             ("b.example:443:192.0.2.7", None),
         ] {
             let resolve: Resolve = text.parse().unwrap();
-            assert_eq!(resolve.address_of(&target), address.map(|a| a.parse().unwrap()), "{text}");
+            assert_eq!(
+                resolve.address_of(&target.peer()),
+                address.map(|a| a.parse().unwrap()),
+                "{text}"
+            );
         }
         for text in ["a.example", "a.example:443", "a.example:x:192.0.2.7", "a.example:443:b"] {
             assert!(text.parse::<Resolve>().is_err(), "{text}");

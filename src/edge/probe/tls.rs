@@ -1,4 +1,4 @@
-//! The TLS handshake, and what is wrong with a certificate in words.
+//! The TLS handshake of a probe.
 //!
 //! The roots are those of the machine, as for every other client on it: a probe
 //! that trusts more or less than they do would find other errors than they do.
@@ -6,24 +6,17 @@
 use std::sync::Arc;
 
 use serde::Serialize;
-use tokio::net::TcpStream;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
-use tokio_rustls::rustls::crypto::{
-    CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature,
-};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, Error};
 
 use super::certificate::expires;
 use super::outcome::{Failure, Run, Why};
+use super::target::Peer;
 use crate::analysis::answer::phase::Phase;
+use crate::edge::net::{Stream, trust};
 
 /// Whom to believe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -50,49 +43,58 @@ pub struct Secured {
     pub trust: Trust,
 }
 
-pub(super) async fn handshake(
-    stream: TcpStream,
+/// With the server.
+pub(super) async fn handshake<S: Stream>(
+    stream: S,
     name: ServerName<'static>,
     trust: Trust,
     run: &mut Run,
-) -> Result<TlsStream<TcpStream>, Failure> {
-    let config = config(trust)
-        .map_err(|error| Failure::of(run, Phase::Tls, Why::Handshake).caused(&error))?;
+) -> Result<TlsStream<S>, Failure> {
+    let stream = secure(stream, name, trust, Phase::Tls, run).await?;
+    run.tls = Some(secured(&stream, trust));
+    run.done(Phase::Tls);
+    Ok(stream)
+}
+
+/// With a proxy, which is a part of the way.
+pub(super) async fn with_proxy(
+    stream: Box<dyn Stream>,
+    proxy: &Peer,
+    run: &Run,
+) -> Result<Box<dyn Stream>, Failure> {
+    let name = ServerName::try_from(proxy.host.clone())
+        .map_err(|error| Failure::of(run, Phase::Proxy, Why::Handshake).caused(&error))?;
+    let stream = secure(stream, name, Trust::Verified, Phase::Proxy, run).await?;
+    Ok(Box::new(stream))
+}
+
+async fn secure<S: Stream>(
+    stream: S,
+    name: ServerName<'static>,
+    trust: Trust,
+    phase: Phase,
+    run: &Run,
+) -> Result<TlsStream<S>, Failure> {
+    let config =
+        config(trust).map_err(|error| Failure::of(run, phase, Why::Handshake).caused(&error))?;
     let handshake = TlsConnector::from(Arc::new(config)).connect(name, stream);
     match timeout_at(run.deadline(), handshake).await {
-        Ok(Ok(stream)) => {
-            run.tls = Some(secured(&stream, trust));
-            run.done(Phase::Tls);
-            Ok(stream)
-        }
-        Ok(Err(error)) => Err(Failure::of(run, Phase::Tls, unsecured(&error)).caused(&error)),
-        Err(_) => Err(Failure::of(run, Phase::Tls, Why::TimedOut)),
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(Failure::of(run, phase, unsecured(&error)).caused(&error)),
+        Err(_) => Err(Failure::of(run, phase, Why::TimedOut)),
     }
 }
 
 fn config(trust: Trust) -> Result<ClientConfig, Error> {
-    let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
     let mut config = match trust {
-        Trust::Verified => builder.with_root_certificates(roots()).with_no_client_auth(),
-        Trust::Anybody => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Gullible(provider)))
-            .with_no_client_auth(),
+        Trust::Verified => trust::client_config(None)?,
+        Trust::Anybody => trust::gullible_config()?,
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }
 
-/// A root that cannot be read is left out: the others may do.
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-}
-
-fn secured(stream: &TlsStream<TcpStream>, trust: Trust) -> Secured {
+fn secured<S>(stream: &TlsStream<S>, trust: Trust) -> Secured {
     let session = stream.get_ref().1;
     let text = |value: Option<String>| value.unwrap_or_else(|| "unknown".to_owned());
     let version = session.protocol_version().and_then(|v| v.as_str().map(version));
@@ -112,71 +114,14 @@ fn version(name: &str) -> String {
 }
 
 fn unsecured(error: &std::io::Error) -> Why {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
-        Some(Error::InvalidCertificate(error)) => Why::Certificate { reason: reason(error) },
-        Some(_) => Why::Handshake,
-        None => match error.kind() {
-            std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Why::Reset,
-            std::io::ErrorKind::UnexpectedEof => Why::ClosedEarly,
-            _ => Why::Handshake,
-        },
+    if let Some(certificate) = trust::bad_certificate(error) {
+        return Why::Certificate { reason: trust::reason(certificate) };
     }
-}
-
-fn reason(error: &CertificateError) -> String {
-    match error {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet".to_owned()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name".to_owned()
-        }
-        CertificateError::UnknownIssuer => "nobody whom this machine trusts vouches for it".into(),
-        CertificateError::Revoked => "it was revoked".to_owned(),
-        other => other.to_string(),
-    }
-}
-
-/// Believes every certificate, but still checks that the server has its key.
-#[derive(Debug)]
-struct Gullible(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Gullible {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    match error.kind() {
+        _ if of_tls.is_some() => Why::Handshake,
+        std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe => Why::Reset,
+        std::io::ErrorKind::UnexpectedEof => Why::ClosedEarly,
+        _ => Why::Handshake,
     }
 }

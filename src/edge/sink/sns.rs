@@ -86,8 +86,13 @@ impl SnsTopic {
             Form::PerProtocol | Form::Attributes => request,
         };
         let answer = request.send().await.map_err(|e| Fault::of(PUBLISH, &self.region, &e));
-        usage.call(PUBLISH, answer.as_ref().err().map(|fault| fault.problem));
-        answer.map(|_| ())
+        // What SNS took has an id; an answer without one is not SNS's.
+        let taken = answer.and_then(|answer| match answer.message_id() {
+            Some(id) if !id.trim().is_empty() => Ok(()),
+            _ => Err(Fault::incomplete(PUBLISH, &self.region, "the answer has no MessageId")),
+        });
+        usage.call(PUBLISH, taken.as_ref().err().map(|fault| fault.problem));
+        taken
     }
 
     /// Whether the topic is there and may be read. Sends nothing.
@@ -125,4 +130,49 @@ fn per_protocol(message: &Message) -> String {
         "firehose": machine,
     })
     .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::message::Links;
+    use crate::analysis::signal::Minute;
+    use crate::edge::aws::Problem;
+    use crate::edge::aws::testing::{Server, answer, error, sdk};
+
+    async fn publish(bytes: Vec<u8>) -> Result<(), Fault> {
+        let server = Server::says(bytes).await;
+        let topic = "topic_arn = \"arn:aws:sns:eu-central-1:111122223333:nearmiss\"";
+        let topic: Topic = toml::from_str(topic).unwrap();
+        let topic = SnsTopic::connect(&topic, &sdk(server.address).await).await;
+        let news = News::Test(Minute(0));
+        let message = Message::of(&news, &Links::default());
+        topic.publish(&message, &news, &mut Usage::default()).await
+    }
+
+    #[tokio::test]
+    async fn only_what_has_an_id_was_delivered() {
+        let says = |inner: &str| {
+            let body = format!(
+                "<PublishResponse><PublishResult>{inner}</PublishResult></PublishResponse>"
+            );
+            answer(200, "text/xml", body)
+        };
+        publish(says("<MessageId>1-2</MessageId>")).await.unwrap();
+        for without in ["", "<MessageId></MessageId>", "<MessageId> </MessageId>", "<Id>1</Id>"] {
+            let fault = publish(says(without)).await.unwrap_err();
+            assert_eq!(fault.problem, Problem::Incomplete, "{without}");
+            assert!(fault.said.contains("no MessageId"), "{fault}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_may_not_be_used_is_named() {
+        let message = "User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:111122223333:key/1";
+        let fault = publish(error(400, "KMSAccessDenied", message)).await.unwrap_err();
+        assert_eq!(fault.problem, Problem::Denied);
+        let advice = fault.advice();
+        assert!(advice.contains("kms:GenerateDataKey* and kms:Decrypt"), "{advice}");
+        assert!(advice.contains("key arn:aws:kms:eu-central-1:111122223333:key/1"), "{advice}");
+    }
 }

@@ -19,7 +19,7 @@ use crate::probe::peer::{
     ask, impatient, patient, peer, request, says, says_and_stays, until_closed,
 };
 
-async fn secure() -> SocketAddr {
+pub async fn secure() -> SocketAddr {
     let chain = vec![CertificateDer::from_pem_slice(include_bytes!("../../tls/cert.pem")).unwrap()];
     let key = PrivateKeyDer::from_pem_slice(include_bytes!("../../tls/key.pem")).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))

@@ -5,17 +5,16 @@
 //! `AWS/Chatbot` by the name of the configuration. A message that it took from SNS and
 //! could not show is counted there and nowhere else.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
-use aws_smithy_types::DateTime;
 
-use super::aws::{Fault, Scope, Usage, scoped};
+use super::request::{Query, Wanted};
+use super::{Answer, CloudWatch, Pace};
+use crate::config::Quotas;
+use crate::edge::aws::{Scope, Skew, Usage, scoped};
 
-/// The IAM action of it.
-pub const ACTION: &str = "cloudwatch:GetMetricData";
 /// Where the metrics are.
 pub const REGION: &str = "us-east-1";
 /// The metrics, and what each says of messages.
@@ -35,7 +34,7 @@ const METRICS: [(&str, &str); 4] = [
 /// One configuration of Amazon Q Developer in chat applications.
 #[derive(Debug)]
 pub struct Chat {
-    client: Client,
+    cloudwatch: CloudWatch,
     configuration: String,
 }
 
@@ -70,8 +69,10 @@ impl Chat {
     /// A client in the one Region that knows.
     pub async fn connect(configuration: &str, base: &SdkConfig) -> Self {
         let scope = Scope { region: Some(REGION.to_owned()), role_arn: None, external_id: None };
-        let client = Client::new(&scoped(base, &scope).await);
-        Self { client, configuration: configuration.to_owned() }
+        let config = scoped(base, &scope).await;
+        let pace = Arc::new(Pace::of(&Quotas::default()));
+        let cloudwatch = CloudWatch::new(&config, pace, None, &Skew::default());
+        Self { cloudwatch, configuration: configuration.to_owned() }
     }
 
     /// The configuration's name.
@@ -83,46 +84,25 @@ impl Chat {
     /// How the messages between two times (seconds since the Unix epoch) fared.
     ///
     /// # Errors
-    /// When CloudWatch does not say, or not in time.
+    /// When CloudWatch does not say, not wholly, or not in time.
     pub async fn look(
         &self,
         from: i64,
         until: i64,
         deadline: Duration,
         usage: &mut Usage,
-    ) -> Result<Reached, Fault> {
+    ) -> Answer<Reached> {
         let minute = |time: i64| time - time.rem_euclid(60);
-        let queries = (0..).zip(METRICS).map(|(number, (metric, _))| self.query(number, metric));
-        let request = self
-            .client
-            .get_metric_data()
-            .set_metric_data_queries(Some(queries.collect()))
-            .start_time(DateTime::from_secs(minute(from)))
-            .end_time(DateTime::from_secs(minute(until)));
-        let answer = tokio::time::timeout(deadline, request.send()).await;
-        let late = || format!("not done within {} s", deadline.as_secs());
-        let answer = answer
-            .map_err(|_| Fault::incomplete(ACTION, REGION, late()))
-            .and_then(|answer| answer.map_err(|error| Fault::of(ACTION, REGION, &error)));
-        usage.call(ACTION, answer.as_ref().err().map(|fault| fault.problem));
-        let answer = answer?;
-        usage.billed_metrics += METRICS.len() as u64;
+        let queries = METRICS.iter().map(|(metric, _)| Query::of(metric, "Sum")).collect();
+        let dimension = ("ConfigurationName", self.configuration.clone());
+        let wanted = [Wanted::about("AWS/Chatbot", dimension, minute(from), queries)];
+        let (answers, used) = self.cloudwatch.read(&wanted, 60, minute(until), deadline).await;
+        usage.add(used);
+        let points = answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
         let mut reached = Reached::default();
-        for result in answer.metric_data_results() {
-            let number = result.id().and_then(|id| id.strip_prefix('m')?.parse::<usize>().ok());
-            if let Some(count) = number.and_then(|number| reached.0.get_mut(number)) {
-                *count += result.values().iter().sum::<f64>();
-            }
+        for (count, points) in reached.0.iter_mut().zip(points) {
+            *count = points.iter().map(|(_, value)| value).sum();
         }
         Ok(reached)
-    }
-
-    fn query(&self, number: usize, metric: &str) -> MetricDataQuery {
-        let dimension =
-            Dimension::builder().name("ConfigurationName").value(&self.configuration).build();
-        let metric =
-            Metric::builder().namespace("AWS/Chatbot").metric_name(metric).dimensions(dimension);
-        let stat = MetricStat::builder().metric(metric.build()).period(60).stat("Sum").build();
-        MetricDataQuery::builder().id(format!("m{number}")).metric_stat(stat).build()
     }
 }
