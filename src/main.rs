@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, Format, LogFormat, SilenceCommand, Start, Written};
 use indicatif::{ProgressBar, ProgressStyle};
-use nearmiss::analysis::chain::{Ink, Severity};
+use nearmiss::analysis::chain::{Ink, printable};
 use nearmiss::analysis::diagnosis::Verdict;
 use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::signal::Minute;
@@ -99,18 +99,40 @@ async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> End
     }))
 }
 
-async fn draw_chains(config: &Config, args: &ChainArgs, format: Format) -> Ending {
-    let sdk = if args.offline { None } else { Some(aws::loader().load().await) };
-    let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
-    let looked = looked.map_err(|error| Failure::usage(&error))?;
-    let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
-    let text = match format {
-        Format::Text => looked.text(args.width, ink),
-        Format::Json => serde_json::to_string_pretty(&looked).unwrap_or_default(),
+async fn draw_chains(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
+    let ended = draw_chains_of(config, args, format).await;
+    // Errors name what configs and files say; none of that may reach the terminal as it is.
+    let safe = |text: String| text.lines().map(printable).collect::<Vec<_>>().join("\n");
+    ended.map_err(|failure| match failure {
+        Failure::Usage(text) => Failure::Usage(safe(text)),
+        Failure::Failed(text) => Failure::Failed(safe(text)),
+    })
+}
+
+async fn draw_chains_of(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
+    let Some(config) = config.filter(|_| !args.list_products) else {
+        print(&match format {
+            Format::Text => chain::products(),
+            Format::Json => chain::products_json(),
+        });
+        return Ok(ExitCode::SUCCESS);
     };
-    println!("{text}");
-    let is_wrong = looked.severity() >= Severity::Weak;
-    Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    let config = load(config)?;
+    let sdk = if args.offline { None } else { Some(aws::loader().load().await) };
+    let looked = match chain::look(&config.chains, args, sdk.as_ref()).await {
+        Ok(looked) => looked,
+        Err(error) if error.is_usage() => return Err(Failure::usage(&error)),
+        Err(error) => {
+            eprintln!("{}", causes(&error).lines().map(printable).collect::<Vec<_>>().join("\n"));
+            return Ok(ExitCode::from(chain::COULD_NOT_TELL));
+        }
+    };
+    let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
+    print(&match format {
+        Format::Text => looked.text(args.width, ink),
+        Format::Json => looked.json(),
+    });
+    Ok(ExitCode::from(looked.exit_code()))
 }
 
 async fn probe_once(args: &ProbeArgs) -> Ending {
@@ -169,7 +191,7 @@ async fn dispatch(command: Command) -> Ending {
             say_why(&load(&config.path)?, &gateway, at, format).await
         }
         Command::Chain { config, chain, format } => {
-            draw_chains(&load(&config.path)?, &chain, format).await
+            draw_chains(config.as_deref(), &chain, format).await
         }
         Command::Probe(args) => probe_once(&args).await,
         Command::Silence(command) => silences(command).await,
