@@ -305,7 +305,7 @@ fn ways(
         if own.is_empty() {
             continue;
         }
-        if ways.len().max(1) * own.len() > MOST_WAYS {
+        if !ways.is_empty() && ways.len() * own.len() > MOST_WAYS {
             return Err(format!(
                 "the nginx hops of chain \"{}\" have more than {MOST_WAYS} sets of values together: give the files of one of them at a time",
                 settings.name

@@ -100,13 +100,15 @@ async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> End
 }
 
 async fn draw_chains(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
-    let ended = draw_chains_of(config, args, format).await;
-    // Errors name what configs and files say; none of that may reach the terminal as it is.
-    let safe = |text: String| text.lines().map(printable).collect::<Vec<_>>().join("\n");
-    ended.map_err(|failure| match failure {
-        Failure::Usage(text) => Failure::Usage(safe(text)),
-        Failure::Failed(text) => Failure::Failed(safe(text)),
-    })
+    let (code, text) = match draw_chains_of(config, args, format).await {
+        Ok(code) => return Ok(code),
+        Err(Failure::Usage(text)) => (2, text),
+        Err(Failure::Failed(text)) => (chain::COULD_NOT_TELL, text),
+    };
+    // It names what configs and files say; none of that may reach the terminal as it is.
+    let safe: Vec<_> = text.lines().map(printable).collect();
+    let _ = writeln!(std::io::stderr(), "{}", safe.join("\n"));
+    Ok(ExitCode::from(code))
 }
 
 async fn draw_chains_of(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
@@ -119,14 +121,11 @@ async fn draw_chains_of(config: Option<&Path>, args: &ChainArgs, format: Format)
     };
     let config = load(config)?;
     let sdk = if args.offline { None } else { Some(aws::loader().load().await) };
-    let looked = match chain::look(&config.chains, args, sdk.as_ref()).await {
-        Ok(looked) => looked,
-        Err(error) if error.is_usage() => return Err(Failure::usage(&error)),
-        Err(error) => {
-            eprintln!("{}", causes(&error).lines().map(printable).collect::<Vec<_>>().join("\n"));
-            return Ok(ExitCode::from(chain::COULD_NOT_TELL));
-        }
-    };
+    let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
+    let looked = looked.map_err(|error| match error.is_usage() {
+        true => Failure::usage(&error),
+        false => Failure::failed(&error),
+    })?;
     let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
     print(&match format {
         Format::Text => looked.text(args.width, ink),

@@ -198,6 +198,14 @@ fn nothing_wild_reaches_the_terminal() {
         assert!(!shown.lines().any(|line| line.starts_with("BROKEN forged")), "{shown}");
         assert!(shown.contains("proxy_read") || shown.contains("90"), "{shown}");
     }
+    for main in
+        ["http { '\u{1b}[31m\nBROKEN forged_timeout' }", "http { proxy_read_timeout; '\u{1b}x'y; }"]
+    {
+        let output = run(&[("c.toml", &nginx), ("n/nginx.conf", main)], &["--nginx", "n"]);
+        let message = text(&output.stderr);
+        assert!(code(&output) == Some(3) && is_safe(&message), "{message:?}");
+        assert!(!message.lines().any(|line| line.starts_with("BROKEN")), "{message}");
+    }
     let quoted: Vec<String> = WILD.chars().map(|c| format!("\\u{:04x}", c as u32)).collect();
     let quoted = quoted.concat();
     for config in [
@@ -231,6 +239,12 @@ fn a_closed_pipe_is_no_panic() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert_eq!(text(&output.stderr), "");
     }
+    // Nobody hears the error either.
+    let mut command = program();
+    command.current_dir(folder.path()).args(["chain", "--config", "c.toml", "nochain"]);
+    let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stderr.take());
+    assert_eq!(child.wait().unwrap().code(), Some(2));
 }
 
 #[test]

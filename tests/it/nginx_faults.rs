@@ -38,6 +38,10 @@ fn every_fault_says_where_and_what() {
         one("http {\n  proxy_read_timeout ${TIMEOUT};\n}"),
         one("http {\n  server {\n    {% if tls %}\n    listen 443;\n    {% endif %}\n  }\n}"),
         one("http {\n  proxy_read_timeout {{ timeout }};\n}"),
+        message(&[
+            ("nginx.conf", "include a.conf.tmpl;"),
+            ("a.conf.tmpl", "> if x then\nhttp { }\n> end\n"),
+        ]),
         one(
             "http { upstream a { server b; }\n server { location / { proxy_pass http://A:80; } } }",
         ),

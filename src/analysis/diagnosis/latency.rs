@@ -253,15 +253,8 @@ fn mitigation(facts: &Facts) -> Option<super::finding::Fix> {
     ))
 }
 
-/// Twice the idle timeout; none where the config demands a timeout, which would then
-/// no longer be the load balancer's.
 fn longer_idle_timeout(facts: &Facts) -> Option<super::finding::Fix> {
-    if facts.evidence.configured_timeout.is_some() {
-        return None;
-    }
-    let balancer = facts.evidence.load_balancer.as_ref().ok()?;
-    let seconds = (facts.idle * 2.0).min(4_000.0);
-    Some(fix::idle_timeout(&balancer.arn, &balancer.name, seconds))
+    fix::idle_timeout(facts.evidence, (facts.idle * 2.0).min(4_000.0))
 }
 
 fn symptoms(facts: &Facts) -> Vec<String> {

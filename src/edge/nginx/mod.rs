@@ -174,7 +174,7 @@ impl Fault {
 
 impl From<Problem> for Fault {
     fn from(Problem { place, what }: Problem) -> Self {
-        Self::Syntax { place, what }
+        Self::Syntax { place, what: printable(&what) }
     }
 }
 

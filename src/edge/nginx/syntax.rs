@@ -63,6 +63,9 @@ pub struct Problem {
 /// What marks a template that nginx itself cannot read: the variables of
 /// `envsubst`, and the marks of Jinja, Go, consul-template and ERB.
 const TEMPLATE_MARKS: [&str; 4] = ["${", "{{", "{%", "<%"];
+/// What the names of templates end with.
+const TEMPLATE_NAMES: [&str; 8] =
+    [".ctmpl", ".erb", ".j2", ".jinja", ".jinja2", ".template", ".tmpl", ".tpl"];
 /// What to do about a template.
 const FILL_IN: &str = "; it looks like a template: give what nginx runs with, such as the output of `nginx -T` in its container";
 
@@ -74,7 +77,8 @@ impl Problem {
 
     /// Something that nginx would refuse, with the text around it.
     fn of(place: Place, what: String, text: &str) -> Self {
-        let is_template = TEMPLATE_MARKS.iter().any(|mark| text.contains(mark));
+        let is_template = TEMPLATE_MARKS.iter().any(|mark| text.contains(mark))
+            || TEMPLATE_NAMES.iter().any(|end| place.file.ends_with(end));
         Self { place, what: if is_template { what + FILL_IN } else { what } }
     }
 }

@@ -164,7 +164,7 @@ pub(super) static ROWS: &[Product] = &[
         source: &NGINX_PROXY,
     })
     .reuses(Sureness::Possible, BAD_GATEWAY, &NGINX_PROXY)
-    .does(&["the operating system may give up connecting sooner, on Linux usually after 127 s"]),
+    .does(&["the operating system may give up connecting sooner: nginx's document names 75 s"]),
     Product::new(
         "haproxy",
         "HAProxy",
