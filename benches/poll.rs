@@ -21,7 +21,7 @@ use aws_credential_types::Credentials;
 use futures::future::join_all;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::time::{Clock, Stopwatch};
+use nearmiss::edge::time::Stopwatch;
 use nearmiss::edge::{aws, http};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

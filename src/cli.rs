@@ -190,8 +190,14 @@ pub enum Command {
     },
     /// Draw the timeout chains of the config, and say where they break
     Chain {
-        #[command(flatten)]
-        config: ConfigFile,
+        /// The config file
+        #[arg(
+            long,
+            value_name = "FILE",
+            env = "NEARMISS_CONFIG",
+            required_unless_present = "list_products"
+        )]
+        config: Option<PathBuf>,
         #[command(flatten)]
         chain: ChainArgs,
         /// How to print the result

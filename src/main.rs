@@ -17,7 +17,7 @@ use aws_config::SdkConfig;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, Format, LogFormat, SilenceCommand, Start, Written};
 use indicatif::{ProgressBar, ProgressStyle};
-use nearmiss::analysis::chain::{Ink, Severity};
+use nearmiss::analysis::chain::Ink;
 use nearmiss::analysis::diagnosis::Verdict;
 use nearmiss::analysis::gateway::{Detail, Kind};
 use nearmiss::analysis::signal::Minute;
@@ -128,17 +128,38 @@ async fn say_why(config: &Config, name: &str, at: Start, format: Written) -> End
     }))
 }
 
-async fn draw_chains(config: &Config, args: &ChainArgs, format: Format) -> Ending {
-    let sdk = if args.offline { None } else { Some(ask_aws(config).await?) };
+/// Draws chains; what cannot be drawn has an exit code of its own.
+async fn draw_chains(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
+    match draw_chains_of(config, args, format).await {
+        Err(Failure::Failed(text)) => {
+            remark(&text);
+            Ok(ExitCode::from(chain::COULD_NOT_TELL))
+        }
+        ending => ending,
+    }
+}
+
+async fn draw_chains_of(config: Option<&Path>, args: &ChainArgs, format: Format) -> Ending {
+    let Some(config) = config.filter(|_| !args.list_products) else {
+        match format {
+            Format::Text => print(&chain::products()),
+            Format::Json => print_json_text(&chain::products_json()),
+        }
+        return Ok(ExitCode::SUCCESS);
+    };
+    let config = load(config)?;
+    let sdk = if args.offline { None } else { Some(ask_aws(&config).await?) };
     let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
-    let looked = looked.map_err(|error| Failure::usage(&error))?;
+    let looked = looked.map_err(|error| match error.is_usage() {
+        true => Failure::usage(&error),
+        false => Failure::failed(&error),
+    })?;
     let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
     match format {
         Format::Text => print_coloured(&looked.text(args.width, ink)),
-        Format::Json => print_json(&looked),
+        Format::Json => print_json_text(&looked.json()),
     }
-    let is_wrong = looked.severity() >= Severity::Weak;
-    Ok(if is_wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(ExitCode::from(looked.exit_code()))
 }
 
 async fn probe_once(args: &ProbeArgs) -> Ending {
@@ -195,7 +216,7 @@ async fn dispatch(command: Command) -> Ending {
             say_why(&load(&config.path)?, &gateway, at, format).await
         }
         Command::Chain { config, chain, format } => {
-            draw_chains(&load(&config.path)?, &chain, format).await
+            draw_chains(config.as_deref(), &chain, format).await
         }
         Command::Probe(args) => probe_once(&args).await,
         Command::Silence(command) => silences(command).await,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Runs `nearmiss probe` against a real nginx in front of servers that misbehave,
-and `nearmiss chain` over its file.
+and `nearmiss chain` over its files: how often it tries, how long it waits in all
+and which connections it keeps is watched, and compared with what the program says.
 
 The program is the first argument.
 
@@ -19,6 +20,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
+import urllib.error
+import urllib.request
 
 TLS = pathlib.Path(__file__).resolve().parents[2] / "tests" / "tls"
 PATIENCE = 20  # seconds for anything that ends by itself
@@ -149,9 +153,8 @@ class Nginx:
         return self
 
     def start(self):
-        places = {name: address(one) for name, one in self.sockets.items()}
         config = self.prefix / "nginx.conf"
-        config.write_text(CONFIG.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix, tls=TLS, **places))
+        config.write_text(self.config())
         mine = [self.sockets["plain"], self.sockets["secure"]]
         for one in mine:
             one.listen()
@@ -165,6 +168,10 @@ class Nginx:
             env={**os.environ, "NGINX": "".join("%d;" % handle for handle in handles)},
             pass_fds=handles,
         )
+
+    def config(self):
+        places = {name: address(one) for name, one in self.sockets.items()}
+        return CONFIG.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix, tls=TLS, **places)
 
     def log(self):
         return (self.prefix / "error.log").read_text()
@@ -297,11 +304,256 @@ def chains(binary, nginx):
     text = json.dumps(found)
     line = 1 + (nginx.prefix / "nginx.conf").read_text().split("proxy_read_timeout 1s")[0].count("\n")
     check("the line of proxy_read_timeout is named", "nginx.conf" in text and '"line": %d' % line in text, text)
-    findings = [one for way in found for one in way["findings"]]
+    findings = found[0]["findings"]
     outer = [one for one in findings if one["rule"] == "outer_gives_up_first"]
     check("nginx gives up before the application", any("1 s" in one["text"] and "3 s" in one["text"] for one in outer), outer)
     dead = [one for one in findings if one["rule"] == "keep_alive_too_short"]
     check("the application closes connections that nginx keeps", any("5 s" in one["text"] for one in dead), findings)
+
+
+THREE = "server @a; server @b; server @c;"
+# What is in an upstream block, what is in its location, and how it is asked. The
+# servers behind it accept connections and say nothing.
+ATTEMPTS = [
+    ("server @a;", "", "GET"),
+    ("server @a; server @b;", "", "GET"),
+    ("server @a; server @b; server @c backup;", "", "GET"),
+    ("server @a; server @c backup;", "", "GET"),
+    ("server @a; server @b down;", "", "GET"),
+    ("server @a down; server @b backup;", "", "GET"),
+    ("server @a weight=5; server @b max_fails=0;", "", "GET"),
+    ("server @a; server @a;", "", "GET"),
+    ("least_conn; server @a; server @b; server @c backup;", "", "GET"),
+    ("ip_hash; " + THREE, "", "GET"),
+    ("hash $uri; " + THREE, "", "GET"),
+    ("random; " + THREE, "", "GET"),
+    ("zone z 64k; " + THREE, "", "GET"),
+    (THREE, "proxy_next_upstream off;", "GET"),
+    (THREE, "proxy_next_upstream off timeout;", "GET"),
+    (THREE, "proxy_next_upstream error http_504;", "GET"),
+    (THREE, "proxy_next_upstream error; proxy_next_upstream timeout;", "GET"),
+    (THREE, "proxy_next_upstream_tries 2;", "GET"),
+    (THREE, "proxy_next_upstream_tries 9;", "GET"),
+    (THREE, "proxy_next_upstream_tries 0;", "GET"),
+    (THREE, "proxy_next_upstream_timeout 700ms;", "GET"),
+    (THREE, "proxy_next_upstream_timeout 500ms;", "GET"),
+    (THREE, "proxy_next_upstream_timeout 400ms;", "GET"),
+    (THREE, "proxy_next_upstream_timeout 100ms;", "GET"),
+    (THREE, "proxy_request_buffering off;", "GET"),
+    (THREE, "", "POST"),
+    (THREE, "", "PUT"),
+    (THREE, "proxy_next_upstream error timeout non_idempotent;", "POST"),
+]
+# How a block of two servers and one for backup is passed on to, as it is named (@U)
+# or in small letters (@u).
+PASSES = [
+    "proxy_pass http://@U;",
+    "proxy_pass HTTP://@u/x?y=1;",
+    "proxy_pass http://@U?y=1;",
+    "proxy_pass http://@U$request_uri;",
+    "set $to @U; proxy_pass http://$to;",
+    "set $to @u; proxy_pass http://${to}/x;",
+    "fastcgi_pass @u;",
+    "uwsgi_pass @U;",
+    "uwsgi_pass uwsgi://@u;",
+    "scgi_pass @u;",
+    "grpc_pass @u;",
+    "grpc_pass grpc://@U;",
+    "set $memcached_key k; memcached_pass @u;",
+    "proxy_pass http://@a;",
+]
+# What is in an upstream block beside its server, and in its location; the server
+# keeps connections as HTTP has it.
+KEPT = [
+    ("", ""),
+    ("keepalive 8;", ""),
+    ("keepalive 8;", "proxy_http_version 1.1;"),
+    ("keepalive 8;", "proxy_set_header Connection '';"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header Connection '';"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header connection '';"),
+    ("keepalive 8;", "proxy_http_version 1.0; proxy_set_header Connection keep-alive;"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header Connection upgrade;"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header Connection close;"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header Connection $closes;"),
+    ("keepalive 8;", "proxy_http_version 1.1; proxy_set_header Connection $keeps;"),
+    ("keepalive 8; keepalive_requests 1;", "proxy_http_version 1.1; proxy_set_header Connection '';"),
+    ("keepalive 8; keepalive_timeout 0;", "proxy_http_version 1.1; proxy_set_header Connection '';"),
+    ("keepalive 8; keepalive_timeout 7s;", "proxy_http_version 1.1; proxy_set_header Connection '';"),
+]
+WATCHED = """
+daemon off;
+worker_processes 1;
+{user}
+pid {prefix}/nginx.pid;
+error_log {prefix}/error.log info;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {prefix}/t; proxy_temp_path {prefix}/t; fastcgi_temp_path {prefix}/t;
+    uwsgi_temp_path {prefix}/t; scgi_temp_path {prefix}/t;
+    map $http_upgrade $closes {{ default upgrade; '' close; }}
+    map $http_upgrade $keeps {{ default upgrade; '' ''; }}
+    include {prefix}/upstreams/*.conf;
+    server {{
+        listen {plain};
+        {timeouts}
+        include locations;
+    }}
+}}
+"""
+READ = 0.4  # seconds that nginx waits for a silent server
+
+
+class Counted:
+    """A server that counts its connections."""
+
+    def __init__(self, stack, behaviour):
+        self.socket = stack.enter_context(bound())
+        self.connections = 0
+
+        def one(connection):
+            self.connections += 1
+            behaviour(connection)
+
+        serve(self.socket, one)
+
+
+def keeps(connection):
+    """Answers requests, and keeps the connection as HTTP has it."""
+    while True:
+        got = b""
+        while not got.endswith(b"\r\n\r\n"):
+            more = connection.recv(4096)
+            if not more:
+                return
+            got += more
+        text = got.decode().lower()
+        kept = "connection: keep-alive" in text or " http/1.1\r\n" in text and "connection: close" not in text
+        answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: %s\r\n\r\nok" % ("keep-alive" if kept else "close")
+        connection.sendall(answer.encode())
+        if not kept:
+            return
+
+
+class Watched(Nginx):
+    """nginx with all experiments, each a location `/NUMBER` with its upstream block."""
+
+    def __enter__(self):
+        self.stack = contextlib.ExitStack()
+        self.sockets = {"plain": self.stack.enter_context(bound()), "secure": self.stack.enter_context(bound())}
+        self.silent = {name: Counted(self.stack, silent) for name in "abc"}
+        self.keeper = Counted(self.stack, keeps)
+        self.holes = [self.stack.enter_context(bound()) for _ in range(2)]
+        for hole in self.holes:
+            fill(hole, self.stack)
+        self.prefix = pathlib.Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.experiments = []
+        self.write()
+        self.start()
+        return self
+
+    def write(self):
+        for servers, location, method in ATTEMPTS:
+            self.add(servers, "proxy_pass http://@U; " + location, ("attempts", method))
+        for location in PASSES:
+            method = "POST" if location.startswith("grpc") else "GET"
+            self.add("server @a; server @b; server @c backup;", location, ("attempts", method))
+        for servers, location in KEPT:
+            self.add("server @k; " + servers, "proxy_pass http://@U; " + location, ("kept", "GET"))
+        self.add("server %s; server %s;" % tuple(map(address, self.holes)), "proxy_pass http://@U;", ("connects", "GET"))
+        (self.prefix / "upstreams").mkdir()
+        for number, (block, location, _) in enumerate(self.experiments):
+            (self.prefix / "upstreams" / ("%d.conf" % number)).write_text(block)
+        locations = ["location = /%d { %s }" % (number, location) for number, (_, location, _) in enumerate(self.experiments)]
+        (self.prefix / "locations").write_text("\n".join(locations))
+
+    def add(self, servers, location, kind):
+        name = "Upstream%d" % len(self.experiments)
+        meant = {"@" + letter: address(one.socket) for letter, one in {**self.silent, "k": self.keeper}.items()}
+        for mark, text in {**meant, "@U": name, "@u": name.lower(), "zone z": "zone " + name}.items():
+            servers, location = servers.replace(mark, text), location.replace(mark, text)
+        self.experiments.append(("upstream %s { %s }" % (name, servers), location, kind))
+
+    def config(self):
+        ways = "proxy fastcgi uwsgi scgi grpc memcached".split()
+        timeouts = " ".join("%s_read_timeout %dms; %s_connect_timeout %dms;" % (way, READ * 1000, way, READ * 1000) for way in ways)
+        return WATCHED.format(user="user root;" if os.getuid() == 0 else "", prefix=self.prefix,
+                              plain=address(self.sockets["plain"]), timeouts=timeouts)
+
+    def connections(self):
+        return sum(one.connections for one in self.silent.values())
+
+    def ask(self, number, method):
+        url = "http://%s/%d" % (address(self.sockets["plain"]), number)
+        request = urllib.request.Request(url, method=method, data=b"x" if method in ("POST", "PUT") else None)
+        with contextlib.suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=PATIENCE).read()
+
+
+def told(binary, folder, path, version):
+    """What the program says of each location of nginx's files, by its number."""
+    config = folder / "watched.toml"
+    hop = '[[chain.hop]]\nkind = "nginx"\nversion = "%s"\n' % version
+    app = '[[chain.hop]]\nkind = "app"\n'
+    config.write_text('[[gateway]]\nload_balancer = "web"\n[[chain]]\nname = "watched"\n' + hop + app)
+    command = [binary, "chain", "--config", str(config), "--nginx", str(path), "--offline", "--format", "json"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert run.stdout, (run.returncode, run.stderr)
+    found = {}
+    for one in json.loads(run.stdout)["chains"][0]["sets"]:
+        for place in one["places"]:
+            found[int(place["location"].split("/")[-1])] = one["hops"][0]
+    return found
+
+
+def expected(hop, method):
+    """How many connections an answer that never comes takes, by the program."""
+    attempts = hop["attempts"]
+    if attempts["repeats"] == "connecting" or method == "POST" and attempts["which"] != "all requests":
+        return 1
+    read, within = hop["figures"]["read_timeout"]["limit_seconds"], attempts["within_seconds"]
+    return attempts["count"] if within == "never" else min(attempts["count"], -int(-within * 1000 // (read * 1000)))
+
+
+def watch(nginx, number, kind, method, hop):
+    """What nginx does, beside what the program says."""
+    if kind == "attempts":
+        before = nginx.connections()
+        nginx.ask(number, method)
+        return nginx.connections() - before, expected(hop, method)
+    if kind == "kept":
+        before = nginx.keeper.connections
+        for _ in range(3):
+            nginx.ask(number, method)
+        kept = hop["figures"]["upstream_keep_alive"]["limit_seconds"] > 0
+        return nginx.keeper.connections - before, 1 if kept else 3
+    begun = time.monotonic()
+    nginx.ask(number, method)
+    connect = hop["figures"]["connect_timeout"]["limit_seconds"]
+    return round((time.monotonic() - begun) / connect), hop["attempts"]["count"]
+
+
+def experiments(binary):
+    """Everything above, in one nginx, read from its files and from what -T prints."""
+    with Watched() as nginx:
+        tool = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+        version = subprocess.run([tool, "-v"], capture_output=True, text=True, check=True).stderr.split("/")[1].split()[0]
+        main = nginx.prefix / "nginx.conf"
+        dump = nginx.prefix / "dump"
+        printed = subprocess.run([tool, "-T", "-p", str(nginx.prefix), "-c", str(main), "-e", "/dev/null"],
+                                 capture_output=True, text=True, timeout=PATIENCE, check=True)
+        dump.write_text(printed.stdout)
+        said = told(binary, nginx.prefix, main, version)
+        check("nginx -T says the same as the files", {n: hop["figures"].keys() for n, hop in said.items()}
+              == {n: hop["figures"].keys() for n, hop in told(binary, nginx.prefix, dump, version).items()}, None)
+        wrong = []
+        for number, (block, location, (kind, method)) in enumerate(nginx.experiments):
+            done, thought = watch(nginx, number, kind, method, said[number])
+            mark = "ok " if done == thought else "NO "
+            print("%s %s %d: %s %s | %s" % (mark, kind, done, method, block, location))
+            if done != thought:
+                wrong.append((block, location, "nginx: %d, told: %d" % (done, thought)))
+        check("nginx %s does what is said of it in %d experiments" % (version, len(nginx.experiments)), not wrong, wrong)
 
 
 def main():
@@ -321,6 +573,7 @@ def main():
         except BaseException:
             print(nginx.log(), file=sys.stderr)
             raise
+    experiments(binary)
     print("all as it should be")
 
 

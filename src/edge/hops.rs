@@ -6,6 +6,8 @@
 use aws_config::SdkConfig;
 
 use super::aws::{Fault, region_of};
+#[cfg(feature = "full")]
+use crate::analysis::chain::Tries;
 use crate::analysis::chain::{AwsId, Known, Limit, Origin, Said, Timer};
 
 /// The IAM actions of the calls here.
@@ -46,7 +48,7 @@ impl Hops<'_> {
         let facts = match id {
             AwsId::LoadBalancer(name) => self.balancer(name).await?,
             AwsId::Distribution { id, origin } => self.origin(id, origin.as_deref()).await?,
-            AwsId::Api(id) if kind == "api_gateway_rest" => self.rest(id).await?,
+            AwsId::Api(id) if kind.starts_with("api_gateway_rest") => self.rest(id).await?,
             AwsId::Api(id) => self.http(id).await?,
             AwsId::Function(name) => self.function(name).await?,
         };
@@ -89,7 +91,9 @@ mod full {
 
     use aws_sdk_apigatewayv2::types::Integration;
 
-    use super::{API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, Limit, Said, Timer, region_of};
+    use super::{
+        API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, Limit, Said, Timer, Tries, region_of,
+    };
     use crate::edge::aws::{Pages, collect};
 
     /// A page has so many resources with their methods.
@@ -132,7 +136,7 @@ mod full {
                     custom.and_then(|c| whole(c.origin_keepalive_timeout())),
                 );
             let attempts = one.connection_attempts().and_then(|n| u32::try_from(n).ok());
-            facts.said.extend(attempts.map(Said::Attempts));
+            facts.said.extend(attempts.map(|count| Said::Attempts(Tries::of(count))));
             Ok(facts)
         }
 

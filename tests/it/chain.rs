@@ -1,17 +1,17 @@
 //! Chains, what the rules say of them, and how it reads.
 
-use nearmiss::analysis::chain::{Chain, Checkup, Ink, Known, Limit, Origin, Said, Severity};
-use nearmiss::analysis::chain::{Timer, text};
+use nearmiss::analysis::chain::{Ink, Known, Limit, Origin, Said, Severity, Survey, Timer};
+use nearmiss::analysis::chain::{Tries, text};
 
 use crate::chain_config::settings;
 
 /// A chain from hops in short form: `kind key=value key=value`.
-fn checkup(hops: &[&str]) -> Checkup {
-    checkup_with(hops, &[])
+fn survey(hops: &[&str]) -> Survey {
+    survey_with(hops, &[])
 }
 
-fn checkup_with(hops: &[&str], known: &[Known]) -> Checkup {
-    Chain::of(&settings(&toml_of(hops)).unwrap(), known).check()
+fn survey_with(hops: &[&str], known: &[Known]) -> Survey {
+    Survey::of(&settings(&toml_of(hops)).unwrap(), known, Vec::new())
 }
 
 fn toml_of(hops: &[&str]) -> String {
@@ -28,17 +28,19 @@ fn toml_of(hops: &[&str]) -> String {
 }
 
 /// What is more than worth knowing: `severity rule hops`.
-fn said(checkup: &Checkup) -> Vec<String> {
-    let alarming = checkup.findings.iter().filter(|f| f.severity > Severity::Ok);
+fn said(survey: &Survey) -> Vec<String> {
+    let findings = survey.findings.iter().map(|told| &told.finding);
+    let alarming = findings.filter(|f| f.severity > Severity::Ok);
     alarming
         .map(|f| format!("{} {} {}", f.severity.name(), f.rule.name(), f.hops.join(">")))
         .collect()
 }
 
 fn check(hops: &[&str], expected: &[&str]) {
-    assert_eq!(said(&checkup(hops)), expected, "{hops:?}");
+    assert_eq!(said(&survey(hops)), expected, "{hops:?}");
 }
 
+const ENDLESS: &str = "app total_timeout=off keep_alive=100s";
 const DONE: &str = "app total_timeout=20s keep_alive=100s";
 
 #[test]
@@ -54,7 +56,7 @@ fn each_timeout_is_longer_than_those_behind_it() {
     );
     check(
         &["client total_timeout=10s", "alb", DONE],
-        &["broken outer_gives_up_first client>alb", "weak connects_too_long client>alb"],
+        &["broken outer_gives_up_first client>app", "weak connects_too_long client>alb"],
     );
     check(&["curl", "alb", DONE], &[]);
     check(
@@ -97,6 +99,18 @@ fn a_backend_keeps_connections_longer_than_they_are_reused() {
     }
 }
 
+/// A proxy's idle timeout is also how long it waits, and Cloudflare's figure is fixed:
+/// what nobody can set is only worth knowing.
+#[test]
+fn a_race_that_nobody_can_end_is_only_worth_knowing() {
+    let app = "app total_timeout=20s keep_alive=100s";
+    check(&["cloudflare", "alb", app], &[]);
+    let survey = survey(&["cloudflare", "alb", app]);
+    let race = survey.findings.iter().find(|told| told.finding.hops == ["cloudflare", "alb"]);
+    assert!(race.unwrap().finding.text.contains("closes a connection that was idle for 60 s"));
+    check(&["envoy total_timeout=60s", "alb", app], &["broken keep_alive_too_short envoy>alb"]);
+}
+
 #[test]
 fn a_load_balancer_of_bytes_is_looked_through() {
     check(
@@ -109,8 +123,17 @@ fn a_load_balancer_of_bytes_is_looked_through() {
         &["broken keep_alive_too_short envoy>nginx"],
     );
     check(
-        &["alb", "nlb", "nginx upstream_keep_alive=0s connect_timeout=5s read_timeout=400s", DONE],
-        &["broken outer_gives_up_first alb>nginx", "broken outer_gives_up_first nlb>nginx"],
+        &[
+            "alb",
+            "nlb",
+            "nginx upstream_keep_alive=0s connect_timeout=5s read_timeout=400s",
+            ENDLESS,
+        ],
+        &[
+            "broken outer_gives_up_first alb>nginx",
+            "broken outer_gives_up_first nlb>nginx",
+            "weak endless alb>app",
+        ],
     );
 }
 
@@ -124,26 +147,131 @@ fn work_without_an_end_is_named() {
     check(&["curl", "go_net_http", "postgres"], &[]);
 }
 
+/// Whoever ends a request first answers: everybody outside of it is told in time.
+#[test]
+fn a_hop_is_compared_with_what_ends_first_behind_it() {
+    let app = "keep_alive=off";
+    check(
+        &[
+            "client total_timeout=30s",
+            "alb",
+            "envoy total_timeout=15s",
+            &format!("go_net_http {app}"),
+            "postgres total_timeout=5s",
+        ],
+        &[],
+    );
+    check(&["alb", "nginx read_timeout=90s upstream_keep_alive=0s connect_timeout=5s", DONE], &[]);
+    check(
+        &[
+            "client total_timeout=30s",
+            "alb",
+            "nginx read_timeout=20s upstream_keep_alive=0s connect_timeout=5s",
+            ENDLESS,
+        ],
+        &["weak endless nginx>app"],
+    );
+    check(
+        &[
+            "client total_timeout=15s",
+            "alb",
+            "nginx read_timeout=20s upstream_keep_alive=0s connect_timeout=5s",
+            ENDLESS,
+        ],
+        &["broken outer_gives_up_first client>nginx", "weak endless client>app"],
+    );
+    // Connecting is not ended by what cannot be reached; the least outside counts.
+    check(
+        &[
+            "client total_timeout=30s",
+            "alb",
+            "nginx read_timeout=25s upstream_keep_alive=0s connect_timeout=40s",
+            DONE,
+        ],
+        &["weak connects_too_long client>nginx"],
+    );
+}
+
+/// A request may run many statements.
+#[test]
+fn what_bounds_a_statement_does_not_bound_a_request() {
+    check(
+        &[
+            "client total_timeout=30s",
+            "alb",
+            "app total_timeout=off keep_alive=off",
+            "postgres total_timeout=5s",
+        ],
+        &["broken outer_gives_up_first client>alb"],
+    );
+    check(
+        &["alb", "app total_timeout=off keep_alive=off", "postgres total_timeout=90s"],
+        &["broken outer_gives_up_first alb>postgres"],
+    );
+    let survey =
+        survey(&["alb", "app total_timeout=off keep_alive=off", "postgres total_timeout=5s"]);
+    assert_eq!(said(&survey), [""; 0]);
+    let texts: Vec<_> = survey.findings.iter().map(|told| told.finding.text.as_str()).collect();
+    assert!(texts.iter().any(|text| text.starts_with("No statement outlives 5 s (config) at postgres; a request that runs several may last longer")), "{texts:#?}");
+    assert!(!texts.iter().any(|text| text.starts_with("No request outlives")), "{texts:#?}");
+}
+
 #[test]
 fn attempts_add_up() {
     check(
-        &["client total_timeout=60s", "cloudfront", DONE],
-        &["weak retries_multiply client>cloudfront"],
+        &["client total_timeout=60s", "cloudfront", ENDLESS],
+        &["weak retries_multiply client>cloudfront", "weak endless cloudfront>app"],
     );
-    check(&["client total_timeout=100s", "cloudfront", DONE], &[]);
+    check(&["client total_timeout=60s", "cloudfront", DONE], &[]);
+    check(&["client total_timeout=100s", "cloudfront", ENDLESS], &["weak endless cloudfront>app"]);
     check(
         &["client total_timeout=25s", "cloudfront read_timeout=21s total_timeout=24s", DONE],
         &["weak connects_too_long client>cloudfront"],
     );
     let tries = "nginx attempts=2 upstream_keep_alive=0s connect_timeout=5s read_timeout=25s";
     check(
-        &["cloudfront", tries, DONE],
-        &["weak retries_multiply cloudfront>nginx", "weak retries_multiply cloudfront>nginx"],
+        &["cloudfront", tries, ENDLESS],
+        &[
+            "weak retries_multiply cloudfront>nginx",
+            "weak retries_multiply cloudfront>nginx",
+            "weak endless nginx>app",
+        ],
     );
     check(
         &["alb", "haproxy read_timeout=30s keep_alive=65s upstream_keep_alive=0s", DONE],
         &["weak connects_too_long alb>haproxy"],
     );
+}
+
+/// A worker that is killed closes the connection, and whoever tries again does.
+#[test]
+fn a_closed_connection_is_tried_again() {
+    let nginx = "nginx attempts=3 upstream_keep_alive=0s connect_timeout=5s read_timeout=60s";
+    check(&["alb", nginx, "gunicorn", "redis"], &["weak retries_multiply alb>nginx>gunicorn"]);
+    let survey = survey(&["alb", nginx, "gunicorn", "redis"]);
+    let told = survey.findings.iter().find(|told| told.finding.severity == Severity::Weak).unwrap();
+    assert!(
+        told.finding.text.contains("nginx tries for 3 x 30 s = 90 s, each of which gunicorn ends"),
+        "{}",
+        told.finding.text
+    );
+    check(&["alb", nginx, DONE], &[]);
+}
+
+/// The window in which attempts begin bounds them too.
+#[test]
+fn attempts_end_with_their_window() {
+    let window = |seconds| Known {
+        hop: 1,
+        said: Said::Attempts(Tries { within: Limit::seconds(seconds), ..Tries::of(3) }),
+        origin: Origin::File { path: "nginx.conf".into(), line: 1 },
+    };
+    let hops = ["alb", "nginx upstream_keep_alive=0s connect_timeout=5s read_timeout=25s", ENDLESS];
+    for (seconds, weak) in [(10, false), (25, false), (26, false), (51, true)] {
+        let survey = survey_with(&hops, &[window(seconds)]);
+        let late = said(&survey).iter().any(|said| said.contains("retries_multiply alb>nginx"));
+        assert_eq!(late, weak, "{seconds}: {:?}", said(&survey));
+    }
 }
 
 #[test]
@@ -174,6 +302,35 @@ fn what_is_not_known_is_asked_for() {
         &["alb", "nginx read_timeout=30s connect_timeout=5s", "node"],
         &["weak endless nginx>node", "unknown not_known nginx>node"],
     );
+    let survey = survey(&["alb", "nginx read_timeout=30s connect_timeout=5s", "node"]);
+    let advice = &survey
+        .findings
+        .iter()
+        .find(|t| t.finding.severity == Severity::Unknown)
+        .unwrap()
+        .finding
+        .advice;
+    assert!(advice[0].text.contains("--nginx nginx=PATH"), "{advice:?}");
+    let doubt = nearmiss::analysis::chain::Doubt::Version {
+        before: Limit::seconds(0),
+        since: Limit::seconds(60),
+        version: nearmiss::analysis::chain::Version([1, 29, 7]),
+    };
+    let read = Known {
+        hop: 1,
+        said: Said::Doubt(Timer::UpstreamKeepAlive, doubt),
+        origin: Origin::Config,
+    };
+    let survey =
+        survey_with(&["alb", "nginx read_timeout=30s connect_timeout=5s", "node"], &[read]);
+    let unknown =
+        &survey.findings.iter().find(|t| t.finding.severity == Severity::Unknown).unwrap().finding;
+    assert!(unknown.text.contains("(none before version 1.29.7, 60 s since)"), "{}", unknown.text);
+    assert!(
+        unknown.advice[0].text.contains("or version of nginx")
+            && !unknown.advice[0].text.contains("--nginx"),
+        "{unknown:?}"
+    );
 }
 
 #[test]
@@ -184,14 +341,14 @@ fn the_config_goes_before_aws_and_aws_before_the_default() {
         origin: Origin::Aws { call: "elasticloadbalancing:DescribeLoadBalancerAttributes".into() },
     };
     let app = "app total_timeout=70s keep_alive=200s";
-    assert_eq!(said(&checkup_with(&["alb", app], &[idle(120)])), [""; 0]);
-    assert_eq!(said(&checkup_with(&["alb read_timeout=120s", app], &[idle(120)])), [""; 0]);
+    assert_eq!(said(&survey_with(&["alb", app], &[idle(120)])), [""; 0]);
+    assert_eq!(said(&survey_with(&["alb read_timeout=120s", app], &[idle(120)])), [""; 0]);
     assert_eq!(
-        said(&checkup_with(&["alb read_timeout=120s", app], &[idle(30)])),
+        said(&survey_with(&["alb read_timeout=120s", app], &[idle(30)])),
         ["weak config_differs alb"]
     );
     assert_eq!(
-        said(&checkup_with(&["alb", app], &[idle(65), idle(120)])),
+        said(&survey_with(&["alb", app], &[idle(65), idle(120)])),
         ["broken outer_gives_up_first alb>app"]
     );
 }
@@ -203,14 +360,15 @@ fn what_aws_says_it_has_taken() {
         said: Said::Timer(Timer::Total, Limit::seconds(60)),
         origin: Origin::Aws { call: "apigateway:GetIntegration".into() },
     };
-    assert_eq!(said(&checkup_with(&["api_gateway_rest", DONE], &[raised])), [""; 0]);
+    assert_eq!(said(&survey_with(&["api_gateway_rest", DONE], &[raised])), [""; 0]);
 }
 
 #[test]
 fn attempts_of_the_config_go_first_as_well() {
-    let tries = |count| Known { hop: 0, said: Said::Attempts(count), origin: Origin::Config };
+    let tries =
+        |count| Known { hop: 0, said: Said::Attempts(Tries::of(count)), origin: Origin::Config };
     let count = |hop: &str, known: &[Known]| {
-        checkup_with(&[hop, DONE], known).chain.hops[0].attempts.as_ref().map(|a| a.count)
+        survey_with(&[hop, DONE], known).chain.hops[0].attempts.as_ref().map(|a| a.count)
     };
     assert_eq!(count("cloudfront", &[]), Some(3));
     assert_eq!(count("cloudfront", &[tries(2)]), Some(2));
@@ -218,8 +376,8 @@ fn attempts_of_the_config_go_first_as_well() {
     assert_eq!(count("alb", &[]), None);
 }
 
-fn classic() -> Checkup {
-    checkup(&["client total_timeout=100s", "alb", "nginx read_timeout=90s", "gunicorn", "postgres"])
+fn classic() -> Survey {
+    survey(&["client total_timeout=100s", "alb", "nginx read_timeout=90s", "gunicorn", "postgres"])
 }
 
 #[test]
@@ -229,39 +387,34 @@ fn a_usual_chain_reads_well() {
 
 #[test]
 fn a_chain_of_services_reads_well() {
-    let checkup = checkup(&[
-        "browser",
-        "cloudfront",
-        "api_gateway_rest",
-        "lambda total_timeout=60s",
-        "mysql",
-    ]);
-    insta::assert_snapshot!(text(&checkup, 80, Ink::Plain));
+    let survey =
+        survey(&["browser", "cloudfront", "api_gateway_rest", "lambda total_timeout=60s", "mysql"]);
+    insta::assert_snapshot!(text(&survey, 80, Ink::Plain));
 }
 
 #[test]
 fn a_chain_from_outside_reads_well() {
-    let checkup = checkup(&["cloudflare", "nlb", "nginx name=edge", "express name=api", "redis"]);
-    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+    let survey = survey(&["cloudflare", "nlb", "nginx name=edge", "express name=api", "redis"]);
+    insta::assert_snapshot!(text(&survey, 100, Ink::Plain));
 }
 
 #[test]
 fn a_chain_of_defaults_reads_well() {
-    let checkup =
-        checkup(&["client total_timeout=50s", "alb", "nginx upstream_keep_alive=0s", "app"]);
-    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+    let survey =
+        survey(&["client total_timeout=50s", "alb", "nginx upstream_keep_alive=0s", "app"]);
+    insta::assert_snapshot!(text(&survey, 100, Ink::Plain));
 }
 
 #[test]
 fn a_chain_in_order_says_so() {
-    let checkup = checkup(&["alb", "kestrel total_timeout=50s", "postgres total_timeout=40s"]);
-    assert_eq!(checkup.severity(), Severity::Ok);
-    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+    let survey = survey(&["alb", "kestrel total_timeout=50s", "postgres total_timeout=40s"]);
+    assert_eq!(survey.severity, Severity::Ok);
+    insta::assert_snapshot!(text(&survey, 100, Ink::Plain));
 }
 
 #[test]
 fn programs_get_the_same() {
-    let json = serde_json::to_string_pretty(&checkup(&["alb", "node", "redis"])).unwrap();
+    let json = serde_json::to_string_pretty(&survey(&["alb", "node", "redis"])).unwrap();
     insta::assert_snapshot!(json);
 }
 

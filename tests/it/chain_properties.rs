@@ -1,14 +1,17 @@
 //! What holds for every chain.
 
+use std::collections::BTreeMap;
+
 use nearmiss::analysis::chain::{
-    Chain, Finding, Ink, Known, Limit, Origin, Product, Rule, Said, Settings, Severity, Timer, text,
+    Advice, Chain, Change, Finding, Ink, Known, Limit, Origin, Product, Rule, Said, Setting,
+    Settings, Severity, Survey, Timer, Tries, text,
 };
 use proptest::prelude::*;
 
 use crate::chain_config::settings;
 
 /// What stands for a figure in a line to be copied.
-const MARKS: [&str; 2] = ["{s}", "{ms}"];
+const MARKS: [&str; 4] = ["{s}", "{ms}", "{n}", "{m}"];
 
 /// A hop: its kind and what is set of its five timers, in seconds; 0 is off.
 type Drawn = (usize, [Option<u64>; 5], Option<u32>);
@@ -50,10 +53,10 @@ proptest! {
 
     #[test]
     fn every_chain_can_be_checked_and_drawn(drawn in drawn(), width in 0_usize..200) {
-        let checkup = Chain::of(&chain_of(&drawn), &[]).check();
-        let text = text(&checkup, width, Ink::Plain);
+        let survey = Survey::of(&chain_of(&drawn), &[], Vec::new());
+        let text = text(&survey, width, Ink::Plain);
         prop_assert!(text.contains("h0"));
-        for finding in &checkup.findings {
+        for finding in survey.findings.iter().map(|told| &told.finding) {
             prop_assert!(!finding.text.is_empty() && !finding.headline.is_empty());
             prop_assert!(!finding.hops.is_empty() && finding.at < drawn.len());
             prop_assert!(!finding.text.contains("  "), "{}", finding.text);
@@ -61,11 +64,11 @@ proptest! {
             prop_assert!(!asks || !finding.advice.is_empty(), "{}", finding.text);
             for advice in &finding.advice {
                 for line in &advice.lines {
-                    prop_assert!(!line.text.contains(MARKS[0]) && !line.text.contains(MARKS[1]));
+                    prop_assert!(!MARKS.iter().any(|mark| line.text.contains(mark)), "{}", line.text);
                 }
             }
         }
-        serde_json::to_string(&checkup).unwrap();
+        serde_json::to_string(&survey).unwrap();
     }
 
     /// A figure that becomes known brings findings about its own hop only.
@@ -88,9 +91,13 @@ proptest! {
         let known = Known { hop, said: Said::Timer(timer, limit), origin: Origin::Config };
         let before = findings(&settings, &[]);
         let name = &settings.hops[hop].name;
+        // What is advised is tried on the whole chain, and may depend on all of it.
+        let same = |one: &Finding, other: &Finding| {
+            (one.rule, one.severity, &one.hops, &one.text) == (other.rule, other.severity, &other.hops, &other.text)
+        };
         for finding in findings(&settings, &[known]) {
             prop_assert!(
-                finding.hops.contains(name) || before.contains(&finding),
+                finding.hops.contains(name) || before.iter().any(|other| same(other, &finding)),
                 "{name}: {} {:?} {}", finding.rule.name(), finding.hops, finding.text
             );
         }
@@ -110,23 +117,110 @@ proptest! {
         }
     }
 
-    /// The advice is good: whoever sets the inner timeout as advised has no
-    /// finding about that pair any more.
+    /// No advice creates a finding: whoever follows one is rid of what it cures, and
+    /// has nothing new. Followed on the chain, and by hand in the config.
     #[test]
-    fn advice_that_is_followed_ends_the_finding(outer in 2_u64..4_000, inner in 1_u64..8_000) {
-        let text = |inner: u64| format!(
-            "[[chain]]\nname = \"x\"\n[[chain.hop]]\nkind = \"alb\"\nread_timeout = \"{outer}s\"\n[[chain.hop]]\nkind = \"app\"\ntotal_timeout = \"{inner}s\"\nkeep_alive = \"off\"\n"
-        );
-        let wrong = |text: &str| {
-            let found = findings(&settings(text).unwrap(), &[]);
-            found.into_iter().find(|finding| finding.rule == Rule::OuterGivesUpFirst)
-        };
-        if let Some(finding) = wrong(&text(inner)) {
-            let words = finding.advice[0].text.split("such as ").nth(1).unwrap();
-            let advised: u64 = words.split(' ').next().unwrap().parse().unwrap();
-            prop_assert!(wrong(&text(advised)).is_none(), "{}", finding.advice[0].text);
-        } else {
-            prop_assert!(inner < outer);
+    fn advice_that_is_followed_cures_and_brings_nothing_new(
+        drawn in drawn(),
+        known in proptest::collection::vec((0_usize..7, 0_usize..5, 1_u64..4_000), 0..3),
+        window in proptest::option::of((0_usize..7, 1_u32..5, 1_u64..200)),
+    ) {
+        let settings = chain_of(&drawn);
+        let mut known: Vec<Known> = known.into_iter().map(|(hop, timer, seconds)| Known {
+            hop: hop % settings.hops.len(),
+            said: Said::Timer(Timer::ALL[timer], Limit::seconds(seconds)),
+            origin: Origin::Aws { call: "elasticloadbalancing:DescribeLoadBalancerAttributes".into() },
+        }).collect();
+        known.extend(window.map(|(hop, count, seconds)| Known {
+            hop: hop % settings.hops.len(),
+            said: Said::Attempts(Tries { within: Limit::seconds(seconds), ..Tries::of(count) }),
+            origin: Origin::File { path: "nginx.conf".into(), line: 1 },
+        }));
+        let chain = Chain::of(&settings, &known);
+        let before = findings(&settings, &known);
+        for finding in &before {
+            for advice in finding.advice.iter().filter(|advice| !advice.changes.is_empty()) {
+                let after = chain.with(&advice.changes).check().findings;
+                prop_assert!(is_better(&before, &after, finding), "{}", story(finding, advice, &after));
+                let by_hand = by_hand(&settings, &known, &advice.changes);
+                prop_assert_eq!(marks(&by_hand), marks(&after), "{}", story(finding, advice, &by_hand));
+            }
         }
     }
+
+    /// Whoever only follows the advice comes to an end, and has nothing left that
+    /// advice could cure.
+    #[test]
+    fn advice_leads_somewhere(drawn in drawn()) {
+        let mut chain = Chain::of(&chain_of(&drawn), &[]);
+        for _ in 0..100 {
+            let findings = chain.clone().check().findings;
+            let next = findings.iter().filter(|f| f.severity > Severity::Ok).flat_map(|f| &f.advice);
+            let Some(advice) = next.into_iter().find(|advice| !advice.changes.is_empty()) else {
+                return Ok(());
+            };
+            chain = chain.with(&advice.changes);
+        }
+        prop_assert!(false, "it goes on for ever");
+    }
+}
+
+/// What is wrong: how bad each rule is about the same hops, the worst first.
+fn marks(findings: &[Finding]) -> BTreeMap<(Rule, Vec<String>), Vec<Severity>> {
+    let mut marks = BTreeMap::<_, Vec<Severity>>::new();
+    for finding in findings.iter().filter(|finding| finding.severity > Severity::Ok) {
+        marks.entry((finding.rule, finding.hops.clone())).or_default().push(finding.severity);
+    }
+    for severities in marks.values_mut() {
+        severities.sort_by(|a, b| b.cmp(a));
+    }
+    marks
+}
+
+/// Whether nothing is new or worse, and the finding has gone or is less.
+fn is_better(before: &[Finding], after: &[Finding], cured: &Finding) -> bool {
+    let (before, after) = (marks(before), marks(after));
+    let none = Vec::new();
+    let is_new = |(key, now): (&(Rule, Vec<String>), &Vec<Severity>)| {
+        let was = before.get(key).unwrap_or(&none);
+        now.iter().enumerate().any(|(at, severity)| was.get(at).is_none_or(|was| severity > was))
+    };
+    let key = (cured.rule, cured.hops.clone());
+    let is_cured = cured.severity == Severity::Ok
+        || after.get(&key).unwrap_or(&none) < before.get(&key).unwrap_or(&none);
+    !after.iter().any(is_new) && is_cured
+}
+
+/// The advice followed in the config, where a product that was changed says the same.
+fn by_hand(settings: &Settings, known: &[Known], changes: &[Change]) -> Vec<Finding> {
+    let (mut settings, mut known) = (settings.clone(), known.to_vec());
+    for change in changes {
+        let at = settings.hops.iter().position(|hop| hop.name == change.hop).unwrap();
+        let hop = &mut settings.hops[at];
+        match change.setting {
+            Setting::Timer(timer, limit) => {
+                hop.timers.retain(|(other, _)| *other != timer);
+                hop.timers.push((timer, limit));
+                known.retain(|k| {
+                    k.hop != at || !matches!(k.said, Said::Timer(other, _) if other == timer)
+                });
+            }
+            Setting::NotInConfig(timer) => hop.timers.retain(|(other, _)| *other != timer),
+            Setting::Attempts(count) => {
+                let in_file =
+                    known.iter_mut().find(|k| k.hop == at && matches!(k.said, Said::Attempts(_)));
+                match in_file.filter(|_| hop.attempts.is_none()) {
+                    Some(Known { said: Said::Attempts(tries), .. }) => tries.count = count,
+                    _ => hop.attempts = Some(count),
+                }
+            }
+        }
+    }
+    findings(&settings, &known)
+}
+
+fn story(finding: &Finding, advice: &Advice, after: &[Finding]) -> String {
+    let after: Vec<_> =
+        after.iter().filter(|f| f.severity > Severity::Ok).map(|f| &f.text).collect();
+    format!("{}\n{}\nthen: {after:#?}", finding.text, advice.text)
 }

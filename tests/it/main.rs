@@ -6,7 +6,9 @@
 mod architecture;
 mod backtest;
 mod chain;
+mod chain_cli;
 mod chain_config;
+mod chain_docs;
 mod chain_properties;
 mod cli;
 mod commands;
@@ -22,6 +24,7 @@ mod made_up;
 mod messages;
 mod nginx;
 mod nginx_faults;
+mod nginx_files;
 mod notify;
 mod orders;
 mod permissions;

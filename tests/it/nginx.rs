@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use nearmiss::analysis::chain::{Chain, Ink, Limit, Origin, Said, Timer, text};
+use nearmiss::analysis::chain::{
+    Doubt, Ink, Limit, Origin, Repeats, Said, Survey, Timer, Tries, Variant, Version, text,
+};
 use nearmiss::edge::nginx::{Nginx, Route};
 
 use crate::chain_config::settings;
@@ -30,7 +32,7 @@ fn reads(nginx: &Nginx) -> Vec<String> {
         Some(time) => format!("{:?}@{}", time.length, time.place.line),
         None => "-".to_owned(),
     };
-    nginx.routes.iter().map(|route| format!("{} {}", route.location, time(route))).collect()
+    nginx.routes.iter().map(|route| format!("{} {}", route.location(), time(route))).collect()
 }
 
 #[test]
@@ -114,8 +116,8 @@ fn includes_are_found_as_nginx_finds_them() {
     ]);
     let nginx = Nginx::read(folder.path()).unwrap();
     assert_eq!(reads(&nginx), ["/a 7s@1", "/b 9s@1", "/shop 9s@1"]);
-    assert_eq!(nginx.files.len(), 8);
-    let place = &nginx.routes[1].times["proxy_read_timeout"].place;
+    assert_eq!(nginx.files.len(), 6, "each once: {:?}", nginx.files);
+    let place = &nginx.routes[1].time("read_timeout").unwrap().place;
     assert!(place.file.ends_with("/timeouts"), "{place}");
 
     let site = Nginx::read(&folder.path().join("sites-enabled/shop")).unwrap();
@@ -141,43 +143,232 @@ server { location / {
     assert_eq!(nginx.routes[0].place.to_string(), "/etc/nginx/conf.d/shop.conf:3");
 }
 
-/// What the first place of some upstream block and location says.
-fn facts(upstream: &str, location: &str) -> Vec<Said> {
-    let nginx = read(&format!(
-        "http {{ upstream app {{ {upstream} }} server {{ location / {{ {location} }} }} }}"
-    ));
-    nginx.sets()[0].known(0).into_iter().map(|known| known.said).collect()
+/// What the first place of some upstream block and location says, with nginx's
+/// version where it counts.
+fn facts_of(blocks: &str, location: &str, version: Option<[u32; 3]>) -> Vec<Said> {
+    let nginx = read(&format!("http {{ {blocks} server {{ location / {{ {location} }} }} }}"));
+    let sets = nginx.sets(version.map(Version));
+    sets[0].known(0).into_iter().map(|known| known.said).collect()
+}
+
+/// How often the servers of an upstream block `app` are tried.
+fn tries(servers: &str, location: &str) -> Option<Tries> {
+    let facts = facts_of(&format!("upstream app {{ {servers} }}"), location, None);
+    facts.into_iter().find_map(|said| match said {
+        Said::Attempts(tries) => Some(tries),
+        _ => None,
+    })
+}
+
+const PASS: &str = "proxy_pass http://app/x;";
+const TWO: &str = "server 10.0.0.1; server 10.0.0.2;";
+
+#[test]
+fn each_address_that_is_up_is_a_try() {
+    for (servers, expected) in [
+        ("server 10.0.0.1;", Some(1)),
+        ("server a; server b;", Some(2)),
+        ("server a; server b; server c backup;", Some(3)),
+        ("server a; server c backup;", Some(2)),
+        ("server a; server b down;", Some(1)),
+        ("server a down; server b backup;", Some(1)),
+        ("server a down;", None),
+        ("server a weight=5; server b max_fails=0;", Some(2)),
+        ("server a; server a;", Some(2)),
+        ("server unix:/run/a.sock; server [::1]:80;", Some(2)),
+        ("zone z 64k; server a resolve;", Some(1)),
+        ("ip_hash; server a; server b; server c;", Some(3)),
+        ("server 0.0.0.1; balancer_by_lua_block { ngx.say('}') }", None),
+        ("state /var/lib/nginx/app.conf;", None),
+    ] {
+        assert_eq!(tries(servers, PASS).map(|tries| tries.count), expected, "{servers}");
+    }
 }
 
 #[test]
-fn an_upstream_block_says_how_often_and_how_long() {
-    let pass = "proxy_pass http://app/x;";
-    let idle = |seconds| Said::Timer(Timer::UpstreamKeepAlive, Limit::seconds(seconds));
-    let two = "server a; server b; server c backup; server d down;";
-    for (upstream, location, expected) in [
-        ("server a;", pass, vec![Said::Attempts(1)]),
-        (two, pass, vec![Said::Attempts(2)]),
-        (two, "proxy_pass https://app;", vec![Said::Attempts(2)]),
-        (two, "proxy_pass http://app:8080;", vec![]),
-        (two, "proxy_pass http://$app;", vec![]),
-        (two, "grpc_pass app;", vec![Said::Attempts(2)]),
-        (two, "proxy_pass http://app; proxy_next_upstream off;", vec![Said::Attempts(1)]),
-        (
-            two,
-            "proxy_pass http://app; proxy_next_upstream error http_502;",
-            vec![Said::Attempts(1)],
-        ),
-        (two, "proxy_pass http://app; proxy_next_upstream_tries 1;", vec![Said::Attempts(1)]),
-        (two, "proxy_pass http://app; proxy_next_upstream_tries 5;", vec![Said::Attempts(2)]),
-        (two, "proxy_pass http://app; proxy_next_upstream_tries 0;", vec![Said::Attempts(2)]),
-        (two, "proxy_pass http://app; proxy_next_upstream_timeout 5s;", vec![]),
-        ("server a; keepalive 8;", pass, vec![idle(60), Said::Attempts(1)]),
-        ("server a; keepalive 8; keepalive_timeout 4s;", pass, vec![idle(4), Said::Attempts(1)]),
-        ("server a; keepalive 0;", pass, vec![idle(0), Said::Attempts(1)]),
-        ("zone z 64k; server a resolve;", pass, vec![Said::Attempts(1)]),
+fn tries_have_bounds_of_their_own() {
+    let lua = "server 0.0.0.1; balancer_by_lua_file lua/balancer.lua;";
+    let count = |count| Some(Tries::of(count));
+    let within = |seconds| Some(Tries { within: Limit::seconds(seconds), ..Tries::of(2) });
+    for (servers, directives, expected) in [
+        (TWO, "proxy_next_upstream off;", count(1)),
+        (TWO, "proxy_next_upstream off timeout;", count(1)),
+        (TWO, "proxy_next_upstream error http_502;", count(1)),
+        (TWO, "proxy_next_upstream error; proxy_next_upstream timeout;", count(2)),
+        (TWO, "proxy_next_upstream_tries 1;", count(1)),
+        (TWO, "proxy_next_upstream_tries 5;", count(2)),
+        (TWO, "proxy_next_upstream_tries 0;", count(2)),
+        (TWO, "proxy_next_upstream_timeout 5s;", within(5)),
+        (TWO, "proxy_next_upstream_timeout 0;", count(2)),
+        (lua, "proxy_next_upstream_tries 3;", count(3)),
+        (lua, "proxy_next_upstream_tries 3; proxy_next_upstream off;", count(1)),
+        (lua, "", None),
     ] {
-        assert_eq!(facts(upstream, location), expected, "{upstream} {location}");
+        assert_eq!(tries(servers, &format!("{PASS} {directives}")), expected, "{directives}");
     }
+    let all = Tries { which: Some("all requests"), ..Tries::of(2) };
+    let any = "proxy_next_upstream error timeout non_idempotent;";
+    assert_eq!(tries(TWO, &format!("{PASS} {any}")), Some(all));
+}
+
+#[test]
+fn attempts_end_with_their_window() {
+    // Two servers, 1 s each, 5 s for all: both are tried (nginx 1.22.1, watched).
+    for (read, within, expected) in
+        [("1s", "5s", 2), ("3s", "5s", 2), ("5s", "5s", 1), ("9s", "5s", 1), ("2500ms", "5s", 2)]
+    {
+        let location =
+            format!("{PASS} proxy_read_timeout {read}; proxy_next_upstream_timeout {within};");
+        let nginx = read_http(&format!("upstream app {{ {TWO} }}"), &location);
+        let chain = surveyed(&nginx, &["kind = \"alb\"", "kind = \"nginx\"", "kind = \"app\""]);
+        assert_eq!(chain.chain.hops[1].sends(), expected, "{read} {within}");
+    }
+}
+
+#[test]
+fn every_way_to_pass_on_has_directives_of_its_own() {
+    for way in ["proxy", "fastcgi", "uwsgi", "scgi", "grpc", "memcached"] {
+        let scheme = if way == "proxy" { "http://" } else { "" };
+        let others = "proxy_read_timeout 1s; fastcgi_read_timeout 1s; uwsgi_read_timeout 1s; scgi_read_timeout 1s; grpc_read_timeout 1s; memcached_read_timeout 1s;";
+        let others = others.replace(&format!("{way}_read_timeout 1s;"), "");
+        let location = format!(
+            "{way}_pass {scheme}app; {way}_read_timeout 9s; {way}_connect_timeout 3s; {way}_next_upstream_tries 2; {others}"
+        );
+        let three = "upstream app { server a; server b; server c; }";
+        let facts = facts_of(three, &location, None);
+        assert!(facts.contains(&Said::Timer(Timer::Read, Limit::seconds(9))), "{way}: {facts:?}");
+        assert!(
+            facts.contains(&Said::Timer(Timer::Connect, Limit::seconds(3))),
+            "{way}: {facts:?}"
+        );
+        // What gRPC sends is POST, which nginx does not send again.
+        let repeats = (way == "grpc").then_some(Repeats::Connecting);
+        let tries = Tries { repeats, ..Tries::of(2) };
+        assert!(facts.contains(&Said::Attempts(tries)), "{way}: {facts:?}");
+    }
+}
+
+#[test]
+fn an_upstream_block_is_found_as_nginx_finds_it() {
+    let found = |location: &str| tries(TWO, location).map(|tries| tries.count) == Some(2);
+    for location in [
+        "proxy_pass http://app;",
+        "proxy_pass HTTP://aPP/x?y=1;",
+        "proxy_pass https://app?y;",
+        "proxy_pass http://app$request_uri;",
+        "proxy_pass http://app/$1;",
+        "set $to app; proxy_pass http://$to;",
+        "set $to app; proxy_pass http://${to}/x;",
+        "set $scheme_to http; set $to App; proxy_pass $scheme_to://$to;",
+        "grpc_pass app;",
+        "grpc_pass grpcs://APP;",
+        "uwsgi_pass uwsgi://app;",
+        "fastcgi_pass App;",
+    ] {
+        assert!(found(location), "{location}");
+    }
+    for (location, expected) in [
+        ("proxy_pass http://10.0.0.1:80/app;", Some(1)),
+        ("proxy_pass http://apps;", Some(1)),
+        ("proxy_pass http://unix:/run/app.sock:/x;", Some(1)),
+        ("proxy_pass http://app:8080$request_uri;", Some(1)),
+        ("proxy_pass http://$host;", None),
+        ("proxy_pass $to;", None),
+        ("set $to app; if ($arg_x) { set $to other; } proxy_pass http://$to;", None),
+        ("proxy_pass http://$host; proxy_next_upstream_tries 1;", Some(1)),
+        ("proxy_pass http://$host; proxy_next_upstream_tries 3;", None),
+    ] {
+        assert_eq!(tries(TWO, location).map(|tries| tries.count), expected, "{location}");
+    }
+}
+
+/// How long connections to the next hop are kept: by old nginx, by new, and where
+/// the version is not known.
+fn kept(blocks: &str, location: &str) -> [Result<u64, Doubt>; 3] {
+    [Some([1, 22, 1]), Some([1, 29, 7]), None].map(|version| {
+        let facts = facts_of(blocks, location, version);
+        let one = facts.into_iter().find_map(|said| match said {
+            Said::Timer(Timer::UpstreamKeepAlive, limit) => Some(Ok(limit.length()?.as_secs())),
+            Said::Doubt(Timer::UpstreamKeepAlive, doubt) => Some(Err(doubt)),
+            _ => None,
+        });
+        one.unwrap()
+    })
+}
+
+#[test]
+fn connections_are_kept_only_where_http_lets_them() {
+    let [none, header, target] = [Ok(0), Err(Doubt::Header), Err(Doubt::Target)];
+    let alike = |one: Result<u64, Doubt>| [one; 3];
+    let since = |seconds| {
+        let doubt = Doubt::Version {
+            before: Limit::seconds(0),
+            since: Limit::seconds(seconds),
+            version: Version([1, 29, 7]),
+        };
+        [Ok(0), Ok(seconds), Err(doubt)]
+    };
+    let new = "proxy_http_version 1.1;";
+    let clear = "proxy_set_header Connection '';";
+    let up = |more: &str| format!("upstream app {{ server a; {more} }}");
+    let kept_for = |seconds| {
+        format!("{} {new} {clear}", up(&format!("keepalive 8; keepalive_timeout {seconds}s;")))
+    };
+    let map = |usual: &str| {
+        format!(
+            "map $http_upgrade $upgraded {{ default upgrade; '' {usual}; }} {}",
+            up("keepalive 8;")
+        )
+    };
+    for (blocks, location, expected) in [
+        (up(""), String::new(), since(60)),
+        (up("keepalive 16;"), String::new(), since(60)),
+        (up("keepalive 16;"), new.to_owned(), since(60)),
+        (up("keepalive 16;"), clear.to_owned(), since(60)),
+        (up("keepalive 16;"), format!("{new} {clear}"), alike(Ok(60))),
+        (kept_for(4), String::new(), alike(Ok(4))),
+        (up("keepalive 0;"), format!("{new} {clear}"), alike(none)),
+        (up("keepalive 8; keepalive_requests 1;"), format!("{new} {clear}"), alike(none)),
+        (up("keepalive 8; keepalive_timeout 0;"), format!("{new} {clear}"), alike(none)),
+        (up("keepalive 8;"), format!("{new} proxy_set_header Connection close;"), alike(none)),
+        (
+            up("keepalive 8;"),
+            format!("{new} proxy_set_header connection 'upgrade';"),
+            alike(Ok(60)),
+        ),
+        (up("keepalive 8;"), "proxy_http_version 1.0;".to_owned(), alike(none)),
+        (
+            up("keepalive 8;"),
+            "proxy_http_version 1.0; proxy_set_header Connection keep-alive;".to_owned(),
+            alike(Ok(60)),
+        ),
+        (
+            up("keepalive 8;"),
+            format!("{new} proxy_set_header Connection $http_connection;"),
+            alike(header),
+        ),
+        (map("close"), format!("{new} proxy_set_header Connection $upgraded;"), alike(none)),
+        (map("''"), format!("{new} proxy_set_header Connection $upgraded;"), alike(Ok(60))),
+        (kept_for(9), "proxy_set_header Host x;".to_owned(), since(9)),
+    ] {
+        let location = format!("proxy_pass http://app; {location}");
+        assert_eq!(kept(&blocks, &location), expected, "{blocks} {location}");
+    }
+    let both = format!("{new} {clear}");
+    let block = up("keepalive 8;");
+    for (location, expected) in [
+        (format!("proxy_pass http://other; {both}"), alike(none)),
+        (format!("proxy_pass http://$host; {both}"), alike(target)),
+        ("fastcgi_pass app;".to_owned(), alike(none)),
+        ("fastcgi_pass app; fastcgi_keep_conn on;".to_owned(), alike(Ok(60))),
+        ("uwsgi_pass app;".to_owned(), alike(none)),
+        ("scgi_pass app;".to_owned(), alike(none)),
+        ("grpc_pass app;".to_owned(), alike(Ok(60))),
+        ("memcached_pass app;".to_owned(), alike(Ok(60))),
+    ] {
+        assert_eq!(kept(&block, &location), expected, "{location}");
+    }
+    assert_eq!(kept(&up(""), "grpc_pass app;"), since(60));
 }
 
 const SHOP: &str = "http {
@@ -185,6 +376,8 @@ const SHOP: &str = "http {
     upstream app { server 10.0.0.1:8000; server 10.0.0.2:8000; keepalive 16; }
     server {
         server_name shop.example.com www.shop.example.com;
+        proxy_http_version 1.1;
+        proxy_set_header Connection \"\";
         location / { proxy_pass http://app; }
         location /api/ { proxy_pass http://app; proxy_connect_timeout 3s; proxy_read_timeout 90s; }
         location /reports/ { proxy_pass http://app; proxy_connect_timeout 3s; proxy_read_timeout 1m30s; }
@@ -194,34 +387,71 @@ const SHOP: &str = "http {
 #[test]
 fn places_with_the_same_figures_are_one_set() {
     let nginx = read(SHOP);
-    let names = |name: &str| name.split('/').next_back().unwrap().to_owned();
-    let sets: Vec<_> = nginx.sets().iter().map(|set| names(&set.to_string())).collect();
-    assert_eq!(sets, ["nginx.conf:6)", "nginx.conf:7) and 1 more"]);
+    let lines = |set: &nearmiss::edge::nginx::Set<'_>| {
+        set.routes.iter().map(|route| route.place.line).collect::<Vec<_>>()
+    };
+    assert_eq!(nginx.sets(None).iter().map(lines).collect::<Vec<_>>(), [vec![8], vec![9, 10]]);
+}
+
+/// A configuration with one location.
+fn read_http(blocks: &str, location: &str) -> Nginx {
+    read(&format!("http {{ {blocks} server {{ location / {{ {location} }} }} }}"))
+}
+
+/// A chain whose second hop has these files.
+fn surveyed(nginx: &Nginx, hops: &[&str]) -> Survey {
+    let hops: Vec<String> = hops.iter().map(|hop| format!("[[chain.hop]]\n{hop}\n")).collect();
+    let hops = hops.concat();
+    let settings = settings(&format!("[[chain]]\nname = \"shop\"\n{hops}")).unwrap();
+    let sets = nginx.sets(None);
+    let variants = sets.iter().map(|set| {
+        let mut known = set.known(1);
+        for known in &mut known {
+            if let Origin::File { path, .. } = &mut known.origin {
+                "nginx.conf".clone_into(path);
+            }
+        }
+        let place = |route: &&Route| nearmiss::analysis::chain::Place {
+            hop: "nginx".to_owned(),
+            server: route.server().to_vec(),
+            location: route.location().to_owned(),
+            target: route.target.clone(),
+            file: "nginx.conf".to_owned(),
+            line: route.place.line,
+        };
+        Variant { known, places: set.routes.iter().map(place).collect() }
+    });
+    Survey::of(&settings, &[], variants.collect())
 }
 
 #[test]
-fn a_chain_names_the_file_and_the_line() {
-    let folder = tree(&[("nginx.conf", SHOP)]);
-    let nginx = Nginx::read(folder.path()).unwrap();
-    let chain = "[[chain]]
-name = \"shop\"
-[[chain.hop]]
-kind = \"alb\"
-[[chain.hop]]
-kind = \"nginx\"
-[[chain.hop]]
-kind = \"gunicorn\"
-";
-    let settings = settings(chain).unwrap();
-    let set = &nginx.sets()[1];
-    let mut known = set.known(1);
-    for known in &mut known {
-        if let Origin::File { path, .. } = &mut known.origin {
-            *path = "nginx.conf".to_owned();
-        }
-    }
-    let checkup = Chain::of(&settings, &known).check();
-    insta::assert_snapshot!(text(&checkup, 100, Ink::Plain));
+fn a_chain_names_the_file_and_the_line_and_each_set_once() {
+    let hops = ["kind = \"alb\"", "kind = \"nginx\"", "kind = \"gunicorn\""];
+    insta::assert_snapshot!(text(&surveyed(&read(SHOP), &hops), 100, Ink::Plain));
+}
+
+#[test]
+fn many_sets_are_a_table_and_all_of_them_are_in_the_json() {
+    let location =
+        |n| format!("location /{n} {{ proxy_pass http://10.0.0.1; proxy_read_timeout {n}s; }}");
+    let locations = (1..=300).map(location).collect::<Vec<_>>().concat();
+    let nginx = read(&format!("http {{ server {{ {locations} {locations} }} }}"));
+    let survey = surveyed(&nginx, &["kind = \"alb\"", "kind = \"nginx\"", "kind = \"app\""]);
+    let shown = text(&survey, 100, Ink::Plain);
+    assert_eq!(shown.matches("chain shop\n").count(), 1);
+    assert!(shown.contains("read 1 s to 300 s"), "{shown}");
+    assert!(shown.contains("300 sets of values, the worst first"), "{shown}");
+    assert!(shown.lines().count() < 120, "{shown}");
+    let json: serde_json::Value = serde_json::to_value(&survey).unwrap();
+    let sets = json["sets"].as_array().unwrap();
+    assert_eq!(sets.len(), 300);
+    assert_eq!(sets[0]["severity"], "broken");
+    assert!(sets.iter().all(|set| set["places"].as_array().unwrap().len() == 2));
+    let told = json["findings"].as_array().unwrap();
+    let broken: Vec<_> = told.iter().filter(|told| told["severity"] == "broken").collect();
+    assert_eq!(broken.len(), 240, "one for each timeout above 60 s");
+    let unknown: Vec<_> = told.iter().filter(|told| told["severity"] == "unknown").collect();
+    assert_eq!(unknown[0]["sets"].as_array().unwrap().len(), 300, "said once for all");
 }
 
 #[test]
@@ -229,7 +459,8 @@ fn the_readers_own_default_is_the_products() {
     let nginx = read(
         "http { server { location / { proxy_pass http://a; } location /b { proxy_read_timeout 61s; proxy_pass http://a; } location /c { proxy_read_timeout 59s; proxy_pass http://a; } } }",
     );
-    let order: Vec<_> = nginx.sets().iter().map(|set| set.routes[0].location.clone()).collect();
+    let sets = nginx.sets(None);
+    let order: Vec<_> = sets.iter().map(|set| set.routes[0].location()).collect();
     assert_eq!(order, ["/c", "/", "/b"]);
 }
 

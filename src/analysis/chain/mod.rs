@@ -9,25 +9,31 @@
 //! out ([`Known`]); a figure that nobody knows is asked for and never guessed.
 
 mod advice;
+mod catalogue;
 mod draw;
 mod figure;
 mod hop;
+mod printable;
 mod product;
 mod products;
 mod rule;
 mod settings;
+mod survey;
 
 use serde::Serialize;
 
-pub use advice::{Advice, Line};
-pub use draw::{Ink, draw, text};
-pub use figure::{Figure, Known, Limit, Origin, Said, Timer};
+pub use advice::{Advice, Change, Line, Setting};
+pub use catalogue::{Key, Row};
+pub use draw::{Ink, text};
+pub use figure::{Doubt, Figure, Known, Limit, Origin, Said, Scope, Timer, Tries, Version};
 pub use hop::{Attempts, Contradiction, Hop};
+pub use printable::{printable, printable_json};
 pub use product::{
     Bounds, Idle, Knob, Preset, Product, Repeats, Retry, Reuse, Role, Source, Spec, Sureness,
 };
 pub use rule::{Finding, Rule, Severity};
 pub use settings::{AwsId, HopSettings, Settings};
+pub use survey::{Place, Set, Survey, Told, Variant};
 
 /// The hops that a request passes, client first, each with what is known of it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,6 +59,18 @@ impl Chain {
             gateway: settings.gateway.clone(),
             hops: settings.hops.iter().enumerate().map(hop).collect(),
         }
+    }
+
+    /// The chain with some settings changed, as advice says.
+    #[must_use]
+    pub fn with<'a>(&self, changes: impl IntoIterator<Item = &'a Change>) -> Self {
+        let mut after = self.clone();
+        for change in changes {
+            if let Some(hop) = after.hops.iter_mut().find(|hop| hop.name == change.hop) {
+                hop.change(change.setting);
+            }
+        }
+        after
     }
 
     /// What is wrong with it, or unknown, or worth knowing.

@@ -3,11 +3,12 @@
 //! The rows are data and stand in [`super::products`]; every figure in them
 //! carries its source, so that a doubt can be followed to a document.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::figure::{Figure, Limit, Origin, Timer};
+use super::figure::{Figure, Limit, Origin, Scope, Timer};
 use super::products;
 
 /// A document that a figure stands in.
@@ -19,6 +20,13 @@ pub struct Source {
     pub url: &'static str,
     /// When it was read, or for which version.
     pub read: &'static str,
+}
+
+/// `nginx, Module ngx_http_proxy_module (2026-11), https://...`
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}), {}", self.document, self.read, self.url)
+    }
 }
 
 /// What part a product plays.
@@ -79,8 +87,12 @@ pub struct Spec {
     pub timer: Timer,
     /// What it is when nobody sets it.
     pub preset: Preset,
+    /// What it bounds.
+    pub scope: Scope,
     /// For which versions that holds, if not for all.
     pub note: Option<&'static str>,
+    /// Whether the figure was seen in its source.
+    pub confirmed: bool,
     /// What it can be set to, if that is limited.
     pub bounds: Option<Bounds>,
     /// What whoever waits outside gets when it fires.
@@ -99,7 +111,21 @@ impl Spec {
         answers: &'static str,
         source: &'static Source,
     ) -> Self {
-        Self { timer, preset, note: None, bounds: None, answers, knobs: &[], source }
+        let scope = timer.scope();
+        let (note, bounds, knobs) = (None, None, &[]);
+        Self { timer, preset, scope, note, confirmed: true, bounds, answers, knobs, source }
+    }
+
+    /// Where the figure is known from practice, and no source that was read has it.
+    pub(super) const fn unconfirmed(mut self) -> Self {
+        self.confirmed = false;
+        self
+    }
+
+    /// Where it bounds a statement and not a request.
+    pub(super) const fn per_statement(mut self) -> Self {
+        self.scope = Scope::Statement;
+        self
     }
 
     /// With limits in seconds.
@@ -138,7 +164,7 @@ impl Spec {
 }
 
 /// What is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Repeats {
     /// Connecting only.
@@ -150,14 +176,17 @@ pub enum Repeats {
 /// How a product tries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
-    /// How often it tries by itself, the first time included.
-    pub attempts: u32,
+    /// How often it tries by itself, the first time included; `None` where that
+    /// depends on how many there are to try.
+    pub attempts: Option<u32>,
     /// The most that can be set.
     pub most: u32,
     /// What is tried again.
     pub repeats: Repeats,
     /// Which requests, in words.
     pub which: &'static str,
+    /// Where it is set; `{n}` stands for the attempts, `{m}` for one less.
+    pub knobs: &'static [Knob],
     /// Where that stands.
     pub source: &'static Source,
 }
@@ -208,6 +237,8 @@ pub struct Product {
     pub reuse: Option<Reuse>,
     /// Which connections its read timeout closes when nothing moves.
     pub idle: Idle,
+    /// What else it does about time, which no key stands for.
+    pub also: &'static [&'static str],
 }
 
 impl Product {
@@ -218,12 +249,18 @@ impl Product {
         role: Role,
         specs: &'static [Spec],
     ) -> Self {
-        Self { kind, title, role, specs, retry: None, reuse: None, idle: Idle::Upstream }
+        Self { kind, title, role, specs, retry: None, reuse: None, idle: Idle::Upstream, also: &[] }
     }
 
     /// With a read timeout that is an idle timeout of both sides.
     pub(super) const fn idles(mut self) -> Self {
         self.idle = Idle::BothSides;
+        self
+    }
+
+    /// With what no key stands for.
+    pub(super) const fn does(mut self, also: &'static [&'static str]) -> Self {
+        self.also = also;
         self
     }
 
@@ -276,8 +313,25 @@ impl Product {
             Preset::Never => Limit::Never,
             Preset::As(_) | Preset::Unknown => return None,
         };
-        let origin = Origin::Default { product: self.title, source: spec.source, note: spec.note };
-        Some(Figure { limit, origin })
+        let origin = Origin::Default {
+            product: self.title,
+            source: spec.source,
+            note: spec.note,
+            confirmed: spec.confirmed,
+        };
+        Some(Figure { limit, scope: spec.scope, origin })
+    }
+
+    /// What one of its timers bounds.
+    #[must_use]
+    pub fn scope(&self, timer: Timer) -> Scope {
+        self.spec(timer).map_or_else(|| timer.scope(), |spec| spec.scope)
+    }
+
+    /// Whether it is an nginx, so that nginx's files say something of it.
+    #[must_use]
+    pub fn is_nginx(&self) -> bool {
+        matches!(self.kind, "nginx" | "ingress_nginx")
     }
 }
 

@@ -13,7 +13,8 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::figure::{Limit, Timer};
+use super::figure::{Limit, Timer, Version};
+use super::printable::printable;
 use super::product::{Product, Role};
 use crate::analysis::quantity::Span;
 
@@ -46,6 +47,8 @@ pub struct HopSettings {
     pub timers: Vec<(Timer, Limit)>,
     /// How often it tries the next hop, the first time included.
     pub attempts: Option<u32>,
+    /// Its version, where defaults depend on it.
+    pub version: Option<Version>,
     /// Where AWS can be asked about it.
     pub aws: Option<AwsId>,
 }
@@ -88,6 +91,7 @@ struct RawHop {
     keep_alive: Option<KeepAlive>,
     upstream_keep_alive: Option<KeepAlive>,
     attempts: Option<Tries>,
+    version: Option<HopVersion>,
     distribution_id: Option<Name>,
     origin_id: Option<Name>,
     api_id: Option<Name>,
@@ -106,10 +110,10 @@ impl TryFrom<String> for Name {
     fn try_from(text: String) -> Result<Self, String> {
         let fits = (1..=LONGEST_NAME).contains(&text.chars().count());
         let arn = text.starts_with("arn:") && text.len() <= 2_048;
-        if (fits || arn) && !text.chars().any(char::is_control) && !text.trim().is_empty() {
+        if (fits || arn) && printable(&text) == text && !text.trim().is_empty() {
             Ok(Self(text))
         } else {
-            Err(format!("expected a name of 1 to {LONGEST_NAME} characters on one line"))
+            Err(format!("expected a name of 1 to {LONGEST_NAME} visible characters on one line"))
         }
     }
 }
@@ -125,7 +129,11 @@ impl TryFrom<String> for Kind {
     fn try_from(text: String) -> Result<Self, String> {
         Product::find(&text).map(Self).ok_or_else(|| {
             let kinds: Vec<_> = Product::all().map(|product| product.kind).collect();
-            format!("expected a kind of hop ({}), found \"{text}\"", kinds.join(", "))
+            format!(
+                "expected a kind of hop ({}), found \"{}\"; `nearmiss chain --list-products` describes each",
+                kinds.join(", "),
+                printable(&text)
+            )
         })
     }
 }
@@ -161,6 +169,19 @@ impl TryFrom<String> for KeepAlive {
         }
         let problem = |problem| format!("{problem}, or \"0s\" for connections that are not kept");
         Patience::try_from(text).map(|Patience(limit)| Self(limit)).map_err(problem)
+    }
+}
+
+/// A version of three numbers.
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct HopVersion(Version);
+
+impl TryFrom<String> for HopVersion {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map(Self)
     }
 }
 
@@ -263,7 +284,11 @@ impl TryFrom<RawHop> for HopSettings {
         check_timers(product, &timers)?;
         let name = raw.name.as_ref().map_or_else(|| product.kind.to_owned(), |n| n.0.clone());
         let attempts = raw.attempts.as_ref().map(|tries| tries.0);
-        Ok(Self { aws: aws_id(product, raw)?, name, product, timers, attempts })
+        let version = raw.version.as_ref().map(|version| version.0);
+        if version.is_some() && !product.is_nginx() {
+            return Err(format!("{} takes no version: only nginx does", product.kind));
+        }
+        Ok(Self { aws: aws_id(product, raw)?, name, product, timers, attempts, version })
     }
 }
 
@@ -304,10 +329,13 @@ fn aws_id(product: &Product, raw: RawHop) -> Result<Option<AwsId>, String> {
 }
 
 /// The ids that a kind of hop takes.
-fn ids_of(kind: &str) -> &'static [&'static str] {
+pub(super) fn ids_of(kind: &str) -> &'static [&'static str] {
     match kind {
         "cloudfront" => &["distribution_id", "origin_id"],
-        "api_gateway_rest" | "api_gateway_http" | "api_gateway_websocket" => &["api_id"],
+        "api_gateway_rest"
+        | "api_gateway_rest_stream"
+        | "api_gateway_http"
+        | "api_gateway_websocket" => &["api_id"],
         "lambda" => &["function"],
         "alb" | "nlb" | "classic_elb" => &["load_balancer"],
         _ => &[],

@@ -122,8 +122,7 @@ pub fn idle_timeout_lowered(facts: &Facts) -> Option<Finding> {
             seconds(cut.now)
         )
     });
-    let balancer = facts.evidence.load_balancer.as_ref().ok();
-    let fix = balancer.map(|balancer| fix::idle_timeout(&balancer.arn, &balancer.name, wanted));
+    let fix = fix::idle_timeout(facts.evidence, wanted);
     let finding = Finding::new(
         Cause::IdleTimeoutLowered,
         score * (0.5 + facts.part(facts.unanswered())).min(1.0),

@@ -2,7 +2,7 @@
 //!
 //! Names come from AWS, but what is pasted into a shell is quoted all the same.
 
-use super::evidence::{Service, TargetGroup};
+use super::evidence::{Evidence, LoadBalancer, Service, TargetGroup};
 use super::finding::Fix;
 
 /// Text that goes into a shell or into HCL.
@@ -83,16 +83,22 @@ pub fn target_group(group: &TargetGroup, settings: &[(&str, String, &str, String
     }
 }
 
-/// Sets an attribute of a load balancer by its ARN and name.
+/// Sets the idle timeout of the load balancer, where that is known; none that would
+/// contradict a timeout that the config demands.
 #[must_use]
-pub fn idle_timeout(arn: &str, name: &str, seconds: f64) -> Fix {
-    Fix {
+pub fn idle_timeout(evidence: &Evidence, seconds: f64) -> Option<Fix> {
+    let LoadBalancer { arn, name, .. } = evidence.load_balancer.as_ref().ok()?;
+    let differs = |configured: f64| (seconds - configured).abs() > 0.05 * configured;
+    if evidence.configured_timeout.is_some_and(differs) {
+        return None;
+    }
+    Some(Fix {
         cli: format!(
             "aws elbv2 modify-load-balancer-attributes --load-balancer-arn {} --attributes Key=idle_timeout.timeout_seconds,Value={seconds:.0}",
             arn.shell()
         ),
         terraform: resource("aws_lb", name, &[("idle_timeout", format!("{seconds:.0}"))]),
-    }
+    })
 }
 
 /// Takes a target out of its group.

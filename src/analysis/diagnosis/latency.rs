@@ -254,9 +254,7 @@ fn mitigation(facts: &Facts) -> Option<super::finding::Fix> {
 }
 
 fn longer_idle_timeout(facts: &Facts) -> Option<super::finding::Fix> {
-    let balancer = facts.evidence.load_balancer.as_ref().ok()?;
-    let seconds = (facts.idle * 2.0).min(4_000.0);
-    Some(fix::idle_timeout(&balancer.arn, &balancer.name, seconds))
+    fix::idle_timeout(facts.evidence, (facts.idle * 2.0).min(4_000.0))
 }
 
 fn symptoms(facts: &Facts) -> Vec<String> {

@@ -2,27 +2,31 @@
 //!
 //! The files are read as nginx reads them, includes and all, from a disk or from
 //! what `nginx -T` printed. Reading is here; what the text means is pure and
-//! stands in `syntax`, `time`, `scope` and `route`. What nginx would refuse is an
-//! error with its file and line; what is unknown here is left alone, because
-//! nginx has more modules than anybody lists.
+//! stands in `syntax`, `time`, `scope`, `upstream` and `route`. What nginx would
+//! refuse is an error with its file and line, but for included files that a copy
+//! lacks; what is unknown here is left alone, because nginx has more modules than
+//! anybody lists.
 
 mod include;
 mod lua;
+mod note;
 mod route;
 mod scope;
 pub mod syntax;
 #[cfg(test)]
 mod tests;
 mod time;
+mod upstream;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::analysis::chain::{Known, Limit, Origin, Said, Timer};
+use crate::analysis::chain::{Known, Limit, Origin, Said, Timer, Version, printable};
 use include::Reader;
-pub use route::{Pass, Route, Upstream};
+pub use note::Note;
+pub use route::{Pass, Route};
 pub use scope::Time;
 pub use syntax::Place;
 use syntax::Problem;
@@ -32,8 +36,12 @@ use syntax::Problem;
 pub struct Nginx {
     /// Every place that passes requests on, in the order of the files.
     pub routes: Vec<Route>,
-    /// The files that were read, each as often as it is included.
+    /// The files that were read, each once.
     pub files: Vec<PathBuf>,
+    /// What is worth knowing of how they were read.
+    pub notes: Vec<Note>,
+    /// nginx's version, where the input says it (`nginx -v` before `nginx -T`).
+    pub version: Option<Version>,
 }
 
 /// Places that pass requests on with the same figures.
@@ -49,21 +57,28 @@ impl Nginx {
     /// `nginx.conf`, or a file with what `nginx -T` printed.
     ///
     /// # Errors
-    /// When a file cannot be read, or nginx would refuse it for its form.
+    /// When the main file cannot be read, nginx would refuse one for its form, or
+    /// they are more than anybody writes.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let mut reader = Reader::open(path)?;
         let directives = reader.directives()?;
         let routes = route::routes(&directives)?;
-        Ok(Self { routes, files: reader.into_files() })
+        let mut notes: Vec<Note> = reader.notes.into_iter().collect();
+        if routes.iter().any(Route::counts_names) {
+            notes.push(Note::Names);
+        }
+        Ok(Self { routes, files: reader.files, notes, version: reader.version })
     }
 
     /// Groups of places with the same figures, the least patient first. A chain
-    /// has to be checked with each of them.
+    /// has to be checked with each of them. Some figures depend on nginx's
+    /// version; the one that the input says goes before `version`.
     #[must_use]
-    pub fn sets(&self) -> Vec<Set<'_>> {
+    pub fn sets(&self, version: Option<Version>) -> Vec<Set<'_>> {
+        let version = self.version.or(version);
         let mut sets = HashMap::<Vec<Said>, Set<'_>>::new();
         for route in &self.routes {
-            let facts = route.facts();
+            let facts = route.facts(version);
             let figures = facts.iter().map(|(said, _)| *said).collect();
             let set = sets.entry(figures).or_insert_with(|| Set { routes: Vec::new(), facts });
             set.routes.push(route);
@@ -102,33 +117,19 @@ impl Set<'_> {
     }
 }
 
-/// The places, in few words: `shop.example.com /api/ (shop.conf:12) and 3 more`.
-impl fmt::Display for Set<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.routes.first() else { return Ok(()) };
-        write!(f, "{first}")?;
-        match self.routes.len() {
-            0 | 1 => Ok(()),
-            more => write!(f, " and {} more", more - 1),
-        }
-    }
-}
-
 /// Why nginx's files cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// A file cannot be read.
-    #[error("cannot read {}{}", path.display(), included(from.as_ref()))]
+    /// The main file cannot be read.
+    #[error("cannot read {}", shown(path))]
     Open {
         /// Which file.
         path: PathBuf,
-        /// Where it is included.
-        from: Option<Place>,
         /// Why.
         source: std::io::Error,
     },
     /// A folder has no `nginx.conf`.
-    #[error("no nginx.conf in {}: give the file itself", path.display())]
+    #[error("no nginx.conf in {}: give the file itself", shown(path))]
     NoMain {
         /// Which folder.
         path: PathBuf,
@@ -141,16 +142,8 @@ pub enum Fault {
         /// What is wrong.
         what: String,
     },
-    /// An included file is not there.
-    #[error("{place}: includes \"{name}\", which is not there")]
-    Missing {
-        /// Where.
-        place: Place,
-        /// What is included.
-        name: String,
-    },
     /// A file includes itself.
-    #[error("{place}: includes {}, which is being read already", path.display())]
+    #[error("{place}: includes {}, which is being read already", shown(path))]
     Loop {
         /// Where.
         place: Place,
@@ -158,7 +151,7 @@ pub enum Fault {
         path: PathBuf,
     },
     /// More than anybody writes.
-    #[error("{}: {what}", path.display())]
+    #[error("{}: {what}", shown(path))]
     TooMuch {
         /// Where it was noticed.
         path: PathBuf,
@@ -167,9 +160,21 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Whether there is nothing at the path that was given.
+    #[must_use]
+    pub fn is_wrong_path(&self) -> bool {
+        match self {
+            Self::Open { source, .. } => source.kind() == std::io::ErrorKind::NotFound,
+            Self::NoMain { .. } => true,
+            Self::Syntax { .. } | Self::Loop { .. } | Self::TooMuch { .. } => false,
+        }
+    }
+}
+
 impl From<Problem> for Fault {
     fn from(Problem { place, what }: Problem) -> Self {
-        Self::Syntax { place, what }
+        Self::Syntax { place, what: printable(&what) }
     }
 }
 
@@ -180,11 +185,7 @@ impl fmt::Display for Place {
     }
 }
 
-fn included(from: Option<&Place>) -> String {
-    from.map_or(String::new(), |place| format!(", which {place} includes"))
-}
-
 /// A path as it is shown.
 fn shown(path: &Path) -> Arc<str> {
-    Arc::from(path.to_string_lossy())
+    Arc::from(printable(&path.to_string_lossy()))
 }

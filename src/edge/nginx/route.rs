@@ -4,22 +4,25 @@
 //! that is only a part of a configuration is walked as if the blocks around it
 //! were there.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::scope::{Scope, Time, arguments, number};
-use super::syntax::{Directive, Place, Problem};
-use crate::analysis::chain::{Limit, Said, Timer};
+use super::scope::{KEEPALIVE_TIMEOUT, Scope, Time};
+use super::syntax::{DEEPEST, Directive, Place, Problem, flat};
+use super::upstream::{Sent, Surroundings, Target};
+use crate::analysis::chain::{Doubt, Limit, Repeats, Said, Timer, Tries, Version};
 
 /// Blocks that inherit from the block around them.
 const WALKED: [&str; 5] = ["http", "server", "location", "if", "limit_except"];
-/// `keepalive_timeout` of an upstream block that has `keepalive` alone.
-const UPSTREAM_KEEP_ALIVE: Duration = Duration::from_mins(1);
+/// Places that pass requests on; more than that are a mistake.
+const MOST_ROUTES: usize = 100_000;
+/// Since this version nginx keeps connections to the servers of an upstream block
+/// without being told, and speaks HTTP/1.1 to them.
+const KEEPS: Version = Version([1, 29, 7]);
 
 /// How requests are passed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Pass {
     /// `proxy_pass`
     Proxy,
@@ -27,13 +30,18 @@ pub enum Pass {
     FastCgi,
     /// `uwsgi_pass`
     Uwsgi,
+    /// `scgi_pass`
+    Scgi,
     /// `grpc_pass`
     Grpc,
+    /// `memcached_pass`
+    Memcached,
 }
 
 impl Pass {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Proxy, Self::FastCgi, Self::Uwsgi, Self::Grpc];
+    pub const ALL: [Self; 6] =
+        [Self::Proxy, Self::FastCgi, Self::Uwsgi, Self::Scgi, Self::Grpc, Self::Memcached];
 
     /// What the names of its directives begin with.
     #[must_use]
@@ -42,107 +50,215 @@ impl Pass {
             Self::Proxy => "proxy",
             Self::FastCgi => "fastcgi",
             Self::Uwsgi => "uwsgi",
+            Self::Scgi => "scgi",
             Self::Grpc => "grpc",
+            Self::Memcached => "memcached",
         }
     }
 
-    fn of(directive: &Directive) -> Option<Self> {
-        let prefix = directive.name().strip_suffix("_pass")?;
-        Self::ALL.into_iter().find(|pass| pass.prefix() == prefix)
+    /// The way that a directive's name begins with, and the rest of the name.
+    pub(super) fn split(name: &str) -> Option<(Self, &str)> {
+        let (prefix, rest) = name.split_once('_')?;
+        let pass = Self::ALL.into_iter().find(|pass| pass.prefix() == prefix)?;
+        Some((pass, rest))
     }
-}
 
-/// An `upstream` block.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Upstream {
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub place: Place,
-    /// Its servers that are neither down nor backup.
-    pub servers: u32,
-    /// How many idle connections are kept, where that is said.
-    pub keepalive: Option<(u32, Place)>,
-    /// How many requests a kept connection takes, where that is said.
-    pub keepalive_requests: Option<(u32, Place)>,
-    /// Its times, by directive: `keepalive_timeout`, `keepalive_time`.
-    pub times: BTreeMap<&'static str, Time>,
+    /// The way of `proxy_pass` or the like.
+    pub(super) fn of(name: &str) -> Option<Self> {
+        Self::split(name).filter(|(_, rest)| *rest == "pass").map(|(pass, _)| pass)
+    }
+
+    /// What may stand before the name of a server.
+    pub(super) fn schemes(self) -> &'static [&'static str] {
+        match self {
+            Self::Proxy => &["http://", "https://"],
+            Self::Uwsgi => &["uwsgi://", "suwsgi://"],
+            Self::Grpc => &["grpc://", "grpcs://"],
+            Self::FastCgi | Self::Scgi | Self::Memcached => &[],
+        }
+    }
 }
 
 /// A place that passes requests on, and what holds there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The names of its server.
-    pub server: Arc<[String]>,
-    /// The location's arguments, those of inner ones behind; empty at a server.
-    pub location: String,
     /// How it passes requests on.
     pub pass: Pass,
     /// Where to, as written.
     pub target: String,
     /// Where that stands.
     pub place: Place,
-    /// The times that hold, by directive; those that nobody sets are not there.
-    pub times: BTreeMap<&'static str, Time>,
-    /// Whether and when another server is tried: `proxy_next_upstream`.
-    pub next_upstream: Option<(Vec<String>, Place)>,
-    /// How many servers are tried at most: `proxy_next_upstream_tries`.
-    pub tries: Option<(u32, Place)>,
-    /// The upstream block that the target names.
-    pub upstream: Option<Arc<Upstream>>,
+    to: Target,
+    sent: Sent,
+    scope: Arc<Scope>,
 }
 
 impl Route {
+    /// The names of its server.
+    #[must_use]
+    pub fn server(&self) -> &[String] {
+        &self.scope.server
+    }
+
+    /// The location's arguments, those of inner ones behind; empty at a server.
+    #[must_use]
+    pub fn location(&self) -> &str {
+        &self.scope.location
+    }
+
     /// A time that holds here, such as `read_timeout` for `proxy_read_timeout`.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<&Time> {
-        self.times.get(format!("{}_{name}", self.pass.prefix()).as_str())
+        self.scope.time(Some(self.pass), name)
     }
 
-    /// What this says about a hop of a chain, and where.
-    pub(super) fn facts(&self) -> Vec<(Said, Place)> {
-        let times = [
-            (Timer::Connect, self.time("connect_timeout").cloned()),
-            (Timer::Read, self.time("read_timeout").cloned()),
-            (Timer::KeepAlive, self.times.get("keepalive_timeout").cloned()),
-            (Timer::UpstreamKeepAlive, self.upstream_keep_alive()),
+    /// Whether how often it tries depends on how many addresses a name has.
+    #[must_use]
+    pub fn counts_names(&self) -> bool {
+        match &self.to {
+            Target::Name => true,
+            Target::Upstream(upstream) => upstream.has_names,
+            Target::Address | Target::Unknown => false,
+        }
+    }
+
+    /// What this says about a hop of a chain, and where. What depends on nginx's
+    /// version is a doubt without it.
+    pub(super) fn facts(&self, version: Option<Version>) -> Vec<(Said, Place)> {
+        let own = |time: &Time| (Limit::After(time.length), time.place.clone());
+        let own_times = [
+            (Timer::Connect, self.time("connect_timeout").map(own)),
+            (Timer::Read, self.time("read_timeout").map(own)),
+            (Timer::KeepAlive, self.scope.time(None, KEEPALIVE_TIMEOUT).map(own)),
         ];
-        let fact = |(timer, time): (Timer, Option<Time>)| {
-            let Time { length, place } = time?;
-            Some((Said::Timer(timer, Limit::After(length)), place))
-        };
-        let attempts = self.attempts().map(|(count, place)| (Said::Attempts(count), place));
-        times.into_iter().filter_map(fact).chain(attempts).collect()
-    }
-
-    /// How long idle connections to the next hop are kept; `None` where that
-    /// depends on nginx's version.
-    fn upstream_keep_alive(&self) -> Option<Time> {
-        let upstream = self.upstream.as_ref()?;
-        match (&upstream.keepalive, upstream.times.get("keepalive_timeout")) {
-            (Some((0, place)), _) => Some(Time { length: Duration::ZERO, place: place.clone() }),
-            (Some(_), Some(time)) => Some(time.clone()),
-            (Some((_, place)), None) => {
-                Some(Time { length: UPSTREAM_KEEP_ALIVE, place: place.clone() })
+        let timers = own_times.into_iter().filter_map(|(timer, fact)| {
+            let (limit, place) = fact?;
+            Some((Said::Timer(timer, limit), place))
+        });
+        let kept = match self.upstream_keep_alive(version) {
+            Ok(time) => {
+                (Said::Timer(Timer::UpstreamKeepAlive, Limit::After(time.length)), time.place)
             }
-            (None, _) => None,
+            Err(doubt) => (Said::Doubt(Timer::UpstreamKeepAlive, doubt), self.place.clone()),
+        };
+        let tries = self.attempts().map(|(tries, place)| (Said::Attempts(tries), place));
+        timers.chain([kept]).chain(tries).collect()
+    }
+
+    /// How long idle connections to the next hop are kept, or what that depends on.
+    fn upstream_keep_alive(&self, version: Option<Version>) -> Result<Time, Doubt> {
+        if let Some(version) = version {
+            return self.kept(version >= KEEPS);
+        }
+        let (before, since) = (self.kept(false)?, self.kept(true)?);
+        if before.length == since.length {
+            return Ok(before);
+        }
+        Err(Doubt::Version {
+            before: Limit::After(before.length),
+            since: Limit::After(since.length),
+            version: KEEPS,
+        })
+    }
+
+    /// As above, with the defaults before or since [`KEEPS`].
+    fn kept(&self, since: bool) -> Result<Time, Doubt> {
+        let none = |place: &Place| Ok(Time { length: Duration::ZERO, place: place.clone() });
+        let upstream = match &self.to {
+            Target::Unknown => return Err(Doubt::Target),
+            Target::Name | Target::Address => return none(&self.place),
+            Target::Upstream(upstream) => upstream,
+        };
+        match &upstream.keepalive {
+            Some((0, place)) => return none(place),
+            None if !since => return none(&upstream.place),
+            _ => {}
+        }
+        if let Some((0 | 1, place)) = upstream.scope.requests() {
+            return none(place);
+        }
+        let place = match self.pass {
+            Pass::Uwsgi | Pass::Scgi => Some(&self.place),
+            Pass::FastCgi => match self.scope.choice("fastcgi_keep_conn") {
+                Some((word, _)) if word == "on" => None,
+                other => Some(other.map_or(&self.place, |(_, place)| place)),
+            },
+            Pass::Proxy => self.closes(since)?,
+            Pass::Grpc | Pass::Memcached => None,
+        };
+        match (place, upstream.scope.time(None, KEEPALIVE_TIMEOUT)) {
+            (Some(place), _) => none(place),
+            (None, Some(time)) => Ok(time.clone()),
+            (None, None) => {
+                let place = upstream.keepalive.as_ref().map_or(&upstream.place, |(_, place)| place);
+                Ok(Time { length: Duration::from_mins(1), place: place.clone() })
+            }
         }
     }
 
-    /// How many servers are tried when none answers in time; `None` where that
-    /// is not known.
-    fn attempts(&self) -> Option<(u32, Place)> {
-        if let Some((words, place)) = &self.next_upstream
-            && !words.iter().any(|word| word == "timeout")
+    /// Where it says that a server closes the connection after its answer, if it
+    /// does, by HTTP's own rules (RFC 9112, section 9.3).
+    fn closes(&self, since: bool) -> Result<Option<&Place>, Doubt> {
+        let default = if since { ("1.1", "") } else { ("1.0", "close") };
+        let version = self.scope.choice("proxy_http_version");
+        let (header, place) = match &self.sent {
+            Sent::Unknown => return Err(Doubt::Header),
+            Sent::Default => (default.1, &self.place),
+            Sent::Value(value, place) => (value.as_str(), place),
+        };
+        let has = |wanted: &str| {
+            header.split(',').any(|option| option.trim().eq_ignore_ascii_case(wanted))
+        };
+        Ok(match version.map_or(default.0, |(version, _)| version.as_str()) {
+            "2" => None,
+            "1.0" if !has("keep-alive") || has("close") => {
+                Some(version.map_or(&self.place, |(_, place)| place))
+            }
+            _ => has("close").then_some(place),
+        })
+    }
+
+    /// How often the next hop is tried when no answer comes in time; `None` where
+    /// that is not known. After a connection was made, nginx does not repeat POST,
+    /// and what gRPC sends is POST.
+    fn attempts(&self) -> Option<(Tries, Place)> {
+        let words = self.scope.next_upstream(self.pass);
+        let has = |word: &str| words.is_some_and(|(words, _)| words.iter().any(|w| w == word));
+        if let Some((_, place)) = words
+            && (!has("timeout") || has("off"))
         {
-            return Some((1, place.clone()));
+            return Some((Tries::of(1), place.clone()));
         }
-        let bounded = self.time("next_upstream_timeout").is_some_and(|t| !t.length.is_zero());
-        let upstream = self.upstream.as_ref().filter(|_| !bounded)?;
-        let tries = self.tries.as_ref().filter(|(count, _)| *count > 0);
-        match tries {
-            Some((tries, place)) if *tries < upstream.servers => Some((*tries, place.clone())),
-            _ => (upstream.servers > 0).then(|| (upstream.servers, upstream.place.clone())),
+        let (count, place) = self.servers()?;
+        let within = self.time("next_upstream_timeout").filter(|time| !time.length.is_zero());
+        let tries = Tries {
+            count,
+            within: within.map_or(Limit::Never, |time| Limit::After(time.length)),
+            repeats: match self.pass {
+                Pass::Grpc if !has("non_idempotent") => Some(Repeats::Connecting),
+                _ => None,
+            },
+            which: has("non_idempotent").then_some("all requests"),
+        };
+        Some((tries, place))
+    }
+
+    /// How many servers are tried, and what says so.
+    fn servers(&self) -> Option<(u32, Place)> {
+        let most = self.scope.tries(self.pass).filter(|(count, _)| *count > 0);
+        let count = match &self.to {
+            Target::Address | Target::Name => Some((1, &self.place)),
+            Target::Upstream(upstream) => upstream.tries.map(|count| (count, &upstream.place)),
+            Target::Unknown => most.filter(|(count, _)| *count == 1).map(|(_, place)| (1, place)),
+        };
+        let dynamic = matches!(&self.to, Target::Upstream(upstream) if upstream.is_dynamic);
+        match (count, most) {
+            (Some((count, _)), Some((most, place))) if *most < count => {
+                Some((*most, place.clone()))
+            }
+            (Some((count, place)), _) => Some((count, place.clone())),
+            (None, Some((most, place))) if dynamic => Some((*most, place.clone())),
+            (None, _) => None,
         }
     }
 }
@@ -150,10 +266,10 @@ impl Route {
 /// `shop.example.com /api/ (shop.conf:12)`
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let server = self.server.first().map_or("server", String::as_str);
+        let server = self.server().first().map_or("server", String::as_str);
         let server = if server.is_empty() { "server" } else { server };
-        let location = if self.location.is_empty() { "" } else { " " };
-        write!(f, "{server}{location}{} ({})", self.location, self.place)
+        let location = if self.location().is_empty() { "" } else { " " };
+        write!(f, "{server}{location}{} ({})", self.location(), self.place)
     }
 }
 
@@ -162,68 +278,34 @@ impl fmt::Display for Route {
 /// # Errors
 /// A directive that nginx would refuse for its value.
 pub(super) fn routes(directives: &[Directive]) -> Result<Vec<Route>, Problem> {
-    let mut upstreams = BTreeMap::new();
-    collect_upstreams(directives, &mut upstreams)?;
-    let mut walk = Walk { upstreams, routes: Vec::new() };
-    walk.block(directives, &Scope::default())?;
+    let mut walk = Walk { around: Surroundings::of(directives)?, routes: Vec::new() };
+    walk.block(directives, Scope::default(), 0)?;
     Ok(walk.routes)
 }
 
-/// Upstream blocks by name.
-type Upstreams = BTreeMap<String, Arc<Upstream>>;
-
-fn collect_upstreams(directives: &[Directive], found: &mut Upstreams) -> Result<(), Problem> {
-    for directive in directives {
-        match (directive.name(), &directive.block) {
-            ("http", Some(block)) => collect_upstreams(block, found)?,
-            ("upstream", Some(block)) => {
-                let upstream = upstream(directive, block)?;
-                found.insert(upstream.name.clone(), Arc::new(upstream));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-fn upstream(directive: &Directive, block: &[Directive]) -> Result<Upstream, Problem> {
-    let mut scope = Scope::default();
-    scope.enter(block)?;
-    let mut upstream = Upstream {
-        name: directive.args().first().cloned().unwrap_or_default(),
-        place: directive.place.clone(),
-        servers: 0,
-        keepalive: None,
-        keepalive_requests: scope.numbers.remove("keepalive_requests"),
-        times: scope.times,
-    };
-    for inner in block {
-        match inner.name() {
-            "server" if !inner.args().iter().any(|word| word == "down" || word == "backup") => {
-                upstream.servers = upstream.servers.saturating_add(1);
-            }
-            "keepalive_timeout" if inner.args().len() > 1 => return arguments(inner),
-            "keepalive" => upstream.keepalive = Some((number(inner)?, inner.place.clone())),
-            _ => {}
-        }
-    }
-    Ok(upstream)
-}
-
 struct Walk {
-    upstreams: Upstreams,
+    around: Surroundings,
     routes: Vec<Route>,
 }
 
 impl Walk {
-    fn block(&mut self, block: &[Directive], around: &Scope) -> Result<(), Problem> {
-        let mut scope = around.clone();
+    fn block(
+        &mut self,
+        block: &[Directive],
+        mut scope: Scope,
+        depth: usize,
+    ) -> Result<(), Problem> {
         scope.enter(block)?;
-        for directive in block {
-            match (&directive.block, Pass::of(directive)) {
-                (None, Some(pass)) => self.routes.push(self.route(directive, pass, &scope)),
+        let scope = Arc::new(scope);
+        for directive in flat(block) {
+            match (&directive.block, Pass::of(directive.name())) {
+                (None, Some(pass)) => self.pass(directive, pass, &scope)?,
+                (Some(_), _) if depth > DEEPEST => {
+                    let what = format!("more than {DEEPEST} blocks in each other");
+                    return Err(Problem::at(directive, what));
+                }
                 (Some(inner), _) if WALKED.contains(&directive.name()) => {
-                    self.block(inner, &scope.within(directive))?;
+                    self.block(inner, scope.within(directive), depth + 1)?;
                 }
                 _ => {}
             }
@@ -231,25 +313,25 @@ impl Walk {
         Ok(())
     }
 
-    fn route(&self, directive: &Directive, pass: Pass, scope: &Scope) -> Route {
-        let target = directive.args().first().cloned().unwrap_or_default();
-        let name = |end: &str| format!("{}_{end}", pass.prefix());
-        Route {
-            server: Arc::clone(&scope.server),
-            location: scope.location.clone(),
-            pass,
-            upstream: self.upstreams.get(host(&target)).cloned(),
-            target,
-            place: directive.place.clone(),
-            times: scope.times.clone(),
-            next_upstream: scope.words.get(name("next_upstream").as_str()).cloned(),
-            tries: scope.numbers.get(name("next_upstream_tries").as_str()).cloned(),
+    fn pass(
+        &mut self,
+        directive: &Directive,
+        pass: Pass,
+        scope: &Arc<Scope>,
+    ) -> Result<(), Problem> {
+        if self.routes.len() >= MOST_ROUTES {
+            let what = format!("more than {MOST_ROUTES} places that pass requests on");
+            return Err(Problem::at(directive, what));
         }
+        let to = self.around.target(directive, pass, scope)?;
+        self.routes.push(Route {
+            pass,
+            target: directive.args().first().cloned().unwrap_or_default(),
+            place: directive.place.clone(),
+            to,
+            sent: self.around.connection(scope),
+            scope: Arc::clone(scope),
+        });
+        Ok(())
     }
-}
-
-/// The part of a target that can name an upstream block.
-fn host(target: &str) -> &str {
-    let rest = target.split_once("://").map_or(target, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default()
 }

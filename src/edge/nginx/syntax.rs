@@ -8,8 +8,12 @@ use std::sync::Arc;
 
 use super::lua;
 
+/// Directives of one file that are wanted; more than that nobody writes.
+const MOST_DIRECTIVES: usize = 1_000_000;
+/// Words of one directive, such as the names of a server.
+const MOST_WORDS: usize = 100_000;
 /// Blocks in blocks; nginx's own files have four.
-const DEEPEST: usize = 64;
+pub(super) const DEEPEST: usize = 64;
 
 /// A directive, with its block if it has one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +24,8 @@ pub struct Directive {
     pub place: Place,
     /// What is between its braces.
     pub block: Option<Vec<Self>>,
+    /// What stands in its place, if it is an include that was followed.
+    pub included: Vec<Arc<[Self]>>,
 }
 
 impl Directive {
@@ -54,13 +60,72 @@ pub struct Problem {
     pub what: String,
 }
 
-/// The directives of a file; `file` is for the places.
+/// What marks a template that nginx itself cannot read: the variables of
+/// `envsubst`, and the marks of Jinja, Go, consul-template and ERB.
+const TEMPLATE_MARKS: [&str; 4] = ["${", "{{", "{%", "<%"];
+/// What the names of templates end with.
+const TEMPLATE_NAMES: [&str; 8] =
+    [".ctmpl", ".erb", ".j2", ".jinja", ".jinja2", ".template", ".tmpl", ".tpl"];
+/// What to do about a template.
+const FILL_IN: &str = "; it looks like a template: give what nginx runs with, such as the output of `nginx -T` in its container";
+
+impl Problem {
+    /// A directive that nginx would refuse.
+    pub(super) fn at(directive: &Directive, what: String) -> Self {
+        Self::of(directive.place.clone(), what, &directive.words.join(" "))
+    }
+
+    /// Something that nginx would refuse, with the text around it.
+    fn of(place: Place, what: String, text: &str) -> Self {
+        let is_template = TEMPLATE_MARKS.iter().any(|mark| text.contains(mark))
+            || TEMPLATE_NAMES.iter().any(|end| place.file.ends_with(end));
+        Self { place, what: if is_template { what + FILL_IN } else { what } }
+    }
+}
+
+/// The directives of a block, with those of included files in the place of the
+/// include.
+#[must_use]
+pub fn flat(block: &[Directive]) -> Flat<'_> {
+    Flat { open: vec![block.iter()] }
+}
+
+/// See [`flat`].
+#[derive(Debug, Clone)]
+pub struct Flat<'a> {
+    open: Vec<std::slice::Iter<'a, Directive>>,
+}
+
+impl<'a> Iterator for Flat<'a> {
+    type Item = &'a Directive;
+
+    fn next(&mut self) -> Option<&'a Directive> {
+        while let Some(innermost) = self.open.last_mut() {
+            match innermost.next() {
+                None => {
+                    self.open.pop();
+                }
+                Some(directive) if directive.name() == "include" && directive.block.is_none() => {
+                    self.open.extend(directive.included.iter().rev().map(|file| file.iter()));
+                }
+                Some(directive) => return Some(directive),
+            }
+        }
+        None
+    }
+}
+
+/// Which directives of a block are wanted: its name (empty outside of all blocks)
+/// and theirs. What is not wanted is read, and not kept.
+pub type Wanted = fn(&str, &str) -> bool;
+
+/// The directives of a file that are wanted; `file` is for the places.
 ///
 /// # Errors
 /// The first thing that nginx would not read either.
-pub fn parse(text: &str, file: &Arc<str>) -> Result<Vec<Directive>, Problem> {
-    let mut reader = Reader { text: text.as_bytes(), at: 0, line: 1, file };
-    reader.block(0)
+pub fn parse(text: &str, file: &Arc<str>, wanted: Wanted) -> Result<Vec<Directive>, Problem> {
+    let mut reader = Reader { text: text.as_bytes(), at: 0, line: 1, file, wanted, kept: 0 };
+    reader.block("", 0)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -76,37 +141,44 @@ struct Reader<'a> {
     at: usize,
     line: usize,
     file: &'a Arc<str>,
+    wanted: Wanted,
+    kept: usize,
 }
 
 impl Reader<'_> {
     /// Directives up to the end of the file, or of the block that is open.
-    fn block(&mut self, depth: usize) -> Result<Vec<Directive>, Problem> {
+    fn block(&mut self, name: &str, depth: usize) -> Result<Vec<Directive>, Problem> {
         let mut directives = Vec::new();
         let mut words = Vec::new();
         let mut place = self.place();
         loop {
             let Some(token) = self.token()? else { return self.ended(depth, &words, directives) };
-            match token {
+            let block = match token {
                 Token::Word(word) => {
                     if words.is_empty() {
                         place = self.place();
                     }
                     words.push(word);
+                    if words.len() > MOST_WORDS {
+                        return self.problem(&format!("more than {MOST_WORDS} words"));
+                    }
+                    continue;
                 }
                 Token::Semicolon if words.is_empty() => return self.unexpected(";"),
                 Token::Open if words.is_empty() => return self.unexpected("{"),
                 Token::Close if !words.is_empty() || depth == 0 => return self.unexpected("}"),
                 Token::Close => return Ok(directives),
-                Token::Semicolon => directives.push(Directive {
-                    words: std::mem::take(&mut words),
-                    place: place.clone(),
-                    block: None,
-                }),
-                Token::Open => {
-                    let words = std::mem::take(&mut words);
-                    let block = Some(self.inner(&words, depth + 1)?);
-                    directives.push(Directive { words, place: place.clone(), block });
+                Token::Semicolon => None,
+                Token::Open => Some(self.inner(&words, depth + 1)?),
+            };
+            let words = std::mem::take(&mut words);
+            if words.first().is_some_and(|first| (self.wanted)(name, first)) {
+                self.kept += 1;
+                if self.kept > MOST_DIRECTIVES {
+                    return self.problem(&format!("more than {MOST_DIRECTIVES} directives"));
                 }
+                let included = Vec::new();
+                directives.push(Directive { words, place: place.clone(), block, included });
             }
         }
     }
@@ -133,7 +205,7 @@ impl Reader<'_> {
         if words.first().is_some_and(|name| name.ends_with("_by_lua_block")) {
             return self.lua().map(|()| Vec::new());
         }
-        self.block(depth)
+        self.block(words.first().map_or("", String::as_str), depth)
     }
 
     fn token(&mut self) -> Result<Option<Token>, Problem> {
@@ -251,7 +323,18 @@ impl Reader<'_> {
     }
 
     fn problem<T>(&self, what: &str) -> Result<T, Problem> {
-        Err(Problem { place: self.place(), what: what.to_owned() })
+        Err(Problem::of(self.place(), what.to_owned(), &self.lines_here()))
+    }
+
+    /// The line that is being read and the one before it, on which a token may have
+    /// begun.
+    fn lines_here(&self) -> String {
+        let before = self.text.get(..self.at).unwrap_or_default();
+        let mut starts = before.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
+        let start = starts.nth(1).map_or(0, |(at, _)| at);
+        let after = self.text.get(self.at..).unwrap_or_default();
+        let end = after.iter().position(|byte| *byte == b'\n').unwrap_or(after.len());
+        text_of(self.text.get(start..self.at + end).unwrap_or_default())
     }
 }
 
@@ -272,7 +355,7 @@ mod tests {
     }
 
     fn check(text: &str) -> String {
-        match parse(text, &Arc::from("f")) {
+        match parse(text, &Arc::from("f"), |_, _| true) {
             Ok(directives) => shown(&directives),
             Err(problem) => format!("{}: {}", problem.place.line, problem.what),
         }
@@ -303,6 +386,26 @@ mod tests {
         ] {
             assert_eq!(check(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_not_wanted_is_read_and_left_out() {
+        let wanted: Wanted = |block, name| block != "geo" && name != "deny";
+        let text = "deny 1.2.3.4; http { geo $a { 1.2.3.4 1; } b; deny all; } c { deny; }";
+        let found = parse(text, &Arc::from("f"), wanted).unwrap();
+        assert_eq!(shown(&found), "http {geo|$a {} ; b} ; c {}");
+        assert!(parse("deny { ; }", &Arc::from("f"), wanted).is_err());
+    }
+
+    #[test]
+    fn included_directives_stand_in_the_place_of_the_include() {
+        let read = |text| parse(text, &Arc::from("f"), |_, _| true).unwrap();
+        let mut main = read("a; include x; d;");
+        let mut x = read("b; include y;");
+        x[1].included = vec![read("c;").into(), read("").into()];
+        main[1].included = vec![x.into()];
+        let names: Vec<_> = flat(&main).map(Directive::name).collect();
+        assert_eq!(names, ["a", "b", "c", "d"]);
     }
 
     #[test]

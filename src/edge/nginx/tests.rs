@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use super::route::routes;
 use super::syntax::{Directive, parse};
 use super::{lua, time};
+use crate::analysis::chain::Version;
 
 /// Pieces that texts are made of, so that they are nearly right.
-const PIECES: [&str; 34] = [
+const PIECES: [&str; 44] = [
     " ",
     "\n",
     ";",
@@ -43,7 +44,17 @@ const PIECES: [&str; 34] = [
     "proxy_next_upstream",
     "timeout",
     "content_by_lua_block",
+    "balancer_by_lua_block",
     "--[[",
+    "map",
+    "$http_upgrade",
+    "$x",
+    "set",
+    "proxy_set_header",
+    "Connection",
+    "proxy_http_version",
+    "1.1",
+    "include",
 ];
 
 fn soup() -> impl Strategy<Value = String> {
@@ -86,13 +97,14 @@ proptest! {
     #[test]
     fn any_text_is_read_or_refused(text in soup()) {
         let lines = text.matches('\n').count() + 1;
-        match parse(&text, &Arc::from("f")) {
+        match parse(&text, &Arc::from("f"), |_, _| true) {
             Err(problem) => prop_assert!((1..=lines).contains(&problem.place.line)),
             Ok(directives) => {
                 prop_assert!(directives.iter().all(|directive| !directive.words.is_empty()));
                 if let Ok(routes) = routes(&directives) {
                     for route in routes {
-                        prop_assert!(route.facts().len() <= 5);
+                        prop_assert!(route.facts(None).len() <= 5);
+                        prop_assert!(route.facts(Some(Version([1, 30, 0]))).len() <= 5);
                         prop_assert!(!route.to_string().is_empty());
                     }
                 }
@@ -103,8 +115,8 @@ proptest! {
     #[test]
     fn what_is_written_again_reads_the_same(text in soup()) {
         let text = text.replace("_by_lua_block", "");
-        if let Ok(directives) = parse(&text, &Arc::from("f")) {
-            let again = parse(&written(&directives), &Arc::from("f"));
+        if let Ok(directives) = parse(&text, &Arc::from("f"), |_, _| true) {
+            let again = parse(&written(&directives), &Arc::from("f"), |_, _| true);
             prop_assert_eq!(again.map(|again| words(&again)), Ok(words(&directives)));
         }
     }

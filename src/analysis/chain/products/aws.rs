@@ -12,6 +12,30 @@ static REST: Source = Source {
     read: "2026-11, botocore 1.43",
 };
 
+static REST_STREAM: Source = Source {
+    document: "API Gateway, Stream the integration response for your proxy integrations",
+    url: "https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-mode.html",
+    read: "2026-11",
+};
+
+static SERVICE_CONNECT: Source = Source {
+    document: "Amazon ECS API, TimeoutConfiguration",
+    url: "https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TimeoutConfiguration.html",
+    read: "2026-11, botocore 1.44",
+};
+
+static RDS_PROXY: Source = Source {
+    document: "Amazon RDS API, ConnectionPoolConfiguration",
+    url: "https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ConnectionPoolConfiguration.html",
+    read: "2026-11, botocore 1.44",
+};
+
+static RDS_PROXY_IDLE: Source = Source {
+    document: "Amazon RDS, Creating an RDS Proxy: Idle client connection timeout",
+    url: "https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-creating.html",
+    read: "2026-11",
+};
+
 static HTTP_API: Source = Source {
     document: "API Gateway v2 API, Integration.timeoutInMillis",
     url: "https://docs.aws.amazon.com/apigatewayv2/latest/api-reference/apis-apiid-integrations-integrationid.html",
@@ -56,6 +80,8 @@ static LAMBDA: Source = Source {
 
 const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const CLOSED: &str = "a closed connection";
+const IDLE_TIMEOUT: &str =
+    "serviceConnectConfiguration.services[].timeout.idleTimeoutSeconds = {s}";
 const LEAST: Duration = Duration::from_millis(50);
 
 /// See [`super::TABLES`].
@@ -65,12 +91,30 @@ pub(super) static ROWS: &[Product] = &[
         "API Gateway REST API",
         Role::Proxy,
         &[Spec::new(Timer::Total, after(29), GATEWAY_TIMEOUT, &REST)
-            .raisable(0, 29, "a quota increase, for Regional and private APIs")
+            .raisable(0, 29, "a quota increase, for Regional and private APIs, or responseTransferMode STREAM, which is kind api_gateway_rest_stream")
             .at_least(LEAST)
             .set(&[
                 knob(CLI, "aws apigateway update-integration --rest-api-id ID --resource-id ID --http-method METHOD --patch-operations op=replace,path=/timeoutInMillis,value={ms}"),
                 knob(TERRAFORM, "aws_api_gateway_integration: timeout_milliseconds = {ms}"),
             ])],
+    ),
+    Product::new(
+        "api_gateway_rest_stream",
+        "API Gateway REST API with responseTransferMode STREAM",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Total, after(29), GATEWAY_TIMEOUT, &REST_STREAM)
+                .within(0, 900)
+                .at_least(LEAST)
+                .set(&[
+                    knob(CLI, "aws apigateway update-integration --rest-api-id ID --resource-id ID --http-method METHOD --patch-operations op=replace,path=/timeoutInMillis,value={ms}"),
+                    knob(TERRAFORM, "aws_api_gateway_integration: timeout_milliseconds = {ms}"),
+                ]),
+            Spec::new(Timer::Read, after(300), "a stream that is cut off", &REST_STREAM)
+                .note("Regional and private APIs; 30 s at edge-optimised ones")
+                .within(30, 300)
+                .set(&[knob("API Gateway", "the type of the endpoint: Regional and private have 300 s, edge-optimised 30 s; wanted: {s} s")]),
+        ],
     ),
     Product::new(
         "api_gateway_http",
@@ -151,5 +195,43 @@ pub(super) static ROWS: &[Product] = &[
             knob(CLI, "aws lambda update-function-configuration --function-name NAME --timeout {s}"),
             knob(TERRAFORM, "aws_lambda_function: timeout = {s}"),
         ])],
+    ),
+    Product::new(
+        "ecs_service_connect",
+        "ECS Service Connect",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Total, after(15), GATEWAY_TIMEOUT, &SERVICE_CONNECT)
+                .unconfirmed()
+                .set(&[
+                    knob("ECS service", "serviceConnectConfiguration.services[].timeout.perRequestTimeoutSeconds = {s}"),
+                    knob(TERRAFORM, "aws_ecs_service: service_connect_configuration.service.timeout.per_request_timeout_seconds = {s}"),
+                ]),
+            Spec::new(Timer::KeepAlive, after(300), CLOSED, &SERVICE_CONNECT)
+                .note("HTTP, HTTP2 and GRPC; 1 h for TCP")
+                .set(&[knob("ECS service", IDLE_TIMEOUT)]),
+            Spec::new(Timer::UpstreamKeepAlive, after(300), CLOSED, &SERVICE_CONNECT)
+                .note("HTTP, HTTP2 and GRPC; 1 h for TCP")
+                .set(&[knob("ECS service", IDLE_TIMEOUT)]),
+        ],
+    )
+    .reuses(Sureness::Possible, "503 Service Unavailable", &SERVICE_CONNECT),
+    Product::new(
+        "rds_proxy",
+        "RDS Proxy",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(120), "an error of the query", &RDS_PROXY)
+                .note("until a connection of the pool is free")
+                .within(0, 300)
+                .set(&[
+                    knob(CLI, "aws rds modify-db-proxy-target-group --db-proxy-name NAME --target-group-name default --connection-pool-config ConnectionBorrowTimeout={s}"),
+                    knob(TERRAFORM, "aws_db_proxy_default_target_group: connection_pool_config.connection_borrow_timeout = {s}"),
+                ]),
+            Spec::new(Timer::KeepAlive, after(1_800), CLOSED, &RDS_PROXY_IDLE).set(&[
+                knob(CLI, "aws rds modify-db-proxy --db-proxy-name NAME --idle-client-timeout {s}"),
+                knob(TERRAFORM, "aws_db_proxy: idle_client_timeout = {s}"),
+            ]),
+        ],
     ),
 ];

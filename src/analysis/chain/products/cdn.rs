@@ -10,6 +10,24 @@ static CLOUDFLARE: Source = Source {
     read: "2026-11, page of 2026-07-23",
 };
 
+static FASTLY: Source = Source {
+    document: "Terraform provider of Fastly, fastly_service_vcl: backend",
+    url: "https://registry.terraform.io/providers/fastly/fastly/latest/docs/resources/service_vcl",
+    read: "2026-11",
+};
+
+static AKAMAI: Source = Source {
+    document: "Akamai, Property Manager: Connect Timeout",
+    url: "https://techdocs.akamai.com/terraform/docs/timeout",
+    read: "2026-11, rule format v2026-01-09",
+};
+
+static AKAMAI_CONNECTIONS: Source = Source {
+    document: "Akamai, Persistent Connections: Edge to Origin",
+    url: "https://techdocs.akamai.com/property-mgr/docs/persistent-connections-edge-to-origin",
+    read: "2026-11",
+};
+
 static CLOUDFRONT: Source = Source {
     document: "CloudFront API, CustomOriginConfig",
     url: "https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CustomOriginConfig.html",
@@ -48,7 +66,11 @@ pub(super) static ROWS: &[Product] = &[
             Spec::new(Timer::UpstreamKeepAlive, after(900), "520", &CLOUDFLARE).within(900, 900),
         ],
     )
-    .reuses(Sureness::Possible, "520", &CLOUDFLARE),
+    .reuses(Sureness::Possible, "520", &CLOUDFLARE)
+    .does(&[
+        "sending a request to the origin: 30 s, then 524 (Proxy Write Timeout)",
+        "a packet that the origin does not acknowledge: 90 s, then 522 (TCP ACK Timeout)",
+    ]),
     Product::new(
         "cloudfront",
         "CloudFront",
@@ -79,11 +101,43 @@ pub(super) static ROWS: &[Product] = &[
         ],
     )
     .retries(Retry {
-        attempts: 3,
+        attempts: Some(3),
         most: 3,
         repeats: Repeats::Requests,
         which: "GET and HEAD requests",
+        knobs: &[
+            knob(API, "UpdateDistribution: ConnectionAttempts = {n}"),
+            knob(TERRAFORM, "aws_cloudfront_distribution: origin.connection_attempts = {n}"),
+        ],
         source: &CLOUDFRONT_BEHAVIOR,
     })
     .reuses(Sureness::Possible, "502 Bad Gateway", &CLOUDFRONT_BEHAVIOR),
+    Product::new(
+        "fastly",
+        "Fastly",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(1), "503 connect timeout", &FASTLY)
+                .set(&[knob(TERRAFORM, "fastly_service_vcl: backend.connect_timeout = {ms}")]),
+            Spec::new(Timer::Read, after(15), "503 first byte timeout", &FASTLY)
+                .note("until the first byte; 10 s between bytes")
+                .set(&[knob(TERRAFORM, "fastly_service_vcl: backend.first_byte_timeout = {ms}")]),
+            Spec::new(Timer::UpstreamKeepAlive, Preset::Unknown, "a new connection", &FASTLY)
+                .set(&[knob(TERRAFORM, "fastly_service_vcl: backend.keepalive_time = {s}")]),
+        ],
+    ),
+    Product::new(
+        "akamai",
+        "Akamai",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(5), "an error page of Akamai", &AKAMAI)
+                .set(&[knob(TERRAFORM, "akamai_property_rules_builder: timeout { value = \"{s}s\" }")]),
+            Spec::new(Timer::Read, after(120), "an error page of Akamai", &AKAMAI)
+                .unconfirmed()
+                .set(&[knob("Property Manager", "Read Timeout: {s} seconds")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(300), "a new connection", &AKAMAI_CONNECTIONS)
+                .set(&[knob(TERRAFORM, "akamai_property_rules_builder: persistent_connection { timeout = \"{s}s\" }")]),
+        ],
+    ),
 ];

@@ -7,6 +7,7 @@
 mod aws;
 mod cdn;
 mod clients;
+mod clouds;
 mod proxies;
 mod servers;
 mod stores;
@@ -16,8 +17,8 @@ use std::time::Duration;
 use super::product::{Knob, Preset, Product};
 
 /// Every table, from the client to the database.
-pub(super) static TABLES: [&[Product]; 6] =
-    [clients::ROWS, cdn::ROWS, aws::ROWS, proxies::ROWS, servers::ROWS, stores::ROWS];
+pub(super) static TABLES: [&[Product]; 7] =
+    [clients::ROWS, cdn::ROWS, aws::ROWS, clouds::ROWS, proxies::ROWS, servers::ROWS, stores::ROWS];
 
 /// What Terraform and the AWS command line are called in advice.
 const TERRAFORM: &str = "Terraform";
@@ -37,7 +38,7 @@ const fn knob(place: &'static str, template: &'static str) -> Knob {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::figure::Timer;
+    use super::super::figure::{Scope, Timer};
     use super::super::product::Role;
     use super::*;
     use crate::analysis::answer::speaker::Hop;
@@ -56,7 +57,33 @@ mod tests {
                 assert!(!spec.source.document.is_empty(), "{at}");
             }
         }
-        assert!(kinds.len() >= 25, "{kinds:?}");
+        for wanted in [
+            "akamai",
+            "azure_application_gateway",
+            "azure_front_door",
+            "caddy",
+            "ecs_service_connect",
+            "fastly",
+            "google_load_balancer",
+            "heroku",
+            "hypercorn",
+            "iis",
+            "ingress_nginx",
+            "istio",
+            "jetty",
+            "kong",
+            "mongodb",
+            "passenger",
+            "pgbouncer",
+            "rds_proxy",
+            "sql_server",
+            "traefik",
+            "undertow",
+            "uwsgi",
+            "waitress",
+        ] {
+            assert!(kinds.contains(wanted), "{wanted}");
+        }
     }
 
     #[test]
@@ -123,5 +150,29 @@ mod tests {
                 assert!(known, "{}", knob.template);
             }
         }
+        for retry in Product::all().filter_map(|product| product.retry) {
+            for knob in retry.knobs {
+                let known = ["{n}", "{m}"].iter().any(|mark| knob.template.contains(mark));
+                assert!(known, "{}", knob.template);
+            }
+        }
+    }
+
+    #[test]
+    fn what_bounds_a_statement_is_not_told_as_a_bound_of_a_request() {
+        let statements = ["mongodb", "mysql", "pgbouncer", "postgres", "sql_server"];
+        for product in Product::all() {
+            let scope = product.spec(Timer::Total).map(|spec| spec.scope);
+            let is_statement = statements.contains(&product.kind);
+            assert_eq!(scope == Some(Scope::Statement), is_statement, "{}", product.kind);
+        }
+    }
+
+    /// nginx takes any connect timeout, and Node.js has none for a request.
+    #[test]
+    fn what_is_no_limit_of_a_product_is_not_told_as_one() {
+        let spec = |kind: &str, timer| Product::find(kind).and_then(|product| product.spec(timer));
+        assert_eq!(spec("nginx", Timer::Connect).map(|spec| spec.bounds), Some(None));
+        assert_eq!(spec("node", Timer::Total).map(|spec| spec.knobs), Some(&[][..]));
     }
 }

@@ -22,6 +22,72 @@ static NGINX_UPSTREAM: Source = Source {
     read: "2026-11, nginx 1.22 to 1.30",
 };
 
+static INGRESS_NGINX: Source = Source {
+    document: "ingress-nginx, defaults in internal/ingress/controller/config/config.go",
+    url: "https://github.com/kubernetes/ingress-nginx/blob/main/internal/ingress/controller/config/config.go",
+    read: "2026-11, controller v1.15",
+};
+
+static INGRESS_TRIES: Source = Source {
+    document: "ingress-nginx, rootfs/etc/nginx/lua/balancer.lua and config.go",
+    url: "https://github.com/kubernetes/ingress-nginx/blob/main/rootfs/etc/nginx/lua/balancer.lua",
+    read: "2026-11, controller v1.15",
+};
+
+static KONG: Source = Source {
+    document: "Kong, kong/db/schema/entities/services.lua",
+    url: "https://github.com/Kong/kong/blob/master/kong/db/schema/entities/services.lua",
+    read: "2026-11, source of 2026-07",
+};
+
+static KONG_DEFAULTS: Source = Source {
+    document: "Kong, kong/templates/kong_defaults.lua",
+    url: "https://github.com/Kong/kong/blob/master/kong/templates/kong_defaults.lua",
+    read: "2026-11, source of 2026-07",
+};
+
+static TRAEFIK: Source = Source {
+    document: "Traefik, pkg/config/dynamic/http_config.go: ForwardingTimeouts",
+    url: "https://github.com/traefik/traefik/blob/master/pkg/config/dynamic/http_config.go",
+    read: "2026-11, Traefik 3.7",
+};
+
+static TRAEFIK_ENTRY: Source = Source {
+    document: "Traefik, pkg/config/static/static_config.go: RespondingTimeouts",
+    url: "https://github.com/traefik/traefik/blob/master/pkg/config/static/static_config.go",
+    read: "2026-11, Traefik 3.7",
+};
+
+static CADDY: Source = Source {
+    document: "Caddy, modules/caddyhttp/reverseproxy/httptransport.go",
+    url: "https://github.com/caddyserver/caddy/blob/master/modules/caddyhttp/reverseproxy/httptransport.go",
+    read: "2026-11, Caddy 2.11",
+};
+
+static CADDY_APP: Source = Source {
+    document: "Caddy, modules/caddyhttp/app.go: defaultIdleTimeout",
+    url: "https://github.com/caddyserver/caddy/blob/master/modules/caddyhttp/app.go",
+    read: "2026-11, Caddy 2.11",
+};
+
+static ISTIO_ROUTE: Source = Source {
+    document: "Istio, pilot/pkg/networking/core/route/route.go: setTimeout",
+    url: "https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/route/route.go",
+    read: "2026-11, Istio 1.30",
+};
+
+static ISTIO_MESH: Source = Source {
+    document: "Istio, pkg/config/mesh/mesh.go: ConnectTimeout",
+    url: "https://github.com/istio/istio/blob/master/pkg/config/mesh/mesh.go",
+    read: "2026-11, Istio 1.30",
+};
+
+static ISTIO_RETRY: Source = Source {
+    document: "Istio, pilot/pkg/networking/core/route/retry/retry.go",
+    url: "https://github.com/istio/istio/blob/master/pilot/pkg/networking/core/route/retry/retry.go",
+    read: "2026-11, Istio 1.30",
+};
+
 static HAPROXY: Source = Source {
     document: "HAProxy Configuration Manual",
     url: "https://docs.haproxy.org/2.6/configuration.html",
@@ -46,6 +112,12 @@ static ENVOY_FLAGS: Source = Source {
     read: "2026-11",
 };
 
+static PGBOUNCER: Source = Source {
+    document: "PgBouncer, config.md",
+    url: "https://www.pgbouncer.org/config.html",
+    read: "2026-11, PgBouncer 1.25",
+};
+
 static HTTPD_CORE: Source = Source {
     document: "Apache HTTP Server, Core features",
     url: "https://httpd.apache.org/docs/2.4/mod/core.html",
@@ -61,6 +133,9 @@ static HTTPD_PROXY: Source = Source {
 const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const BAD_GATEWAY: &str = "502 Bad Gateway";
 const CLOSED: &str = "a closed connection";
+const QUERY: &str = "an error of the query";
+const ANNOTATION: &str = "Ingress annotation";
+const CONFIG_MAP: &str = "ConfigMap of ingress-nginx";
 
 /// See [`super::TABLES`].
 pub(super) static ROWS: &[Product] = &[
@@ -70,7 +145,6 @@ pub(super) static ROWS: &[Product] = &[
         Role::Proxy,
         &[
             Spec::new(Timer::Connect, after(60), GATEWAY_TIMEOUT, &NGINX_PROXY)
-                .raisable(0, 75, "nothing in nginx: the operating system usually gives up first")
                 .set(&[knob("nginx", "proxy_connect_timeout {s}s;  # or fastcgi_, uwsgi_, grpc_connect_timeout")]),
             Spec::new(Timer::Read, after(60), GATEWAY_TIMEOUT, &NGINX_PROXY)
                 .set(&[knob("nginx", "proxy_read_timeout {s}s;  # or fastcgi_, uwsgi_, grpc_read_timeout")]),
@@ -82,13 +156,15 @@ pub(super) static ROWS: &[Product] = &[
         ],
     )
     .retries(Retry {
-        attempts: 1,
+        attempts: None,
         most: u32::MAX,
         repeats: Repeats::Requests,
         which: "requests other than POST, LOCK and PATCH",
+        knobs: &[knob("nginx", "proxy_next_upstream_tries {n};  # or fastcgi_, uwsgi_, grpc_")],
         source: &NGINX_PROXY,
     })
-    .reuses(Sureness::Possible, BAD_GATEWAY, &NGINX_PROXY),
+    .reuses(Sureness::Possible, BAD_GATEWAY, &NGINX_PROXY)
+    .does(&["the operating system may give up connecting sooner: nginx's document names 75 s"]),
     Product::new(
         "haproxy",
         "HAProxy",
@@ -107,10 +183,11 @@ pub(super) static ROWS: &[Product] = &[
         ],
     )
     .retries(Retry {
-        attempts: 4,
+        attempts: Some(4),
         most: u32::MAX,
         repeats: Repeats::Connecting,
         which: "connection attempts",
+        knobs: &[knob("HAProxy", "retries {m}")],
         source: &HAPROXY_RETRIES,
     })
     .reuses(Sureness::Possible, BAD_GATEWAY, &HAPROXY),
@@ -149,4 +226,132 @@ pub(super) static ROWS: &[Product] = &[
         ],
     )
     .reuses(Sureness::Possible, "502 Proxy Error", &HTTPD_PROXY),
+    Product::new(
+        "ingress_nginx",
+        "ingress-nginx",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(5), GATEWAY_TIMEOUT, &INGRESS_NGINX)
+                .set(&[knob(ANNOTATION, "nginx.ingress.kubernetes.io/proxy-connect-timeout: \"{s}\"")]),
+            Spec::new(Timer::Read, after(60), GATEWAY_TIMEOUT, &INGRESS_NGINX)
+                .set(&[knob(ANNOTATION, "nginx.ingress.kubernetes.io/proxy-read-timeout: \"{s}\"")]),
+            Spec::new(Timer::KeepAlive, after(75), CLOSED, &INGRESS_NGINX)
+                .set(&[knob(CONFIG_MAP, "keep-alive: \"{s}\"")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(60), CLOSED, &INGRESS_NGINX)
+                .set(&[knob(CONFIG_MAP, "upstream-keepalive-timeout: \"{s}\"")]),
+        ],
+    )
+    .retries(Retry {
+        attempts: Some(3),
+        most: u32::MAX,
+        repeats: Repeats::Requests,
+        which: "requests other than POST, LOCK and PATCH",
+        knobs: &[knob(ANNOTATION, "nginx.ingress.kubernetes.io/proxy-next-upstream-tries: \"{n}\"")],
+        source: &INGRESS_TRIES,
+    })
+    .reuses(Sureness::Possible, BAD_GATEWAY, &INGRESS_NGINX),
+    Product::new(
+        "istio",
+        "Istio",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(10), "503 Service Unavailable", &ISTIO_MESH)
+                .set(&[knob("DestinationRule", "trafficPolicy.connectionPool.tcp.connectTimeout: {s}s")]),
+            Spec::new(Timer::Read, after(300), GATEWAY_TIMEOUT, &ENVOY)
+                .note("Envoy's stream_idle_timeout")
+                .set(&[knob("EnvoyFilter", "stream_idle_timeout: {s}s")]),
+            Spec::new(Timer::Total, Preset::Never, GATEWAY_TIMEOUT, &ISTIO_ROUTE)
+                .note("Istio switches Envoy's 15 s off")
+                .set(&[knob("VirtualService", "http[].timeout: {s}s")]),
+            Spec::new(Timer::KeepAlive, after(3_600), CLOSED, &ENVOY)
+                .set(&[knob("EnvoyFilter", "common_http_protocol_options.idle_timeout: {s}s")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(3_600), CLOSED, &ENVOY)
+                .set(&[knob("DestinationRule", "trafficPolicy.connectionPool.http.idleTimeout: {s}s")]),
+        ],
+    )
+    .retries(Retry {
+        attempts: Some(3),
+        most: u32::MAX,
+        repeats: Repeats::Connecting,
+        which: "requests that did not reach the next hop",
+        knobs: &[knob("VirtualService", "http[].retries.attempts: {m}")],
+        source: &ISTIO_RETRY,
+    })
+    .reuses(Sureness::Documented, "503 Service Unavailable", &ENVOY_FLAGS),
+    Product::new(
+        "traefik",
+        "Traefik",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(30), GATEWAY_TIMEOUT, &TRAEFIK)
+                .set(&[knob("Traefik", "serversTransport.forwardingTimeouts.dialTimeout = \"{s}s\"")]),
+            Spec::new(Timer::Read, Preset::Never, GATEWAY_TIMEOUT, &TRAEFIK)
+                .note("until the head of the response")
+                .set(&[knob("Traefik", "serversTransport.forwardingTimeouts.responseHeaderTimeout = \"{s}s\"")]),
+            Spec::new(Timer::KeepAlive, after(180), CLOSED, &TRAEFIK_ENTRY)
+                .set(&[knob("Traefik", "entryPoints.NAME.transport.respondingTimeouts.idleTimeout = \"{s}s\"")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(90), CLOSED, &TRAEFIK)
+                .set(&[knob("Traefik", "serversTransport.forwardingTimeouts.idleConnTimeout = \"{s}s\"")]),
+        ],
+    )
+    .reuses(Sureness::Possible, BAD_GATEWAY, &TRAEFIK)
+    .does(&["reading a request with its body: 60 s (respondingTimeouts.readTimeout)"]),
+    Product::new(
+        "caddy",
+        "Caddy",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(3), BAD_GATEWAY, &CADDY)
+                .set(&[knob("Caddyfile", "reverse_proxy { transport http { dial_timeout {s}s } }")]),
+            Spec::new(Timer::Read, Preset::Never, GATEWAY_TIMEOUT, &CADDY)
+                .set(&[knob("Caddyfile", "reverse_proxy { transport http { response_header_timeout {s}s } }")]),
+            Spec::new(Timer::KeepAlive, after(300), CLOSED, &CADDY_APP)
+                .set(&[knob("Caddyfile", "servers { timeouts { idle {s}s } }")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(120), CLOSED, &CADDY)
+                .set(&[knob("Caddyfile", "reverse_proxy { transport http { keepalive {s}s } }")]),
+        ],
+    )
+    .reuses(Sureness::Possible, BAD_GATEWAY, &CADDY),
+    Product::new(
+        "kong",
+        "Kong",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(60), GATEWAY_TIMEOUT, &KONG)
+                .set(&[knob("Kong service", "connect_timeout: {ms}")]),
+            Spec::new(Timer::Read, after(60), GATEWAY_TIMEOUT, &KONG)
+                .set(&[knob("Kong service", "read_timeout: {ms}")]),
+            Spec::new(Timer::KeepAlive, after(75), CLOSED, &NGINX_CORE)
+                .unconfirmed()
+                .set(&[knob("kong.conf", "nginx_http_keepalive_timeout = {s}s")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(60), CLOSED, &KONG_DEFAULTS)
+                .set(&[knob("kong.conf", "upstream_keepalive_idle_timeout = {s}")]),
+        ],
+    )
+    .retries(Retry {
+        attempts: Some(6),
+        most: 32_768,
+        repeats: Repeats::Requests,
+        which: "requests other than POST, LOCK and PATCH",
+        knobs: &[knob("Kong service", "retries: {m}")],
+        source: &KONG,
+    })
+    .reuses(Sureness::Possible, BAD_GATEWAY, &KONG),
+    Product::new(
+        "pgbouncer",
+        "PgBouncer",
+        Role::Proxy,
+        &[
+            Spec::new(Timer::Connect, after(120), QUERY, &PGBOUNCER)
+                .note("query_wait_timeout: until a connection to the server is free")
+                .set(&[knob("pgbouncer.ini", "query_wait_timeout = {s}")]),
+            Spec::new(Timer::Total, Preset::Never, QUERY, &PGBOUNCER)
+                .per_statement()
+                .set(&[knob("pgbouncer.ini", "query_timeout = {s}")]),
+            Spec::new(Timer::KeepAlive, Preset::Never, CLOSED, &PGBOUNCER)
+                .set(&[knob("pgbouncer.ini", "client_idle_timeout = {s}")]),
+            Spec::new(Timer::UpstreamKeepAlive, after(600), CLOSED, &PGBOUNCER)
+                .set(&[knob("pgbouncer.ini", "server_idle_timeout = {s}")]),
+        ],
+    ),
 ];

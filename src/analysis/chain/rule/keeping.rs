@@ -4,7 +4,7 @@
 //! that passes bytes on is looked through: both it and the one behind it can
 //! close the connection.
 
-use super::{Finding, Rule, Severity, finding};
+use super::{Draft, Finding, Rule, Severity, finding};
 use crate::analysis::chain::Chain;
 use crate::analysis::chain::advice;
 use crate::analysis::chain::figure::{Figure, Limit, Timer};
@@ -12,7 +12,7 @@ use crate::analysis::chain::hop::Hop;
 use crate::analysis::chain::product::{Role, Sureness};
 
 /// Where connections are closed before their caller stops reusing them.
-pub(super) fn keep_alive_too_short(chain: &Chain) -> Vec<Finding> {
+pub(super) fn keep_alive_too_short(chain: &Chain) -> Vec<Draft> {
     let mut found = Vec::new();
     for (at, caller) in chain.hops.iter().enumerate() {
         for (behind, keeper) in keepers(chain, at) {
@@ -35,7 +35,7 @@ fn compare(
     chain: &Chain,
     (at, caller): (usize, &Hop),
     (behind, keeper): (usize, &Hop),
-) -> Option<Finding> {
+) -> Option<Draft> {
     let hold = caller.figures.get(&Timer::UpstreamKeepAlive)?;
     let (timer, kept) = keeper.accepts_idle()?;
     if nothing(kept.limit) || kept.limit > hold.limit {
@@ -44,11 +44,17 @@ fn compare(
     if (hold.limit, kept.limit) == (Limit::Never, Limit::Never) {
         return None;
     }
+    // The idle timeout of a proxy is also how long it waits for an answer.
+    let is_apart = timer == Timer::KeepAlive || keeper.product.role == Role::Tunnel;
+    let longer = is_apart.then(|| advice::outlasting(keeper, timer, hold.limit)).flatten();
+    let shorter = advice::reused_shorter(caller, kept.limit);
+    let can_be_set = longer.is_some() || shorter.is_some();
     let severity = match caller.product.reuse.map(|reuse| reuse.sureness) {
         Some(Sureness::Documented) => Severity::Broken,
-        Some(Sureness::Possible) | None => Severity::Weak,
+        Some(Sureness::Possible) | None if can_be_set => Severity::Weak,
+        Some(Sureness::Possible) | None => Severity::Ok,
     };
-    Some(Finding {
+    let draft = Draft::of(Finding {
         headline: format!(
             "{} closes idle connections after {}, {} reuses them for {}",
             keeper.name,
@@ -57,10 +63,13 @@ fn compare(
             reused(hold.limit)
         ),
         text: story(caller, hold, keeper, kept),
-        advice: advice::keep(caller, hold.limit, keeper, (timer, kept.limit)),
         source: caller.product.reuse.map(|reuse| reuse.source),
         ..finding(chain, Rule::KeepAliveTooShort, severity, &[at, behind])
-    })
+    });
+    Some(draft.ended_by([longer, shorter]).or(format!(
+        "Neither {} nor {} can be set so without another finding: keep another hop between them, or see that what is sent can be sent again.",
+        caller.name, keeper.name
+    )))
 }
 
 fn story(caller: &Hop, hold: &Figure, keeper: &Hop, kept: &Figure) -> String {

@@ -1,15 +1,15 @@
 //! What a product does not take, and what no request can outlive.
 
-use super::{Finding, Rule, Severity, answer, finding};
+use super::{Draft, Finding, Rule, Severity, Waiting, answer, finding, sum};
 use crate::analysis::chain::Chain;
-use crate::analysis::chain::advice::Advice;
-use crate::analysis::chain::figure::{Figure, Limit, Origin, Timer};
+use crate::analysis::chain::advice;
+use crate::analysis::chain::figure::{Figure, Limit, Origin, Scope, Timer};
 use crate::analysis::chain::hop::{Contradiction, Hop};
 use crate::analysis::chain::product::{Bounds, Role};
 
 /// Figures that a product does not take. What AWS said itself, it has taken: a
 /// quota was raised.
-pub(super) fn out_of_bounds(chain: &Chain) -> Vec<Finding> {
+pub(super) fn out_of_bounds(chain: &Chain) -> Vec<Draft> {
     let hops = chain.hops.iter().enumerate();
     let timers = hops.clone().flat_map(|(at, hop)| {
         hop.figures
@@ -20,7 +20,7 @@ pub(super) fn out_of_bounds(chain: &Chain) -> Vec<Finding> {
 }
 
 /// Where the config says other than what was found out.
-pub(super) fn config_differs(chain: &Chain) -> Vec<Finding> {
+pub(super) fn config_differs(chain: &Chain) -> Vec<Draft> {
     let hops = chain.hops.iter().enumerate();
     hops.flat_map(|(at, hop)| {
         hop.contradictions.iter().map(move |differs| contradiction(chain, at, hop, differs))
@@ -28,19 +28,15 @@ pub(super) fn config_differs(chain: &Chain) -> Vec<Finding> {
     .collect()
 }
 
-/// What no request can outlive: in all, and without a byte where that is less.
-pub(super) fn ceiling(chain: &Chain) -> Vec<Finding> {
-    let total = tightest(chain, Timer::Total);
-    let read = tightest(chain, Timer::Read);
-    let less = |(_, _, figure): &(usize, &Hop, &Figure)| {
-        total.is_none_or(|(_, _, total)| figure.limit < total.limit)
-    };
-    let found = [(Timer::Total, total), (Timer::Read, read.filter(less))];
-    found
-        .into_iter()
-        .filter_map(|(timer, tightest)| Some((timer, tightest?)))
-        .map(|(timer, (at, hop, figure))| ceiling_of(chain, at, hop, timer, figure))
-        .collect()
+/// What nothing can outlive: a request in all, the silence in it where that is
+/// less, and a statement.
+pub(super) fn ceiling(chain: &Chain) -> Vec<Draft> {
+    let total = tightest(chain, Timer::Total, Scope::Request);
+    let read = tightest(chain, Timer::Read, Scope::Inactivity);
+    let less = |waiting: &Waiting<'_>| total.is_none_or(|total| waiting.all() < total.all());
+    let statement = tightest(chain, Timer::Total, Scope::Statement);
+    let found = [total, read.filter(less), statement];
+    found.into_iter().flatten().map(|waiting| ceiling_of(chain, waiting)).collect()
 }
 
 fn outside(
@@ -48,7 +44,7 @@ fn outside(
     (at, hop): (usize, &Hop),
     timer: Timer,
     figure: &Figure,
-) -> Option<Finding> {
+) -> Option<Draft> {
     let spec = hop.product.spec(timer)?;
     let bounds = spec.bounds?;
     let (min, max) = (Limit::After(bounds.min), Limit::After(bounds.max));
@@ -56,21 +52,28 @@ fn outside(
     if taken || (min..=max).contains(&figure.limit) {
         return None;
     }
-    let raisable = bounds.beyond.filter(|_| figure.limit > max);
+    let (key, name) = (timer.key(), &hop.name);
+    let is_more = figure.limit > max;
+    let raisable = bounds.beyond.filter(|_| is_more);
     let severity = if raisable.is_some() { Severity::Weak } else { Severity::Broken };
-    Some(Finding {
-        headline: format!("{} takes {}, not {}", hop.name, range(bounds), figure.limit),
+    let draft = Draft::of(Finding {
+        headline: format!("{name} takes {}, not {}", range(bounds), figure.limit),
         text: format!(
-            "{} of {} is {figure}, but {} takes {}.",
-            timer.key(),
-            hop.name,
+            "{key} of {name} is {figure}, but {} takes {}.",
             hop.product.title,
             range(bounds)
         ),
-        advice: bounds_advice(hop, timer, bounds, raisable),
         source: Some(spec.source),
         ..finding(chain, Rule::OutOfBounds, severity, &[at])
-    })
+    });
+    let (nearest, why) = match (min == max, is_more) {
+        (true, _) => (max, "the only one that there is"),
+        (false, true) => (max, "the most that it takes"),
+        (false, false) => (min, "the least that it takes"),
+    };
+    let more = raisable.map(|how| format!("More than {max} takes {how}."));
+    let draft = draft.ended_by([Some(advice::exactly(hop, timer, nearest, why))]).and(more);
+    Some(draft.or(format!("Set {key} of {name} in the chain to what it really is.")))
 }
 
 fn range(bounds: Bounds) -> String {
@@ -78,85 +81,84 @@ fn range(bounds: Bounds) -> String {
     if min == max { format!("{max} and nothing else") } else { format!("{min} to {max}") }
 }
 
-fn bounds_advice(hop: &Hop, timer: Timer, bounds: Bounds, raisable: Option<&str>) -> Vec<Advice> {
-    let (key, name) = (timer.key(), &hop.name);
-    let mut advice = Vec::new();
-    if let Some(how) = raisable {
-        advice.push(Advice::of(format!("More than {} takes {how}.", Limit::After(bounds.max))));
-    }
-    advice.push(Advice::of(format!("Set {key} of {name} in the chain to what it really is.")));
-    advice
-}
-
-fn too_many_attempts(chain: &Chain, at: usize, hop: &Hop) -> Option<Finding> {
+fn too_many_attempts(chain: &Chain, at: usize, hop: &Hop) -> Option<Draft> {
     let retry = hop.product.retry?;
     let count = hop.connects();
     if count <= retry.most {
         return None;
     }
-    Some(Finding {
+    let draft = Draft::of(Finding {
         headline: format!("{} tries at most {} times, not {count}", hop.name, retry.most),
         text: format!(
             "attempts of {} is {count}, but {} tries at most {} times.",
             hop.name, hop.product.title, retry.most
         ),
-        advice: vec![Advice::of(format!("Set attempts of {} to 1 to {}.", hop.name, retry.most))],
         source: Some(retry.source),
         ..finding(chain, Rule::OutOfBounds, Severity::Broken, &[at])
-    })
+    });
+    let draft = draft.ended_by([Some(advice::fewer(hop, retry.most))]);
+    Some(draft.or(format!("Set attempts of {} in the chain to what it really is.", hop.name)))
 }
 
-fn contradiction(chain: &Chain, at: usize, hop: &Hop, differs: &Contradiction) -> Finding {
+fn contradiction(chain: &Chain, at: usize, hop: &Hop, differs: &Contradiction) -> Draft {
     let (key, name) = (differs.timer.key(), &hop.name);
-    Finding {
+    let draft = Draft::of(Finding {
         headline: format!("config says {}, found {}", differs.config, differs.found.limit),
         text: format!(
             "The config says that {key} of {name} is {}, but it is {}. The chain is checked with the config's figure.",
             differs.config, differs.found
         ),
-        advice: vec![Advice::of(format!(
-            "Remove {key} of {name} from the config: it is read from there."
-        ))],
         ..finding(chain, Rule::ConfigDiffers, Severity::Weak, &[at])
-    }
+    });
+    let as_config = advice::exactly(hop, differs.timer, differs.config, "as the config says");
+    draft.ended_by([Some(advice::not_in_config(hop, differs.timer)), Some(as_config)])
 }
 
-/// The hop whose timer is the shortest of its kind, and ends; of several, the
-/// outermost.
-fn tightest(chain: &Chain, timer: Timer) -> Option<(usize, &Hop, &Figure)> {
-    let figure = |(at, hop)| -> Option<(usize, &Hop, &Figure)> {
-        let hop: &Hop = hop;
-        hop.figures.get(&timer).map(|figure| (at, hop, figure))
-    };
-    let known = chain.hops.iter().enumerate().filter_map(figure);
-    let ending = known.filter(|(_, _, figure)| figure.limit != Limit::Never);
-    ending.min_by_key(|(_, _, figure)| figure.limit)
+/// The hop whose timer is the shortest of its kind, all attempts together, and
+/// ends; of several, the outermost.
+fn tightest(chain: &Chain, timer: Timer, scope: Scope) -> Option<Waiting<'_>> {
+    let hops = chain.hops.iter().enumerate();
+    let ending = hops.filter_map(|(at, hop)| {
+        let figure = hop.figures.get(&timer)?;
+        let ends = figure.scope == scope && figure.limit != Limit::Never;
+        let tries = if timer == Timer::Read { hop.tried(timer) } else { 1 };
+        ends.then(|| Waiting { tries, ..Waiting::by(at, hop, timer, figure) })
+    });
+    ending.min_by_key(Waiting::all)
 }
 
-fn ceiling_of(chain: &Chain, at: usize, hop: &Hop, timer: Timer, figure: &Figure) -> Finding {
-    let (name, limit) = (&hop.name, figure.limit);
-    let headline = if timer == Timer::Total {
-        format!("no request outlives {limit}")
-    } else {
-        format!("no request stays silent for longer than {limit}")
-    };
-    let what = if timer == Timer::Total {
-        format!("No request outlives {figure} at {name}, whatever is configured behind it")
-    } else {
-        format!(
-            "No request stays silent for longer than {figure} at {name}; while bytes come, it may last"
-        )
+fn ceiling_of(chain: &Chain, waiting: Waiting<'_>) -> Draft {
+    let Waiting { at, hop, timer, figure, tries, .. } = waiting;
+    let (name, all) = (&hop.name, waiting.all());
+    let long = format!("{} ({})", sum(tries, figure.limit), figure.origin);
+    let (headline, what) = match figure.scope {
+        Scope::Request | Scope::Attempt => (
+            format!("no request outlives {all}"),
+            format!("No request outlives {long} at {name}, whatever is configured behind it"),
+        ),
+        Scope::Statement => (
+            format!("no statement outlives {all}"),
+            format!(
+                "No statement outlives {long} at {name}; a request that runs several may last longer"
+            ),
+        ),
+        Scope::Inactivity => (
+            format!("no request stays silent for longer than {all}"),
+            format!(
+                "No request stays silent for longer than {long} at {name}; while bytes come, it may last"
+            ),
+        ),
     };
     let then = match hop.product.role {
         Role::Client => format!("then {name} gives up"),
         _ => format!("then whoever waits gets {}", answer(hop, timer)),
     };
-    Finding {
+    Draft::of(Finding {
         headline,
         text: format!("{what}: {then}.{}", raise(hop, timer, figure)),
         source: hop.product.spec(timer).map(|spec| spec.source),
         ..finding(chain, Rule::Ceiling, Severity::Ok, &[at])
-    }
+    })
 }
 
 /// How to get more than a figure that is already the most there is.

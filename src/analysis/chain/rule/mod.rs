@@ -14,7 +14,7 @@ mod waiting;
 use serde::Serialize;
 
 use super::Chain;
-use super::advice::Advice;
+use super::advice::{self, Advice, Remedy};
 use super::figure::{Figure, Limit, Timer};
 use super::hop::Hop;
 use super::product::{Role, Source};
@@ -73,6 +73,20 @@ pub enum Rule {
 }
 
 impl Rule {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::OuterGivesUpFirst,
+        Self::KeepAliveTooShort,
+        Self::OutOfBounds,
+        Self::ConfigDiffers,
+        Self::ConnectsTooLong,
+        Self::RetriesMultiply,
+        Self::Endless,
+        Self::NotKnown,
+        Self::Ceiling,
+        Self::SemanticsDiffer,
+    ];
+
     /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -112,8 +126,41 @@ pub struct Finding {
     pub source: Option<&'static Source>,
 }
 
+/// A finding before it is known what helps.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) finding: Finding,
+    /// What may end it, the best first: each is tried before it is told.
+    pub(super) remedies: Vec<Remedy>,
+    /// What is told in any case: it takes a decision that nobody can try.
+    pub(super) plain: Vec<String>,
+    /// What is told if nothing else is.
+    pub(super) otherwise: Option<String>,
+}
+
+impl Draft {
+    fn of(finding: Finding) -> Self {
+        Self { finding, remedies: Vec::new(), plain: Vec::new(), otherwise: None }
+    }
+
+    fn ended_by(mut self, remedies: impl IntoIterator<Item = Option<Remedy>>) -> Self {
+        self.remedies.extend(remedies.into_iter().flatten());
+        self
+    }
+
+    fn and(mut self, plain: Option<String>) -> Self {
+        self.plain.extend(plain);
+        self
+    }
+
+    fn or(mut self, otherwise: String) -> Self {
+        self.otherwise = Some(otherwise);
+        self
+    }
+}
+
 /// The rules, in no order that matters.
-const RULES: [fn(&Chain) -> Vec<Finding>; 11] = [
+const RULES: [fn(&Chain) -> Vec<Draft>; 11] = [
     waiting::outer_gives_up_first,
     waiting::semantics_differ,
     keeping::keep_alive_too_short,
@@ -128,12 +175,17 @@ const RULES: [fn(&Chain) -> Vec<Finding>; 11] = [
 ];
 
 /// What all rules say: the worst first, then from the client inwards.
-pub(super) fn findings(chain: &Chain) -> Vec<Finding> {
-    let mut findings: Vec<_> = RULES.iter().flat_map(|rule| rule(chain)).collect();
-    findings.sort_by(|a, b| {
+pub(super) fn drafts(chain: &Chain) -> Vec<Draft> {
+    let mut drafts: Vec<_> = RULES.iter().flat_map(|rule| rule(chain)).collect();
+    drafts.sort_by(|Draft { finding: a, .. }, Draft { finding: b, .. }| {
         b.severity.cmp(&a.severity).then(a.at.cmp(&b.at)).then(a.rule.cmp(&b.rule))
     });
-    findings
+    drafts
+}
+
+/// The same with what can be done.
+pub(super) fn findings(chain: &Chain) -> Vec<Finding> {
+    advice::advised(chain, drafts(chain))
 }
 
 /// A finding about some hops, by their places.
@@ -151,28 +203,114 @@ fn finding(chain: &Chain, rule: Rule, severity: Severity, places: &[usize]) -> F
     }
 }
 
-/// The nearest hop outside of `at` that gives up at some time.
-fn outer_patience(chain: &Chain, at: usize) -> Option<(usize, &Hop, Timer, &Figure)> {
-    let mut outside = chain.hops.iter().enumerate().take(at).rev();
-    outside.find_map(|(place, hop)| with_patience(place, hop))
+/// How a wait ends: by a timer of a hop, as often as it is tried.
+#[derive(Debug, Clone, Copy)]
+struct Waiting<'a> {
+    at: usize,
+    hop: &'a Hop,
+    timer: Timer,
+    figure: &'a Figure,
+    /// How many attempts, one after the other.
+    tries: u32,
+    /// Who tries again, if not the hop itself.
+    trier: Option<(usize, &'a Hop)>,
 }
 
-/// The nearest hop behind `at` that gives up at some time. One that only passes
-/// bytes on does not count: its end is not the end of any work.
-fn inner_patience(chain: &Chain, at: usize) -> Option<(usize, &Hop, Timer, &Figure)> {
+impl<'a> Waiting<'a> {
+    fn by(at: usize, hop: &'a Hop, timer: Timer, figure: &'a Figure) -> Self {
+        Self { at, hop, timer, figure, tries: 1, trier: None }
+    }
+
+    /// Until the first attempt ends.
+    fn once(&self) -> Limit {
+        self.figure.limit
+    }
+
+    /// Until all of them have ended.
+    fn all(&self) -> Limit {
+        self.figure.limit.times(self.tries)
+    }
+
+    /// Whether it ends in a closed connection, after which a caller that tries again
+    /// does so, and not in an answer.
+    fn closes(&self) -> bool {
+        self.trier.is_none()
+            && self.timer == Timer::Total
+            && self
+                .hop
+                .product
+                .spec(self.timer)
+                .is_some_and(|spec| spec.answers.starts_with(CLOSED))
+    }
+
+    /// The same wait, seen from outside of a hop that may try again.
+    fn through(self, at: usize, hop: &'a Hop) -> Self {
+        let tries = if self.closes() { hop.repeated(self.once()) } else { 1 };
+        if tries > 1 { Self { tries, trier: Some((at, hop)), ..self } } else { self }
+    }
+
+    /// Who tries, and where.
+    fn tried_by(&self) -> (usize, &'a Hop) {
+        self.trier.unwrap_or((self.at, self.hop))
+    }
+}
+
+/// What the answers of timers that close the connection begin with.
+const CLOSED: &str = "a closed connection";
+
+/// The hop outside of `at` that gives up first on what is behind it; of several,
+/// the nearest.
+fn least_outside(chain: &Chain, at: usize) -> Option<Waiting<'_>> {
+    let outside = chain.hops.iter().enumerate().take(at).rev();
+    outside.filter_map(|(at, hop)| patient(at, hop)).min_by_key(Waiting::once)
+}
+
+/// What ends a request first behind `at` when nothing is said there any more, all
+/// attempts together; of several, the outermost. A hop that only passes bytes on
+/// does not count: its end is not the end of any work.
+fn least_behind(chain: &Chain, at: usize) -> Option<Waiting<'_>> {
+    let behind = chain.hops.iter().enumerate().skip(at + 1).rev();
+    let working = behind.filter(|(_, hop)| hop.product.role != Role::Tunnel);
+    working.fold(None, |inner: Option<Waiting<'_>>, (at, hop)| {
+        let own = |timer| {
+            let (timer, figure) = hop.bound(timer)?;
+            let tries = if timer == Timer::Read { hop.tried(timer) } else { 1 };
+            let ends = figure.limit != Limit::Never;
+            ends.then(|| Waiting { tries, ..Waiting::by(at, hop, timer, figure) })
+        };
+        let inner = inner.map(|waiting| waiting.through(at, hop));
+        [own(Timer::Total), own(Timer::Read), inner].into_iter().flatten().min_by_key(Waiting::all)
+    })
+}
+
+/// The hop behind `at` that ends a statement first.
+fn least_statement(chain: &Chain, at: usize) -> Option<Waiting<'_>> {
     let behind = chain.hops.iter().enumerate().skip(at + 1);
-    let mut behind = behind.filter(|(_, hop)| hop.product.role != Role::Tunnel);
-    behind.find_map(|(place, hop)| with_patience(place, hop))
+    let ending =
+        behind.filter_map(|(at, hop)| Some(Waiting::by(at, hop, Timer::Total, hop.statement()?)));
+    ending.min_by_key(Waiting::all)
 }
 
-fn with_patience(place: usize, hop: &Hop) -> Option<(usize, &Hop, Timer, &Figure)> {
-    hop.finite_patience().map(|(timer, figure)| (place, hop, timer, figure))
+/// A hop that gives up on one attempt at some time.
+fn patient(at: usize, hop: &Hop) -> Option<Waiting<'_>> {
+    let (timer, figure) = hop.finite_patience()?;
+    Some(Waiting::by(at, hop, timer, figure))
 }
 
-/// `60 s without a byte (default of nginx)`, `29 s in all (config)`.
-fn waited(timer: Timer, figure: &Figure) -> String {
-    let how = if timer == Timer::Total { "in all" } else { "without a byte" };
-    format!("{} {how} ({})", figure.limit, figure.origin)
+/// `60 s without a byte (default of nginx)`, `29 s in all (config)`,
+/// `3 x 30 s = 90 s without a byte (nginx.conf:3)`.
+fn waited(waiting: Waiting<'_>) -> String {
+    let Figure { limit, scope, origin } = waiting.figure;
+    format!("{} {} ({origin})", sum(waiting.tries, *limit), scope.words())
+}
+
+/// `60 s`, `3 x 10 s = 30 s`.
+fn sum(tries: u32, limit: Limit) -> String {
+    match (tries, limit) {
+        (_, Limit::Never) => "ever".to_owned(),
+        (1, limit) => limit.to_string(),
+        (tries, limit) => format!("{tries} x {limit} = {}", limit.times(tries)),
+    }
 }
 
 /// What whoever waits outside gets when a timer of a hop fires.
@@ -193,9 +331,11 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// The hops behind a place, and what they do, in the right number.
+/// The hops behind a place that work, and what they do, in the right number.
 fn working_behind(chain: &Chain, at: usize, one: &str, many: &str) -> String {
-    let names: Vec<_> = chain.hops.iter().skip(at + 1).map(|hop| hop.name.as_str()).collect();
+    let behind = chain.hops.iter().skip(at + 1);
+    let working = behind.filter(|hop| hop.product.role != Role::Tunnel);
+    let names: Vec<_> = working.map(|hop| hop.name.as_str()).collect();
     let verb = if names.len() == 1 { one } else { many };
     format!("{} {verb}", listed(&names))
 }

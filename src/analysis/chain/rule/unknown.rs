@@ -1,31 +1,35 @@
 //! What is not known, and which key says it.
 
 use super::keeping::keepers;
-use super::{Finding, Rule, Severity, finding};
+use super::{Draft, Finding, Rule, Severity, finding};
 use crate::analysis::chain::Chain;
-use crate::analysis::chain::advice::Advice;
-use crate::analysis::chain::figure::{Limit, Timer};
+use crate::analysis::chain::figure::{Doubt, Limit, Timer};
 use crate::analysis::chain::hop::Hop;
 use crate::analysis::chain::product::{Preset, Role};
 
 /// Hops that work on a request for nobody knows how long.
-pub(super) fn patience_not_known(chain: &Chain) -> Vec<Finding> {
+pub(super) fn patience_not_known(chain: &Chain) -> Vec<Draft> {
     let asked =
         |(_, hop): &(usize, &Hop)| hop.product.role == Role::Server && hop.patience().is_none();
-    let ask = |(at, hop): (usize, &Hop)| Finding {
-        headline: format!("how long {} works on a request is not known", hop.name),
-        text: format!("Not known: how long {} works on a request before it gives up.", hop.name),
-        advice: vec![Advice::of(format!(
+    let ask = |(at, hop): (usize, &Hop)| {
+        let draft = Draft::of(Finding {
+            headline: format!("how long {} works on a request is not known", hop.name),
+            text: format!(
+                "Not known: how long {} works on a request before it gives up.",
+                hop.name
+            ),
+            ..finding(chain, Rule::NotKnown, Severity::Unknown, &[at])
+        });
+        draft.and(Some(format!(
             "Set total_timeout of {} in the chain, \"off\" if there is none.",
             hop.name
-        ))],
-        ..finding(chain, Rule::NotKnown, Severity::Unknown, &[at])
+        )))
     };
     chain.hops.iter().enumerate().filter(asked).map(ask).collect()
 }
 
 /// Keep-alives of which one side is known and the other is not.
-pub(super) fn keep_alive_not_known(chain: &Chain) -> Vec<Finding> {
+pub(super) fn keep_alive_not_known(chain: &Chain) -> Vec<Draft> {
     let mut found = Vec::new();
     for (at, caller) in chain.hops.iter().enumerate() {
         for (behind, keeper) in keepers(chain, at) {
@@ -39,7 +43,7 @@ fn ask(
     chain: &Chain,
     (at, caller): (usize, &Hop),
     (behind, keeper): (usize, &Hop),
-) -> Option<Finding> {
+) -> Option<Draft> {
     let hold = caller.limit(Timer::UpstreamKeepAlive);
     let kept = keeper.accepts_idle().map(|(_, figure)| figure.limit);
     let reuses = |limit: Limit| limit.length().is_none_or(|length| !length.is_zero());
@@ -66,7 +70,8 @@ fn holds(hop: &Hop) -> bool {
 }
 
 fn unknown(hop: &Hop, timer: Timer) -> bool {
-    hop.product.spec(timer).is_some_and(|spec| spec.preset == Preset::Unknown)
+    let none = hop.product.spec(timer).is_some_and(|spec| spec.preset == Preset::Unknown);
+    none || hop.doubts.contains_key(&timer)
 }
 
 fn not_known(
@@ -76,26 +81,30 @@ fn not_known(
     timer: Timer,
     how: &str,
     other: Limit,
-) -> Finding {
+) -> Draft {
     let (name, key) = (&hop.name, timer.key());
-    let note = hop.product.spec(timer).and_then(|spec| spec.note);
+    let note = hop.product.spec(timer).and_then(|spec| spec.note).map(str::to_owned);
+    let note = hop.doubts.get(&timer).map(ToString::to_string).or(note);
     let note = note.map_or(String::new(), |note| format!(" ({note})"));
     let side = if timer == Timer::KeepAlive { "longer" } else { "shorter" };
     let other = match other {
         Limit::Never => "as long as it stands".to_owned(),
         Limit::After(_) => other.to_string(),
     };
-    let files = match hop.product.kind {
-        "nginx" => ", or give nginx's files with --nginx",
-        _ => "",
-    };
-    Finding {
+    let draft = Draft::of(Finding {
         headline: format!("{key} of {name} is not known"),
         text: format!(
             "Not known: how long {name} keeps an idle connection that it {how}{note}. It has to be {side} than {other}, which is what the other side does."
         ),
-        advice: vec![Advice::of(format!("Set {key} of {name} in the chain{files}."))],
         source: hop.product.spec(timer).map(|spec| spec.source),
         ..finding(chain, Rule::NotKnown, Severity::Unknown, places)
-    }
+    });
+    let way = match (hop.doubts.get(&timer), hop.product.is_nginx() && !hop.is_read()) {
+        (Some(Doubt::Version { .. }), _) => {
+            format!(", or version of {name}, which `nginx -v` prints")
+        }
+        (_, true) => format!(", or give its files with --nginx {name}=PATH"),
+        (_, false) => String::new(),
+    };
+    draft.and(Some(format!("Set {key} of {name} in the chain{way}.")))
 }

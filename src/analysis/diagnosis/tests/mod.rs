@@ -1,6 +1,7 @@
 //! What the diagnosis claims, over many gateways.
 
 mod faults;
+mod fixes;
 mod healthy;
 mod network;
 mod queue;
