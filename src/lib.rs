@@ -54,7 +54,7 @@
 //! 9. One deadline covers a poll from its tick to its publication, and every wait is
 //!    under it; what AWS is asked holds nothing that people ask about meanwhile.
 //! 10. The wall clock says which minute it is, corrected by AWS's; whether a poll is
-//!    due, late or alive goes by the monotonic clock.
+//!     due, late or alive goes by the monotonic clock.
 //!
 //! # Decisions
 //!

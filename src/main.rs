@@ -150,10 +150,10 @@ async fn draw_chains_of(config: Option<&Path>, args: &ChainArgs, format: Format)
     let config = load(config)?;
     let sdk = if args.offline { None } else { Some(ask_aws(&config).await?) };
     let looked = chain::look(&config.chains, args, sdk.as_ref()).await;
-    let looked = looked.map_err(|error| match error.is_usage() {
-        true => Failure::usage(&error),
-        false => Failure::failed(&error),
-    })?;
+    let wrong = |error: chain::ChainError| {
+        if error.is_usage() { Failure::usage(&error) } else { Failure::failed(&error) }
+    };
+    let looked = looked.map_err(wrong)?;
     let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
     match format {
         Format::Text => print_coloured(&looked.text(args.width, ink)),

@@ -12,7 +12,8 @@
 //! news is a failure.
 
 #![allow(clippy::expect_used)] // a benchmark that cannot run has nobody to tell but its reader
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_possible_wrap)] // minutes of some weeks
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // minutes of some weeks
+#![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
 mod alarms;
 mod chance;

@@ -39,7 +39,7 @@ pub fn print(seed: u64) {
         for (name, classes) in mixes {
             let (within, of) = minutes(classes, seed);
             (close, all) = (close + within, all + of);
-            let share = within as f64 / of as f64;
+            let share = f64::from(within) / f64::from(of);
             worst = if share < worst.0 { (share, *name) } else { worst };
         }
         println!(

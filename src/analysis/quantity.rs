@@ -169,7 +169,7 @@ mod tests {
             (seconds(0.0), "0 s"),
             (telling(0.0), "0"),
             (telling(0.04), "0.04"),
-            (telling(3.14), "3.1"),
+            (telling(3.12), "3.1"),
         ] {
             assert_eq!(said, expected);
         }

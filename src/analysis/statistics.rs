@@ -116,7 +116,7 @@ pub fn slopes(points: &[(f64, f64)], spread: f64) -> Option<[f64; 3]> {
     let apart = spread * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rank
     let at = |rank: f64| slopes.get(rank.clamp(0.0, all - 1.0) as usize).copied();
-    Some([at((all - apart) / 2.0)?, median(&mut slopes.clone())?, at((all + apart) / 2.0)?])
+    Some([at((all - apart) / 2.0)?, median(&mut slopes.clone())?, at(f64::midpoint(all, apart))?])
 }
 
 fn slopes_between(points: &[(f64, f64)]) -> Vec<f64> {

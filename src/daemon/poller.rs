@@ -179,7 +179,9 @@ impl Daemon {
             let said = "not read within the deadline".to_owned();
             let late = Arc::new(Fault::incomplete(ACTION, "", said));
             let recent = &self.poller.recent;
-            asked.iter().for_each(|one| fetched.enter(one, Err(Arc::clone(&late)), recent));
+            for one in &asked {
+                fetched.enter(one, Err(Arc::clone(&late)), recent);
+            }
             return fetched;
         };
         for (asks, answers, used) in answers {

@@ -26,7 +26,7 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
 /// Starts the log, with this level unless `RUST_LOG` says otherwise. The last lines are
 /// written when the guard is dropped, or given up if nobody reads them.
-#[must_use]
+#[must_use = "the last lines are written when it is dropped"]
 pub fn start(format: Format, level: &str) -> WorkerGuard {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         EnvFilter::new(format!("warn,nearmiss={level},aws_config=error,tokio_cron_scheduler=off"))

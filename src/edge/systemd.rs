@@ -1,7 +1,7 @@
 //! What systemd is told, where it started this: ready, alive, stopping.
 //!
 //! `NOTIFY_SOCKET` names a datagram socket: a path, or after an `@` a name in Linux's
-//! abstract namespace, which container managers use (sd_notify(3)).
+//! abstract namespace, which container managers use (`sd_notify(3)`).
 
 use std::env;
 use std::io;

@@ -411,7 +411,7 @@ mod tests {
         let start = instant();
         let hourly = Schedule::try_from("0 0 * * * *".to_owned()).unwrap();
         let overdue = at(3_600.0 * 500_000.0 + 600.0, Duration::ZERO, start).overdue(&hourly);
-        assert_eq!(overdue - start, Duration::from_secs(3_000) + OVERDUE_AFTER);
+        assert_eq!(overdue - start, Duration::from_mins(50) + OVERDUE_AFTER);
     }
 
     #[tokio::test(start_paused = true)]
@@ -430,9 +430,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_stop_ends_every_wait_and_grace_is_counted_once() {
         let token = CancellationToken::new();
-        let deadline = Deadline::after(Duration::from_secs(3_600), token.clone().into());
+        let deadline = Deadline::after(Duration::from_hours(1), token.clone().into());
         let graceful = deadline.with_grace(Duration::from_secs(2));
-        let watch = Deadline::after(Duration::from_secs(60), Stop::default());
+        let watch = Deadline::after(Duration::from_mins(1), Stop::default());
         token.cancel();
         assert!(deadline.run(std::future::pending::<()>()).await.is_none());
         for _ in 0..5 {

@@ -305,7 +305,9 @@ fn a_few_504s_of_a_million_are_no_limit_and_no_outage() {
         let large = minutes(|age, set| {
             set(Signal::Samples, 50_000.0);
             if age < 12 && age % 2 == 0 {
-                signals.iter().for_each(|signal| set(*signal, 1.0));
+                for signal in signals {
+                    set(*signal, 1.0);
+                }
             }
         });
         assert_eq!(rules(&large, &mut history(8, |_, _| {})), [], "{signals:?}");

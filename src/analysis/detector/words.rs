@@ -62,6 +62,7 @@ pub fn traffic_words(case: Case<'_>, minutes: u32) -> String {
 }
 
 /// A count over so many minutes.
+#[derive(Clone, Copy)]
 pub struct Over(pub f64, pub u32);
 
 /// What is usual of a count of `what` at this time of day: its mean, and the most.

@@ -575,11 +575,11 @@ mod tests {
             aws_sdk_sts::operation::get_caller_identity::GetCallerIdentityError,
             HttpResponse,
         >;
+        const HUNG: &str = "no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: could not communicate with IMDS: no answer within 1 s";
         let fault = |text: &str| {
             let none = CredentialsError::not_loaded(text.to_owned());
             Fault::of("a:b", "c", &Failed::construction_failure(none))
         };
-        const HUNG: &str = "no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: could not communicate with IMDS: no answer within 1 s";
         let (hung, off) = (fault(HUNG), fault("IMDS disabled by AWS_EC2_METADATA_DISABLED"));
         assert_eq!((hung.problem, off.problem), (Problem::Credentials, Problem::Credentials));
         assert!(hung.said.contains("Attempted: Environment: not set; Ec2Inst"), "{hung}");
