@@ -14,12 +14,12 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use nearmiss::analysis::diagnosis::Diagnosis;
-use nearmiss::analysis::signal::Minute;
 use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
-use nearmiss::sim::scenarios;
+use nearmiss_core::diagnosis::Diagnosis;
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::scenarios;
 use world::{ALL, START, World};
 
 /// The last minute of the scenarios that is looked at, and an hour into the fault.

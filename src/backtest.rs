@@ -13,20 +13,20 @@ use aws_config::SdkConfig;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
-use crate::analysis::alert::Reason;
-use crate::analysis::detector::{LONGEST_WINDOW, Rule, Severity};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
-use crate::analysis::ledger::Ledger;
-use crate::analysis::notify::Desk;
-use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::tier::Tier;
-use crate::analysis::{Notice, assess};
 use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::{Fault, Usage};
 use crate::edge::cloudwatch::{Ask, CloudWatch, Quarters, Stretch};
 use crate::edge::time::Clock;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::detector::{LONGEST_WINDOW, Rule, Severity};
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::history::{History, Mark, QUARTERS, Quarter};
+use nearmiss_core::ledger::Ledger;
+use nearmiss_core::notify::Desk;
+use nearmiss_core::signal::{Minute, Snapshot};
+use nearmiss_core::tier::Tier;
+use nearmiss_core::{Notice, assess};
 
 /// Minutes are read in stretches of so many: three days.
 const STRETCH_MINUTES: i64 = 3 * 24 * 60;
@@ -132,7 +132,7 @@ pub struct Said {
     /// Of which episode.
     pub episode: String,
     /// When the timeout would be reached, seconds from `at`'s minute.
-    pub eta_seconds: Option<crate::analysis::forecast::Forecast>,
+    pub eta_seconds: Option<nearmiss_core::forecast::Forecast>,
     /// The figure that was compared.
     pub value: Option<f64>,
     /// With what.
@@ -222,7 +222,7 @@ struct Replay<'a> {
     desk: Desk,
     history: History,
     /// Quarters that are not known yet at the minute where it stands.
-    to_come: VecDeque<(Quarter, crate::analysis::history::Summary)>,
+    to_come: VecDeque<(Quarter, nearmiss_core::history::Summary)>,
     minutes: u64,
     minutes_with_requests: u64,
     episodes: u64,

@@ -11,12 +11,12 @@ use aws_config::SdkConfig;
 use clap::Args;
 use serde::Serialize;
 
-use crate::analysis::chain::{
+use crate::edge::hops::Hops;
+use crate::edge::nginx::{Fault as NginxFault, Nginx, Note, Route, Set};
+use nearmiss_core::chain::{
     Ink, Known, Place, Product, Row, Settings, Severity, Survey, Variant, printable,
     printable_json, text,
 };
-use crate::edge::hops::Hops;
-use crate::edge::nginx::{Fault as NginxFault, Nginx, Note, Route, Set};
 
 const EXAMPLES: &str = "\
 Examples:

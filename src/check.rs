@@ -12,16 +12,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use serde::Serialize;
 
-use crate::analysis::detector::LONGEST_WINDOW;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::Ledger;
-use crate::analysis::message::{Links, Message};
-use crate::analysis::notify::{Matcher, News};
-use crate::analysis::quantity::{Span, count, percent, seconds};
-use crate::analysis::signal::Minute;
-use crate::analysis::suggestion;
-use crate::analysis::tier::Tier;
-use crate::analysis::window::Window;
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::{self, Fault, Scope, Usage, plain, region_of, scoped};
@@ -31,6 +21,16 @@ use crate::edge::net::trust::CaBundle;
 use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
+use nearmiss_core::detector::LONGEST_WINDOW;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::ledger::Ledger;
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::{Matcher, News};
+use nearmiss_core::quantity::{Span, count, percent, seconds};
+use nearmiss_core::signal::Minute;
+use nearmiss_core::suggestion;
+use nearmiss_core::tier::Tier;
+use nearmiss_core::window::Window;
 
 /// What is tried without asking AWS.
 const LOCAL: [&str; 2] = ["config", "ca_bundle"];

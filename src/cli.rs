@@ -8,12 +8,12 @@ use std::time::Duration;
 use chrono::Datelike;
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use nearmiss::analysis::pattern::Pattern;
 use nearmiss::chain::ChainArgs;
 use nearmiss::cost::PRICE_PER_1000;
 use nearmiss::edge::time::Clock;
 use nearmiss::probe::ProbeArgs;
 use nearmiss::silence::{self, AddArgs};
+use nearmiss_core::pattern::Pattern;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -329,7 +329,7 @@ fn faults() -> String {
         "What goes wrong, separated by commas, such as throttle=0.1,gap=20-25:15. A SHARE is \
          between 0 and 1; FROM-TO and MINUTE are minutes of the scenario, the last one \
          included:\n\n{}\n",
-        nearmiss::sim::fault_list()
+        nearmiss_sim::fault_list()
     )
 }
 

@@ -6,9 +6,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::analysis::gateway::{Detail, Kind};
-use crate::analysis::tier::Tier;
 use crate::config::Poll;
+use nearmiss_core::gateway::{Detail, Kind};
+use nearmiss_core::tier::Tier;
 
 /// AWS bills by the month; here it has thirty days.
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;

@@ -16,15 +16,15 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::Report;
-use crate::analysis::detector::Severity;
-use crate::analysis::quantity::{count, percent, seconds};
-use crate::analysis::signal::Minute;
 use crate::config::{Config, ConfigError};
 use crate::daemon::{Daemon, Event, StartError};
 use crate::edge::aws;
 use crate::edge::time::Clock;
-use crate::sim::{Setup, SetupError, Sim};
+use nearmiss_core::Report;
+use nearmiss_core::detector::Severity;
+use nearmiss_core::quantity::{count, percent, seconds};
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::{Setup, SetupError, Sim};
 
 const REGION: &str = "eu-central-1";
 const ACCOUNT: &str = "111122223333";

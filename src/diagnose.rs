@@ -9,17 +9,17 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 
-use crate::analysis::diagnosis::evidence::{Evidence, Figures, NotChecked, TargetGroup};
-use crate::analysis::diagnosis::{Diagnosis, diagnose};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::signal::Minute;
-use crate::analysis::suggestion;
 use crate::config::Config;
 use crate::discovery::{Account, Trouble};
 use crate::edge::aws::Usage;
 use crate::edge::elb::target_group_dimension;
 use crate::edge::evidence::{PATIENCE, because};
 use crate::edge::time::Clock;
+use nearmiss_core::diagnosis::evidence::{Evidence, Figures, NotChecked, TargetGroup};
+use nearmiss_core::diagnosis::{Diagnosis, diagnose};
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::signal::Minute;
+use nearmiss_core::suggestion;
 
 /// Figures of so many minutes before the moment are looked at.
 const MINUTES: i64 = 180;

@@ -16,8 +16,6 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use futures::StreamExt;
 
-use crate::analysis::gateway::{Gateway, Identity, Timeout};
-use crate::analysis::quantity::Span;
 use crate::config::{Config, LoadBalancer, LoadBalancerArn, Selection, TimeoutSetting};
 use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
 use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
@@ -25,6 +23,8 @@ use crate::edge::elb::{self, Elb, Found};
 use crate::edge::evidence::{Inquiry, PATIENCE};
 use crate::edge::time::Stopwatch;
 use choice::{Choice, Match};
+use nearmiss_core::gateway::{Gateway, Identity, Timeout};
+use nearmiss_core::quantity::Span;
 use tags::Tags;
 
 /// Calls under way at once, per account and Region.

@@ -3,10 +3,10 @@
 //!
 //! # The one idea
 //!
-//! A poll is a function. Everything before [`analysis::assess`] fetches a
-//! [`Snapshot`](analysis::signal::Snapshot); everything after it acts on a
-//! [`Report`](analysis::Report). Only the edges touch the world, and what is
-//! remembered between polls is one [`Ledger`](analysis::ledger::Ledger) per
+//! A poll is a function. Everything before [`nearmiss_core::assess`] fetches a
+//! [`Snapshot`](nearmiss_core::signal::Snapshot); everything after it acts on a
+//! [`Report`](nearmiss_core::Report). Only the edges touch the world, and what is
+//! remembered between polls is one [`Ledger`](nearmiss_core::ledger::Ledger) per
 //! gateway.
 //!
 //! ```text
@@ -30,8 +30,8 @@
 //!
 //! # Who may know whom (a test enforces each)
 //!
-//! - [`analysis`] knows nothing of the rest, does no IO, reads no clock.
-//! - [`sim`] knows nothing of the rest: it is a witness, written from AWS's
+//! - [`nearmiss_core`] knows nothing of the rest, does no IO, reads no clock.
+//! - [`nearmiss_sim`] knows nothing of the rest: it is a witness, written from AWS's
 //!   documents, that answers what AWS does not publish with a loud error.
 //! - An [`edge`] knows `analysis`, its section of [`config`] and
 //!   the ground that all stand on ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
@@ -64,7 +64,7 @@
 //!   any other. What is told of it is decided once in a poll, when the present is
 //!   reached, as things stand then.
 //! - **What is to be told is computed and not queued.** An episode remembers which
-//!   receiver took what; [`analysis::notify`] is a function of that, the routes, the
+//!   receiver took what; [`nearmiss_core::notify`] is a function of that, the routes, the
 //!   quiet times and the minute. So an outage needs no outbox, a restart loses
 //!   nothing, and what became old news meanwhile is told as what it is now. Each
 //!   delivery is saved before the next one; a crash between the two repeats one
@@ -86,15 +86,15 @@
 //!   what was answered and what was not.
 //! - **One episode per gateway**, with all its rules, because nobody wants two
 //!   threads about one load balancer.
-//! - **Calm gateways are read every few minutes** ([`analysis::tier`]), because
+//! - **Calm gateways are read every few minutes** ([`nearmiss_core::tier`]), because
 //!   CloudWatch bills requests and not minutes. Nothing is skipped by that.
 //! - **Empty after traffic may be late.** A complete answer without datapoints looks
-//!   the same when nobody came and when CloudWatch lags ([`analysis::arrival`]). At the
+//!   the same when nobody came and when CloudWatch lags ([`nearmiss_core::arrival`]). At the
 //!   end of what is known such minutes are waited for: ten minutes, or four hours where
 //!   the traffic was steady - an hour where the account's other gateways have data. With
 //!   data after them they are passed over, because the present must not wait.
 //! - **What comes late is counted and assessed as it would have been in time**
-//!   ([`analysis::late`]): whatever CloudWatch adds within a quarter of an hour, a metric
+//!   ([`nearmiss_core::late`]): whatever CloudWatch adds within a quarter of an hour, a metric
 //!   that had nothing for four hours, minutes that were empty for 15 days. What that
 //!   shows is added to the episodes. What CloudWatch takes away is only noticed, because
 //!   neither a counter nor what people were told can be taken back.
@@ -136,7 +136,6 @@
 //! - **The simulator is part of the program**, because a tool that cannot be
 //!   tried without an account will not be tried.
 
-pub mod analysis;
 pub mod backtest;
 pub mod chain;
 pub mod check;
@@ -151,4 +150,3 @@ pub mod policy;
 pub mod probe;
 pub mod report;
 pub mod silence;
-pub mod sim;

@@ -17,10 +17,6 @@ use aws_config::SdkConfig;
 use clap::{CommandFactory, Parser};
 use cli::{Cli, Command, Format, LogFormat, SilenceCommand, Start, Written};
 use indicatif::{ProgressBar, ProgressStyle};
-use nearmiss::analysis::chain::Ink;
-use nearmiss::analysis::diagnosis::Verdict;
-use nearmiss::analysis::gateway::{Detail, Kind};
-use nearmiss::analysis::signal::Minute;
 use nearmiss::backtest::{Backtest, Period, Said};
 use nearmiss::chain::ChainArgs;
 use nearmiss::check::Extent;
@@ -33,8 +29,12 @@ use nearmiss::edge::{aws, log};
 use nearmiss::probe::{self, ProbeArgs};
 use nearmiss::report::report;
 use nearmiss::silence::{self, Done, SilenceError};
-use nearmiss::sim::{Faults, Setup, Sim};
-use nearmiss::{chain, check, cost, diagnose, policy, sim};
+use nearmiss::{chain, check, cost, diagnose, policy};
+use nearmiss_core::chain::Ink;
+use nearmiss_core::diagnosis::Verdict;
+use nearmiss_core::gateway::{Detail, Kind};
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::{Faults, Setup, Sim};
 use output::{print, print_coloured, print_json, print_json_text, remark};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -267,15 +267,14 @@ async fn dispatch(command: Command) -> Ending {
 }
 
 fn list_scenarios(format: Format) {
-    let all = sim::scenarios();
+    let all = nearmiss_sim::scenarios();
     match format {
         Format::Text => {
-            let line = |s: &sim::Scenario| format!("{:<22} {}", s.name, s.summary);
+            let line = |s: &nearmiss_sim::Scenario| format!("{:<22} {}", s.name, s.summary);
             print(&all.iter().map(line).collect::<Vec<_>>().join("\n"));
         }
         Format::Json => {
-            let one =
-                |s: &sim::Scenario| serde_json::json!({ "name": s.name, "summary": s.summary });
+            let one = |s: &nearmiss_sim::Scenario| serde_json::json!({ "name": s.name, "summary": s.summary });
             print_json(&all.iter().map(one).collect::<Vec<_>>());
         }
     }
@@ -448,7 +447,7 @@ async fn simulate(setup: Setup, listen: SocketAddr) -> Ending {
 }
 
 fn minutes_after(minute: i64, start: i64) -> String {
-    let at = nearmiss::analysis::signal::Minute(minute);
+    let at = nearmiss_core::signal::Minute(minute);
     format!("{at}, minute {} of the scenario", minute - start / 60)
 }
 

@@ -10,11 +10,6 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 
-use crate::analysis::capacity::{Digest, Facts, Written};
-use crate::analysis::gateway::{Gateway, Identity};
-use crate::analysis::history::{History, QUARTERS, Quarter};
-use crate::analysis::signal::Minute;
-use crate::analysis::tier::Tier;
 use crate::config::Config;
 use crate::discovery::{Account, MOST_TARGET_GROUPS, Trouble};
 use crate::edge::aws::{self, BaseError, Usage};
@@ -22,6 +17,11 @@ use crate::edge::cloudwatch::{Healthy, Stretch};
 use crate::edge::control::{self, Answer, Command, ControlError};
 use crate::edge::host;
 use crate::edge::time::Clock;
+use nearmiss_core::capacity::{Digest, Facts, Written};
+use nearmiss_core::gateway::{Gateway, Identity};
+use nearmiss_core::history::{History, QUARTERS, Quarter};
+use nearmiss_core::signal::Minute;
+use nearmiss_core::tier::Tier;
 
 /// Healthy targets are read of so many gateways with the least headroom: who has
 /// plenty does not ask where the targets went.

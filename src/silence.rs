@@ -6,11 +6,11 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::analysis::detector::{Rule, Severity};
-use crate::analysis::notify::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
-use crate::analysis::pattern::{Pattern, Tags};
 use crate::config::Config;
 use crate::edge::control::{self, Answer, Command, ControlError};
+use nearmiss_core::detector::{Rule, Severity};
+use nearmiss_core::notify::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
+use nearmiss_core::pattern::{Pattern, Tags};
 
 /// A new silence.
 #[derive(Debug, Clone, Args)]

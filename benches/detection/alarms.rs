@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::signal::Minute;
 
 use crate::replay::DELAY;
 use crate::series::{Row, Series};

@@ -5,12 +5,12 @@
 //! faster and faster, or slower and slower, within two hours to two days, among 200 to
 //! 30,000 requests in a quarter of an hour. What is not slow is not drawn one by one.
 
-use nearmiss::analysis::detector::{Case, Detectors, Severity, State};
-use nearmiss::analysis::forecast::Forecast;
-use nearmiss::analysis::history::{DAY, History, Quarter, Summary};
-use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
-use nearmiss::analysis::statistics::normal_score;
-use nearmiss::analysis::window::Window;
+use nearmiss_core::detector::{Case, Detectors, Severity, State};
+use nearmiss_core::forecast::Forecast;
+use nearmiss_core::history::{DAY, History, Quarter, Summary};
+use nearmiss_core::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::statistics::normal_score;
+use nearmiss_core::window::Window;
 
 use crate::chance::Chance;
 use crate::moments::Moments;
@@ -142,7 +142,7 @@ impl Drift {
 
 /// What the rule says at the end of this minute.
 fn says(
-    gateway: &std::sync::Arc<nearmiss::analysis::gateway::Gateway>,
+    gateway: &std::sync::Arc<nearmiss_core::gateway::Gateway>,
     history: &mut History,
     minute: Minute,
 ) -> Option<(Severity, Forecast)> {

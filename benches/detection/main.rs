@@ -29,10 +29,10 @@ use std::path::Path;
 
 use alarms::{baselines, merged, obvious};
 use moments::Moments;
-use nearmiss::analysis::alert::Reason;
-use nearmiss::analysis::detector::Detectors;
-use nearmiss::analysis::signal::Minute;
-use nearmiss::sim::scenarios;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::detector::Detectors;
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::scenarios;
 use replay::{Alert, Options, Outcome, replay};
 use series::Series;
 use volume::Volume;

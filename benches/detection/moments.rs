@@ -1,7 +1,7 @@
 //! Forecasts beside the truth, at the two moments at which people hear of them.
 
-use nearmiss::analysis::forecast::Forecast;
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::forecast::Forecast;
+use nearmiss_core::signal::Minute;
 
 /// A forecast, and how long it took.
 #[derive(Clone, Copy)]

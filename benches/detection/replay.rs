@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss::analysis::alert::{Reason, Record};
-use nearmiss::analysis::detector::{Detectors, Rule, Severity, State};
-use nearmiss::analysis::forecast::Forecast;
-use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
-use nearmiss::analysis::notify::Desk;
-use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
-use nearmiss::analysis::tier::Tier;
-use nearmiss::analysis::{Report, assess};
+use nearmiss_core::alert::{Reason, Record};
+use nearmiss_core::detector::{Detectors, Rule, Severity, State};
+use nearmiss_core::forecast::Forecast;
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::history::{History, Mark, Quarter, Summary};
+use nearmiss_core::notify::Desk;
+use nearmiss_core::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::tier::Tier;
+use nearmiss_core::{Report, assess};
 
 use crate::series::Series;
 

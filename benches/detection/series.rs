@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use nearmiss::analysis::signal::Minute;
-use nearmiss::sim::{Scenario, Setup, Sim};
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::{Scenario, Setup, Sim};
 
 #[derive(Clone, Copy, Default)]
 pub struct Row {

@@ -22,13 +22,13 @@ use std::path::{Path, PathBuf};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-use crate::analysis::chain;
-use crate::analysis::detector::Detectors;
-use crate::analysis::message::Links;
-use crate::analysis::notify::{Desk, Receiver, Repeat, Route};
-use crate::analysis::quantity::Span;
 pub use metrics::{Metrics, TagLabels};
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+use nearmiss_core::chain;
+use nearmiss_core::detector::Detectors;
+use nearmiss_core::message::Links;
+use nearmiss_core::notify::{Desk, Receiver, Repeat, Route};
+use nearmiss_core::quantity::Span;
 pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
 pub use schedule::{Schedule, Zone};
 pub use selection::{Exclusion, Selection, TimeoutSetting};

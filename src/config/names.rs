@@ -6,7 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::analysis::pattern::Pattern;
+use nearmiss_core::pattern::Pattern;
 
 /// How `load_balancer` names what it means.
 #[derive(Debug, Clone, Deserialize)]

@@ -8,10 +8,10 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::names::{LoadBalancer, RoleArn, region};
-use crate::analysis::gateway::{Detail, Kind};
-use crate::analysis::histogram;
-use crate::analysis::pattern::Tags;
-use crate::analysis::quantity::{Ratio, Span};
+use nearmiss_core::gateway::{Detail, Kind};
+use nearmiss_core::histogram;
+use nearmiss_core::pattern::Tags;
+use nearmiss_core::quantity::{Ratio, Span};
 
 /// `[[gateway]]`: one load balancer, or all that match.
 #[derive(Debug, Clone, Deserialize)]

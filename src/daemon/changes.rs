@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tracing::{info, warn};
 
-use crate::analysis::gateway::Gateway;
+use nearmiss_core::gateway::Gateway;
 
 /// New and gone gateways, changed timeouts, timeouts that are not the config's.
 pub(super) fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {

@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use super::{Daemon, allotment};
-use crate::analysis::notify::Theme;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
+use nearmiss_core::notify::Theme;
 
 /// How often it is asked, seconds.
 const EVERY: i64 = 3_600;

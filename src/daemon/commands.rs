@@ -14,17 +14,17 @@ use tracing::warn;
 
 use super::Daemon;
 use super::report::HealthyTargets;
-use crate::analysis::detector::Severity;
-use crate::analysis::history::Mark;
-use crate::analysis::notify::{
-    LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence, fingerprint,
-};
-use crate::analysis::pattern::Pattern;
-use crate::analysis::signal::Minute;
-use crate::analysis::suggestion;
 use crate::edge::aws::{self, Usage};
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
+use nearmiss_core::detector::Severity;
+use nearmiss_core::history::Mark;
+use nearmiss_core::notify::{
+    LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence, fingerprint,
+};
+use nearmiss_core::pattern::Pattern;
+use nearmiss_core::signal::Minute;
+use nearmiss_core::suggestion;
 
 /// Reports that are waited for at once; whoever asks for more waits to be heard.
 const MAX_REPORTS: usize = 8;

@@ -11,16 +11,16 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::Daemon;
-use crate::analysis::Notice;
-use crate::analysis::alert::Reason;
-use crate::analysis::detector::Severity;
-use crate::analysis::diagnosis::Diagnosis;
-use crate::analysis::gateway::{Gateway, Identity};
-use crate::analysis::notify::Receiver;
 use crate::diagnose::{self, Moment};
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
+use nearmiss_core::Notice;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::detector::Severity;
+use nearmiss_core::diagnosis::Diagnosis;
+use nearmiss_core::gateway::{Gateway, Identity};
+use nearmiss_core::notify::Receiver;
 
 /// Gateways that are looked at side by side.
 const CONCURRENCY: usize = 8;

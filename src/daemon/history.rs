@@ -12,16 +12,16 @@ use tracing::info;
 
 use super::poller::Poller;
 use super::{Daemon, allotment, seconds};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{History, Mark, QUARTERS, Quarter};
-use crate::analysis::ledger::{Former, Ledger};
-use crate::analysis::signal::Minute;
-use crate::analysis::tier::Tier;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
 use crate::edge::state::Ledgers;
 use crate::edge::time::Deadline;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::history::{History, Mark, QUARTERS, Quarter};
+use nearmiss_core::ledger::{Former, Ledger};
+use nearmiss_core::signal::Minute;
+use nearmiss_core::tier::Tier;
 
 /// Whose quarters are read, and the first that is another's.
 struct Wanted {

@@ -10,17 +10,17 @@ use super::changes::tell_changes;
 use super::plan::{clock_error, clock_troubles};
 use super::poller::Poller;
 use super::{Daemon, allotment};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::succeed;
-use crate::analysis::notify::Theme;
-use crate::analysis::quantity::Span;
-use crate::analysis::signal::Minute;
-use crate::analysis::tier::Tier;
 use crate::discovery;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::ledger::succeed;
+use nearmiss_core::notify::Theme;
+use nearmiss_core::quantity::Span;
+use nearmiss_core::signal::Minute;
+use nearmiss_core::tier::Tier;
 
 impl Daemon {
     /// Looks for load balancers where it is time to.

@@ -13,17 +13,17 @@ use futures::stream::select_all;
 use super::diagnose::Asked;
 use super::poller::Present;
 use super::{Daemon, GRACE};
-use crate::analysis::Notice;
-use crate::analysis::alert::Record;
-use crate::analysis::capacity::Digest;
-use crate::analysis::notify::{
-    Desk, Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
-};
-use crate::analysis::signal::Minute;
 use crate::config::Config;
 use crate::edge::aws::{Fault, Usage};
 use crate::edge::sink::{Sent, Sinks};
 use crate::edge::time::Deadline;
+use nearmiss_core::Notice;
+use nearmiss_core::alert::Record;
+use nearmiss_core::capacity::Digest;
+use nearmiss_core::notify::{
+    Desk, Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
+};
+use nearmiss_core::signal::Minute;
 
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.

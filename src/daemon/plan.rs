@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::analysis::Report;
-use crate::analysis::detector::LONGEST_WINDOW;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::ledger::{Ledger, RETENTION_MINUTES};
-use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::tier::Tier;
 use crate::discovery::Account;
 use crate::edge::aws::Fault;
 use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::state::Ledgers;
+use nearmiss_core::Report;
+use nearmiss_core::detector::LONGEST_WINDOW;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::ledger::{Ledger, RETENTION_MINUTES};
+use nearmiss_core::signal::{Minute, Snapshot};
+use nearmiss_core::tier::Tier;
 
 /// So many stretches of minutes that were empty are read again in one poll, of each
 /// account.

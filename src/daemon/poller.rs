@@ -8,17 +8,17 @@ use tracing::info;
 
 use super::plan::{Fetched, agreed, asks};
 use super::{Daemon, Event, allotment, seconds};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{History, Mark};
-use crate::analysis::ledger::Ledger;
-use crate::analysis::notify::Theme;
-use crate::analysis::signal::{Minute, Snapshot};
-use crate::analysis::{Report, assess};
 use crate::config::Config;
 use crate::discovery::Account;
 use crate::edge::aws::{Fault, Skew, Usage};
 use crate::edge::cloudwatch::ACTION;
 use crate::edge::time::Deadline;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::history::{History, Mark};
+use nearmiss_core::ledger::Ledger;
+use nearmiss_core::notify::Theme;
+use nearmiss_core::signal::{Minute, Snapshot};
+use nearmiss_core::{Report, assess};
 
 /// What is watched, and what was read of it.
 #[derive(Debug)]

@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{Daemon, whole};
-use crate::analysis::notify::Receiver;
-use crate::analysis::signal::Minute;
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::log;
 use crate::edge::state::Regular;
 use crate::edge::time::instant;
+use nearmiss_core::notify::Receiver;
+use nearmiss_core::signal::Minute;
 
 /// Data counts as stale this long after the next poll was due.
 const STALE_AFTER: Duration = Duration::from_mins(5);

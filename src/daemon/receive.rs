@@ -9,14 +9,14 @@ use tracing::warn;
 use super::plan::{Fetched, backfills};
 use super::poller::Present;
 use super::{Daemon, allotment};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{Mark, Quarter};
-use crate::analysis::late::{Amended, Rules, assess_again};
-use crate::analysis::ledger::{self, Lateness, Ledger, RETENTION_MINUTES, Tally, Totals};
-use crate::analysis::signal::{Minute, Snapshot};
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::history::{Mark, Quarter};
+use nearmiss_core::late::{Amended, Rules, assess_again};
+use nearmiss_core::ledger::{self, Lateness, Ledger, RETENTION_MINUTES, Tally, Totals};
+use nearmiss_core::signal::{Minute, Snapshot};
 
 /// What CloudWatch adds sooner does not change what is usual.
 const REVISED_MINUTES: i64 = 10;

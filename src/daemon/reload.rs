@@ -11,10 +11,10 @@ use tracing::{error, info, warn};
 
 use super::Daemon;
 use super::chats::Chats;
-use crate::analysis::notify::Theme;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
+use nearmiss_core::notify::Theme;
 
 /// A config is a file of this machine, or of its network.
 const READING: Duration = Duration::from_secs(5);

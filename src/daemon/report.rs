@@ -11,15 +11,15 @@ use tokio::sync::oneshot;
 
 use super::Daemon;
 use super::commands::Looked;
-use crate::analysis::capacity::{Bill, Digest, Facts, Written};
-use crate::analysis::history::History;
-use crate::analysis::ledger::Ledger;
-use crate::analysis::signal::Minute;
 use crate::cost::PRICE_PER_1000;
 use crate::edge::aws::Usage;
 use crate::edge::control::Answer;
 use crate::edge::time::Deadline;
 use crate::report::healthy;
+use nearmiss_core::capacity::{Bill, Digest, Facts, Written};
+use nearmiss_core::history::History;
+use nearmiss_core::ledger::Ledger;
+use nearmiss_core::signal::Minute;
 
 /// The days of a report that is sent by the clock.
 const WEEK: u32 = 7;

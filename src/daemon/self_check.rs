@@ -8,12 +8,12 @@ use tracing::{error, info};
 
 use super::poller::Poller;
 use super::{Daemon, allotment};
-use crate::analysis::Report;
-use crate::analysis::signal::Minute;
 use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Proof;
 use crate::edge::time::Deadline;
+use nearmiss_core::Report;
+use nearmiss_core::signal::Minute;
 
 /// An account is tried so often; what is open then stays open.
 const MOST_ATTEMPTS: u8 = 10;

@@ -9,14 +9,14 @@ use tracing::{error, info};
 
 use super::Daemon;
 use super::chats::Chats;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
-use crate::analysis::signal::Minute;
 use crate::config::{Config, Schedule, Zone};
 use crate::edge::aws::Usage;
 use crate::edge::host;
 use crate::edge::state::Regular;
 use crate::edge::time::Deadline;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
+use nearmiss_core::signal::Minute;
 
 /// A trouble is told in so many lines at the most.
 const MOST_LINES: usize = 20;

@@ -5,9 +5,9 @@ use std::collections::HashSet;
 
 use super::Trouble;
 use super::tags::Tags;
-use crate::analysis::suggestion;
 use crate::config::{Exclusion, Selection};
 use crate::edge::elb::Found;
+use nearmiss_core::suggestion;
 
 /// So many names are said.
 const SHOWN: usize = 5;

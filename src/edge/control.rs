@@ -22,10 +22,10 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::analysis::capacity::Written;
-use crate::analysis::detector::Severity;
-use crate::analysis::notify::{Matcher, Silence};
-use crate::analysis::pattern::Pattern;
+use nearmiss_core::capacity::Written;
+use nearmiss_core::detector::Severity;
+use nearmiss_core::notify::{Matcher, Silence};
+use nearmiss_core::pattern::Pattern;
 
 /// The daemon answers between two polls, and a poll has a deadline.
 const PATIENCE: Duration = Duration::from_secs(90);

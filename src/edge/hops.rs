@@ -7,8 +7,8 @@ use aws_config::SdkConfig;
 
 use super::aws::{Fault, region_of};
 #[cfg(feature = "full")]
-use crate::analysis::chain::Tries;
-use crate::analysis::chain::{AwsId, Known, Limit, Origin, Said, Timer};
+use nearmiss_core::chain::Tries;
+use nearmiss_core::chain::{AwsId, Known, Limit, Origin, Said, Timer};
 
 /// The IAM actions of the calls here.
 pub const ACTIONS: &[&str] = &[BALANCERS, ATTRIBUTES, DISTRIBUTION, API, FUNCTION];

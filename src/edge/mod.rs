@@ -1,5 +1,5 @@
 //! The edges: one file for each neighbour of the program. Only these touch the
-//! world. They know the types of [`crate::analysis`] and their own section of
+//! world. They know the types of [`nearmiss_core`] and their own section of
 //! the config, and none of them knows a sibling - but for [`aws`], [`net`] and
 //! [`time`], the ground on which the others stand.
 

@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
-use crate::analysis::ledger::Ledger;
-use crate::analysis::notify::{Own, Receiver, Silence, Theme};
+use nearmiss_core::ledger::Ledger;
+use nearmiss_core::notify::{Own, Receiver, Silence, Theme};
 
 /// The version that this program writes.
 const VERSION: u32 = 2;

@@ -5,10 +5,10 @@
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html>.
 
 use super::Verdict;
-use crate::analysis::answer::phase::Phase;
-use crate::analysis::answer::speaker::{Hop, Speaker};
-use crate::analysis::answer::timeouts::{Fit, Timeout};
 use crate::edge::probe::{Failure, Outcome, Why};
+use nearmiss_core::answer::phase::Phase;
+use nearmiss_core::answer::speaker::{Hop, Speaker};
+use nearmiss_core::answer::timeouts::{Fit, Timeout};
 
 const ASK_EACH: &str = "Ask each hop by itself, from the outside inwards, with --resolve HOST:PORT:ADDRESS: the trouble is behind the last one that fails.";
 

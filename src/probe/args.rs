@@ -6,9 +6,9 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use hyper::header::{HeaderName, HeaderValue};
 
-use crate::analysis::answer::speaker::Hop;
-use crate::analysis::answer::timeouts::Timeout;
 use crate::edge::probe::{Method, Options, Resolve, Target, Trust};
+use nearmiss_core::answer::speaker::Hop;
+use nearmiss_core::answer::timeouts::Timeout;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -14,11 +14,11 @@ use serde::Serialize;
 
 pub use args::{Configured, Format, ProbeArgs};
 
-use crate::analysis::answer::phase::Phase;
-use crate::analysis::answer::speaker::{Seen, Speaker, speaker};
-use crate::analysis::answer::timeouts::{End, Fit, Timeout, candidates, fits, unset};
 use crate::edge::net::proxy::Proxies;
 use crate::edge::probe::{Failure, Options, Outcome, Why, probe};
+use nearmiss_core::answer::phase::Phase;
+use nearmiss_core::answer::speaker::{Seen, Speaker, speaker};
+use nearmiss_core::answer::timeouts::{End, Fit, Timeout, candidates, fits, unset};
 
 /// From which share of a timeout on an answer counts as a near miss.
 const NEAR: f64 = 0.8;

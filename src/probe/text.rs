@@ -6,10 +6,10 @@
 use std::fmt;
 
 use super::{Report, Verdict};
-use crate::analysis::answer::phase::Phase;
-use crate::analysis::answer::speaker::{Confidence, Evidence, Hop, Speaker};
-use crate::analysis::answer::timeouts::{Origin, Timeout};
 use crate::edge::probe::{BodyEnd, Failure, Outcome, Secured, Trust, Via, Why};
+use nearmiss_core::answer::phase::Phase;
+use nearmiss_core::answer::speaker::{Confidence, Evidence, Hop, Speaker};
+use nearmiss_core::answer::timeouts::{Origin, Timeout};
 
 /// The longest bar, in characters.
 const BAR: u32 = 30;

@@ -1,7 +1,7 @@
 //! Chains, what the rules say of them, and how it reads.
 
-use nearmiss::analysis::chain::{Ink, Known, Limit, Origin, Said, Severity, Survey, Timer};
-use nearmiss::analysis::chain::{Tries, text};
+use nearmiss_core::chain::{Ink, Known, Limit, Origin, Said, Severity, Survey, Timer};
+use nearmiss_core::chain::{Tries, text};
 
 use crate::chain_config::settings;
 
@@ -311,10 +311,10 @@ fn what_is_not_known_is_asked_for() {
         .finding
         .advice;
     assert!(advice[0].text.contains("--nginx nginx=PATH"), "{advice:?}");
-    let doubt = nearmiss::analysis::chain::Doubt::Version {
+    let doubt = nearmiss_core::chain::Doubt::Version {
         before: Limit::seconds(0),
         since: Limit::seconds(60),
-        version: nearmiss::analysis::chain::Version([1, 29, 7]),
+        version: nearmiss_core::chain::Version([1, 29, 7]),
     };
     let read = Known {
         hop: 1,

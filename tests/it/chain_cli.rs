@@ -250,7 +250,7 @@ fn a_closed_pipe_is_no_panic() {
 #[test]
 fn the_kinds_are_listed_without_a_config() {
     let listed = text(&output(&["chain", "--list-products"]).stdout);
-    for product in nearmiss::analysis::chain::Product::all() {
+    for product in nearmiss_core::chain::Product::all() {
         let head = format!("{}: {}\n", product.kind, product.title);
         assert!(listed.contains(&head), "{head}");
     }

@@ -1,6 +1,6 @@
 //! `[[chain]]` in a config: what is read, and what is said of mistakes.
 
-use nearmiss::analysis::chain::{AwsId, Product, Settings};
+use nearmiss_core::chain::{AwsId, Product, Settings};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use nearmiss::analysis::chain::{Key, Product, Row, Rule};
+use nearmiss_core::chain::{Key, Product, Row, Rule};
 
 fn document() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/chain.md")).unwrap()

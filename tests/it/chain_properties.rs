@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss::analysis::chain::{
+use nearmiss_core::chain::{
     Advice, Chain, Change, Finding, Ink, Known, Limit, Origin, Product, Rule, Said, Setting,
     Settings, Severity, Survey, Timer, Tries, text,
 };

@@ -11,15 +11,15 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
-use nearmiss::analysis::detector::Severity;
-use nearmiss::analysis::notify::Matcher;
-use nearmiss::analysis::pattern::Pattern;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
 use nearmiss::edge::control::{self, Answer, Command};
 use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::{Clock, Stopwatch};
+use nearmiss_core::detector::Severity;
+use nearmiss_core::notify::Matcher;
+use nearmiss_core::pattern::Pattern;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 

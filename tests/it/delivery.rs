@@ -10,7 +10,7 @@ use std::task::Poll;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::StateFile;
-use nearmiss::sim::{Published, Setup};
+use nearmiss_sim::{Published, Setup};
 use serde_json::Value;
 
 use super::world::{ALL, START, World, metric};

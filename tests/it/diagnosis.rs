@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use nearmiss::analysis::diagnosis::evidence::{LoadBalancer, NotChecked, Zone};
-use nearmiss::analysis::diagnosis::{Diagnosis, Verdict};
-use nearmiss::analysis::signal::Minute;
 use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
 use nearmiss::edge::evidence::Inquiry;
-use nearmiss::sim::{Setup, scenarios};
+use nearmiss_core::diagnosis::evidence::{LoadBalancer, NotChecked, Zone};
+use nearmiss_core::diagnosis::{Diagnosis, Verdict};
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::{Setup, scenarios};
 
 use crate::program::{config, program, text};
 use crate::world::{ALL, START, World, metric};

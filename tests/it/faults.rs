@@ -6,10 +6,10 @@
 
 use std::collections::HashSet;
 
-use nearmiss::analysis::signal::Minute;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::{Ledgers, StateFile};
-use nearmiss::sim::Truth;
+use nearmiss_core::signal::Minute;
+use nearmiss_sim::Truth;
 
 use crate::world::{ALL, START, World, metric};
 
@@ -272,7 +272,7 @@ async fn steady_traffic_that_vanishes_is_told_and_what_comes_late_is_told_as_bad
     counts_are_the_truth(&world, "silent");
     the_story_was_told(&world, "silent");
     let told = world.sim.published();
-    let machine = |one: &nearmiss::sim::Published| -> serde_json::Value {
+    let machine = |one: &nearmiss_sim::Published| -> serde_json::Value {
         let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
         serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap()
     };

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss::analysis::alert::Record;
-use nearmiss::analysis::detector::{Detectors, Rule, State, Verdict};
-use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss::analysis::history::{History, Quarter, Summary};
-use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
-use nearmiss::analysis::{Report, assess};
+use nearmiss_core::alert::Record;
+use nearmiss_core::detector::{Detectors, Rule, State, Verdict};
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::history::{History, Quarter, Summary};
+use nearmiss_core::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::{Report, assess};
 
 /// Half past ten on a Monday.
 pub const NOW: Minute = Minute(29_470_230);

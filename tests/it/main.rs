@@ -3,7 +3,6 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod architecture;
 mod backtest;
 mod chain;
 mod chain_cli;

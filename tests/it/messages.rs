@@ -7,11 +7,11 @@ mod hostile;
 mod made;
 mod schema;
 
-use nearmiss::analysis::alert::Reason;
-use nearmiss::analysis::detector::Severity;
-use nearmiss::analysis::message::{Links, Message};
-use nearmiss::analysis::notify::News;
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::detector::Severity;
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::News;
+use nearmiss_core::signal::Minute;
 
 fn of(news: &News) -> Message {
     Message::of(news, &made::links())

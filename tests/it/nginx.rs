@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use nearmiss::analysis::chain::{
+use nearmiss::edge::nginx::{Nginx, Route};
+use nearmiss_core::chain::{
     Doubt, Ink, Limit, Origin, Repeats, Said, Survey, Timer, Tries, Variant, Version, text,
 };
-use nearmiss::edge::nginx::{Nginx, Route};
 
 use crate::chain_config::settings;
 
@@ -411,7 +411,7 @@ fn surveyed(nginx: &Nginx, hops: &[&str]) -> Survey {
                 "nginx.conf".clone_into(path);
             }
         }
-        let place = |route: &&Route| nearmiss::analysis::chain::Place {
+        let place = |route: &&Route| nearmiss_core::chain::Place {
             hop: "nginx".to_owned(),
             server: route.server().to_vec(),
             location: route.location().to_owned(),

@@ -3,17 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nearmiss::analysis::Notice;
-use nearmiss::analysis::alert::{Episode, Evidence, Reason, Record};
-use nearmiss::analysis::detector::{Rule, Severity};
-use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss::analysis::notify::{
+use nearmiss_core::Notice;
+use nearmiss_core::alert::{Episode, Evidence, Reason, Record};
+use nearmiss_core::detector::{Rule, Severity};
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::notify::{
     Desk, Due, GROUP, Matcher, News, Own, Parcel, Quiet, Receiver, Repeat, Route, Silence, Window,
     pack,
 };
-use nearmiss::analysis::pattern::{Pattern, Tags};
-use nearmiss::analysis::quantity::Span;
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::pattern::{Pattern, Tags};
+use nearmiss_core::quantity::Span;
+use nearmiss_core::signal::Minute;
 use proptest::prelude::*;
 
 const T0: Minute = Minute(29_460_000);
@@ -92,8 +92,8 @@ fn story(desk: &Desk, record: Record, minutes: i64, change: impl Fn(i64, &mut Re
     said.join(", ")
 }
 
-fn one_subject(record: &Record) -> nearmiss::analysis::notify::Subject<'_> {
-    nearmiss::analysis::notify::Subject::of(record)
+fn one_subject(record: &Record) -> nearmiss_core::notify::Subject<'_> {
+    nearmiss_core::notify::Subject::of(record)
 }
 
 fn worsens(at: i64) -> impl Fn(i64, &mut Record) {
@@ -439,7 +439,7 @@ proptest! {
             if minute == ends_at {
                 one.episode.ended = Some(now);
             }
-            let subject = nearmiss::analysis::notify::Subject::of(&one);
+            let subject = nearmiss_core::notify::Subject::of(&one);
             let quiet = desk.quiet.keeps_back(subject, now);
             let open = one.episode.is_open();
             one.audible |= open && !quiet;

@@ -1,12 +1,12 @@
 //! Nothing that CloudWatch can say makes a panic or a made-up number.
 
-use nearmiss::analysis::alert::Reason;
-use nearmiss::analysis::assess;
-use nearmiss::analysis::detector::{Detectors, State};
-use nearmiss::analysis::history::{History, Mark, Quarter, Summary};
-use nearmiss::analysis::message::{Links, Message};
-use nearmiss::analysis::notify::{Desk, News};
-use nearmiss::analysis::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::alert::Reason;
+use nearmiss_core::assess;
+use nearmiss_core::detector::{Detectors, State};
+use nearmiss_core::history::{History, Mark, Quarter, Summary};
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::{Desk, News};
+use nearmiss_core::signal::{Minute, Signal, Snapshot};
 use proptest::prelude::*;
 
 use crate::made_up::{NOW, calm, gateway, report};

@@ -1,12 +1,12 @@
 //! What must speak, and what must not.
 
-use nearmiss::analysis::alert::{Reason, Record};
-use nearmiss::analysis::assess;
-use nearmiss::analysis::detector::{Detectors, Rule, Severity, State};
-use nearmiss::analysis::history::{History, Known, Mark, QUARTERS, Quarter, Summary};
-use nearmiss::analysis::notify::Desk;
-use nearmiss::analysis::signal::{Signal, Snapshot};
-use nearmiss::analysis::tier::Tier;
+use nearmiss_core::alert::{Reason, Record};
+use nearmiss_core::assess;
+use nearmiss_core::detector::{Detectors, Rule, Severity, State};
+use nearmiss_core::history::{History, Known, Mark, QUARTERS, Quarter, Summary};
+use nearmiss_core::notify::Desk;
+use nearmiss_core::signal::{Signal, Snapshot};
+use nearmiss_core::tier::Tier;
 
 use crate::made_up::{
     NOW, breaching, calm, gateway, history, minutes, ordinary, real, report, rules,
@@ -545,7 +545,7 @@ fn a_gateway_fits_in_64_kib() {
         size_of::<Record>() + words + r.episode.rules.len() * 64
     };
     let records: usize = report.records.iter().map(record).sum();
-    let most = nearmiss::analysis::alert::MOST_EPISODES;
+    let most = nearmiss_core::alert::MOST_EPISODES;
     assert!(full.bytes() > QUARTERS * 24, "it is full");
     assert!(full.bytes() + most * records <= 64 * 1024, "{} + {most} * {records}", full.bytes());
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss::analysis::gateway::{Detail, Kind};
-use nearmiss::analysis::tier::Tier;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::StateFile;
-use nearmiss::sim::Setup;
+use nearmiss_core::gateway::{Detail, Kind};
+use nearmiss_core::tier::Tier;
+use nearmiss_sim::Setup;
 
 use crate::world::{ALL, START, World, metric, poll};
 

@@ -5,12 +5,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nearmiss::analysis::message::{Links, Message};
-use nearmiss::analysis::notify::{Desk, News};
-use nearmiss::analysis::signal::Minute;
 use nearmiss::edge::exporter::{Exporter, Series};
 use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::Stopwatch;
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::{Desk, News};
+use nearmiss_core::signal::Minute;
 use serde_json::{Value, json};
 
 use crate::program::{Running, config, output, program, sim, text};

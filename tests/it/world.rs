@@ -14,7 +14,7 @@ use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::{self, Skew, Usage};
 use nearmiss::edge::elb::Elb;
-use nearmiss::sim::{Setup, Sim, Truth};
+use nearmiss_sim::{Setup, Sim, Truth};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -134,7 +134,7 @@ impl World {
     /// Subjects of all that was published, each with the minute it is about.
     pub fn told(&self) -> Vec<String> {
         let published = self.sim.published();
-        let line = |one: &nearmiss::sim::Published| {
+        let line = |one: &nearmiss_sim::Published| {
             let message: serde_json::Value = serde_json::from_str(&one.message).unwrap();
             let machine: serde_json::Value =
                 serde_json::from_str(message["sqs"].as_str().unwrap()).unwrap();

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::request::{Query, Wanted};
 use super::{Answer, CloudWatch};
-use crate::analysis::diagnosis::evidence::{Figures, Scope};
-use crate::analysis::diagnosis::rows::{Published, Row};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::signal::Minute;
 use crate::edge::aws::Usage;
+use nearmiss_core::diagnosis::evidence::{Figures, Scope};
+use nearmiss_core::diagnosis::rows::{Published, Row};
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::signal::Minute;
 
 /// Of so many target groups the figures are read.
 const MOST_TARGET_GROUPS: usize = 10;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::signal::Minute;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::signal::Minute;
 
 /// Seconds in an hour.
 const PERIOD: i64 = 3600;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use crate::analysis::gateway::{Detail, Gateway};
-use crate::analysis::histogram;
-use crate::analysis::signal::{Minute, Signal, Snapshot, TargetGroup};
-use crate::analysis::tier::Tier;
+use nearmiss_core::gateway::{Detail, Gateway};
+use nearmiss_core::histogram;
+use nearmiss_core::signal::{Minute, Signal, Snapshot, TargetGroup};
+use nearmiss_core::tier::Tier;
 
 /// Which minutes of which gateway.
 #[derive(Debug, Clone)]

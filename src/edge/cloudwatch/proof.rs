@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Query, Usage, Wanted};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::signal::Minute;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::signal::Minute;
 
 /// What one gateway's figures show; `None` where they cannot tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

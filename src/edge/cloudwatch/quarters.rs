@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use crate::analysis::gateway::Gateway;
-use crate::analysis::history::{Quarter, Summary};
-use crate::analysis::signal::{Minute, Signal};
-use crate::analysis::tier::Tier;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::history::{Quarter, Summary};
+use nearmiss_core::signal::{Minute, Signal};
+use nearmiss_core::tier::Tier;
 
 /// Seconds in a quarter of an hour.
 const PERIOD: i64 = 900;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
-use crate::analysis::gateway::Gateway;
+use nearmiss_core::gateway::Gateway;
 
 /// CloudWatch bills so many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;

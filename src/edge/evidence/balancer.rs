@@ -7,10 +7,10 @@ use aws_sdk_elasticloadbalancingv2::types as aws;
 use futures::stream::StreamExt;
 
 use super::{Inquiry, because, text};
-use crate::analysis::diagnosis::evidence::{
+use crate::edge::aws::Fault;
+use nearmiss_core::diagnosis::evidence::{
     Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetGroups, TargetKind, Zone,
 };
-use crate::edge::aws::Fault;
 
 pub(super) const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
 pub(super) const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Inquiry, text};
-use crate::analysis::diagnosis::evidence::{Function, TargetGroup, TargetKind};
 use crate::edge::aws::Fault;
+use nearmiss_core::diagnosis::evidence::{Function, TargetGroup, TargetKind};
 
 const FUNCTION: &str = "lambda:GetFunctionConfiguration";
 

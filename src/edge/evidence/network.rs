@@ -11,11 +11,11 @@ use aws_sdk_ec2::types as aws;
 use tokio::time::Instant;
 
 use super::{Inquiry, text};
-use crate::analysis::diagnosis::evidence::{
+use crate::edge::aws::Fault;
+use nearmiss_core::diagnosis::evidence::{
     Acl, AclEntry, Interface, LoadBalancer, Network, Permission, Route, SecurityGroup, Subnet,
     TargetGroup, TargetKind,
 };
-use crate::edge::aws::Fault;
 
 const INTERFACES: &str = "ec2:DescribeNetworkInterfaces";
 const GROUPS: &str = "ec2:DescribeSecurityGroups";

@@ -10,10 +10,10 @@ use aws_sdk_ecs::types as aws;
 use aws_smithy_types::DateTime;
 
 use super::{Inquiry, because, text};
-use crate::analysis::diagnosis::evidence::{
+use crate::edge::aws::{Fault, collect, plain};
+use nearmiss_core::diagnosis::evidence::{
     Container, Deployment, Service, StoppedTask, TargetGroup,
 };
-use crate::edge::aws::{Fault, collect, plain};
 
 const CLUSTERS: &str = "ecs:ListClusters";
 const SERVICES: &str = "ecs:ListServices";

@@ -18,16 +18,16 @@ use prometheus::{
 };
 
 use super::aws::Usage;
-use crate::analysis::Report;
-use crate::analysis::detector::{Severity, State, Verdict};
-use crate::analysis::forecast::Forecast;
-use crate::analysis::gateway::Gateway;
-use crate::analysis::histogram::bound_seconds;
-use crate::analysis::ledger::{Ledger, Minutes};
-use crate::analysis::notify::{Receiver, Theme};
-use crate::analysis::signal::TargetGroup;
-use crate::analysis::tier::Tier;
 use crate::config::TagLabels;
+use nearmiss_core::Report;
+use nearmiss_core::detector::{Severity, State, Verdict};
+use nearmiss_core::forecast::Forecast;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::histogram::bound_seconds;
+use nearmiss_core::ledger::{Ledger, Minutes};
+use nearmiss_core::notify::{Receiver, Theme};
+use nearmiss_core::signal::TargetGroup;
+use nearmiss_core::tier::Tier;
 pub use telling::Telling;
 
 /// What the page says of one gateway.

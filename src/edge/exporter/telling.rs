@@ -4,7 +4,7 @@ use prometheus::{IntCounterVec, IntGauge, Registry};
 
 use super::super::aws::Problem;
 use super::{own_counters, own_gauge};
-use crate::analysis::notify::Receiver;
+use nearmiss_core::notify::Receiver;
 
 /// What is told, and what waits.
 #[derive(Debug)]

@@ -20,7 +20,7 @@ use super::note::{Note, can_matter};
 use super::scope::{arguments, wanted};
 use super::syntax::{self, Directive, Place};
 use super::{Fault, shown};
-use crate::analysis::chain::{Version, printable};
+use nearmiss_core::chain::{Version, printable};
 
 /// Bytes of all files, each once.
 const LARGEST_SUM: u64 = 128 << 20;

@@ -23,8 +23,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::analysis::chain::{Known, Limit, Origin, Said, Timer, Version, printable};
 use include::Reader;
+use nearmiss_core::chain::{Known, Limit, Origin, Said, Timer, Version, printable};
 pub use note::Note;
 pub use route::{Pass, Route};
 pub use scope::Time;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::scope::{KEEPALIVE_TIMEOUT, Scope, Time};
 use super::syntax::{DEEPEST, Directive, Place, Problem, flat};
 use super::upstream::{Sent, Surroundings, Target};
-use crate::analysis::chain::{Doubt, Limit, Repeats, Said, Timer, Tries, Version};
+use nearmiss_core::chain::{Doubt, Limit, Repeats, Said, Timer, Tries, Version};
 
 /// Blocks that inherit from the block around them.
 const WALKED: [&str; 5] = ["http", "server", "location", "if", "limit_except"];

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::route::routes;
 use super::syntax::{Directive, parse};
 use super::{lua, time};
-use crate::analysis::chain::Version;
+use nearmiss_core::chain::Version;
 
 /// Pieces that texts are made of, so that they are nearly right.
 const PIECES: [&str; 44] = [

@@ -15,8 +15,8 @@ use tokio::time::timeout_at;
 use super::Options;
 use super::outcome::{Failure, LONGEST, Run, Why, seconds};
 use super::target::Peer;
-use crate::analysis::answer::phase::Phase;
 use crate::edge::time::instant;
+use nearmiss_core::answer::phase::Phase;
 
 /// A load balancer has a few.
 const MOST_ADDRESSES: usize = 8;

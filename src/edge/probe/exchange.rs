@@ -22,7 +22,7 @@ use tokio::time::timeout_at;
 use super::outcome::{Answer, BodyEnd, Failure, Run, Why, seconds};
 use super::watched::{Marks, Watched};
 use super::{Method, Options, Target};
-use crate::analysis::answer::phase::Phase;
+use nearmiss_core::answer::phase::Phase;
 
 const MOST_HEADERS_READ: usize = 256;
 const MOST_HEADERS_KEPT: usize = 64;

@@ -30,7 +30,7 @@ pub use tls::{Secured, Trust};
 use super::net::Stream;
 use super::net::proxy::{Proxies, Proxy};
 use super::net::tunnel::{self, TunnelError};
-use crate::analysis::answer::phase::Phase;
+use nearmiss_core::answer::phase::Phase;
 use outcome::Run;
 use target::Peer;
 

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{Method, Options, Secured, Target, Tried};
-use crate::analysis::answer::phase::Phase;
 use crate::edge::time::instant;
+use nearmiss_core::answer::phase::Phase;
 
 /// All that one request showed.
 #[derive(Debug, Clone, Serialize)]

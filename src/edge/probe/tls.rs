@@ -15,8 +15,8 @@ use tokio_rustls::rustls::{ClientConfig, Error};
 use super::certificate::expires;
 use super::outcome::{Failure, Run, Why};
 use super::target::Peer;
-use crate::analysis::answer::phase::Phase;
 use crate::edge::net::{Stream, trust};
+use nearmiss_core::answer::phase::Phase;
 
 /// Whom to believe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -2,9 +2,9 @@
 
 use tracing::{info, warn};
 
-use crate::analysis::Notice;
-use crate::analysis::alert::Reason;
-use crate::analysis::notify::{News, Parcel};
+use nearmiss_core::Notice;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::notify::{News, Parcel};
 
 /// Writes what a receiver took.
 pub fn write(parcel: &Parcel) {

@@ -11,9 +11,9 @@ use futures::stream::{self, Stream};
 
 use super::aws::{Fault, Problem, Usage};
 use super::time::Deadline;
-use crate::analysis::message::{Links, Message};
-use crate::analysis::notify::{Parcel, Receiver};
 use crate::config::Topic;
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::{Parcel, Receiver};
 pub use sns::{GET_TOPIC, PUBLISH, SnsTopic};
 
 /// Amazon Q Developer takes ten messages a second, and drops the others.

@@ -11,10 +11,10 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use serde_json::json;
 
-use crate::analysis::message::Message;
-use crate::analysis::notify::{News, fingerprint};
 use crate::config::Topic;
 use crate::edge::aws::{Fault, Scope, Usage, scoped};
+use nearmiss_core::message::Message;
+use nearmiss_core::notify::{News, fingerprint};
 
 /// The IAM action of a notification.
 pub const PUBLISH: &str = "sns:Publish";
@@ -135,10 +135,10 @@ fn per_protocol(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::message::Links;
-    use crate::analysis::signal::Minute;
     use crate::edge::aws::Problem;
     use crate::edge::aws::testing::{Server, answer, error, sdk};
+    use nearmiss_core::message::Links;
+    use nearmiss_core::signal::Minute;
 
     async fn publish(bytes: Vec<u8>) -> Result<(), Fault> {
         let server = Server::says(bytes).await;

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use nearmiss::analysis::Notice;
-use nearmiss::analysis::alert::Reason;
-use nearmiss::analysis::detector::{Rule, Severity};
-use nearmiss::analysis::diagnosis::cause::Cause;
-use nearmiss::analysis::diagnosis::finding::{Finding, Fix};
-use nearmiss::analysis::message::{Links, Message};
-use nearmiss::analysis::notify::{Alive, News, OwnNotice, Theme};
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::Notice;
+use nearmiss_core::alert::Reason;
+use nearmiss_core::detector::{Rule, Severity};
+use nearmiss_core::diagnosis::cause::Cause;
+use nearmiss_core::diagnosis::finding::{Finding, Fix};
+use nearmiss_core::message::{Links, Message};
+use nearmiss_core::notify::{Alive, News, OwnNotice, Theme};
+use nearmiss_core::signal::Minute;
 use proptest::prelude::*;
 
 use super::made;
@@ -84,7 +84,7 @@ fn hostile(text: &str, reason: Reason) -> Notice {
     made::notice(gateway, text, reason)
 }
 
-fn hostile_diagnosis(text: &str) -> nearmiss::analysis::diagnosis::Diagnosis {
+fn hostile_diagnosis(text: &str) -> nearmiss_core::diagnosis::Diagnosis {
     let finding = Finding::new(Cause::ConnectRoute, 0.95, text, text)
         .because((0..30).map(|n| format!("{n}{text}")))
         .fixed_by(Some(Fix { cli: text.into(), terraform: text.into() }));

@@ -3,18 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss::analysis::Notice;
-use nearmiss::analysis::alert::{Episode, Evidence, Reason};
-use nearmiss::analysis::capacity::{Bill, Digest, Facts};
-use nearmiss::analysis::detector::{Rule, Severity};
-use nearmiss::analysis::diagnosis::cause::Cause;
-use nearmiss::analysis::diagnosis::finding::Finding;
-use nearmiss::analysis::diagnosis::{Diagnosis, Moment, Verdict};
-use nearmiss::analysis::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss::analysis::history::{History, Quarter, Summary};
-use nearmiss::analysis::message::{Links, Template};
-use nearmiss::analysis::notify::{Alive, Group, News, OwnNotice, Receiver, Theme, pack};
-use nearmiss::analysis::signal::Minute;
+use nearmiss_core::Notice;
+use nearmiss_core::alert::{Episode, Evidence, Reason};
+use nearmiss_core::capacity::{Bill, Digest, Facts};
+use nearmiss_core::detector::{Rule, Severity};
+use nearmiss_core::diagnosis::cause::Cause;
+use nearmiss_core::diagnosis::finding::Finding;
+use nearmiss_core::diagnosis::{Diagnosis, Moment, Verdict};
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::history::{History, Quarter, Summary};
+use nearmiss_core::message::{Links, Template};
+use nearmiss_core::notify::{Alive, Group, News, OwnNotice, Receiver, Theme, pack};
+use nearmiss_core::signal::Minute;
 
 /// 2026-01-05T09:19Z.
 pub const BEGAN: Minute = Minute(29_460_079);

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nearmiss::analysis::answer::phase::Phase;
 use nearmiss::edge::net::proxy::Proxies;
 use nearmiss::edge::probe::{Options, Outcome, Trust, Via, Why, probe};
 use nearmiss::probe::{Report, Verdict};
+use nearmiss_core::answer::phase::Phase;
 use tokio::io::{AsyncWriteExt, copy_bidirectional};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use nearmiss::analysis::answer::phase::Phase;
-use nearmiss::analysis::answer::speaker::{Confidence, Hop};
-use nearmiss::analysis::answer::timeouts::Timeout;
 use nearmiss::edge::probe::{Options, Outcome};
 use nearmiss::probe::{Report, Verdict};
+use nearmiss_core::answer::phase::Phase;
+use nearmiss_core::answer::speaker::{Confidence, Hop};
+use nearmiss_core::answer::timeouts::Timeout;
 
 use crate::probe::peer::{ask, impatient, nobody, patient, says, says_and_stays};
 

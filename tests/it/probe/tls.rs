@@ -6,8 +6,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use nearmiss::analysis::answer::phase::Phase;
 use nearmiss::edge::probe::{Options, Trust, Why};
+use nearmiss_core::answer::phase::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;

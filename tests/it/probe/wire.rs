@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use nearmiss::analysis::answer::phase::Phase;
 use nearmiss::edge::probe::{BodyEnd, Method, Options, Outcome, Why, probe};
+use nearmiss_core::answer::phase::Phase;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::oneshot;
 

@@ -1,0 +1,246 @@
+//! Made-up gateways with fourteen days of history each.
+
+use std::collections::BTreeMap;
+
+use crate::alert::{Episode, Evidence, Record};
+use crate::capacity::{Bill, Digest, Facts};
+use crate::detector::{Rule, Severity, State, Verdict};
+use crate::forecast::Forecast;
+use crate::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use crate::history::{History, Known, QUARTERS, Quarter, Summary};
+use crate::ledger::Ledger;
+use crate::signal::Minute;
+
+/// Monday, 2026-01-12T00:00Z.
+pub const END: Minute = Minute(1_768_176_000 / 60);
+
+/// One gateway and what is known of it.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub gateway: Gateway,
+    pub history: History,
+    pub ledger: Ledger,
+    pub verdicts: Vec<Verdict>,
+    pub timeouts: Vec<(Minute, f64)>,
+    pub healthy: Option<(f64, f64)>,
+    pub without_data: bool,
+}
+
+impl Made {
+    /// A gateway with a timeout of 60 s; `quarter` says what each quarter was like:
+    /// day 0 to 13 and quarter 0 to 95.
+    pub fn new(name: &str, quarter: impl Fn(i64, i64) -> Known) -> Self {
+        let mut history = History::new();
+        let length = i64::try_from(QUARTERS).unwrap();
+        let first = Quarter::containing(END).plus(-length);
+        for age in 0..length {
+            match quarter(age / 96, age % 96) {
+                Known::Unknown => {}
+                Known::Idle => history.enter(first.plus(age), &Summary::default()),
+                Known::Measured(summary) => history.enter(first.plus(age), &summary),
+            }
+        }
+        Self {
+            gateway: gateway(name),
+            history,
+            ledger: Ledger::starting(END),
+            verdicts: Vec::new(),
+            timeouts: Vec::new(),
+            healthy: None,
+            without_data: false,
+        }
+    }
+
+    pub fn facts(&self) -> Facts<'_> {
+        Facts {
+            gateway: &self.gateway,
+            history: &self.history,
+            ledger: Some(&self.ledger),
+            verdicts: &self.verdicts,
+            timeouts: &self.timeouts,
+            healthy: self.healthy,
+            without_data: self.without_data,
+        }
+    }
+}
+
+/// The report on a week of these.
+pub fn digest(made: &[Made]) -> Digest {
+    let facts: Vec<Facts<'_>> = made.iter().map(Made::facts).collect();
+    let bill = Bill { billed_metrics: 27_216, dollars: 0.272_16 };
+    Digest::of(&facts, END, 7, Some(bill), "monitor-1")
+}
+
+pub fn gateway(name: &str) -> Gateway {
+    Gateway {
+        id: Identity {
+            name: name.to_owned(),
+            region: "eu-central-1".into(),
+            account: "111122223333".into(),
+            dimension: format!("app/{name}/50dc6c495c0c9188"),
+        },
+        kind: Kind::Alb,
+        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::new(),
+    }
+}
+
+/// A quarter of so many answers with this p99 in seconds and no trouble.
+pub fn answers(samples: f64, p99: f64) -> Summary {
+    Summary {
+        samples,
+        sum: Some(samples * 0.3),
+        p50: Some(0.2),
+        p99: Some(p99),
+        maximum: Some(p99 * 1.25),
+        near_misses: Some(0.0),
+        timeouts: 0.0,
+        connection_errors: Some(0.0),
+        timeout: 60.0,
+    }
+}
+
+/// More by day than by night, the most at 14:00.
+pub fn traffic(quarter: i64) -> f64 {
+    if (32..72).contains(&quarter) {
+        if (56..60).contains(&quarter) { 4000.0 } else { 2000.0 }
+    } else {
+        400.0
+    }
+}
+
+pub fn calm(_: i64, quarter: i64) -> Known {
+    Known::Measured(answers(traffic(quarter), 3.0))
+}
+
+/// The answers of the afternoon grow by 2.5 s each day.
+pub fn growing(day: i64, quarter: i64) -> Known {
+    #[allow(clippy::cast_precision_loss)]
+    let p99 = 18.0 + 2.5 * day as f64 + 0.01 * (quarter % 7) as f64;
+    let p99 = if (56..60).contains(&quarter) { p99 } else { 3.0 };
+    let near_misses = Some(if p99 > 45.0 { 12.0 } else { 0.0 });
+    Known::Measured(Summary { near_misses, ..answers(traffic(quarter), p99) })
+}
+
+/// Thursday of the second week, 13:00 to 17:00.
+pub fn bad_afternoon(day: i64, quarter: i64) -> Known {
+    if day == 10 && (52..68).contains(&quarter) {
+        let bad = answers(2000.0, 55.0);
+        return Known::Measured(Summary { near_misses: Some(160.0), timeouts: 5.0, ..bad });
+    }
+    calm(day, quarter)
+}
+
+/// A constant job of 50 s at 02:00, when there is little else.
+pub fn nightly(day: i64, quarter: i64) -> Known {
+    if quarter == 8 {
+        return Known::Measured(Summary { near_misses: Some(6.0), ..answers(60.0, 50.0) });
+    }
+    calm(day, quarter)
+}
+
+/// The same, and it takes 0.9 s longer each night.
+pub fn growing_nightly(day: i64, quarter: i64) -> Known {
+    #[allow(clippy::cast_precision_loss)]
+    let p99 = 41.0 + 0.9 * day as f64;
+    let near_misses = Some(if p99 > 48.0 { 4.0 } else { 0.0 });
+    match quarter {
+        8 => Known::Measured(Summary { near_misses, ..answers(120.0, p99) }),
+        _ => calm(day, quarter),
+    }
+}
+
+/// Every afternoon 2 % end in 504, so that the p99 of the answers says nothing.
+pub fn censored(day: i64, quarter: i64) -> Known {
+    if (56..60).contains(&quarter) {
+        return Known::Measured(Summary { timeouts: 80.0, ..answers(4000.0, 9.0) });
+    }
+    calm(day, quarter)
+}
+
+/// The newest three and a half days were not read.
+pub fn half_unknown(day: i64, quarter: i64) -> Known {
+    if day * 96 + quarter >= 7 * 96 + 336 { Known::Unknown } else { calm(day, quarter) }
+}
+
+/// The timeout was 30 s until the middle of the second week.
+pub fn shorter_before(day: i64, quarter: i64) -> Known {
+    let busy = (56..60).contains(&quarter);
+    let is_old = day * 96 + quarter < 7 * 96 + 336;
+    let p99 = if busy { 26.0 } else { 3.0 };
+    let near_misses = Some(if busy && is_old { 50.0 } else { 0.0 });
+    let timeout = if is_old { 30.0 } else { 60.0 };
+    Known::Measured(Summary { near_misses, timeout, ..answers(traffic(quarter), p99) })
+}
+
+/// 504s cut the answers off at 30 s until the timeout was raised in the second week.
+pub fn cut_off(day: i64, quarter: i64) -> Known {
+    match (shorter_before(day, quarter), censored(day, quarter)) {
+        (Known::Measured(s), Known::Measured(cut)) if s.timeout < 60.0 => {
+            Known::Measured(Summary { timeout: s.timeout, ..cut })
+        }
+        (Known::Measured(s), _) if s.p99 > Some(20.0) => Known::Measured(answers(4000.0, 41.0)),
+        (known, _) => known,
+    }
+}
+
+/// A forecast of a rule, hours from the end.
+pub fn expecting(rule: Rule, [low, mid, high]: [f64; 3]) -> Verdict {
+    Verdict {
+        rule,
+        state: State::Breaching,
+        severity: Severity::Warning,
+        value: Some(40.0),
+        threshold: 60.0,
+        why: "It rises.".into(),
+        forecast: Forecast::between(low * 3600.0, mid * 3600.0, high * 3600.0),
+    }
+}
+
+/// An open episode, of a rule and since so many minutes.
+pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> Record {
+    let began = END.plus(-minutes);
+    let why = "Requests are slow.".to_owned();
+    let evidence = Evidence { rule, why, value: Some(41.0), threshold: 60.0, forecast: None };
+    let episode = Episode {
+        id: format!("{}@{began}", gateway.id.key()),
+        began,
+        last_breach: END.plus(-1),
+        severity: Severity::Warning,
+        rules: BTreeMap::from([(rule, began)]),
+        evidence,
+        quiet_minutes: 0,
+        ended: None,
+        abandoned: false,
+        benign: false,
+        requests: 900,
+        near_misses: 30,
+        timeouts: 1,
+        returns: None,
+    };
+    Record::untold(gateway, episode)
+}
+
+/// Six gateways with something to say of each.
+pub fn mixed() -> Vec<Made> {
+    let mut growing = Made::new("checkout", growing);
+    growing.ledger.records.push(open(&growing.gateway, Rule::NearMiss, 90));
+    growing.healthy = Some((6.0, 4.0));
+    let mut incident = Made::new("search", bad_afternoon);
+    incident.ledger.enter_incident(END.plus(-4860), END.plus(-4621));
+    let mut job = Made::new("reports", growing_nightly);
+    job.verdicts.push(expecting(Rule::RecurringJob, [98.0, 170.0, 266.0]));
+    let mut raised = Made::new("orders", shorter_before);
+    raised.timeouts.push((END.plus(-40 * 1440), 30.0));
+    let new =
+        Made::new("beta", |day, quarter| if day < 11 { Known::Idle } else { calm(day, quarter) });
+    let unknown = Made::new(
+        "legacy",
+        |day, quarter| {
+            if day < 7 { calm(day, quarter) } else { Known::Unknown }
+        },
+    );
+    vec![growing, incident, job, raised, new, unknown]
+}
