@@ -94,10 +94,11 @@ impl Daemon {
         let series: Vec<Series> = self
             .poller
             .gateways()
-            .filter_map(|gateway| {
+            .map(|gateway| {
                 let key = gateway.id.key();
-                let ledger = self.memory.gateways.get(&key)?;
-                Some(Series { gateway, report: self.poller.known(ledger, &key), ledger })
+                let ledger = self.memory.gateways.get(&key);
+                let report = ledger.and_then(|ledger| self.poller.known(ledger, &key));
+                Series { gateway, report, ledger }
             })
             .collect();
         self.publisher.publish(&series, self.config.poll.schedule.pause_after(now));

@@ -323,6 +323,7 @@ async fn a_first_start_with_a_clock_that_is_ahead_begins_where_aws_is() {
     let world = World::of("slow_burn", 1, "publish=30").await;
     let mut finder = world.daemon(ALL).await;
     world.poll(&mut finder, 0..1).await;
+    drop(finder);
     let key = ledgers(&world).into_keys().find(|key| key.contains(SICK)).unwrap();
     std::fs::remove_file(world.state()).unwrap();
     // Given as a dimension value with its timeout, nothing is asked before its minutes.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nearmiss_core::Notice;
-use nearmiss_core::alert::{Episode, Evidence, Reason, Record};
+use nearmiss_core::alert::{COMES_BACK, Episode, Evidence, Reason, Record};
 use nearmiss_core::detector::{Rule, Severity};
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss_core::notify::{
@@ -227,8 +227,8 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
     take(&mut one, TEAM, Reason::Resolved);
     assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
     take(&mut one, CALL, Reason::Resolved);
-    assert_eq!(due(&desk, &one, T0.plus(9 + 254)), "Nothing", "it may be told late");
-    assert_eq!(due(&desk, &one, T0.plus(9 + 255)), "Done");
+    assert_eq!(due(&desk, &one, T0.plus(COMES_BACK)), "Nothing", "it may come back");
+    assert_eq!(due(&desk, &one, T0.plus(COMES_BACK + 1)), "Done");
 }
 
 #[test]
@@ -431,7 +431,7 @@ proptest! {
         let mut heard: BTreeMap<Receiver, Vec<(Reason, Severity)>> = BTreeMap::new();
         let mut could_be_heard = false;
         let mut done = false;
-        for minute in 0..480 {
+        for minute in 0..COMES_BACK + 2 {
             let now = T0.plus(minute);
             if minute >= worse_at && one.episode.is_open() {
                 one.episode.severity = Severity::Critical;
@@ -458,8 +458,8 @@ proptest! {
                     break;
                 }
                 Due::Held => prop_assert!(quiet),
-                // It is kept for as long as data may come late that belongs to it.
-                Due::Nothing => prop_assert!(open || minute - ends_at < 255),
+                // It is kept for as long as it may come back.
+                Due::Nothing => prop_assert!(open || minute <= COMES_BACK),
             }
         }
         prop_assert!(done, "it is forgotten in the end");

@@ -54,7 +54,7 @@ fn use_it(file: &StateFile) {
             let _ = Message::of(&News::One(notice), &Links::default()).text.len();
         }
         for record in &ledger.records.clone() {
-            let series = Series { gateway: &record.gateway, report: None, ledger: &ledger };
+            let series = Series { gateway: &record.gateway, report: None, ledger: Some(&ledger) };
             assert!(exporter.render(&[series]).contains("nearmiss_gateway_up"));
         }
     }

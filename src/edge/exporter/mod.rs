@@ -38,7 +38,7 @@ pub struct Series<'a> {
     /// Its latest report; `None` when the latest poll did not get its data.
     pub report: Option<&'a Report>,
     /// Its counters and positions.
-    pub ledger: &'a Ledger,
+    pub ledger: Option<&'a Ledger>,
 }
 
 /// One metric of a gateway: its name, type, help, and how to read it.
@@ -67,7 +67,7 @@ const GATEWAY: &[Row] = &[
     gauge(
         "nearmiss_gateway_silent_since_timestamp_seconds",
         "Unix time since when the latencies of a steady traffic are missing: CloudWatch is late, or the traffic has ended. Absent otherwise, and once the gateway is taken for idle.",
-        |s| Some(number(s.ledger.silent_since()?.start())),
+        |s| Some(number(s.ledger?.silent_since()?.start())),
     ),
     gauge(
         "nearmiss_timeout_seconds",
@@ -112,22 +112,22 @@ const GATEWAY: &[Row] = &[
     gauge(
         "nearmiss_data_timestamp_seconds",
         "Unix time at the end of the newest minute that had data. It stays while there is no traffic, and while CloudWatch is late.",
-        |s| Some(number(s.ledger.newest_data?.end())),
+        |s| Some(number(s.ledger?.newest_data?.end())),
     ),
     gauge(
         "nearmiss_read_timestamp_seconds",
         "Unix time up to which the gateway's minutes were read and assessed. Calm gateways are read every few minutes, and minutes that may be late are waited for.",
-        |s| Some(number(s.ledger.unassessed.start())),
+        |s| Some(number(s.ledger?.unassessed.start())),
     ),
     gauge(
         "nearmiss_counted_timestamp_seconds",
         "Unix time up to which the gateway's minutes are counted into its counters.",
-        |s| Some(number(s.ledger.uncounted.start())),
+        |s| Some(number(s.ledger?.uncounted.start())),
     ),
     gauge(
         "nearmiss_late_counted_timestamp_seconds",
         "Unix time at which requests were last added to the gateway's counters more than twenty minutes late, because CloudWatch was late or nearmiss caught up: the counters jumped then, and a rate over that moment is not one of the time that it spans. Absent if that never happened.",
-        |s| Some(number(s.ledger.counted_late()?.start())),
+        |s| Some(number(s.ledger?.counted_late()?.start())),
     ),
     gauge(
         "nearmiss_gateway_stirring",
@@ -143,29 +143,29 @@ const GATEWAY: &[Row] = &[
         "nearmiss_episode_severity",
         "Severity of the open episode: 0 none, 1 info, 2 warning, 3 critical.",
         |s| {
-            let open = s.ledger.records.last().map(|r| &r.episode).filter(|e| e.is_open());
+            let open = s.ledger?.records.last().map(|r| &r.episode).filter(|e| e.is_open());
             Some(open.map_or(0.0, |episode| level(episode.severity)))
         },
     ),
     counter(
         "nearmiss_requests_total",
         "Requests that a target answered or that ended in 504, each settled minute counted once.",
-        |s| Some(count(s.ledger.totals.requests)),
+        |s| Some(count(s.ledger?.totals.requests)),
     ),
     counter(
         "nearmiss_near_misses_total",
         "Requests answered later than nearmiss_near_seconds and, unless the load balancer itself waits longer, no later than nearmiss_timeout_seconds; each settled minute counted once.",
-        |s| Some(count(s.ledger.totals.near_misses)),
+        |s| Some(count(s.ledger?.totals.near_misses)),
     ),
     counter(
         "nearmiss_elb_504_total",
         "Requests that the load balancer answered with 504 (HTTPCode_ELB_504_Count), each settled minute counted once.",
-        |s| Some(count(s.ledger.totals.timeouts)),
+        |s| Some(count(s.ledger?.totals.timeouts)),
     ),
     counter(
         "nearmiss_late_revisions_total",
         "Minutes that CloudWatch changed in the quarter of an hour after they were counted: what it adds is added, what it takes away is not. Should they rise, raise [poll] settle.",
-        |s| Some(count(s.ledger.minutes.revised)),
+        |s| Some(count(s.ledger?.minutes.revised)),
     ),
 ];
 
@@ -183,8 +183,9 @@ const WAITING: (&str, &str) = (
 
 fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
     let Series { gateway, ledger, .. } = *series;
-    let states = [("provisional", ledger.provisional()), ("late", ledger.waiting())];
-    states.into_iter().map(|(state, minutes)| {
+    let states =
+        ledger.map(|ledger| [("provisional", ledger.provisional()), ("late", ledger.waiting())]);
+    states.into_iter().flatten().map(|(state, minutes)| {
         let mut labels = labels(gateway);
         labels.push(label("state", state));
         metric(MetricType::GAUGE, labels, count(minutes))
@@ -192,10 +193,12 @@ fn waiting<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
 }
 
 fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
-    let Minutes { settled, idle, recovered, lost, .. } = series.ledger.minutes;
     let gateway = series.gateway;
-    let states = [("settled", settled), ("idle", idle), ("recovered", recovered), ("lost", lost)];
-    states.into_iter().map(|(state, minutes)| {
+    let states = series.ledger.map(|ledger| {
+        let Minutes { settled, idle, recovered, lost, .. } = ledger.minutes;
+        [("settled", settled), ("idle", idle), ("recovered", recovered), ("lost", lost)]
+    });
+    states.into_iter().flatten().map(|(state, minutes)| {
         let mut labels = labels(gateway);
         labels.push(label("state", state));
         metric(MetricType::COUNTER, labels, count(minutes))
@@ -209,7 +212,7 @@ const HISTOGRAM: (&str, &str) = (
 );
 
 fn histogram(series: &Series) -> Option<Metric> {
-    let counted = series.ledger.histogram?;
+    let counted = series.ledger?.histogram?;
     let mut labels = labels(series.gateway);
     labels.push(label("timeout", &counted.timeout.to_string()));
     let mut all = Vec::with_capacity(counted.within.len());
