@@ -17,7 +17,7 @@ use crate::world::{ALL, START, World, metric};
 const SICK: &str = "checkout";
 const HEALTHY: [&str; 2] = ["web", "search"];
 /// The story is over by then, and every minute of it settled.
-const END: i64 = 70;
+const END: i64 = 80;
 /// Up to so many minutes at the end may wait for being settled.
 const OPEN_MINUTES: i64 = 16;
 /// What is told in any case: it begins, becomes worse, ends.
