@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
-use nearmiss_core::diagnosis::Diagnosis;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::diagnose::Diagnosis;
+use nearmiss_core::time::Minute;
 use nearmiss_sim::scenarios;
 use world::{ALL, START, World};
 

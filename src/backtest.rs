@@ -18,14 +18,17 @@ use crate::discovery::{Account, Trouble};
 use crate::edge::aws::{Fault, Usage};
 use crate::edge::cloudwatch::{Ask, CloudWatch, Quarters, Stretch};
 use crate::edge::time::Clock;
-use nearmiss_core::alert::Reason;
-use nearmiss_core::detector::{LONGEST_WINDOW, Rule, Severity};
+use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{LONGEST_WINDOW, Rule, Severity};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::history::{History, Mark, QUARTERS, Quarter};
-use nearmiss_core::ledger::Ledger;
-use nearmiss_core::notify::Desk;
-use nearmiss_core::signal::{Minute, Snapshot};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::render;
+use nearmiss_core::series::history::{Mark, QUARTERS, Quarter};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::state::Ledger;
+use nearmiss_core::time::Minute;
 use nearmiss_core::{Notice, assess};
 
 /// Minutes are read in stretches of so many: three days.
@@ -132,7 +135,7 @@ pub struct Said {
     /// Of which episode.
     pub episode: String,
     /// When the timeout would be reached, seconds from `at`'s minute.
-    pub eta_seconds: Option<nearmiss_core::forecast::Forecast>,
+    pub eta_seconds: Option<nearmiss_core::series::forecast::Forecast>,
     /// The figure that was compared.
     pub value: Option<f64>,
     /// With what.
@@ -222,7 +225,7 @@ struct Replay<'a> {
     desk: Desk,
     history: History,
     /// Quarters that are not known yet at the minute where it stands.
-    to_come: VecDeque<(Quarter, nearmiss_core::history::Summary)>,
+    to_come: VecDeque<(Quarter, nearmiss_core::series::history::Summary)>,
     minutes: u64,
     minutes_with_requests: u64,
     episodes: u64,
@@ -341,7 +344,7 @@ impl<'a> Replay<'a> {
             eta_seconds: evidence.forecast.filter(|_| *reason != Reason::Resolved),
             value: evidence.value,
             threshold: evidence.threshold,
-            text: notice.why(),
+            text: render::why(&notice),
         }
     }
 }

@@ -21,16 +21,17 @@ use crate::edge::net::trust::CaBundle;
 use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
-use nearmiss_core::detector::LONGEST_WINDOW;
+use nearmiss_core::alerting::Matcher;
+use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::ledger::Ledger;
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::{Matcher, News};
-use nearmiss_core::quantity::{Span, count, percent, seconds};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::notification::News;
+use nearmiss_core::number::quantity::{Span, count, percent, seconds};
+use nearmiss_core::render::{Links, Message};
+use nearmiss_core::series::window::Window;
+use nearmiss_core::state::Ledger;
 use nearmiss_core::suggestion;
-use nearmiss_core::tier::Tier;
-use nearmiss_core::window::Window;
+use nearmiss_core::time::Minute;
 
 /// What is tried without asking AWS.
 const LOCAL: [&str; 2] = ["config", "ca_bundle"];

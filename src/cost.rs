@@ -7,8 +7,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::Poll;
+use nearmiss_core::gateway::polling::Tier;
 use nearmiss_core::gateway::{Detail, Kind};
-use nearmiss_core::tier::Tier;
 
 /// AWS bills by the month; here it has thirty days.
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;

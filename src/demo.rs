@@ -21,9 +21,9 @@ use crate::daemon::{Daemon, Event, StartError};
 use crate::edge::aws;
 use crate::edge::time::Clock;
 use nearmiss_core::Report;
-use nearmiss_core::detector::Severity;
-use nearmiss_core::quantity::{count, percent, seconds};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::detect::Severity;
+use nearmiss_core::number::quantity::{count, percent, seconds};
+use nearmiss_core::time::Minute;
 use nearmiss_sim::{Setup, SetupError, Sim};
 
 const REGION: &str = "eu-central-1";

@@ -15,11 +15,11 @@ use crate::edge::aws::Usage;
 use crate::edge::elb::target_group_dimension;
 use crate::edge::evidence::{PATIENCE, because};
 use crate::edge::time::Clock;
-use nearmiss_core::diagnosis::evidence::{Evidence, Figures, NotChecked, TargetGroup};
-use nearmiss_core::diagnosis::{Diagnosis, diagnose};
+use nearmiss_core::diagnose::evidence::{Evidence, Figures, NotChecked, TargetGroup};
+use nearmiss_core::diagnose::{Diagnosis, diagnose};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::signal::Minute;
 use nearmiss_core::suggestion;
+use nearmiss_core::time::Minute;
 
 /// Figures of so many minutes before the moment are looked at.
 const MINUTES: i64 = 180;

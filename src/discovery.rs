@@ -24,7 +24,7 @@ use crate::edge::evidence::{Inquiry, PATIENCE};
 use crate::edge::time::Stopwatch;
 use choice::{Choice, Match};
 use nearmiss_core::gateway::{Gateway, Identity, Timeout};
-use nearmiss_core::quantity::Span;
+use nearmiss_core::number::quantity::Span;
 use tags::Tags;
 
 /// Calls under way at once, per account and Region.

@@ -4,9 +4,9 @@
 //! # The one idea
 //!
 //! A poll is a function. Everything before [`nearmiss_core::assess`] fetches a
-//! [`Snapshot`](nearmiss_core::signal::Snapshot); everything after it acts on a
+//! [`Snapshot`](nearmiss_core::series::snapshot::Snapshot); everything after it acts on a
 //! [`Report`](nearmiss_core::Report). Only the edges touch the world, and what is
-//! remembered between polls is one [`Ledger`](nearmiss_core::ledger::Ledger) per
+//! remembered between polls is one [`Ledger`](nearmiss_core::state::Ledger) per
 //! gateway.
 //!
 //! ```text
@@ -64,7 +64,7 @@
 //!   any other. What is told of it is decided once in a poll, when the present is
 //!   reached, as things stand then.
 //! - **What is to be told is computed and not queued.** An episode remembers which
-//!   receiver took what; [`nearmiss_core::notify`] is a function of that, the routes, the
+//!   receiver took what; [`nearmiss_core::alerting`] is a function of that, the routes, the
 //!   quiet times and the minute. So an outage needs no outbox, a restart loses
 //!   nothing, and what became old news meanwhile is told as what it is now. Each
 //!   delivery is saved before the next one; a crash between the two repeats one
@@ -86,10 +86,10 @@
 //!   what was answered and what was not.
 //! - **One episode per gateway**, with all its rules, because nobody wants two
 //!   threads about one load balancer.
-//! - **Calm gateways are read every few minutes** ([`nearmiss_core::tier`]), because
+//! - **Calm gateways are read every few minutes** ([`nearmiss_core::gateway::polling`]), because
 //!   CloudWatch bills requests and not minutes. Nothing is skipped by that.
 //! - **Empty after traffic may be late.** A complete answer without datapoints looks
-//!   the same when nobody came and when CloudWatch lags ([`nearmiss_core::arrival`]). At the
+//!   the same when nobody came and when CloudWatch lags ([`nearmiss_core::series::arrival`]). At the
 //!   end of what is known such minutes are waited for: ten minutes, or four hours where
 //!   the traffic was steady - an hour where the account's other gateways have data. With
 //!   data after them they are passed over, because the present must not wait.

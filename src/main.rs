@@ -31,9 +31,9 @@ use nearmiss::report::report;
 use nearmiss::silence::{self, Done, SilenceError};
 use nearmiss::{chain, check, cost, diagnose, policy};
 use nearmiss_core::chain::Ink;
-use nearmiss_core::diagnosis::Verdict;
+use nearmiss_core::diagnose::Verdict;
 use nearmiss_core::gateway::{Detail, Kind};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 use nearmiss_sim::{Faults, Setup, Sim};
 use output::{print, print_coloured, print_json, print_json_text, remark};
 use tokio::signal::unix::{SignalKind, signal};
@@ -447,7 +447,7 @@ async fn simulate(setup: Setup, listen: SocketAddr) -> Ending {
 }
 
 fn minutes_after(minute: i64, start: i64) -> String {
-    let at = nearmiss_core::signal::Minute(minute);
+    let at = nearmiss_core::time::Minute(minute);
     format!("{at}, minute {} of the scenario", minute - start / 60)
 }
 

@@ -18,10 +18,11 @@ use crate::edge::control::{self, Answer, Command, ControlError};
 use crate::edge::host;
 use crate::edge::time::Clock;
 use nearmiss_core::capacity::{Digest, Facts, Written};
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::gateway::polling::Tier;
 use nearmiss_core::gateway::{Gateway, Identity};
-use nearmiss_core::history::{History, QUARTERS, Quarter};
-use nearmiss_core::signal::Minute;
-use nearmiss_core::tier::Tier;
+use nearmiss_core::series::history::{QUARTERS, Quarter};
+use nearmiss_core::time::Minute;
 
 /// Healthy targets are read of so many gateways with the least headroom: who has
 /// plenty does not ask where the targets went.

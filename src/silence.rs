@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::edge::control::{self, Answer, Command, ControlError};
-use nearmiss_core::detector::{Rule, Severity};
-use nearmiss_core::notify::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
+use nearmiss_core::alerting::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
+use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::pattern::{Pattern, Tags};
 
 /// A new silence.

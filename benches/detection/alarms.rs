@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 
 use crate::replay::DELAY;
 use crate::series::{Row, Series};

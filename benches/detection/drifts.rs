@@ -5,12 +5,15 @@
 //! faster and faster, or slower and slower, within two hours to two days, among 200 to
 //! 30,000 requests in a quarter of an hour. What is not slow is not drawn one by one.
 
-use nearmiss_core::detector::{Case, Detectors, Severity, State};
-use nearmiss_core::forecast::Forecast;
-use nearmiss_core::history::{DAY, History, Quarter, Summary};
-use nearmiss_core::signal::{Minute, Signal, Snapshot};
-use nearmiss_core::statistics::normal_score;
-use nearmiss_core::window::Window;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Case, Detectors, Severity, State};
+use nearmiss_core::gateway::signal::Signal;
+use nearmiss_core::number::statistics::normal_score;
+use nearmiss_core::series::forecast::Forecast;
+use nearmiss_core::series::history::{DAY, Quarter, Summary};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::series::window::Window;
+use nearmiss_core::time::Minute;
 
 use crate::chance::Chance;
 use crate::moments::Moments;

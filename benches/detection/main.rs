@@ -29,9 +29,9 @@ use std::path::Path;
 
 use alarms::{baselines, merged, obvious};
 use moments::Moments;
-use nearmiss_core::alert::Reason;
-use nearmiss_core::detector::Detectors;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::Detectors;
+use nearmiss_core::time::Minute;
 use nearmiss_sim::scenarios;
 use replay::{Alert, Options, Outcome, replay};
 use series::Series;

@@ -1,7 +1,7 @@
 //! Forecasts beside the truth, at the two moments at which people hear of them.
 
-use nearmiss_core::forecast::Forecast;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::series::forecast::Forecast;
+use nearmiss_core::time::Minute;
 
 /// A forecast, and how long it took.
 #[derive(Clone, Copy)]

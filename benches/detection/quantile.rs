@@ -1,7 +1,7 @@
 //! The p99 of all requests beside what can be computed from CloudWatch's figures, in
 //! minutes of 1,000 to 20,000 requests of which a share below 1 % hangs.
 
-use nearmiss_core::window::SlowEnd;
+use nearmiss_core::series::window::SlowEnd;
 
 use crate::chance::Chance;
 

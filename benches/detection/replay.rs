@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss_core::alert::{Reason, Record};
-use nearmiss_core::detector::{Detectors, Rule, Severity, State};
-use nearmiss_core::forecast::Forecast;
+use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Detectors, Rule, Severity, State};
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::history::{History, Mark, Quarter, Summary};
-use nearmiss_core::notify::Desk;
-use nearmiss_core::signal::{Minute, Signal, Snapshot};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::series::forecast::Forecast;
+use nearmiss_core::series::history::{Mark, Quarter, Summary};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
 
 use crate::series::Series;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
 
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 use nearmiss_sim::{Scenario, Setup, Sim};
 
 #[derive(Clone, Copy, Default)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss_core::alert::Reason;
+use nearmiss_core::alerting::told::Reason;
 
 use super::replay::{Alert, Outcome};
 

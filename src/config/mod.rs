@@ -24,11 +24,11 @@ use serde::{Deserialize, Deserializer};
 
 pub use metrics::{Metrics, TagLabels};
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+use nearmiss_core::alerting::{Desk, Receiver, Repeat, Route};
 use nearmiss_core::chain;
-use nearmiss_core::detector::Detectors;
-use nearmiss_core::message::Links;
-use nearmiss_core::notify::{Desk, Receiver, Repeat, Route};
-use nearmiss_core::quantity::Span;
+use nearmiss_core::detect::Detectors;
+use nearmiss_core::number::quantity::Span;
+use nearmiss_core::render::Links;
 pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
 pub use schedule::{Schedule, Zone};
 pub use selection::{Exclusion, Selection, TimeoutSetting};

@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use super::names::{RoleArn, TopicArn};
 use super::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
-use nearmiss_core::detector::{Rule, Severity};
-use nearmiss_core::notify::{Matcher, Receiver, Repeat, Route, Window};
+use nearmiss_core::alerting::{Matcher, Receiver, Repeat, Route, Window};
+use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
-use nearmiss_core::quantity::Span;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 
 /// A topic, and how to publish to it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -8,10 +8,10 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::names::{LoadBalancer, RoleArn, region};
+use nearmiss_core::gateway::bounds;
 use nearmiss_core::gateway::{Detail, Kind};
-use nearmiss_core::histogram;
+use nearmiss_core::number::quantity::{Ratio, Span};
 use nearmiss_core::pattern::Tags;
-use nearmiss_core::quantity::{Ratio, Span};
 
 /// `[[gateway]]`: one load balancer, or all that match.
 #[derive(Debug, Clone, Deserialize)]
@@ -87,10 +87,10 @@ impl TryFrom<RawSelection> for Selection {
         if !(0.01..=0.99).contains(&raw.near.get()) {
             return Err(format!("expected near from 0.01 to 0.99, found {}", raw.near.get()));
         }
-        if raw.histogram && histogram::bound_at(raw.near.get()).is_none() {
+        if raw.histogram && bounds::bound_at(raw.near.get()).is_none() {
             return Err(format!(
                 "expected near to be a bucket bound ({}) beside histogram = true, found {}",
-                histogram::BOUNDS[..histogram::BOUNDS.len() - 1]
+                bounds::BOUNDS[..bounds::BOUNDS.len() - 1]
                     .iter()
                     .map(ToString::to_string)
                     .collect::<Vec<_>>()

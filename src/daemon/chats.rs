@@ -10,7 +10,7 @@ use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
-use nearmiss_core::notify::Theme;
+use nearmiss_core::notification::Theme;
 
 /// How often it is asked, seconds.
 const EVERY: i64 = 3_600;

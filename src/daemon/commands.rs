@@ -17,14 +17,13 @@ use super::report::HealthyTargets;
 use crate::edge::aws::{self, Usage};
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
-use nearmiss_core::detector::Severity;
-use nearmiss_core::history::Mark;
-use nearmiss_core::notify::{
-    LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence, fingerprint,
-};
+use nearmiss_core::alerting::{LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence};
+use nearmiss_core::detect::Severity;
+use nearmiss_core::notification::fingerprint;
 use nearmiss_core::pattern::Pattern;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::series::history::Mark;
 use nearmiss_core::suggestion;
+use nearmiss_core::time::Minute;
 
 /// Reports that are waited for at once; whoever asks for more waits to be heard.
 const MAX_REPORTS: usize = 8;

@@ -16,11 +16,11 @@ use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
 use nearmiss_core::Notice;
-use nearmiss_core::alert::Reason;
-use nearmiss_core::detector::Severity;
-use nearmiss_core::diagnosis::Diagnosis;
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::Severity;
+use nearmiss_core::diagnose::Diagnosis;
 use nearmiss_core::gateway::{Gateway, Identity};
-use nearmiss_core::notify::Receiver;
 
 /// Gateways that are looked at side by side.
 const CONCURRENCY: usize = 8;

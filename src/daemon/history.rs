@@ -17,11 +17,12 @@ use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
 use crate::edge::state::Ledgers;
 use crate::edge::time::Deadline;
+use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::history::{History, Mark, QUARTERS, Quarter};
-use nearmiss_core::ledger::{Former, Ledger};
-use nearmiss_core::signal::Minute;
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::series::history::{Mark, QUARTERS, Quarter};
+use nearmiss_core::state::{Former, Ledger};
+use nearmiss_core::time::Minute;
 
 /// Whose quarters are read, and the first that is another's.
 struct Wanted {

@@ -16,11 +16,11 @@ use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::ledger::succeed;
-use nearmiss_core::notify::Theme;
-use nearmiss_core::quantity::Span;
-use nearmiss_core::signal::Minute;
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::notification::Theme;
+use nearmiss_core::number::quantity::Span;
+use nearmiss_core::state::succeed;
+use nearmiss_core::time::Minute;
 
 impl Daemon {
     /// Looks for load balancers where it is time to.

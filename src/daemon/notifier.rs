@@ -18,12 +18,11 @@ use crate::edge::aws::{Fault, Usage};
 use crate::edge::sink::{Sent, Sinks};
 use crate::edge::time::Deadline;
 use nearmiss_core::Notice;
-use nearmiss_core::alert::Record;
+use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::{Desk, Due, KEPT_MINUTES, Quiet, Receiver};
 use nearmiss_core::capacity::Digest;
-use nearmiss_core::notify::{
-    Desk, Due, GROUP_MINUTES, KEPT_MINUTES, News, Parcel, Quiet, Receiver, Theme, pack,
-};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::notification::{GROUP_MINUTES, News, Parcel, Theme, pack};
+use nearmiss_core::time::Minute;
 
 /// Minutes older than this are read to catch up; what happened in them is told
 /// once the present is reached, as it stands then.

@@ -8,11 +8,12 @@ use crate::edge::aws::Fault;
 use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::state::Ledgers;
 use nearmiss_core::Report;
-use nearmiss_core::detector::LONGEST_WINDOW;
+use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::ledger::{Ledger, RETENTION_MINUTES};
-use nearmiss_core::signal::{Minute, Snapshot};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::state::{Ledger, RETENTION_MINUTES};
+use nearmiss_core::time::Minute;
 
 /// So many stretches of minutes that were empty are read again in one poll, of each
 /// account.

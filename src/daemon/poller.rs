@@ -13,11 +13,13 @@ use crate::discovery::Account;
 use crate::edge::aws::{Fault, Skew, Usage};
 use crate::edge::cloudwatch::ACTION;
 use crate::edge::time::Deadline;
+use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::history::{History, Mark};
-use nearmiss_core::ledger::Ledger;
-use nearmiss_core::notify::Theme;
-use nearmiss_core::signal::{Minute, Snapshot};
+use nearmiss_core::notification::Theme;
+use nearmiss_core::series::history::Mark;
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::state::Ledger;
+use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
 
 /// What is watched, and what was read of it.

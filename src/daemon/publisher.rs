@@ -15,8 +15,8 @@ use crate::edge::http::{self, Page};
 use crate::edge::log;
 use crate::edge::state::Regular;
 use crate::edge::time::instant;
-use nearmiss_core::notify::Receiver;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::time::Minute;
 
 /// Data counts as stale this long after the next poll was due.
 const STALE_AFTER: Duration = Duration::from_mins(5);

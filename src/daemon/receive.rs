@@ -13,10 +13,12 @@ use crate::discovery::Account;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::history::{Mark, Quarter};
 use nearmiss_core::late::{Amended, Rules, assess_again};
-use nearmiss_core::ledger::{self, Lateness, Ledger, RETENTION_MINUTES, Tally, Totals};
-use nearmiss_core::signal::{Minute, Snapshot};
+use nearmiss_core::series::history::{Mark, Quarter};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::series::totals::Totals;
+use nearmiss_core::state::{self, Lateness, Ledger, RETENTION_MINUTES, Tally};
+use nearmiss_core::time::Minute;
 
 /// What CloudWatch adds sooner does not change what is usual.
 const REVISED_MINUTES: i64 = 10;
@@ -36,7 +38,7 @@ impl Daemon {
         self.go_on_from(fetched, end);
         let is_late = |account: &Account| self.tally(account.gateways.iter(), end).is_late();
         let of_one = |account: &Account| {
-            let present = ledger::Present { end, settled, is_late: is_late(account) };
+            let present = state::Present { end, settled, is_late: is_late(account) };
             account.gateways.iter().map(|one| (Arc::clone(one), present)).collect::<Vec<_>>()
         };
         let gateways: Vec<_> = self.poller.accounts.iter().flat_map(of_one).collect();
@@ -90,7 +92,7 @@ impl Daemon {
         gateway: &Arc<Gateway>,
         key: &str,
         snapshot: &mut Snapshot,
-        present: ledger::Present,
+        present: state::Present,
     ) -> Option<Minute> {
         self.history_of(key);
         let history = self.poller.histories.get_mut(key)?;
@@ -159,7 +161,7 @@ impl Daemon {
             }
         }
         let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
-        let present = ledger::Present { end, settled, is_late: false };
+        let present = state::Present { end, settled, is_late: false };
         for (asks, answers, used) in answers.into_iter().flatten() {
             usage.add(used);
             for (ask, answer) in asks.iter().zip(answers) {

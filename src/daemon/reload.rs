@@ -14,7 +14,7 @@ use super::chats::Chats;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
-use nearmiss_core::notify::Theme;
+use nearmiss_core::notification::Theme;
 
 /// A config is a file of this machine, or of its network.
 const READING: Duration = Duration::from_secs(5);

@@ -17,9 +17,9 @@ use crate::edge::control::Answer;
 use crate::edge::time::Deadline;
 use crate::report::healthy;
 use nearmiss_core::capacity::{Bill, Digest, Facts, Written};
-use nearmiss_core::history::History;
-use nearmiss_core::ledger::Ledger;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::state::Ledger;
+use nearmiss_core::time::Minute;
 
 /// The days of a report that is sent by the clock.
 const WEEK: u32 = 7;

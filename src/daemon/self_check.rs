@@ -13,7 +13,7 @@ use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Proof;
 use crate::edge::time::Deadline;
 use nearmiss_core::Report;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 
 /// An account is tried so often; what is open then stays open.
 const MOST_ATTEMPTS: u8 = 10;

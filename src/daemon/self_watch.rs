@@ -14,9 +14,10 @@ use crate::edge::aws::Usage;
 use crate::edge::host;
 use crate::edge::state::Regular;
 use crate::edge::time::Deadline;
+use nearmiss_core::alerting::Receiver;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::notify::{Alive, News, Own, OwnNotice, Parcel, Receiver, Theme};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::notification::{Alive, News, Own, OwnNotice, Parcel, Theme};
+use nearmiss_core::time::Minute;
 
 /// A trouble is told in so many lines at the most.
 const MOST_LINES: usize = 20;

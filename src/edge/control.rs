@@ -22,9 +22,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use nearmiss_core::alerting::{Matcher, Silence};
 use nearmiss_core::capacity::Written;
-use nearmiss_core::detector::Severity;
-use nearmiss_core::notify::{Matcher, Silence};
+use nearmiss_core::detect::Severity;
 use nearmiss_core::pattern::Pattern;
 
 /// The daemon answers between two polls, and a poll has a deadline.

@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
-use nearmiss_core::ledger::Ledger;
-use nearmiss_core::notify::{Own, Receiver, Silence, Theme};
+use nearmiss_core::alerting::{Receiver, Silence};
+use nearmiss_core::notification::{Own, Theme};
+use nearmiss_core::state::Ledger;
 
 /// The version that this program writes.
 const VERSION: u32 = 2;

@@ -7,9 +7,9 @@ use nearmiss::diagnose::{self, Moment};
 use nearmiss::discovery::Account;
 use nearmiss::edge::aws::Usage;
 use nearmiss::edge::evidence::Inquiry;
-use nearmiss_core::diagnosis::evidence::{LoadBalancer, NotChecked, Zone};
-use nearmiss_core::diagnosis::{Diagnosis, Verdict};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::diagnose::evidence::{LoadBalancer, NotChecked, Zone};
+use nearmiss_core::diagnose::{Diagnosis, Verdict};
+use nearmiss_core::time::Minute;
 use nearmiss_sim::{Setup, scenarios};
 
 use crate::program::{config, program, text};

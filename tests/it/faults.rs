@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::{Ledgers, StateFile};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 use nearmiss_sim::Truth;
 
 use crate::world::{ALL, START, World, metric};

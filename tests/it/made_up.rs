@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss_core::alert::Record;
-use nearmiss_core::detector::{Detectors, Rule, State, Verdict};
+use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Detectors, Rule, State, Verdict};
+use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::history::{History, Quarter, Summary};
-use nearmiss_core::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
 
 /// Half past ten on a Monday.

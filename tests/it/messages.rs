@@ -7,11 +7,11 @@ mod hostile;
 mod made;
 mod schema;
 
-use nearmiss_core::alert::Reason;
-use nearmiss_core::detector::Severity;
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::News;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::Severity;
+use nearmiss_core::notification::News;
+use nearmiss_core::render::{Links, Message};
+use nearmiss_core::time::Minute;
 
 fn of(news: &News) -> Message {
     Message::of(news, &made::links())

@@ -4,16 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nearmiss_core::Notice;
-use nearmiss_core::alert::{COMES_BACK, Episode, Evidence, Reason, Record};
-use nearmiss_core::detector::{Rule, Severity};
-use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::notify::{
-    Desk, Due, GROUP, Matcher, News, Own, Parcel, Quiet, Receiver, Repeat, Route, Silence, Window,
-    pack,
+use nearmiss_core::alerting::episode::{COMES_BACK, Episode, Evidence, Record};
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::{
+    Desk, Due, Matcher, Quiet, Receiver, Repeat, Route, Silence, Window,
 };
+use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::notification::{GROUP, News, Own, Parcel, pack};
+use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
-use nearmiss_core::quantity::Span;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 use proptest::prelude::*;
 
 const T0: Minute = Minute(29_460_000);
@@ -92,8 +93,8 @@ fn story(desk: &Desk, record: Record, minutes: i64, change: impl Fn(i64, &mut Re
     said.join(", ")
 }
 
-fn one_subject(record: &Record) -> nearmiss_core::notify::Subject<'_> {
-    nearmiss_core::notify::Subject::of(record)
+fn one_subject(record: &Record) -> nearmiss_core::alerting::Subject<'_> {
+    nearmiss_core::alerting::Subject::of(record)
 }
 
 fn worsens(at: i64) -> impl Fn(i64, &mut Record) {
@@ -214,7 +215,7 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
     assert_eq!(due(&desk, &one, T0), "team firing");
     let take = |one: &mut Record, topic: &str, reason| {
         let notice = Notice::of(one, reason, T0);
-        one.enter(&Receiver::topic(topic), &notice, T0);
+        one.enter(&Receiver::topic(topic), notice.reason, &notice.episode, T0);
     };
     take(&mut one, TEAM, Reason::Firing);
     assert_eq!(due(&desk, &one, T0), "Nothing");
@@ -235,7 +236,7 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
 fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_now() {
     let mut one = record("web", T0, Severity::Warning);
     let notice = Notice::of(&one, Reason::Firing, T0);
-    one.enter(&Receiver::topic(TEAM), &notice, T0);
+    one.enter(&Receiver::topic(TEAM), notice.reason, &notice.episode, T0);
     one.episode.ended = Some(T0.plus(9));
     let elsewhere = vec![
         route(named("other"), Severity::Info, TEAM, false),
@@ -439,7 +440,7 @@ proptest! {
             if minute == ends_at {
                 one.episode.ended = Some(now);
             }
-            let subject = nearmiss_core::notify::Subject::of(&one);
+            let subject = nearmiss_core::alerting::Subject::of(&one);
             let quiet = desk.quiet.keeps_back(subject, now);
             let open = one.episode.is_open();
             one.audible |= open && !quiet;
@@ -449,7 +450,7 @@ proptest! {
                     prop_assert!(!quiet);
                     for (receiver, reason) in due.into_iter().filter(|(r, _)| !is_away(r, minute)) {
                         let notice = Notice::of(&one, reason, now);
-                        one.enter(&receiver, &notice, now);
+                        one.enter(&receiver, notice.reason, &notice.episode, now);
                         heard.entry(receiver).or_default().push((reason, notice.episode.severity));
                     }
                 }

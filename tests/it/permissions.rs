@@ -1,7 +1,7 @@
 //! A permission that is missing loses what needs it, and nothing else; and that is said.
 
 use nearmiss::discovery::{Account, Trouble};
-use nearmiss_core::quantity::Span;
+use nearmiss_core::number::quantity::Span;
 
 use crate::program::{config, program, sim, text};
 use crate::world::{START, World, metric, poll};

@@ -1,12 +1,16 @@
 //! Nothing that CloudWatch can say makes a panic or a made-up number.
 
-use nearmiss_core::alert::Reason;
+use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::assess;
-use nearmiss_core::detector::{Detectors, State};
-use nearmiss_core::history::{History, Mark, Quarter, Summary};
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::{Desk, News};
-use nearmiss_core::signal::{Minute, Signal, Snapshot};
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Detectors, State};
+use nearmiss_core::gateway::signal::Signal;
+use nearmiss_core::notification::News;
+use nearmiss_core::render::{Links, Message};
+use nearmiss_core::series::history::{Mark, Quarter, Summary};
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::time::Minute;
 use proptest::prelude::*;
 
 use crate::made_up::{NOW, calm, gateway, report};

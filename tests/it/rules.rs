@@ -1,12 +1,15 @@
 //! What must speak, and what must not.
 
-use nearmiss_core::alert::{Reason, Record};
+use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::assess;
-use nearmiss_core::detector::{Detectors, Rule, Severity, State};
-use nearmiss_core::history::{History, Known, Mark, QUARTERS, Quarter, Summary};
-use nearmiss_core::notify::Desk;
-use nearmiss_core::signal::{Signal, Snapshot};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Detectors, Rule, Severity, State};
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::signal::Signal;
+use nearmiss_core::series::history::{Known, Mark, QUARTERS, Quarter, Summary};
+use nearmiss_core::series::snapshot::Snapshot;
 
 use crate::made_up::{
     NOW, breaching, calm, gateway, history, minutes, ordinary, real, report, rules,
@@ -545,7 +548,7 @@ fn a_gateway_fits_in_64_kib() {
         size_of::<Record>() + words + r.episode.rules.len() * 64
     };
     let records: usize = report.records.iter().map(record).sum();
-    let most = nearmiss_core::alert::MOST_EPISODES;
+    let most = nearmiss_core::alerting::episode::MOST_EPISODES;
     assert!(full.bytes() > QUARTERS * 24, "it is full");
     assert!(full.bytes() + most * records <= 64 * 1024, "{} + {most} * {records}", full.bytes());
 }

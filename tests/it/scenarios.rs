@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::StateFile;
+use nearmiss_core::gateway::polling::Tier;
 use nearmiss_core::gateway::{Detail, Kind};
-use nearmiss_core::tier::Tier;
 use nearmiss_sim::Setup;
 
 use crate::world::{ALL, START, World, metric, poll};

@@ -8,9 +8,10 @@ use std::time::Duration;
 use nearmiss::edge::exporter::{Exporter, Series};
 use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::Stopwatch;
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::{Desk, News};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::alerting::Desk;
+use nearmiss_core::notification::News;
+use nearmiss_core::render::{Links, Message};
+use nearmiss_core::time::Minute;
 use serde_json::{Value, json};
 
 use crate::program::{Running, config, output, program, sim, text};

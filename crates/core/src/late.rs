@@ -7,13 +7,14 @@
 
 use std::sync::Arc;
 
-use super::alert::{Episode, MOST_EPISODES, Record};
-use super::detector::Detectors;
-use super::gateway::Gateway;
-use super::history::History;
-use super::ledger::Totals;
-use super::signal::{Minute, Snapshot};
-use super::{Report, assess};
+use crate::alerting::episode::{Episode, MOST_EPISODES, Record};
+use crate::detect::Detectors;
+use crate::detect::outlook::History;
+use crate::gateway::Gateway;
+use crate::series::snapshot::Snapshot;
+use crate::series::totals::Totals;
+use crate::time::Minute;
+use crate::{Report, assess};
 
 /// How a gateway is assessed.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +35,7 @@ pub struct Amended {
 }
 
 /// Assesses the minutes before `end` again, from the first of which something came
-/// `late`; see [`Ledger::receive`](super::ledger::Ledger::receive).
+/// `late`; see [`Ledger::receive`](crate::state::Ledger::receive).
 #[must_use]
 pub fn assess_again(
     gateway: &Arc<Gateway>,

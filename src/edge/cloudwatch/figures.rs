@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::request::{Query, Wanted};
 use super::{Answer, CloudWatch};
 use crate::edge::aws::Usage;
-use nearmiss_core::diagnosis::evidence::{Figures, Scope};
-use nearmiss_core::diagnosis::rows::{Published, Row};
+use nearmiss_core::diagnose::evidence::{Figures, Scope};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::gateway::evidence::{Published, Row};
+use nearmiss_core::time::Minute;
 
 /// Of so many target groups the figures are read.
 const MOST_TARGET_GROUPS: usize = 10;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 
 /// Seconds in an hour.
 const PERIOD: i64 = 3600;

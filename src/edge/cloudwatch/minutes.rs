@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
+use nearmiss_core::gateway::bounds;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway};
-use nearmiss_core::histogram;
-use nearmiss_core::signal::{Minute, Signal, Snapshot, TargetGroup};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::series::snapshot::{Snapshot, TargetGroup};
+use nearmiss_core::time::Minute;
 
 /// Which minutes of which gateway.
 #[derive(Debug, Clone)]
@@ -91,10 +93,10 @@ impl Ask {
         for (at, value) in self.answers.then(|| points.next()).flatten().unwrap_or_default() {
             snapshot.record(Signal::Answers, Minute::containing(at), value);
         }
-        if let Some(near) = histogram::bound_at(gateway.near)
+        if let Some(near) = bounds::bound_at(gateway.near)
             && gateway.detail == Detail::Histogram
         {
-            let until = histogram::bound_at(1.0);
+            let until = bounds::bound_at(1.0);
             let until = until.filter(|_| !gateway.timeout.is_below_the_load_balancers());
             snapshot.count_near_misses(near, until);
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Answer, CloudWatch, Query, Usage, Wanted};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::signal::Minute;
+use nearmiss_core::time::Minute;
 
 /// What one gateway's figures show; `None` where they cannot tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

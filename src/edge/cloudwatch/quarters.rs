@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::history::{Quarter, Summary};
-use nearmiss_core::signal::{Minute, Signal};
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::signal::Signal;
+use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::time::Minute;
 
 /// Seconds in a quarter of an hour.
 const PERIOD: i64 = 900;

@@ -8,7 +8,7 @@ use futures::stream::StreamExt;
 
 use super::{Inquiry, because, text};
 use crate::edge::aws::Fault;
-use nearmiss_core::diagnosis::evidence::{
+use nearmiss_core::diagnose::evidence::{
     Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetGroups, TargetKind, Zone,
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Inquiry, text};
 use crate::edge::aws::Fault;
-use nearmiss_core::diagnosis::evidence::{Function, TargetGroup, TargetKind};
+use nearmiss_core::diagnose::evidence::{Function, TargetGroup, TargetKind};
 
 const FUNCTION: &str = "lambda:GetFunctionConfiguration";
 

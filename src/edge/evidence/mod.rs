@@ -28,10 +28,10 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
 use super::aws::{Fault, collect, plain, region_of};
-use nearmiss_core::diagnosis::evidence::{
+use nearmiss_core::diagnose::evidence::{
     Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup, TargetGroups,
 };
-use nearmiss_core::quantity::seconds;
+use nearmiss_core::number::quantity::seconds;
 
 /// One part of the evidence may take so long, where nobody set a shorter deadline.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::{Inquiry, text};
 use crate::edge::aws::Fault;
-use nearmiss_core::diagnosis::evidence::{
+use nearmiss_core::diagnose::evidence::{
     Acl, AclEntry, Interface, LoadBalancer, Network, Permission, Route, SecurityGroup, Subnet,
     TargetGroup, TargetKind,
 };

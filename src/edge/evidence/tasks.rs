@@ -11,9 +11,7 @@ use aws_smithy_types::DateTime;
 
 use super::{Inquiry, because, text};
 use crate::edge::aws::{Fault, collect, plain};
-use nearmiss_core::diagnosis::evidence::{
-    Container, Deployment, Service, StoppedTask, TargetGroup,
-};
+use nearmiss_core::diagnose::evidence::{Container, Deployment, Service, StoppedTask, TargetGroup};
 
 const CLUSTERS: &str = "ecs:ListClusters";
 const SERVICES: &str = "ecs:ListServices";

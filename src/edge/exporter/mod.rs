@@ -20,14 +20,15 @@ use prometheus::{
 use super::aws::Usage;
 use crate::config::TagLabels;
 use nearmiss_core::Report;
-use nearmiss_core::detector::{Severity, State, Verdict};
-use nearmiss_core::forecast::Forecast;
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::detect::{Severity, State, Verdict};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::histogram::bound_seconds;
-use nearmiss_core::ledger::{Ledger, Minutes};
-use nearmiss_core::notify::{Receiver, Theme};
-use nearmiss_core::signal::TargetGroup;
-use nearmiss_core::tier::Tier;
+use nearmiss_core::gateway::bounds::bound_seconds;
+use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::notification::Theme;
+use nearmiss_core::series::forecast::Forecast;
+use nearmiss_core::series::snapshot::TargetGroup;
+use nearmiss_core::state::{Ledger, Minutes};
 pub use telling::Telling;
 
 /// What the page says of one gateway.

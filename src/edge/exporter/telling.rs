@@ -4,7 +4,7 @@ use prometheus::{IntCounterVec, IntGauge, Registry};
 
 use super::super::aws::Problem;
 use super::{own_counters, own_gauge};
-use nearmiss_core::notify::Receiver;
+use nearmiss_core::alerting::Receiver;
 
 /// What is told, and what waits.
 #[derive(Debug)]

@@ -3,8 +3,9 @@
 use tracing::{info, warn};
 
 use nearmiss_core::Notice;
-use nearmiss_core::alert::Reason;
-use nearmiss_core::notify::{News, Parcel};
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::notification::{News, Parcel};
+use nearmiss_core::render;
 
 /// Writes what a receiver took.
 pub fn write(parcel: &Parcel) {
@@ -28,7 +29,7 @@ pub fn write(parcel: &Parcel) {
 
 fn one(receiver: &str, notice: &Notice) {
     let gateway = &notice.gateway.id.name;
-    let (rule, severity, why) = (notice.rule(), notice.episode.severity, notice.why());
+    let (rule, severity, why) = (notice.rule(), notice.episode.severity, render::why(notice));
     let (reason, at) = (notice.reason.name(), notice.at);
     match notice.reason {
         Reason::Firing | Reason::Escalated | Reason::Reminder => {

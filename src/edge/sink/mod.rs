@@ -12,8 +12,9 @@ use futures::stream::{self, Stream};
 use super::aws::{Fault, Problem, Usage};
 use super::time::Deadline;
 use crate::config::Topic;
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::{Parcel, Receiver};
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::notification::Parcel;
+use nearmiss_core::render::{Links, Message};
 pub use sns::{GET_TOPIC, PUBLISH, SnsTopic};
 
 /// Amazon Q Developer takes ten messages a second, and drops the others.

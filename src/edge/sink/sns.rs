@@ -13,8 +13,8 @@ use serde_json::json;
 
 use crate::config::Topic;
 use crate::edge::aws::{Fault, Scope, Usage, scoped};
-use nearmiss_core::message::Message;
-use nearmiss_core::notify::{News, fingerprint};
+use nearmiss_core::notification::{News, fingerprint};
+use nearmiss_core::render::Message;
 
 /// The IAM action of a notification.
 pub const PUBLISH: &str = "sns:Publish";
@@ -137,8 +137,8 @@ mod tests {
     use super::*;
     use crate::edge::aws::Problem;
     use crate::edge::aws::testing::{Server, answer, error, sdk};
-    use nearmiss_core::message::Links;
-    use nearmiss_core::signal::Minute;
+    use nearmiss_core::render::Links;
+    use nearmiss_core::time::Minute;
 
     async fn publish(bytes: Vec<u8>) -> Result<(), Fault> {
         let server = Server::says(bytes).await;

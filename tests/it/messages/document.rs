@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use nearmiss_core::message::Message;
+use nearmiss_core::render::Message;
 use serde_json::Value;
 
 use super::made;

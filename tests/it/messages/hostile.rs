@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use nearmiss_core::Notice;
-use nearmiss_core::alert::Reason;
-use nearmiss_core::detector::{Rule, Severity};
-use nearmiss_core::diagnosis::cause::Cause;
-use nearmiss_core::diagnosis::finding::{Finding, Fix};
-use nearmiss_core::message::{Links, Message};
-use nearmiss_core::notify::{Alive, News, OwnNotice, Theme};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::diagnose::cause::Cause;
+use nearmiss_core::diagnose::finding::{Finding, Fix};
+use nearmiss_core::notification::{Alive, News, OwnNotice, Theme};
+use nearmiss_core::render::{Links, Message};
+use nearmiss_core::time::Minute;
 use proptest::prelude::*;
 
 use super::made;
@@ -84,7 +84,7 @@ fn hostile(text: &str, reason: Reason) -> Notice {
     made::notice(gateway, text, reason)
 }
 
-fn hostile_diagnosis(text: &str) -> nearmiss_core::diagnosis::Diagnosis {
+fn hostile_diagnosis(text: &str) -> nearmiss_core::diagnose::Diagnosis {
     let finding = Finding::new(Cause::ConnectRoute, 0.95, text, text)
         .because((0..30).map(|n| format!("{n}{text}")))
         .fixed_by(Some(Fix { cli: text.into(), terraform: text.into() }));

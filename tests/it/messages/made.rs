@@ -4,17 +4,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nearmiss_core::Notice;
-use nearmiss_core::alert::{Episode, Evidence, Reason};
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::alerting::episode::{Episode, Evidence};
+use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::capacity::{Bill, Digest, Facts};
-use nearmiss_core::detector::{Rule, Severity};
-use nearmiss_core::diagnosis::cause::Cause;
-use nearmiss_core::diagnosis::finding::Finding;
-use nearmiss_core::diagnosis::{Diagnosis, Moment, Verdict};
+use nearmiss_core::detect::outlook::History;
+use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::diagnose::cause::Cause;
+use nearmiss_core::diagnose::finding::Finding;
+use nearmiss_core::diagnose::{Diagnosis, Moment, Verdict};
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::history::{History, Quarter, Summary};
-use nearmiss_core::message::{Links, Template};
-use nearmiss_core::notify::{Alive, Group, News, OwnNotice, Receiver, Theme, pack};
-use nearmiss_core::signal::Minute;
+use nearmiss_core::notification::{Alive, Group, News, OwnNotice, Theme, pack};
+use nearmiss_core::render::{Links, Template};
+use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::time::Minute;
 
 /// 2026-01-05T09:19Z.
 pub const BEGAN: Minute = Minute(29_460_079);

@@ -4,7 +4,7 @@
 //!
 //! Nothing here is taken from the code that makes the messages.
 
-use nearmiss_core::message::Message;
+use nearmiss_core::render::Message;
 use serde_json::{Map, Value, json};
 
 /// SNS takes as many bytes.

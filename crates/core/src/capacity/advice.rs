@@ -1,11 +1,11 @@
 //! What to do about a gateway: one line, the most telling first.
 
-use super::standing::Standing;
-use super::week::Peak;
-use super::words::{later, name};
-use crate::detector::Rule;
-use crate::quantity::seconds;
-use crate::signal::Minute;
+use crate::capacity::standing::Standing;
+use crate::capacity::week::Peak;
+use crate::capacity::words::{later, name};
+use crate::detect::Rule;
+use crate::number::quantity::seconds;
+use crate::time::Minute;
 
 /// A share of 504s that is worth work whatever the latency, as one in a thousand.
 const MANY: f64 = 0.001;

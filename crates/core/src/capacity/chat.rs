@@ -1,8 +1,8 @@
 //! The report for a chat, below its title: short plain lines, the most urgent first.
 
-use super::standing::Standing;
-use super::{Digest, page, words};
-use crate::quantity::seconds;
+use crate::capacity::standing::Standing;
+use crate::capacity::{Digest, page, words};
+use crate::number::quantity::seconds;
 
 /// The most characters; Slack takes 3,000 in a section.
 const LENGTH: usize = 2_500;

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Facts;
-use super::limits::Limits;
-use super::standing::{Data, Standing, Trouble};
-use super::week::{Hour, Peak, Week};
-use crate::history::Quarter;
+use crate::capacity::Facts;
+use crate::capacity::limits::Limits;
+use crate::capacity::standing::{Data, Standing, Trouble};
+use crate::capacity::week::{Hour, Peak, Week};
+use crate::series::history::Quarter;
 
 /// Counts of some gateways.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

@@ -1,10 +1,10 @@
 //! The timeout that was in force when: p99s are censored by it, and near misses
 //! were counted for it.
 
-use super::Facts;
-use super::week::Period;
-use crate::history::{Known, Quarter, Summary};
-use crate::signal::Minute;
+use crate::capacity::Facts;
+use crate::capacity::week::Period;
+use crate::series::history::{Known, Quarter, Summary};
+use crate::time::Minute;
 
 /// Timeouts that differ by less are the same: a history keeps three digits.
 const SAME: f64 = 0.001;

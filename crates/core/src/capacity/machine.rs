@@ -3,14 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::fleet::{Busiest, Sums};
-use super::standing::{Change, Standing};
-use super::week::{Hour, Peak, Week};
-use super::words::{later, shortened};
-use super::{Digest, advice, page};
-use crate::alert::whole;
+use crate::capacity::fleet::{Busiest, Sums};
+use crate::capacity::standing::{Change, Standing};
+use crate::capacity::week::{Hour, Peak, Week};
+use crate::capacity::words::{later, shortened};
+use crate::capacity::{Digest, advice, page};
 use crate::gateway::Identity;
-use crate::window::ratio;
+use crate::number::{ratio, whole};
 
 /// The name of this form; its number rises when a field changes its meaning or goes.
 pub const SCHEMA: &str = "nearmiss.report/1";

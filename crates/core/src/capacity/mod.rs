@@ -25,11 +25,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::detector::Verdict;
-use super::gateway::{Gateway, Identity};
-use super::history::{History, Quarter};
-use super::ledger::Ledger;
-use super::signal::Minute;
+use crate::detect::Verdict;
+use crate::gateway::{Gateway, Identity};
+use crate::series::history::{Quarter, QuarterHours};
+use crate::state::Ledger;
+use crate::time::Minute;
 use fleet::Fleet;
 use standing::{Change, Standing};
 use week::Period;
@@ -42,7 +42,7 @@ pub struct Facts<'a> {
     /// Which gateway, with its present timeout.
     pub gateway: &'a Gateway,
     /// Its last fourteen days.
-    pub history: &'a History,
+    pub history: &'a QuarterHours,
     /// Its episodes and stretches of trouble, where they are kept.
     pub ledger: Option<&'a Ledger>,
     /// What the detectors say of the latest minute: for their forecasts.

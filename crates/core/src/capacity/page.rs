@@ -1,12 +1,12 @@
 //! The report for people: what is in it, in which order. The most urgent comes
 //! first, and every list is bounded.
 
-use super::standing::{Standing, Trouble};
-use super::week::Week;
-use super::write::Block;
-use super::{Bill, Digest, advice, words};
-use crate::quantity::{count, percent, seconds};
-use crate::window::ratio;
+use crate::capacity::standing::{Standing, Trouble};
+use crate::capacity::week::Week;
+use crate::capacity::write::Block;
+use crate::capacity::{Bill, Digest, advice, words};
+use crate::number::quantity::{count, percent, seconds};
+use crate::number::ratio;
 
 /// Gateways in the table.
 const SHOWN: usize = 20;

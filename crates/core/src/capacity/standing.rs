@@ -2,16 +2,16 @@
 
 use serde::Serialize;
 
-use super::Facts;
-use super::limits::{Changed, Limits};
-use super::week::{Peak, Period, Week};
-use crate::alert::Episode;
-use crate::detector::{Rule, State};
-use crate::forecast::{Forecast, last_step};
+use crate::alerting::episode::Episode;
+use crate::capacity::Facts;
+use crate::capacity::limits::{Changed, Limits};
+use crate::capacity::week::{Peak, Period, Week};
+use crate::detect::{Rule, State};
 use crate::gateway::Identity;
-use crate::history::{DAY, History, Known, Quarter};
-use crate::signal::Minute;
-use crate::statistics::{median, rising, theil_sen};
+use crate::number::statistics::{median, rising, theil_sen};
+use crate::series::forecast::{Forecast, last_step};
+use crate::series::history::{DAY, Known, Quarter, QuarterHours};
+use crate::time::Minute;
 
 /// Days of each week that must have a peak for the two to be compared.
 const COMPARED_DAYS: usize = 4;
@@ -291,7 +291,7 @@ fn changes(facts: &Facts<'_>, limits: &Limits, period: Period) -> Vec<Change> {
 
 /// When its first requests came, if that was within the period and the day before
 /// is known, by three quarters of it at the least, to have had none.
-fn first_seen(history: &History, period: Period) -> Option<Minute> {
+fn first_seen(history: &QuarterHours, period: Period) -> Option<Minute> {
     let first = history.first_measured()?;
     if first < period.from || first >= period.end {
         return None;
@@ -302,7 +302,7 @@ fn first_seen(history: &History, period: Period) -> Option<Minute> {
 
 /// When its last requests ended, if that was three days ago or more, and whether
 /// CloudWatch said of all quarters since (up to three hours) that there were none.
-fn silent(history: &History, period: Period) -> Option<Change> {
+fn silent(history: &QuarterHours, period: Period) -> Option<Change> {
     let is_measured = |q: &Quarter| matches!(history.quarter(*q), Known::Measured(_));
     let oldest = period.before().from.0;
     let last = (oldest..period.end.0).rev().map(Quarter).find(is_measured)?;

@@ -5,10 +5,10 @@
 //! figure here is one that CloudWatch computed over the requests of one quarter,
 //! and it can be named with its time.
 
-use super::limits::Limits;
-use crate::history::{DAY, History, Known, Quarter, Summary};
-use crate::signal::Minute;
-use crate::window::ratio;
+use crate::capacity::limits::Limits;
+use crate::number::ratio;
+use crate::series::history::{DAY, Known, Quarter, QuarterHours, Summary};
+use crate::time::Minute;
 
 /// Requests from which on a quarter's p99 is more than its slowest answer.
 pub const ENOUGH: f64 = 100.0;
@@ -118,7 +118,7 @@ impl Hour {
     }
 
     /// What this gateway had in it.
-    pub fn read(self, history: &History, limits: &Limits) -> Self {
+    pub fn read(self, history: &QuarterHours, limits: &Limits) -> Self {
         let mut hour = Self::containing(self.at);
         for quarter in (0..4).map(|i| self.at.plus(i)) {
             if let Known::Measured(summary) = history.quarter(quarter) {
@@ -168,7 +168,7 @@ pub struct Week {
 
 impl Week {
     /// What a history says of a period.
-    pub fn of(history: &History, limits: &Limits, period: Period) -> Self {
+    pub fn of(history: &QuarterHours, limits: &Limits, period: Period) -> Self {
         let mut week = Self {
             quarters: period.length(),
             known: 0,
@@ -192,7 +192,7 @@ impl Week {
 
     /// Counts a day, and finds its closest quarter: of those with requests enough
     /// or several that were late; on a day without any of these, of all.
-    fn add_day(&mut self, history: &History, limits: &Limits, day: Period) -> Option<Peak> {
+    fn add_day(&mut self, history: &QuarterHours, limits: &Limits, day: Period) -> Option<Peak> {
         let (mut best, mut weak): (Option<Peak>, Option<Peak>) = (None, None);
         for quarter in day.quarters() {
             let summary = match history.quarter(quarter) {

@@ -1,12 +1,12 @@
 //! Words that all forms of the report share.
 
-use super::Digest;
-use super::fleet::Sums;
-use super::standing::{Change, Direction, Expected, Standing};
-use super::week::Peak;
+use crate::capacity::Digest;
+use crate::capacity::fleet::Sums;
+use crate::capacity::standing::{Change, Direction, Expected, Standing};
+use crate::capacity::week::Peak;
 use crate::gateway::Identity;
-use crate::quantity::{count, percent, rough_time, seconds};
-use crate::signal::Minute;
+use crate::number::quantity::{count, percent, rough_time, seconds};
+use crate::time::Minute;
 
 /// The most characters of a name; AWS's have 32.
 const NAME: usize = 48;

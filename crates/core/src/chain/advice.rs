@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::Chain;
-use super::figure::{Limit, Timer};
-use super::hop::Hop;
-use super::product::{Idle, Knob, Product};
-use super::rule::{self, Draft, Finding, Rule, Severity};
+use crate::chain::Chain;
+use crate::chain::figure::{Limit, Timer};
+use crate::chain::hop::Hop;
+use crate::chain::product::{Idle, Knob, Product};
+use crate::chain::rule::{self, Draft, Finding, Rule, Severity};
 
 /// How often the rules are asked about one suggestion.
 const MOST_TRIALS: usize = 24;

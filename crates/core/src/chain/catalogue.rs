@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::figure::{Limit, Scope, Timer};
-use super::product::{Bounds, Preset, Product, Repeats, Role, Source, Spec};
-use super::settings::ids_of;
+use crate::chain::figure::{Limit, Scope, Timer};
+use crate::chain::product::{Bounds, Preset, Product, Repeats, Role, Source, Spec};
+use crate::chain::settings::ids_of;
 
 /// One kind of hop.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::figure::{Figure, Limit, Origin, Timer};
-use super::hop::Hop;
-use super::printable::printable;
-use super::product::Repeats;
-use super::rule::{Finding, Severity};
-use super::survey::{Place, Set, Survey, Told};
+use crate::chain::figure::{Figure, Limit, Origin, Timer};
+use crate::chain::hop::Hop;
+use crate::chain::printable::printable;
+use crate::chain::product::Repeats;
+use crate::chain::rule::{Finding, Severity};
+use crate::chain::survey::{Place, Set, Survey, Told};
 
 /// Narrower than that, lines get longer than asked for.
 const NARROWEST: usize = 40;

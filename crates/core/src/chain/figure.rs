@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::product::{Repeats, Source};
-use crate::quantity;
+use crate::chain::product::{Repeats, Source};
+use crate::number::quantity;
 
 /// The five timers that a hop can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::advice::Setting;
-use super::figure::{Doubt, Figure, Known, Limit, Origin, Said, Scope, Timer, Tries};
-use super::product::{Idle, Preset, Product, Repeats};
-use super::settings::HopSettings;
+use crate::chain::advice::Setting;
+use crate::chain::figure::{Doubt, Figure, Known, Limit, Origin, Said, Scope, Timer, Tries};
+use crate::chain::product::{Idle, Preset, Product, Repeats};
+use crate::chain::settings::HopSettings;
 
 /// A hop of a chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]

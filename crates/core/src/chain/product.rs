@@ -1,6 +1,6 @@
 //! What a product does about time: the shape of a row of the table.
 //!
-//! The rows are data and stand in [`super::products`]; every figure in them
+//! The rows are data and stand in [`crate::chain::products`]; every figure in them
 //! carries its source, so that a doubt can be followed to a document.
 
 use std::fmt;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::figure::{Figure, Limit, Origin, Scope, Timer};
-use super::products;
+use crate::chain::figure::{Figure, Limit, Origin, Scope, Timer};
+use crate::chain::products;
 
 /// A document that a figure stands in.
 #[derive(Debug, PartialEq, Eq, Serialize)]

@@ -13,10 +13,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::figure::{Limit, Timer, Version};
-use super::printable::printable;
-use super::product::{Product, Role};
-use crate::quantity::Span;
+use crate::chain::figure::{Limit, Timer, Version};
+use crate::chain::printable::printable;
+use crate::chain::product::{Product, Role};
+use crate::number::quantity::Span;
 
 /// More hops than that are a mistake.
 const MOST_HOPS: usize = 20;

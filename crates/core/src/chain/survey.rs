@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::hop::Hop;
-use super::rule::{Finding, Rule, Severity};
-use super::settings::Settings;
-use super::{Chain, Checkup, Known};
+use crate::chain::hop::Hop;
+use crate::chain::rule::{Finding, Rule, Severity};
+use crate::chain::settings::Settings;
+use crate::chain::{Chain, Checkup, Known};
 
 /// A place of a hop's own files, such as a location of nginx.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -6,7 +6,7 @@
 //! of somebody on the way. `X-Cache: Error from cloudfront` is a trace: it
 //! is put on errors of the origin, too.
 
-use super::hop::Hop;
+use crate::answer::speaker::hop::Hop;
 
 /// How much a sign says about who wrote an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

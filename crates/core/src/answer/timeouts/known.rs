@@ -5,9 +5,9 @@
 
 use std::borrow::Cow;
 
-use super::{Origin, Timeout};
 use crate::answer::phase::Phase;
 use crate::answer::speaker::Hop;
+use crate::answer::timeouts::{Origin, Timeout};
 
 /// Ends before the answer.
 const HEAD: &[Phase] = &[Phase::FirstByte];

@@ -4,11 +4,14 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::scene::{END, Made, calm, digest, expecting, growing, mixed, nightly, open};
+use crate::capacity::tests::scene::{
+    END, Made, calm, digest, expecting, growing, mixed, nightly, open,
+};
 use crate::capacity::{Bill, Digest};
-use crate::detector::Rule;
-use crate::history::{History, Known, Quarter, Summary};
-use crate::signal::Minute;
+use crate::detect::Rule;
+use crate::detect::outlook::History;
+use crate::series::history::{Known, Quarter, Summary};
+use crate::time::Minute;
 
 #[test]
 fn a_mixed_fleet_is_told_in_every_form() {

@@ -5,14 +5,14 @@ mod scene;
 
 use serde_json::Value;
 
-use super::Digest;
-use crate::detector::Rule;
-use crate::history::{Known, Summary};
-use crate::signal::Minute;
+use crate::capacity::Digest;
+use crate::detect::Rule;
+use crate::series::history::{Known, Summary};
+use crate::time::Minute;
 use scene::{
     END, Made, answers, bad_afternoon, calm, censored, cut_off, digest, expecting, growing,
+    half_unknown, nightly, shorter_before,
 };
-use scene::{half_unknown, nightly, shorter_before};
 
 /// The first gateway of a report in one line.
 fn said(digest: &Digest) -> String {

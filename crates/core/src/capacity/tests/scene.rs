@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::alert::{Episode, Evidence, Record};
+use crate::alerting::episode::{Episode, Evidence, Record};
 use crate::capacity::{Bill, Digest, Facts};
-use crate::detector::{Rule, Severity, State, Verdict};
-use crate::forecast::Forecast;
+use crate::detect::outlook::History;
+use crate::detect::{Rule, Severity, State, Verdict};
 use crate::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use crate::history::{History, Known, QUARTERS, Quarter, Summary};
-use crate::ledger::Ledger;
-use crate::signal::Minute;
+use crate::series::forecast::Forecast;
+use crate::series::history::{Known, QUARTERS, Quarter, Summary};
+use crate::state::Ledger;
+use crate::time::Minute;
 
 /// Monday, 2026-01-12T00:00Z.
 pub const END: Minute = Minute(1_768_176_000 / 60);

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::figure::Timer;
-use super::super::product::{Preset, Product, Role, Source, Spec, Sureness};
-use super::{CLI, TERRAFORM, after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Preset, Product, Role, Source, Spec, Sureness};
+use crate::chain::products::{CLI, TERRAFORM, after, knob};
 
 static REST: Source = Source {
     document: "API Gateway API, Integration.timeoutInMillis",
@@ -84,7 +84,7 @@ const IDLE_TIMEOUT: &str =
     "serviceConnectConfiguration.services[].timeout.idleTimeoutSeconds = {s}";
 const LEAST: Duration = Duration::from_millis(50);
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "api_gateway_rest",

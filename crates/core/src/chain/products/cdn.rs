@@ -1,8 +1,8 @@
 //! Content delivery networks, which stand before everything of ours.
 
-use super::super::figure::Timer;
-use super::super::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
-use super::{TERRAFORM, after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
+use crate::chain::products::{TERRAFORM, after, knob};
 
 static CLOUDFLARE: Source = Source {
     document: "Cloudflare, Connection limits",
@@ -50,7 +50,7 @@ const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const API: &str = "CloudFront API";
 const QUOTA: &str = "a higher CloudFront quota for the origin";
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "cloudflare",

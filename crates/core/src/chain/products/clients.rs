@@ -1,8 +1,8 @@
 //! Who asks: figures of clients.
 
-use super::super::figure::Timer;
-use super::super::product::{Preset, Product, Role, Source, Spec};
-use super::{after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Preset, Product, Role, Source, Spec};
+use crate::chain::products::{after, knob};
 
 static CURL: Source = Source {
     document: "curl, CURLOPT_CONNECTTIMEOUT and --max-time",
@@ -10,7 +10,7 @@ static CURL: Source = Source {
     read: "2026-11, curl 7.88 to 8.2",
 };
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new("client", "the client", Role::Client, &[]),
     Product::new("browser", "the browser", Role::Client, &[]),

@@ -1,8 +1,8 @@
 //! Load balancers and routers of other clouds.
 
-use super::super::figure::Timer;
-use super::super::product::{Product, Role, Source, Spec, Sureness};
-use super::{TERRAFORM, after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Product, Role, Source, Spec, Sureness};
+use crate::chain::products::{TERRAFORM, after, knob};
 
 static GOOGLE: Source = Source {
     document: "Cloud Load Balancing, Request distribution for external Application Load Balancers",
@@ -43,7 +43,7 @@ static HEROKU_ROUTING: Source = Source {
 const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const CLOSED: &str = "a closed connection";
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "google_load_balancer",

@@ -14,7 +14,7 @@ mod stores;
 
 use std::time::Duration;
 
-use super::product::{Knob, Preset, Product};
+use crate::chain::product::{Knob, Preset, Product};
 
 /// Every table, from the client to the database.
 pub(super) static TABLES: [&[Product]; 7] =
@@ -38,11 +38,11 @@ const fn knob(place: &'static str, template: &'static str) -> Knob {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::super::figure::{Scope, Timer};
-    use super::super::product::Role;
     use super::*;
     use crate::answer::speaker::Hop;
     use crate::answer::timeouts::KNOWN;
+    use crate::chain::figure::{Scope, Timer};
+    use crate::chain::product::Role;
 
     #[test]
     fn every_row_can_be_found_and_has_sources() {

@@ -1,8 +1,8 @@
 //! Proxies that people run themselves.
 
-use super::super::figure::Timer;
-use super::super::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
-use super::{after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
+use crate::chain::products::{after, knob};
 
 static NGINX_PROXY: Source = Source {
     document: "nginx, Module ngx_http_proxy_module",
@@ -137,7 +137,7 @@ const QUERY: &str = "an error of the query";
 const ANNOTATION: &str = "Ingress annotation";
 const CONFIG_MAP: &str = "ConfigMap of ingress-nginx";
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "nginx",

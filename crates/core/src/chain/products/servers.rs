@@ -1,8 +1,8 @@
 //! Servers that work on a request: most never give up on one by themselves.
 
-use super::super::figure::Timer;
-use super::super::product::{Knob, Preset, Product, Role, Source, Spec};
-use super::{after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Knob, Preset, Product, Role, Source, Spec};
+use crate::chain::products::{after, knob};
 
 static GUNICORN: Source = Source {
     document: "Gunicorn, Settings",
@@ -121,7 +121,7 @@ const NODE_SPECS: &[Spec] = &[
     Spec::new(Timer::KeepAlive, after(5), CLOSED, &NODE).note(NODE_NOTE).set(NODE_KEEP_ALIVE),
 ];
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "gunicorn",

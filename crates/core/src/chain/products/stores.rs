@@ -1,8 +1,8 @@
 //! Databases and caches, the inner end of a chain.
 
-use super::super::figure::Timer;
-use super::super::product::{Preset, Product, Role, Source, Spec};
-use super::{after, knob};
+use crate::chain::figure::Timer;
+use crate::chain::product::{Preset, Product, Role, Source, Spec};
+use crate::chain::products::{after, knob};
 
 static POSTGRES: Source = Source {
     document: "PostgreSQL, Client Connection Defaults",
@@ -37,7 +37,7 @@ static MONGODB: Source = Source {
 const ERROR: &str = "an error of the query";
 const CLOSED: &str = "a closed connection";
 
-/// See [`super::TABLES`].
+/// See [`crate::chain::products::TABLES`].
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "postgres",

@@ -1,14 +1,13 @@
 //! Work that nothing ends, although nobody waits for it any more.
 
-use super::{
-    Draft, Finding, Rule, Severity, Waiting, finding, least_behind, least_outside, least_statement,
-    waited,
-};
-use crate::chain::Chain;
-use crate::chain::advice;
 use crate::chain::figure::{Figure, Limit, Timer};
 use crate::chain::hop::Hop;
 use crate::chain::product::Role;
+use crate::chain::rule::{
+    Draft, Finding, Rule, Severity, Waiting, finding, least_behind, least_outside, least_statement,
+    waited,
+};
+use crate::chain::{Chain, advice};
 
 /// Hops without any timeout, behind one that gives up and with none behind them.
 pub(super) fn endless(chain: &Chain) -> Vec<Draft> {

@@ -4,12 +4,11 @@
 //! that passes bytes on is looked through: both it and the one behind it can
 //! close the connection.
 
-use super::{Draft, Finding, Rule, Severity, finding};
-use crate::chain::Chain;
-use crate::chain::advice;
 use crate::chain::figure::{Figure, Limit, Timer};
 use crate::chain::hop::Hop;
 use crate::chain::product::{Role, Sureness};
+use crate::chain::rule::{Draft, Finding, Rule, Severity, finding};
+use crate::chain::{Chain, advice};
 
 /// Where connections are closed before their caller stops reusing them.
 pub(super) fn keep_alive_too_short(chain: &Chain) -> Vec<Draft> {

@@ -1,11 +1,10 @@
 //! What a product does not take, and what no request can outlive.
 
-use super::{Draft, Finding, Rule, Severity, Waiting, answer, finding, sum};
-use crate::chain::Chain;
-use crate::chain::advice;
 use crate::chain::figure::{Figure, Limit, Origin, Scope, Timer};
 use crate::chain::hop::{Contradiction, Hop};
 use crate::chain::product::{Bounds, Role};
+use crate::chain::rule::{Draft, Finding, Rule, Severity, Waiting, answer, finding, sum};
+use crate::chain::{Chain, advice};
 
 /// Figures that a product does not take. What AWS said itself, it has taken: a
 /// quota was raised.

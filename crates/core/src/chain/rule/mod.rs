@@ -13,11 +13,11 @@ mod waiting;
 
 use serde::Serialize;
 
-use super::Chain;
-use super::advice::{self, Advice, Remedy};
-use super::figure::{Figure, Limit, Timer};
-use super::hop::Hop;
-use super::product::{Role, Source};
+use crate::chain::Chain;
+use crate::chain::advice::{self, Advice, Remedy};
+use crate::chain::figure::{Figure, Limit, Timer};
+use crate::chain::hop::Hop;
+use crate::chain::product::{Role, Source};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

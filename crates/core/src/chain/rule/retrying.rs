@@ -1,13 +1,13 @@
 //! Attempts add up: in time for whoever waits, and in load for what is behind.
 
-use super::{
-    Draft, Finding, Rule, Severity, finding, least_behind, least_outside, listed, patient, reaches,
-    sum, waited,
-};
 use crate::chain::Chain;
 use crate::chain::advice::{self, Remedy};
 use crate::chain::figure::{Limit, Timer};
 use crate::chain::hop::Hop;
+use crate::chain::rule::{
+    Draft, Finding, Rule, Severity, finding, least_behind, least_outside, listed, patient, reaches,
+    sum, waited,
+};
 
 /// Where connecting takes as long as a caller waits, all attempts together.
 pub(super) fn connects_too_long(chain: &Chain) -> Vec<Draft> {

@@ -6,14 +6,13 @@
 
 use std::cmp::Ordering;
 
-use super::{
+use crate::chain::figure::Scope;
+use crate::chain::product::Role;
+use crate::chain::rule::{
     Draft, Finding, Rule, Severity, Waiting, answer, finding, least_behind, least_outside,
     least_statement, patient, waited, working_behind,
 };
-use crate::chain::Chain;
-use crate::chain::advice;
-use crate::chain::figure::Scope;
-use crate::chain::product::Role;
+use crate::chain::{Chain, advice};
 
 /// Pairs of kinds of which no document says who gives up.
 const UNDOCUMENTED: [(&str, &str); 1] = [("alb", "lambda")];

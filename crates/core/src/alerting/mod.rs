@@ -1,0 +1,159 @@
+//! Who must be told what, now: routes, quiet times, repeats and groups.
+//!
+//! A function of what is known. An episode's [`Record`] says what each receiver has
+//! taken; [`Desk::due`] compares that with how the episode stands and with who may
+//! be told at this moment. What was not taken is due again, what is quiet is held
+//! back, and nothing here remembers anything.
+
+pub mod episode;
+mod matcher;
+pub mod notice;
+mod quiet;
+mod receiver;
+mod route;
+pub mod told;
+
+use crate::Notice;
+use crate::alerting::episode::{Episode, Record};
+use crate::alerting::told::{Reason, Told};
+use crate::time::Minute;
+pub use matcher::{Matcher, Subject};
+pub use quiet::{
+    KEPT_MINUTES, LONGEST_COMMENT, MOST_SILENCES, Quiet, SILENCE_SECONDS, Silence, Window,
+};
+pub use receiver::Receiver;
+pub use route::{Repeat, Route};
+
+/// What is to be done about an episode's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Due {
+    /// Everybody knows all.
+    Nothing,
+    /// There is something to tell, and a silence or maintenance keeps it back.
+    Held,
+    /// These are to be told, each for its reason.
+    Tell(Vec<(Receiver, Reason)>),
+    /// It is over, and nobody needs to hear of it any more.
+    Done,
+}
+
+impl Due {
+    /// Nobody needs to hear more of an episode that is over. It is kept for as long as it
+    /// may come back.
+    fn over(episode: &Episode, now: Minute) -> Self {
+        let kept = 0..=episode.comes_back_within();
+        let is_kept = kept.contains(&now.since(episode.last_breach)) && !episode.abandoned;
+        if is_kept { Self::Nothing } else { Self::Done }
+    }
+}
+
+/// Where alerts go and when they do not.
+#[derive(Debug, Clone, Default)]
+pub struct Desk {
+    /// In order; the first that fits, and those after it while they go on.
+    pub routes: Vec<Route>,
+    /// Who is told what no route fits.
+    pub fallback: Receiver,
+    /// When an open episode is told again.
+    pub repeat: Repeat,
+    /// What is kept back at present.
+    pub quiet: Quiet,
+}
+
+impl Desk {
+    /// Everything to the log at once, once.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self { repeat: Repeat::Never, ..Self::default() }
+    }
+
+    /// The receivers of an alert, with the number of the route that says so; the
+    /// fallback has none.
+    #[must_use]
+    pub fn receivers(&self, subject: Subject<'_>) -> Vec<(&Receiver, Repeat)> {
+        let mut found: Vec<(&Receiver, Repeat)> = Vec::new();
+        for route in self.routes.iter().filter(|route| route.takes(subject)) {
+            if !found.iter().any(|(known, _)| **known == route.receiver) {
+                found.push((&route.receiver, route.repeat.unwrap_or(self.repeat)));
+            }
+            if !route.goes_on {
+                return found;
+            }
+        }
+        if found.is_empty() {
+            found.push((&self.fallback, self.repeat));
+        }
+        found
+    }
+
+    /// Every receiver that alerts can go to.
+    pub fn known(&self) -> impl Iterator<Item = &Receiver> {
+        self.routes.iter().map(|route| &route.receiver).chain([&self.fallback])
+    }
+
+    /// What is told of episodes to receivers that take everything at once, which the
+    /// records then say: for looking back, where nobody is waited for.
+    pub fn tell(&self, records: &mut Vec<Record>, now: Minute) -> Vec<Notice> {
+        let mut said = Vec::new();
+        for record in records.iter_mut() {
+            let Due::Tell(due) = self.due(record, now) else { continue };
+            for (receiver, reason) in due {
+                let notice = Notice::of(record, reason, now);
+                record.enter(&receiver, reason, &notice.episode, now);
+                said.push(notice);
+            }
+        }
+        records.retain(|record| self.due(record, now) != Due::Done);
+        said
+    }
+
+    /// What is to be done about a record at the end of minute `now`.
+    #[must_use]
+    pub fn due(&self, record: &Record, now: Minute) -> Due {
+        let subject = Subject::of(record);
+        let episode = &record.episode;
+        if let Some(ended) = episode.ended
+            && !record.audible
+            && self.quiet.keeps_back(subject, ended)
+        {
+            return Due::over(episode, now);
+        }
+        let mut receivers = self.receivers(subject);
+        for known in record.told.keys().filter(|told| self.known().any(|known| known == *told)) {
+            if !receivers.iter().any(|(receiver, _)| *receiver == known) {
+                receivers.push((known, Repeat::Never));
+            }
+        }
+        let due = receivers.into_iter().filter_map(|(receiver, repeat)| {
+            let reason = reason(record, record.told.get(receiver), repeat, now)?;
+            Some((receiver.clone(), reason))
+        });
+        let due: Vec<_> = due.collect();
+        match (due.is_empty(), episode.is_open()) {
+            (true, true) => Due::Nothing,
+            (true, false) => Due::over(episode, now),
+            (false, _) if self.quiet.keeps_back(subject, now) => Due::Held,
+            (false, _) => Due::Tell(due),
+        }
+    }
+}
+
+/// Why a receiver that knows this much must be told of a record, if it must.
+fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> Option<Reason> {
+    let episode = &record.episode;
+    let worse = episode.returns.map_or(0, |returns| returns.worse);
+    match (episode.is_open(), told) {
+        (_, Some(told)) if told.over => None,
+        (false, _) => Some(Reason::Resolved),
+        // What came and went within a quiet time is no news while it stays away.
+        (true, None) => (record.audible || episode.goes_on()).then_some(Reason::Firing),
+        (true, Some(told)) if episode.severity > told.severity || worse > told.worse => {
+            Some(Reason::Escalated)
+        }
+        (true, Some(told)) => {
+            let is_trouble = !episode.benign && episode.goes_on();
+            let again = is_trouble && repeat.is_over(now.since(told.last).abs());
+            again.then_some(Reason::Reminder)
+        }
+    }
+}

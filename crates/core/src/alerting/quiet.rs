@@ -1,0 +1,88 @@
+//! Quiet times: silences, which somebody set, and maintenance windows, which the
+//! config plans.
+//!
+//! What they keep back is not lost. An episode that outlives its quiet time is told
+//! when that ends, and so is the end of one that was told before. Only what began
+//! and ended within it is never told.
+
+use std::ops::RangeInclusive;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alerting::matcher::{Matcher, Subject};
+use crate::detect::Severity;
+use crate::time::Minute;
+
+/// So many silences may be in force at once.
+pub const MOST_SILENCES: usize = 1000;
+/// A silence lasts so many seconds at the least and at the most.
+pub const SILENCE_SECONDS: RangeInclusive<u64> = 60..=90 * 86_400;
+/// The longest comment of a silence, in characters.
+pub const LONGEST_COMMENT: usize = 1000;
+/// One that is over is remembered for so long: an episode that ended within it is
+/// kept back, even if that is found out later.
+pub const KEPT_MINUTES: i64 = 24 * 60;
+
+/// A silence: alerts that somebody does not want to hear of for a while.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Silence {
+    /// Which one, for `silence expire`.
+    pub id: String,
+    /// Which alerts.
+    #[serde(flatten)]
+    pub matcher: Matcher,
+    /// Of this severity at the most: what is worse is told.
+    pub at_most: Severity,
+    /// From this minute on.
+    pub from: Minute,
+    /// The first minute at which it no longer holds.
+    pub until: Minute,
+    /// Who set it.
+    #[serde(default)]
+    pub by: String,
+    /// Why.
+    #[serde(default)]
+    pub comment: String,
+}
+
+impl Silence {
+    /// Whether it keeps an alert back at this minute.
+    #[must_use]
+    pub fn keeps_back(&self, subject: Subject<'_>, minute: Minute) -> bool {
+        (self.from..self.until).contains(&minute)
+            && subject.episode.severity <= self.at_most
+            && self.matcher.covers(subject)
+    }
+}
+
+/// One occurrence of a maintenance window.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Window {
+    /// Which alerts.
+    pub matcher: Matcher,
+    /// Its first minute.
+    pub from: Minute,
+    /// The first minute after it.
+    pub until: Minute,
+}
+
+/// All quiet times around the present.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Quiet {
+    /// Those that somebody set.
+    pub silences: Vec<Silence>,
+    /// Those that the config plans.
+    pub windows: Vec<Window>,
+}
+
+impl Quiet {
+    /// Whether an alert is kept back at this minute.
+    #[must_use]
+    pub fn keeps_back(&self, subject: Subject<'_>, minute: Minute) -> bool {
+        let in_window = |window: &Window| {
+            (window.from..window.until).contains(&minute) && window.matcher.covers(subject)
+        };
+        self.silences.iter().any(|silence| silence.keeps_back(subject, minute))
+            || self.windows.iter().any(in_window)
+    }
+}

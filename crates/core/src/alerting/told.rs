@@ -1,0 +1,69 @@
+//! What a receiver knows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::Severity;
+use crate::time::Minute;
+
+/// Why somebody is told something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// It began.
+    Firing,
+    /// It became worse.
+    Escalated,
+    /// It goes on.
+    Reminder,
+    /// It is over.
+    Resolved,
+}
+
+impl Reason {
+    /// Its name in metrics and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Firing => "firing",
+            Self::Escalated => "escalated",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// What one receiver has taken of an episode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// The worst severity that it was told.
+    pub severity: Severity,
+    /// When it was told first.
+    pub first: Minute,
+    /// When it was told last.
+    pub last: Minute,
+    /// How many times it was reminded.
+    #[serde(default)]
+    pub reminders: u32,
+    /// How many times it was told that it came back worse.
+    #[serde(default)]
+    pub worse: u32,
+    /// Whether it knows that the episode is over.
+    #[serde(default)]
+    pub over: bool,
+}
+
+impl Told {
+    /// What a receiver knows after it took news of this severity, whatever they are about.
+    #[must_use]
+    pub fn after_any(
+        before: Option<Self>,
+        reason: Reason,
+        severity: Severity,
+        now: Minute,
+    ) -> Self {
+        let first = before.map_or(now, |told| told.first);
+        let reminders = before.map_or(0, |told| told.reminders);
+        let reminders = reminders + u32::from(reason == Reason::Reminder);
+        Self { severity, first, last: now, reminders, worse: 0, over: reason == Reason::Resolved }
+    }
+}

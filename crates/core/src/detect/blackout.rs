@@ -1,0 +1,61 @@
+//! Requests, and no answer to any: no sample is an alarm, not "no data".
+//!
+//! When everything times out, the latency has no samples at all and every
+//! graph of it is empty.
+
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::words::traffic_words;
+use crate::detect::{Case, Rule, Severity, Verdict, at_least};
+use crate::number::quantity::count;
+use crate::series::window::Reading;
+
+/// Fires when in two of the last three minutes targets were chosen for at least
+/// `min_requests` requests, and none was answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Blackout {
+    /// Whether it is used.
+    pub enabled: bool,
+    /// The requests that a minute must have.
+    pub min_requests: NonZeroU32,
+}
+
+impl Default for Blackout {
+    fn default() -> Self {
+        Self { enabled: true, min_requests: at_least(10) }
+    }
+}
+
+/// M of the last three minutes.
+const MINUTES: usize = 2;
+
+impl Blackout {
+    /// The verdict on the last three minutes.
+    #[must_use]
+    pub fn judge(&self, case: Case<'_>) -> Verdict {
+        let recent = case.window.newest(3);
+        let fewest = f64::from(self.min_requests.get());
+        let dark = recent.readings().iter().filter(|r| r.samples <= 0.0 && asked(r) >= fewest);
+        let requests: f64 = recent.readings().iter().map(asked).sum();
+        let quiet = Verdict::quiet(Rule::Blackout, (requests > 0.0).then_some(requests), fewest);
+        if dark.count() < MINUTES {
+            return quiet;
+        }
+        let why = format!(
+            "{} requests in {} min, and in most of these minutes not one answer; {} ended in 504 so far. {}",
+            count(requests),
+            recent.minutes(),
+            count(recent.timeouts()),
+            traffic_words(case, 3),
+        );
+        quiet.breaching(Severity::Critical, why)
+    }
+}
+
+/// Requests for which a target was chosen: counted, or at least the 504s.
+fn asked(reading: &Reading) -> f64 {
+    reading.request_count.unwrap_or(0.0).max(reading.requests())
+}

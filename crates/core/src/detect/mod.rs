@@ -1,0 +1,282 @@
+//! Detectors: pure rules over the last hour's minutes and the last fourteen
+//! days' quarters.
+//!
+//! Each has a file of its own with its parameters, its condition and its
+//! words. A verdict is computed anew each time (M datapoints out of N, as
+//! CloudWatch alarms count), so there is no state that can drift. A 504 enters
+//! every count as an answer past the timeout; a failed connection does not.
+
+mod at_limit;
+mod blackout;
+mod burn_rate;
+pub mod compared;
+mod drift;
+mod near_miss;
+pub mod outlook;
+mod recurring_job;
+mod saturation;
+mod unreachable;
+mod words;
+
+use std::fmt;
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::outlook::Outlook;
+use crate::gateway::Gateway;
+use crate::series::forecast::Forecast;
+use crate::series::window::Window;
+pub use at_limit::AtLimit;
+pub use blackout::Blackout;
+pub use burn_rate::BurnRate;
+pub use drift::Drift;
+pub use near_miss::NearMiss;
+pub use recurring_job::RecurringJob;
+pub use saturation::Saturation;
+pub use unreachable::Unreachable;
+
+/// The window that a detector is given, minutes.
+pub const LONGEST_WINDOW: u32 = 60;
+
+/// Which rule spoke. In order of what it tells when severities are equal: the
+/// later the more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rule {
+    /// A time of day comes closer to the timeout day by day.
+    RecurringJob,
+    /// Requests begin to queue.
+    Saturation,
+    /// Answers come close to the timeout.
+    NearMiss,
+    /// The slowest answers become slower and will reach the timeout.
+    Drift,
+    /// Requests end in 504, more than usual.
+    AtLimit,
+    /// 504s use up the error budget.
+    BurnRate,
+    /// Targets cannot be connected to.
+    Unreachable,
+    /// Requests, and no answer to any.
+    Blackout,
+}
+
+impl Rule {
+    /// Every rule, in the order of the verdicts.
+    pub const ALL: [Self; 8] = [
+        Self::RecurringJob,
+        Self::Saturation,
+        Self::NearMiss,
+        Self::Drift,
+        Self::AtLimit,
+        Self::BurnRate,
+        Self::Unreachable,
+        Self::Blackout,
+    ];
+
+    /// Its name in config, metrics and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NearMiss => "near_miss",
+            Self::Drift => "drift",
+            Self::Saturation => "saturation",
+            Self::AtLimit => "at_limit",
+            Self::BurnRate => "burn_rate",
+            Self::RecurringJob => "recurring_job",
+            Self::Unreachable => "unreachable",
+            Self::Blackout => "blackout",
+        }
+    }
+
+    /// What it says in a few words, for a title.
+    #[must_use]
+    pub fn headline(self) -> &'static str {
+        match self {
+            Self::NearMiss => "requests come close to the timeout",
+            Self::Drift => "answers become slower and will reach the timeout",
+            Self::Saturation => "requests begin to queue",
+            Self::AtLimit => "requests end in 504",
+            Self::BurnRate => "504s use up the error budget",
+            Self::RecurringJob => "a recurring job comes closer to the timeout",
+            Self::Unreachable => "targets cannot be reached",
+            Self::Blackout => "no target answers",
+        }
+    }
+
+    /// How many minutes must be quiet before an episode with this rule may end:
+    /// what comes once in a while is given longer. `usual` is the configured time.
+    #[must_use]
+    pub fn quiet_time(self, usual: u32) -> u32 {
+        match self {
+            Self::AtLimit | Self::RecurringJob => usual.saturating_mul(2),
+            _ => usual,
+        }
+    }
+
+    /// Whether it says that requests fail.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::AtLimit | Self::BurnRate | Self::Unreachable | Self::Blackout)
+    }
+
+    /// Whether another rule finds the same kind of trouble: answers that are late, targets
+    /// that cannot be reached, or no answer at all.
+    #[must_use]
+    pub fn is_like(self, other: Self) -> bool {
+        let is_apart = |rule| matches!(rule, Self::Unreachable | Self::Blackout);
+        self == other || !is_apart(self) && !is_apart(other)
+    }
+
+    /// Whether it judges where things lead, rather than what happens in a minute.
+    #[must_use]
+    pub fn is_forecast(self) -> bool {
+        matches!(self, Self::Drift | Self::Saturation | Self::RecurringJob)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Will hurt users unless somebody acts.
+    Warning,
+    /// Hurts users now.
+    Critical,
+}
+
+impl Severity {
+    /// Its name in metrics and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What a detector sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// The condition holds.
+    Breaching,
+    /// There were requests, and the condition does not hold.
+    Quiet,
+    /// Not one request, or too little is known to compare with: nothing can be said.
+    Unknown,
+}
+
+/// What one detector says at one minute.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// Who says it.
+    pub rule: Rule,
+    /// What it sees.
+    pub state: State,
+    /// How bad it is when breaching.
+    pub severity: Severity,
+    /// The figure that was compared; `None` when nothing was measured.
+    pub value: Option<f64>,
+    /// What it was compared with, in the same unit.
+    pub threshold: f64,
+    /// The evidence in words, when breaching; else empty.
+    pub why: String,
+    /// When the timeout is reached, counted from the end of the minute, where
+    /// the rule can tell.
+    pub forecast: Option<Forecast>,
+}
+
+impl Verdict {
+    /// A verdict that the condition does not hold.
+    fn quiet(rule: Rule, value: Option<f64>, threshold: f64) -> Self {
+        let state = if value.is_some() { State::Quiet } else { State::Unknown };
+        let why = String::new();
+        Self { rule, state, severity: Severity::Info, value, threshold, why, forecast: None }
+    }
+
+    /// A verdict that it holds, and why.
+    fn breaching(self, severity: Severity, why: String) -> Self {
+        Self { state: State::Breaching, severity, why, ..self }
+    }
+
+    fn expecting(self, forecast: Forecast) -> Self {
+        Self { forecast: Some(forecast), ..self }
+    }
+}
+
+/// What a detector judges.
+#[derive(Debug, Clone, Copy)]
+pub struct Case<'a> {
+    /// Whose minutes.
+    pub gateway: &'a Gateway,
+    /// The last hour.
+    pub window: Window<'a>,
+    /// What the last fourteen days say.
+    pub outlook: &'a Outlook,
+}
+
+/// The parameters of all detectors.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Detectors {
+    /// See [`NearMiss`].
+    pub near_miss: NearMiss,
+    /// See [`Drift`].
+    pub drift: Drift,
+    /// See [`Saturation`].
+    pub saturation: Saturation,
+    /// See [`AtLimit`].
+    pub at_limit: AtLimit,
+    /// See [`BurnRate`].
+    pub burn_rate: BurnRate,
+    /// See [`RecurringJob`].
+    pub recurring_job: RecurringJob,
+    /// See [`Unreachable`].
+    pub unreachable: Unreachable,
+    /// See [`Blackout`].
+    pub blackout: Blackout,
+}
+
+impl Detectors {
+    /// The verdict of every detector that is enabled, in a fixed order.
+    #[must_use]
+    pub fn judge(&self, case: Case<'_>) -> Vec<Verdict> {
+        let mut verdicts = Vec::with_capacity(Rule::ALL.len());
+        let mut add = |enabled: bool, judge: &dyn Fn() -> Verdict| {
+            if enabled {
+                verdicts.push(judge());
+            }
+        };
+        add(self.recurring_job.enabled, &|| self.recurring_job.judge(case));
+        add(self.saturation.enabled, &|| self.saturation.judge(case));
+        add(self.near_miss.enabled, &|| self.near_miss.judge(case));
+        add(self.drift.enabled, &|| self.drift.judge(case));
+        add(self.at_limit.enabled, &|| self.at_limit.judge(case));
+        add(self.burn_rate.enabled, &|| self.burn_rate.judge(case));
+        add(self.unreachable.enabled, &|| self.unreachable.judge(case));
+        add(self.blackout.enabled, &|| self.blackout.judge(case));
+        verdicts
+    }
+}
+
+/// A default that is not zero.
+fn at_least(count: u32) -> NonZeroU32 {
+    NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+}

@@ -1,0 +1,59 @@
+//! A time of day comes closer to the timeout day by day: the nightly job that grows.
+
+use serde::{Deserialize, Serialize};
+
+use crate::detect::words::in_about;
+use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::number::quantity::seconds;
+
+/// Fires when the slowest answers of an hour of the day grow and reach the
+/// timeout within 14 days; a warning when the next run may be the first to do so. How is
+/// said in [`recurrence`](crate::series::recurrence).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecurringJob {
+    /// Whether it is used.
+    pub enabled: bool,
+}
+
+impl Default for RecurringJob {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// At the earliest closer than this it is a warning, seconds.
+const CLOSE: f64 = 86_400.0;
+
+impl RecurringJob {
+    /// The verdict on the last 14 days.
+    #[must_use]
+    pub fn judge(&self, case: Case<'_>) -> Verdict {
+        let timeout = case.gateway.timeout.seconds;
+        let Some(found) = &case.outlook.recurrence else {
+            let known = case.outlook.learning_until.is_none().then_some(0.0);
+            return Verdict::quiet(Rule::RecurringJob, known, timeout);
+        };
+        let end = case.window.readings().last().map_or(found.at.end(), |r| r.minute.plus(1));
+        #[allow(clippy::cast_precision_loss)] // two weeks at most
+        let age = end.since(found.at.end()) as f64 * 60.0;
+        let forecast = found.forecast.map(|forecast| forecast.after(age)).filter(|f| f.mid > 0.0);
+        let close = forecast.is_none_or(|forecast| forecast.low < CLOSE);
+        let severity = if close { Severity::Warning } else { Severity::Info };
+        let when = match forecast {
+            Some(forecast) => {
+                format!("They reach the {} timeout {}.", seconds(timeout), in_about(forecast))
+            }
+            None => format!("The first of them reach the {} timeout now.", seconds(timeout)),
+        };
+        let why = format!(
+            "At about {} the slowest requests take {}, {} more each day (last {} d). {when}",
+            found.at.start().utc().format("%H:%M UTC"),
+            seconds(found.now),
+            seconds(found.per_day),
+            found.days,
+        );
+        let verdict = Verdict::quiet(Rule::RecurringJob, Some(found.now), timeout);
+        Verdict { forecast, ..verdict.breaching(severity, why) }
+    }
+}

@@ -1,0 +1,190 @@
+//! What the daemon has to say of itself.
+//!
+//! A trouble of its own is told like an episode: once when it has lasted, again
+//! after a while, and when it is over.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alerting::told::{Reason, Told};
+use crate::alerting::{Receiver, Repeat};
+use crate::detect::Severity;
+use crate::time::Minute;
+
+/// What a trouble is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Theme {
+    /// CloudWatch cannot be read, or its data is old.
+    Data,
+    /// Credentials are expired or refused.
+    Credentials,
+    /// Load balancers cannot be looked up.
+    Discovery,
+    /// Notifications are not taken.
+    Delivery,
+    /// Messages do not reach the chat channel.
+    Chat,
+    /// The state cannot be saved.
+    State,
+    /// A new config cannot be used.
+    Config,
+    /// The clock is wrong.
+    Clock,
+}
+
+impl Theme {
+    /// Every theme.
+    pub const ALL: [Self; 8] = [
+        Self::Data,
+        Self::Credentials,
+        Self::Discovery,
+        Self::Delivery,
+        Self::Chat,
+        Self::State,
+        Self::Config,
+        Self::Clock,
+    ];
+
+    /// Its name in metrics, logs and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Credentials => "credentials",
+            Self::Discovery => "discovery",
+            Self::Delivery => "delivery",
+            Self::Chat => "chat",
+            Self::State => "state",
+            Self::Config => "config",
+            Self::Clock => "clock",
+        }
+    }
+
+    /// What it says in a few words, for a title.
+    #[must_use]
+    pub fn headline(self) -> &'static str {
+        match self {
+            Self::Data => "gateways are without data",
+            Self::Credentials => "AWS refuses the credentials",
+            Self::Discovery => "load balancers cannot be looked up",
+            Self::Delivery => "alerts are not delivered",
+            Self::Chat => "messages do not reach the chat channel",
+            Self::State => "the state cannot be saved",
+            Self::Config => "the new config cannot be used",
+            Self::Clock => "the clock is wrong",
+        }
+    }
+}
+
+/// A trouble of the daemon itself, and who knows of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Own {
+    /// Since when.
+    pub since: Minute,
+    /// What is wrong, and the way out: a line each.
+    pub lines: Vec<String>,
+    /// When it was over.
+    pub ended: Option<Minute>,
+    /// Who was told what.
+    #[serde(default)]
+    pub told: BTreeMap<Receiver, Told>,
+}
+
+impl Own {
+    /// A trouble that begins.
+    #[must_use]
+    pub fn starting(now: Minute) -> Self {
+        Self { since: now, lines: Vec::new(), ended: None, told: BTreeMap::new() }
+    }
+
+    /// It is there again before everybody heard that it was over: who did is told anew,
+    /// if it lasts again.
+    pub fn begin_again(&mut self, now: Minute) {
+        if self.ended.take().is_some() {
+            self.since = now;
+            self.told.retain(|_, told| !told.over);
+        }
+    }
+
+    /// Why a receiver must be told of it, if it must: when it has lasted `after`
+    /// minutes, as often as `repeat` says, and when a trouble that it knows is over.
+    #[must_use]
+    pub fn due(
+        &self,
+        receiver: &Receiver,
+        after: i64,
+        repeat: Repeat,
+        now: Minute,
+    ) -> Option<Reason> {
+        match (self.told.get(receiver), self.ended) {
+            (Some(told), _) if told.over => None,
+            (None, Some(_)) => None,
+            (Some(_), Some(_)) => Some(Reason::Resolved),
+            (None, None) => (now.since(self.since).abs() >= after).then_some(Reason::Firing),
+            (Some(told), None) => repeat.is_over(now.since(told.last)).then_some(Reason::Reminder),
+        }
+    }
+
+    /// What tells this news of a receiver from its other news of the same trouble.
+    #[must_use]
+    pub fn step(&self, receiver: &Receiver, reason: Reason) -> String {
+        let reminders = self.told.get(receiver).map_or(0, |told| told.reminders);
+        match reason {
+            Reason::Reminder => format!("reminder/{}", reminders + 1),
+            _ => reason.name().to_owned(),
+        }
+    }
+
+    /// Enters that a receiver took it.
+    pub fn enter(&mut self, receiver: &Receiver, reason: Reason, now: Minute) {
+        let before = self.told.get(receiver).copied();
+        let told = Told::after_any(before, reason, Severity::Warning, now);
+        self.told.insert(receiver.clone(), told);
+    }
+
+    /// Whether everybody who knows of it knows that it is over.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.ended.is_some() && self.told.values().all(|told| told.over)
+    }
+}
+
+/// News of a trouble of the daemon itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnNotice {
+    /// The same for the same news.
+    pub id: String,
+    /// What it is about.
+    pub theme: Theme,
+    /// Why it is told.
+    pub reason: Reason,
+    /// Since when.
+    pub since: Minute,
+    /// When it is told.
+    pub at: Minute,
+    /// What is wrong, and the way out: a line each.
+    pub lines: Vec<String>,
+    /// Which host says so.
+    pub host: String,
+}
+
+/// That the daemon is alive, once a day for who wants it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alive {
+    /// When it is told.
+    pub at: Minute,
+    /// Which host says so.
+    pub host: String,
+    /// How many gateways it watches.
+    pub gateways: u64,
+    /// How many of them it has no data of.
+    pub without_data: u64,
+    /// How many episodes are open.
+    pub open: u64,
+    /// How many silences are in force.
+    pub silences: u64,
+    /// What is wrong with itself at present, a line each.
+    pub troubles: Vec<String>,
+}

@@ -1,0 +1,68 @@
+//! News as words: for a chat channel, a mailbox, a phone and a program.
+//!
+//! Each kind of news becomes [`Words`](words::Words): what is to be said, as it is.
+//! One place then makes the forms of it, so that every limit and every escape stands
+//! once, whatever the news, and no name of a load balancer can make a message that
+//! Amazon SNS refuses or that Slack reads as anything but a name.
+
+mod alive;
+mod chat;
+mod console;
+mod digest;
+mod escape;
+mod fit;
+mod group;
+mod link;
+mod notice;
+mod own;
+mod steps;
+mod trial;
+mod words;
+
+use serde_json::Value;
+
+use crate::notification::News;
+pub use link::{Links, Placeholder, Template};
+pub use notice::why;
+pub use steps::next_steps;
+
+/// The name of the machine-readable form; its number rises when a field
+/// changes its meaning or goes.
+pub const SCHEMA: &str = "nearmiss.notification/1";
+
+/// One piece of news in every form.
+///
+/// Text, SMS, chat and five copies of the machine form are together, as one message
+/// with a value for each protocol, shorter than the 262,144 bytes that SNS takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// One line of printable ASCII, at most 99 characters.
+    pub subject: String,
+    /// Plain text with line breaks, for mail.
+    pub text: String,
+    /// One line of ASCII, at most 140 characters.
+    pub sms: String,
+    /// What Amazon Q Developer in chat applications takes.
+    pub chat: Value,
+    /// What programs take; see [`SCHEMA`].
+    pub machine: Value,
+    /// What filter policies of subscriptions can ask for: name and value, no value
+    /// empty.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+impl Message {
+    /// The news in words.
+    #[must_use]
+    pub fn of(news: &News, links: &Links) -> Self {
+        let words = match news {
+            News::One(notice) => notice::words(notice, links),
+            News::Group(group) => group::words(group, links),
+            News::Own(notice) => own::words(notice, links),
+            News::Alive(alive) => alive::words(alive),
+            News::Digest(digest) => digest::words(digest),
+            News::Test(minute) => trial::words(*minute),
+        };
+        words.message()
+    }
+}

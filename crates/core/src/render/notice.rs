@@ -1,0 +1,279 @@
+//! News of one episode.
+
+use serde_json::{Value, json};
+
+use crate::Notice;
+use crate::alerting::episode::{COMES_BACK, Episode, Returns};
+use crate::alerting::told::Reason;
+use crate::detect::Severity;
+use crate::diagnose::Diagnosis;
+use crate::diagnose::cause::Cause;
+use crate::number::quantity::seconds;
+use crate::render::console::{self, Curve};
+use crate::render::escape;
+use crate::render::link::{Links, Placeholder};
+use crate::render::steps::next_steps;
+use crate::render::words::{RESOLVED, Why, Words, emoji, length, number};
+
+/// From so many minutes on it is said that something is told late.
+const LATE: i64 = 30;
+/// What a graph shows before and after, minutes.
+const AROUND: i64 = 60;
+
+/// The words of news of an episode.
+pub fn words(notice: &Notice, links: &Links) -> Words {
+    let Notice { gateway, episode, reason, .. } = notice;
+    let id = &gateway.id;
+    let mut words = Words::new("episode", reason.name(), episode.severity);
+    words.id = notice.id();
+    words.thread.clone_from(&episode.id);
+    words.at = Some(notice.at);
+    words.gateway = escape::name(&id.name);
+    words.rule = notice.rule().name();
+    words.emoji = match reason {
+        Reason::Resolved if episode.abandoned => emoji(Severity::Info),
+        Reason::Resolved => RESOLVED,
+        _ => words.emoji,
+    };
+    words.title = title(notice);
+    words.paragraphs = std::iter::once(why(notice)).chain(going_on(notice)).collect();
+    words.why = found(notice).map(diagnosed);
+    words.next_steps = next_steps(notice);
+    words.facts = facts(notice);
+    words.at_a_glance = vec![
+        id.region.clone(),
+        notice.told.to_string(),
+        format!("timeout {}", timeout_words(notice)),
+    ];
+    words.links = links.of(graph(notice), |placeholder| Some(value(notice, placeholder)));
+    words.context = context(notice);
+    words.resources = vec![id.arn().unwrap_or_else(|| id.dimension.clone())];
+    words.machine = machine(notice);
+    words
+}
+
+/// The evidence, or at the end the whole episode, in words.
+#[must_use]
+pub fn why(notice: &Notice) -> String {
+    match notice.reason {
+        Reason::Firing | Reason::Escalated | Reason::Reminder => {
+            notice.episode.evidence.why.clone()
+        }
+        Reason::Resolved => summary(&notice.episode),
+    }
+}
+
+/// An episode that is over, in figures.
+fn summary(episode: &Episode) -> String {
+    let end = if episode.abandoned {
+        "Then the load balancer was deleted, or the config no longer selects it.".to_owned()
+    } else {
+        format!("The last {} min with requests were quiet.", number(episode.quiet_minutes))
+    };
+    let times = episode.returns.map_or(String::new(), |returns| format!(" {}", times(&returns)));
+    format!(
+        "It lasted {}, from {} to {}; the worst was {}.{times} {}. {end}",
+        lasted(episode),
+        episode.began,
+        episode.last_breach,
+        episode.severity,
+        counts(episode),
+    )
+}
+
+/// How long an episode that is over has lasted.
+pub fn lasted(episode: &Episode) -> String {
+    length(episode.last_breach.since(episode.began).saturating_add(1))
+}
+
+fn counts(episode: &Episode) -> String {
+    format!(
+        "Since it began, {} of {} requests were near misses and {} ended in 504",
+        number(episode.near_misses),
+        number(episode.requests),
+        number(episode.timeouts),
+    )
+}
+
+/// Why it happened, where a cause was found.
+pub fn found(notice: &Notice) -> Option<&Diagnosis> {
+    notice.diagnosis.as_deref().filter(|diagnosis| !diagnosis.findings.is_empty())
+}
+
+/// Seconds since the Unix epoch in milliseconds, as Grafana counts.
+pub fn milliseconds(seconds: i64) -> String {
+    seconds.saturating_mul(1_000).to_string()
+}
+
+fn title(notice: &Notice) -> String {
+    let Notice { episode, reason, .. } = notice;
+    let name = escape::name(&notice.gateway.id.name);
+    let headline = notice.rule().headline();
+    let severity = episode.severity.name().to_uppercase();
+    match reason {
+        Reason::Firing | Reason::Escalated => format!("[{severity}] {name}: {headline}"),
+        Reason::Reminder => {
+            format!("[{severity}] {name}: still, after {}: {headline}", age(notice))
+        }
+        Reason::Resolved if episode.abandoned => {
+            format!("[CLOSED] {name}: no longer watched; last seen: {headline}")
+        }
+        Reason::Resolved => {
+            format!("[RESOLVED] {name}: over after {}: {headline}", lasted(episode))
+        }
+    }
+}
+
+/// How long an open episode goes on.
+fn age(notice: &Notice) -> String {
+    length(notice.told.since(notice.episode.began))
+}
+
+/// Since when it goes on, where that is no news of the last minutes, and whether it
+/// came back.
+fn going_on(notice: &Notice) -> Option<String> {
+    let Notice { episode, told, .. } = notice;
+    let (began, age) = (episode.began, age(notice));
+    let said = match notice.reason {
+        Reason::Firing if told.since(began) >= LATE => {
+            Some(format!("It has gone on since {began} ({age}) and is told here only now."))
+        }
+        Reason::Firing | Reason::Resolved => None,
+        Reason::Escalated => {
+            Some(format!("It became worse; it has gone on since {began} ({age})."))
+        }
+        Reason::Reminder => Some(format!(
+            "It has gone on since {began} ({age}), last seen at {}. {}. This is reminder {}.",
+            episode.last_breach,
+            counts(episode),
+            number(u64::from(notice.reminders) + 1),
+        )),
+    };
+    let open = episode.returns.filter(|_| episode.is_open());
+    let back = open.map(|returns| {
+        let without = length(COMES_BACK);
+        format!("{} It stays open until {without} have passed without it.", times(&returns))
+    });
+    let said: Vec<String> = said.into_iter().chain(back).collect();
+    (!said.is_empty()).then(|| said.join(" "))
+}
+
+/// How often something came that comes back.
+fn times(returns: &Returns) -> String {
+    format!("It has come {} times since {}.", number(returns.times), returns.first)
+}
+
+fn diagnosed(found: &Diagnosis) -> Why {
+    let evidence = found.findings.first().map(|first| first.evidence.clone());
+    Why { headline: found.headline(), evidence: evidence.unwrap_or_default() }
+}
+
+fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
+    let id = &notice.gateway.id;
+    let provisional = if notice.provisional { " (provisional: counts may still rise)" } else { "" };
+    let mut facts = vec![
+        ("Load balancer", format!("{} ({})", escape::name(&id.name), id.dimension)),
+        ("Region", id.region.clone()),
+    ];
+    if !id.account.is_empty() {
+        facts.push(("Account", id.account.clone()));
+    }
+    facts.extend([
+        ("Timeout", timeout_words(notice)),
+        ("Told", format!("{}{provisional}", notice.told)),
+        ("Episode", notice.episode.id.clone()),
+    ]);
+    facts
+}
+
+fn timeout_words(notice: &Notice) -> String {
+    let timeout = notice.gateway.timeout;
+    let near = seconds(notice.gateway.near_seconds());
+    match timeout.mismatch() {
+        Some(idle) => format!(
+            "{} by the config, but the load balancer's idle timeout is {}; near from {near}",
+            seconds(timeout.seconds),
+            seconds(idle)
+        ),
+        None => format!("{}; near from {near}", seconds(timeout.seconds)),
+    }
+}
+
+/// The slowest answers and the 504s, from an hour before.
+fn graph(notice: &Notice) -> Option<String> {
+    let Notice { gateway, episode, at, .. } = notice;
+    let curve = |metric, statistic, axis| Curve {
+        namespace: gateway.kind.namespace(),
+        metric,
+        dimension: gateway.kind.dimension(),
+        value: &gateway.id.dimension,
+        statistic,
+        axis,
+    };
+    console::graph(
+        &gateway.id.region,
+        episode.began.plus(-AROUND),
+        at.plus(AROUND),
+        &[
+            curve("TargetResponseTime", "p99", "left"),
+            curve("HTTPCode_ELB_504_Count", "Sum", "right"),
+        ],
+    )
+}
+
+fn value(notice: &Notice, placeholder: Placeholder) -> String {
+    let Notice { gateway, episode, told, .. } = notice;
+    match placeholder {
+        Placeholder::Gateway => gateway.id.name.clone(),
+        Placeholder::Dimension => gateway.id.dimension.clone(),
+        Placeholder::Region => gateway.id.region.clone(),
+        Placeholder::Account => gateway.id.account.clone(),
+        Placeholder::Rule => notice.rule().name().to_owned(),
+        Placeholder::Severity => episode.severity.name().to_owned(),
+        Placeholder::Cause => cause(notice).unwrap_or("unknown").to_owned(),
+        Placeholder::Began => milliseconds(episode.began.start()),
+        Placeholder::Now => milliseconds(told.end()),
+    }
+}
+
+/// The name of the most probable cause, where one was found.
+pub fn cause(notice: &Notice) -> Option<&'static str> {
+    found(notice)?.cause().map(Cause::name)
+}
+
+fn context(notice: &Notice) -> Vec<(&'static str, String)> {
+    let id = &notice.gateway.id;
+    let mut context = vec![
+        ("region", id.region.clone()),
+        ("account", id.account.clone()),
+        ("dimension", id.dimension.clone()),
+        ("began", notice.episode.began.to_string()),
+    ];
+    context.extend(cause(notice).map(|cause| ("cause", cause.to_owned())));
+    context
+}
+
+fn machine(notice: &Notice) -> Value {
+    let Notice { gateway, episode, .. } = notice;
+    json!({
+        "provisional": notice.provisional,
+        "gateway": gateway.id,
+        "timeout_seconds": gateway.timeout.seconds,
+        "near_seconds": gateway.near_seconds(),
+        "value": episode.evidence.value,
+        "threshold": episode.evidence.threshold,
+        "forecast_seconds": episode.evidence.forecast,
+        "causes": found(notice).map(|found| &found.findings),
+        "reminders": notice.reminders,
+        "episode": {
+            "id": escape::id(&episode.id),
+            "began": episode.began.to_string(),
+            "ended": episode.ended.map(|minute| minute.to_string()),
+            "times": episode.returns.map_or(1, |returns| returns.times),
+            "requests": episode.requests,
+            "near_misses": episode.near_misses,
+            "timeouts": episode.timeouts,
+            "rules": episode.rules.keys().map(|rule| rule.name()).collect::<Vec<_>>(),
+        },
+    })
+}

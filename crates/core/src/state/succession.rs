@@ -1,0 +1,111 @@
+//! A load balancer that is deleted and made anew under its name is the same gateway.
+//!
+//! Its ARN and its CloudWatch dimension are new, its name, Region and account are not:
+//! within those a name is unique. What is remembered of the old one goes on: its open
+//! episode, what is usual, its counters - which are one series, because their labels are
+//! the same. For some hours both dimensions are read and added up, so that neither the
+//! last requests of the one nor the first of the other are missing.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::gateway::{Gateway, Identity};
+use crate::state::Ledger;
+use crate::state::counting::LATE_MINUTES;
+use crate::state::position::RETENTION_MINUTES;
+use crate::time::Minute;
+
+/// So many former dimension values are remembered.
+const MOST_FORMER: usize = 4;
+/// An episode outlives its gateway by so many minutes: a load balancer that is made
+/// anew is away for a while.
+const MISSED_MINUTES: i64 = 15;
+
+/// What a load balancer was before it was made anew.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Former {
+    /// Its CloudWatch dimension value then.
+    pub dimension: String,
+    /// The first minute at which it was known to be the next one.
+    pub until: Minute,
+}
+
+/// What succeeds what: the old key, and the new one.
+pub type Succession = (String, String);
+
+/// Hands on what is remembered of load balancers that are not watched any more to those
+/// of the same kind, name, Region and account that are watched and of which nothing is
+/// remembered. Where the account is not known, a name says nothing.
+pub fn succeed(
+    ledgers: &mut BTreeMap<String, Ledger>,
+    watched: &[&Gateway],
+    now: Minute,
+) -> Vec<Succession> {
+    let keys: HashSet<String> = watched.iter().map(|gateway| gateway.id.key()).collect();
+    let mut all = Vec::new();
+    for gateway in watched.iter().filter(|gateway| !gateway.id.account.is_empty()) {
+        let key = gateway.id.key();
+        let Some(name) = namesakes(&gateway.id).filter(|_| !ledgers.contains_key(&key)) else {
+            continue;
+        };
+        let is_old = |(old, _): &(&String, &Ledger)| {
+            old.strip_prefix(&name).is_some_and(|rest| !rest.contains('/')) && !keys.contains(*old)
+        };
+        let namesakes = ledgers.range(name.clone()..).take_while(|(old, _)| old.starts_with(&name));
+        let newest = namesakes.filter(is_old).max_by_key(|(_, ledger)| ledger.unassessed);
+        let Some(old) = newest.map(|(old, _)| old.clone()) else { continue };
+        if let Some(mut ledger) = ledgers.remove(&old) {
+            ledger.goes_on_as(gateway, &old, now);
+            ledgers.insert(key.clone(), ledger);
+            all.push((old, key));
+        }
+    }
+    all
+}
+
+/// What the keys of all gateways with this name, Region and account begin with.
+fn namesakes(id: &Identity) -> Option<String> {
+    let (name, _) = id.dimension.rsplit_once('/')?;
+    Some(format!("{}/{}/{name}/", id.region, id.account))
+}
+
+impl Ledger {
+    /// From now on it is this gateway's.
+    fn goes_on_as(&mut self, gateway: &Gateway, old: &str, now: Minute) {
+        let dimension = old.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
+        self.former.push(Former { dimension, until: now });
+        let surplus = self.former.len().saturating_sub(MOST_FORMER);
+        self.former.drain(..surplus);
+        self.gone = None;
+        for record in self.records.iter_mut().filter(|record| record.episode.is_open()) {
+            record.gateway.clone_from(gateway);
+        }
+    }
+
+    /// The dimension values under which its minutes may still be found at a poll up to
+    /// before `end`, beside its own.
+    pub fn former_dimensions(&self, end: Minute) -> impl Iterator<Item = &str> {
+        let recent = self.former.iter().filter(move |f| end.since(f.until) < LATE_MINUTES);
+        recent.map(|former| former.dimension.as_str())
+    }
+
+    /// What its load balancer was in the last fifteen days, oldest first.
+    pub fn former(&self, now: Minute) -> impl Iterator<Item = &Former> {
+        self.former.iter().filter(move |former| now.since(former.until) < RETENTION_MINUTES)
+    }
+
+    /// Notes whether its gateway is there. Its episodes end when it was gone for longer
+    /// than it takes to make a load balancer anew: nobody looks any more.
+    pub fn see(&mut self, is_there: bool, now: Minute) {
+        if is_there {
+            self.gone = None;
+            return;
+        }
+        let gone = self.gone.get_or_insert(now);
+        *gone = (*gone).min(now);
+        if now.since(*gone) >= MISSED_MINUTES {
+            self.records.iter_mut().for_each(|record| record.episode.abandon());
+        }
+    }
+}
