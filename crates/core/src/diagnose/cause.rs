@@ -1,14 +1,10 @@
-//! The causes: one row of a table for each, from which names, words, sources, checks
-//! and the documentation follow.
+//! The causes: one row of a table for each, from which names, words, sources and
+//! the documentation follow.
 //!
-//! A cause is added here, as a variant and a row, and in one function of the file of
-//! its theme; nothing else knows the list.
+//! A cause is added here, as a variant and a row, and in [`checks`](super::checks) with
+//! the function that looks for it.
 
 use serde::Serialize;
-
-use crate::diagnose::facts::Facts;
-use crate::diagnose::finding::Finding;
-use crate::diagnose::{balancer, closing, connection, lambda, latency, queueing, registration};
 
 /// What makes a load balancer answer 502, 503 or 504, or is about to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -73,7 +69,6 @@ struct Row {
     /// What would show it, and nothing else.
     telltale: &'static str,
     source: &'static str,
-    check: fn(&Facts) -> Option<Finding>,
 }
 
 const TROUBLESHOOTING: &str = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html";
@@ -96,7 +91,6 @@ const TABLE: [Row; 24] = [
         meaning: "A part of the requests takes longer and longer, up to the idle timeout",
         telltale: "the slowest requests grow over many minutes, and near misses come before 504s",
         source: TROUBLESHOOTING,
-        check: latency::slow_target,
     },
     Row {
         cause: Cause::QueueingTraffic,
@@ -104,7 +98,6 @@ const TABLE: [Row; 24] = [
         meaning: "More requests come than the targets can answer, so that all of them wait",
         telltale: "RequestCount rises before the median does",
         source: METRICS,
-        check: queueing::traffic,
     },
     Row {
         cause: Cause::QueueingCapacity,
@@ -112,7 +105,6 @@ const TABLE: [Row; 24] = [
         meaning: "Healthy targets were lost, and those left cannot answer the usual traffic",
         telltale: "HealthyHostCount falls before the median rises, at normal traffic",
         source: HEALTH,
-        check: queueing::capacity,
     },
     Row {
         cause: Cause::BadTarget,
@@ -120,7 +112,6 @@ const TABLE: [Row; 24] = [
         meaning: "One target accepts requests and (nearly) never answers",
         telltale: "target:port in the access logs is the same for all 504s, and AnomalousHostCount is 1",
         source: METRICS,
-        check: latency::bad_target,
     },
     Row {
         cause: Cause::SlowSubset,
@@ -128,7 +119,6 @@ const TABLE: [Row; 24] = [
         meaning: "A part of the requests became slow at once, close to the idle timeout",
         telltale: "the slowest requests step up within minutes and then stay, and the median does not move",
         source: METRICS,
-        check: latency::slow_subset,
     },
     Row {
         cause: Cause::Hang,
@@ -136,7 +126,6 @@ const TABLE: [Row; 24] = [
         meaning: "A part of the requests is never answered, on all targets",
         telltale: "504s leave no TargetResponseTime sample and come from all targets",
         source: TROUBLESHOOTING,
-        check: latency::hang,
     },
     Row {
         cause: Cause::ConnectSecurityGroup,
@@ -144,7 +133,6 @@ const TABLE: [Row; 24] = [
         meaning: "A security group does not let the load balancer reach its targets",
         telltale: "no rule of the targets' security groups admits the load balancer (ec2:DescribeSecurityGroups)",
         source: TROUBLESHOOTING,
-        check: connection::security_group,
     },
     Row {
         cause: Cause::ConnectNetworkAcl,
@@ -152,7 +140,6 @@ const TABLE: [Row; 24] = [
         meaning: "A network ACL stops requests to targets, or their answers to ports 1024-65535",
         telltale: "the failures are those of one subnet or zone, and its network ACL denies (ec2:DescribeNetworkAcls)",
         source: TROUBLESHOOTING,
-        check: connection::network_acl,
     },
     Row {
         cause: Cause::ConnectRoute,
@@ -160,7 +147,6 @@ const TABLE: [Row; 24] = [
         meaning: "A route between load balancer and targets is missing or leads nowhere",
         telltale: "a route table has no working route to the targets (ec2:DescribeRouteTables)",
         source: TROUBLESHOOTING,
-        check: connection::route,
     },
     Row {
         cause: Cause::ConnectDeadTarget,
@@ -168,7 +154,6 @@ const TABLE: [Row; 24] = [
         meaning: "A registered target does not accept connections: nothing lives at its address",
         telltale: "all failures are those of one target:port, and no network interface has its address (ec2:DescribeNetworkInterfaces)",
         source: TROUBLESHOOTING,
-        check: connection::dead_target,
     },
     Row {
         cause: Cause::DeployRace,
@@ -176,7 +161,6 @@ const TABLE: [Row; 24] = [
         meaning: "In a deployment, targets get last requests after they have gone",
         telltale: "the failures come with deployments only, from targets that are draining",
         source: GROUP_ATTRIBUTES,
-        check: connection::deploy_race,
     },
     Row {
         cause: Cause::TlsHandshake,
@@ -184,7 +168,6 @@ const TABLE: [Row; 24] = [
         meaning: "TLS handshakes with targets fail or take longer than 10 s",
         telltale: "TargetTLSNegotiationErrorCount goes with the 504s",
         source: TROUBLESHOOTING,
-        check: connection::tls_handshake,
     },
     Row {
         cause: Cause::ContentLength,
@@ -192,7 +175,6 @@ const TABLE: [Row; 24] = [
         meaning: "Content-Length is larger than the body, and the load balancer waits for the rest",
         telltale: "504s leave a small TargetResponseTime, and the access logs show their target_status_code",
         source: TROUBLESHOOTING,
-        check: latency::content_length,
     },
     Row {
         cause: Cause::LambdaService,
@@ -200,7 +182,6 @@ const TABLE: [Row; 24] = [
         meaning: "The Lambda service did not answer before the connection timeout",
         telltale: "the 504s have a Lambda target group, and error_reason LambdaConnectionTimeout in the access logs",
         source: TROUBLESHOOTING,
-        check: lambda::service,
     },
     Row {
         cause: Cause::FailOpen,
@@ -208,7 +189,6 @@ const TABLE: [Row; 24] = [
         meaning: "No target is healthy, so that the load balancer sends requests to all of them",
         telltale: "HealthyHostCount is 0 and UnhealthyRoutingRequestCount is not",
         source: HEALTH,
-        check: registration::fail_open,
     },
     Row {
         cause: Cause::IdleTimeoutLowered,
@@ -216,7 +196,6 @@ const TABLE: [Row; 24] = [
         meaning: "The idle timeout is shorter than requests need, which were answered before",
         telltale: "requests above the idle timeout were answered before, and CloudTrail has ModifyLoadBalancerAttributes",
         source: ATTRIBUTES,
-        check: balancer::idle_timeout_lowered,
     },
     Row {
         cause: Cause::LoadBalancerLimit,
@@ -224,7 +203,6 @@ const TABLE: [Row; 24] = [
         meaning: "The load balancer itself is at its limit",
         telltale: "RejectedConnectionCount is above 0, or its state is active_impaired",
         source: METRICS,
-        check: balancer::load_balancer_limit,
     },
     Row {
         cause: Cause::KeepAlive,
@@ -232,7 +210,6 @@ const TABLE: [Row; 24] = [
         meaning: "Targets close idle connections before the load balancer does",
         telltale: "502s come without deployments, more often per request in quiet minutes",
         source: TROUBLESHOOTING,
-        check: closing::keep_alive,
     },
     Row {
         cause: Cause::DeregistrationDelay,
@@ -240,7 +217,6 @@ const TABLE: [Row; 24] = [
         meaning: "The deregistration delay is shorter than the longest requests, and cuts them",
         telltale: "502s come with deregistrations only, and the delay is below the longest requests",
         source: TROUBLESHOOTING,
-        check: closing::deregistration_delay,
     },
     Row {
         cause: Cause::TaskKilled,
@@ -248,7 +224,6 @@ const TABLE: [Row; 24] = [
         meaning: "Tasks are killed in the middle of requests, such as for lack of memory",
         telltale: "stopped tasks say OutOfMemory or exit code 137 outside of deployments (ecs:DescribeTasks)",
         source: ECS_STOPPED,
-        check: closing::task_killed,
     },
     Row {
         cause: Cause::EcsStopTimeout,
@@ -256,7 +231,6 @@ const TABLE: [Row; 24] = [
         meaning: "Containers are killed (stopTimeout) before their last requests are answered",
         telltale: "tasks that a deployment stopped have exit code 137 (ecs:DescribeTasks)",
         source: ECS_PARAMETERS,
-        check: closing::ecs_stop_timeout,
     },
     Row {
         cause: Cause::LambdaTimeout,
@@ -264,7 +238,6 @@ const TABLE: [Row; 24] = [
         meaning: "The Lambda function reaches its own timeout",
         telltale: "LambdaUserError goes with the 502s, and the function's log says Task timed out",
         source: LAMBDA,
-        check: lambda::timeout,
     },
     Row {
         cause: Cause::NoRegisteredTarget,
@@ -272,7 +245,6 @@ const TABLE: [Row; 24] = [
         meaning: "No target is registered, or all are unused",
         telltale: "the target group is empty (elasticloadbalancing:DescribeTargetHealth)",
         source: TROUBLESHOOTING,
-        check: registration::no_registered_target,
     },
     Row {
         cause: Cause::UnhealthyTargets,
@@ -280,7 +252,6 @@ const TABLE: [Row; 24] = [
         meaning: "Some targets fail their health checks, and get no requests",
         telltale: "the reason codes of DescribeTargetHealth",
         source: HEALTH,
-        check: registration::unhealthy_targets,
     },
 ];
 
@@ -323,11 +294,6 @@ impl Cause {
     pub fn source(self) -> &'static str {
         self.row().source
     }
-}
-
-/// What every check finds, in the order of the table.
-pub(super) fn findings(facts: &Facts) -> Vec<Finding> {
-    TABLE.iter().filter_map(|row| (row.check)(facts)).collect()
 }
 
 /// The causes as a table in markdown.

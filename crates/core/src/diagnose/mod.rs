@@ -7,6 +7,7 @@
 
 mod balancer;
 pub mod cause;
+mod checks;
 mod closing;
 mod connection;
 pub mod deployments;
@@ -123,7 +124,7 @@ pub fn diagnose(evidence: &Evidence) -> Diagnosis {
 
 /// What the checks found, the most probable first; the table's order breaks a tie.
 fn ranked(facts: &Facts) -> Vec<Finding> {
-    let mut findings = cause::findings(facts);
+    let mut findings = checks::findings(facts);
     findings.retain(|finding| finding.score >= POSSIBLE);
     findings.sort_by(|one, other| other.score.total_cmp(&one.score));
     findings.truncate(MOST_FINDINGS);
