@@ -2,7 +2,7 @@
 //! were counted for it.
 
 use crate::capacity::Facts;
-use crate::capacity::week::Period;
+use crate::capacity::period::Period;
 use crate::series::history::{Known, Quarter, Summary};
 use crate::time::Minute;
 

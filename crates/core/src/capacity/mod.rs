@@ -13,6 +13,7 @@ mod fleet;
 mod limits;
 mod machine;
 mod page;
+mod period;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -31,8 +32,8 @@ use crate::series::history::{Quarter, QuarterHours};
 use crate::state::Ledger;
 use crate::time::Minute;
 use fleet::Fleet;
+use period::Period;
 use standing::{Change, Standing};
-use week::Period;
 
 pub use machine::SCHEMA;
 

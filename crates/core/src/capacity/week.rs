@@ -6,9 +6,9 @@
 //! and it can be named with its time.
 
 use crate::capacity::limits::Limits;
+use crate::capacity::period::Period;
 use crate::number::ratio;
-use crate::series::history::{DAY, Known, Quarter, QuarterHours, Summary};
-use crate::time::Minute;
+use crate::series::history::{Known, Quarter, QuarterHours, Summary};
 
 /// Requests from which on a quarter's p99 is more than its slowest answer.
 pub const ENOUGH: f64 = 100.0;
@@ -23,49 +23,6 @@ const CENSORED: f64 = 0.01;
 /// Quarters that may be unknown in a period that is known: three hours, as the
 /// newest quarters of a calm gateway are read late.
 const LATE: u32 = 12;
-/// The most days that a history has.
-const MOST_DAYS: u32 = 14;
-
-/// Some whole days, in quarters; the end is not included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    /// The first quarter.
-    pub from: Quarter,
-    /// The first quarter after it.
-    pub end: Quarter,
-}
-
-impl Period {
-    /// The `days` (1 to 14) that end with the last quarter that is over at `end`.
-    pub fn ending(end: Minute, days: u32) -> Self {
-        let end = Quarter::containing(end);
-        Self { from: end.plus(-DAY * i64::from(days.clamp(1, MOST_DAYS))), end }
-    }
-
-    /// As long, just before it.
-    pub fn before(self) -> Self {
-        Self { from: self.from.plus(self.from.0.saturating_sub(self.end.0)), end: self.from }
-    }
-
-    /// How many quarters it has.
-    pub fn length(self) -> u32 {
-        u32::try_from(self.end.0.saturating_sub(self.from.0)).unwrap_or(0)
-    }
-
-    /// Its days, oldest first.
-    fn days(self) -> impl Iterator<Item = Self> {
-        let days = i64::from(self.length()) / DAY;
-        (0..days).map(move |day| {
-            let from = self.from.plus(day * DAY);
-            Self { from, end: from.plus(DAY) }
-        })
-    }
-
-    fn quarters(self) -> impl Iterator<Item = Quarter> {
-        (self.from.0..self.end.0).map(Quarter)
-    }
-}
-
 /// A quarter that came close.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {

@@ -6,7 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::chain::figure::{Limit, Scope, Timer};
-use crate::chain::product::{Bounds, Preset, Product, Repeats, Role, Source, Spec};
+use crate::chain::figure::{Repeats, Source};
+use crate::chain::product::{Bounds, Preset, Product, Role, Spec};
 use crate::chain::settings::ids_of;
 
 /// One kind of hop.

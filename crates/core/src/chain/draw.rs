@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::chain::figure::Repeats;
 use crate::chain::figure::{Figure, Limit, Origin, Timer};
+use crate::chain::finding::{Finding, Severity};
 use crate::chain::hop::Hop;
 use crate::chain::printable::printable;
-use crate::chain::product::Repeats;
-use crate::chain::rule::{Finding, Severity};
 use crate::chain::survey::{Place, Set, Survey, Told};
 
 /// Narrower than that, lines get longer than asked for.

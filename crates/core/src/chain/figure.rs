@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::chain::product::{Repeats, Source};
 use crate::number::quantity;
 
 /// The five timers that a hop can have.
@@ -329,6 +328,34 @@ impl FromStr for Version {
             _ => Err("expected a version of three numbers, such as \"1.28.0\"".to_owned()),
         }
     }
+}
+
+/// A document that a figure stands in.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Its name.
+    pub document: &'static str,
+    /// Where it stands.
+    pub url: &'static str,
+    /// When it was read, or for which version.
+    pub read: &'static str,
+}
+
+/// `nginx, Module ngx_http_proxy_module (2026-11), https://...`
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}), {}", self.document, self.read, self.url)
+    }
+}
+
+/// What is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Repeats {
+    /// Connecting only.
+    Connecting,
+    /// The request itself, when nothing was answered in time.
+    Requests,
 }
 
 #[cfg(test)]

@@ -4,10 +4,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::chain::advice::Setting;
+use crate::chain::figure::Repeats;
 use crate::chain::figure::{Doubt, Figure, Known, Limit, Origin, Said, Scope, Timer, Tries};
-use crate::chain::product::{Idle, Preset, Product, Repeats};
+use crate::chain::product::{Idle, Preset, Product};
 use crate::chain::settings::HopSettings;
+
+/// What is changed of a hop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Setting {
+    /// One of its timers is set.
+    Timer(Timer, Limit),
+    /// How often it tries is set.
+    Attempts(u32),
+    /// A timer is removed from the config, so that what was found counts.
+    NotInConfig(Timer),
+}
 
 /// A hop of a chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]

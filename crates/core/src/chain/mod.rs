@@ -12,26 +12,28 @@ mod advice;
 mod catalogue;
 mod draw;
 mod figure;
+mod finding;
 mod hop;
 mod printable;
 mod product;
 mod products;
+mod remedy;
 mod rule;
 mod settings;
 mod survey;
 
 use serde::Serialize;
 
-pub use advice::{Advice, Change, Line, Setting};
 pub use catalogue::{Key, Row};
 pub use draw::{Ink, text};
-pub use figure::{Doubt, Figure, Known, Limit, Origin, Said, Scope, Timer, Tries, Version};
-pub use hop::{Attempts, Contradiction, Hop};
-pub use printable::{printable, printable_json};
-pub use product::{
-    Bounds, Idle, Knob, Preset, Product, Repeats, Retry, Reuse, Role, Source, Spec, Sureness,
+pub use figure::{
+    Doubt, Figure, Known, Limit, Origin, Repeats, Said, Scope, Source, Timer, Tries, Version,
 };
-pub use rule::{Finding, Rule, Severity};
+pub use finding::{Advice, Finding, Rule, Severity};
+pub use hop::{Attempts, Contradiction, Hop, Setting};
+pub use printable::{printable, printable_json};
+pub use product::{Bounds, Idle, Knob, Preset, Product, Retry, Reuse, Role, Spec, Sureness};
+pub use remedy::{Change, Line};
 pub use settings::{AwsId, HopSettings, Settings};
 pub use survey::{Place, Set, Survey, Told, Variant};
 
@@ -76,7 +78,7 @@ impl Chain {
     /// What is wrong with it, or unknown, or worth knowing.
     #[must_use]
     pub fn check(self) -> Checkup {
-        let findings = rule::findings(&self);
+        let findings = advice::findings(&self);
         Checkup { chain: self, findings }
     }
 }

@@ -3,31 +3,11 @@
 //! The rows are data and stand in [`crate::chain::products`]; every figure in them
 //! carries its source, so that a doubt can be followed to a document.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::chain::figure::{Figure, Limit, Origin, Scope, Timer};
-use crate::chain::products;
-
-/// A document that a figure stands in.
-#[derive(Debug, PartialEq, Eq, Serialize)]
-pub struct Source {
-    /// Its name.
-    pub document: &'static str,
-    /// Where it stands.
-    pub url: &'static str,
-    /// When it was read, or for which version.
-    pub read: &'static str,
-}
-
-/// `nginx, Module ngx_http_proxy_module (2026-11), https://...`
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({}), {}", self.document, self.read, self.url)
-    }
-}
+use crate::chain::figure::{Figure, Limit, Origin, Repeats, Scope, Source, Timer};
 
 /// What part a product plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -163,16 +143,6 @@ impl Spec {
     }
 }
 
-/// What is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Repeats {
-    /// Connecting only.
-    Connecting,
-    /// The request itself, when nothing was answered in time.
-    Requests,
-}
-
 /// How a product tries again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
@@ -279,17 +249,6 @@ impl Product {
     ) -> Self {
         self.reuse = Some(Reuse { sureness, answers, source });
         self
-    }
-
-    /// The row of a `kind`.
-    #[must_use]
-    pub fn find(kind: &str) -> Option<&'static Self> {
-        Self::all().find(|product| product.kind == kind)
-    }
-
-    /// Every row, from the client to the database.
-    pub fn all() -> impl Iterator<Item = &'static Self> {
-        products::TABLES.iter().flat_map(|table| table.iter())
     }
 
     /// What is known of one of its timers.

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::chain::finding::{Finding, Rule, Severity};
 use crate::chain::hop::Hop;
-use crate::chain::rule::{Finding, Rule, Severity};
 use crate::chain::settings::Settings;
 use crate::chain::{Chain, Checkup, Known};
 

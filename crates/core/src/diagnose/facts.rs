@@ -12,9 +12,11 @@ use crate::number::statistics::wilson_lower;
 use crate::time::Minute;
 
 use crate::diagnose::deployments::Deployments;
-use crate::diagnose::evidence::{Evidence, TargetKind};
+use crate::diagnose::evidence::{Evidence, Service, TargetKind};
 use crate::diagnose::network::Obstacles;
-use crate::diagnose::series::{self, Row, largest, middle, peak, peak_mean, real, slice, sum};
+use crate::diagnose::series::{
+    self, Row, groups_in_use, largest, middle, peak, peak_mean, real, slice, sum,
+};
 use crate::diagnose::split::{self, Split};
 use crate::gateway::evidence::Measure;
 
@@ -426,4 +428,16 @@ fn sought_in_vain(facts: &Facts) -> bool {
     };
     let mut troubles = TROUBLE.iter().filter(|measure| facts.tally(**measure).is_trouble);
     facts.evidence.began.is_none() && !troubles.any(is_recent)
+}
+
+/// The ECS service that registers in the target groups in use, where it is one.
+#[must_use]
+pub fn only_service<'a>(facts: &Facts<'a>) -> Option<&'a Service> {
+    let services = facts.evidence.services.as_ref().ok()?;
+    let arns: Vec<&String> = groups_in_use(facts.evidence).map(|group| &group.arn).collect();
+    let is_its = |service: &&Service| {
+        arns.is_empty() || service.target_groups.iter().any(|arn| arns.contains(&arn))
+    };
+    let mut found = services.iter().filter(is_its);
+    found.next().filter(|_| found.next().is_none())
 }

@@ -7,10 +7,8 @@
 use crate::number::quantity::{count, seconds};
 
 use crate::diagnose::cause::Cause;
-use crate::diagnose::evidence::Service;
-use crate::diagnose::facts::Facts;
+use crate::diagnose::facts::{Facts, only_service};
 use crate::diagnose::finding::{Finding, Fix};
-use crate::diagnose::series::groups_in_use;
 use crate::diagnose::{fix, words};
 use crate::gateway::evidence::Measure;
 
@@ -140,18 +138,6 @@ fn targets(facts: &Facts) -> Option<f64> {
 /// More tasks, where an ECS service is all that is behind the load balancer.
 fn more(facts: &Facts, wanted: Option<f64>) -> Option<Fix> {
     Some(fix::desired_count(only_service(facts)?, wanted?))
-}
-
-/// The ECS service that registers in the target groups in use, where it is one.
-#[must_use]
-pub fn only_service<'a>(facts: &Facts<'a>) -> Option<&'a Service> {
-    let services = facts.evidence.services.as_ref().ok()?;
-    let arns: Vec<&String> = groups_in_use(facts.evidence).map(|group| &group.arn).collect();
-    let is_its = |service: &&Service| {
-        arns.is_empty() || service.target_groups.iter().any(|arn| arns.contains(&arn))
-    };
-    let mut found = services.iter().filter(is_its);
-    found.next().filter(|_| found.next().is_none())
 }
 
 fn rate(value: f64) -> String {

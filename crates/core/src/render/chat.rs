@@ -8,8 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::render::escape::{ID, chat as sentence, chat_value as value};
 use crate::render::link::Link;
-use crate::render::words::{LISTED_IN_CHAT, Words};
+use crate::render::words::Words;
 
+/// So many lines of a list stand in a chat channel.
+const LISTED_IN_CHAT: usize = 20;
 /// Slack cuts a header off after this many characters.
 const TITLE: usize = 150;
 /// Slack takes this many characters in a section.

@@ -12,7 +12,7 @@ use crate::number::quantity::seconds;
 use crate::render::console::{self, Curve};
 use crate::render::escape;
 use crate::render::link::{Links, Placeholder};
-use crate::render::steps::next_steps;
+use crate::render::steps::{found, next_steps};
 use crate::render::words::{RESOLVED, Why, Words, emoji, length, number};
 
 /// From so many minutes on it is said that something is told late.
@@ -93,11 +93,6 @@ fn counts(episode: &Episode) -> String {
         number(episode.requests),
         number(episode.timeouts),
     )
-}
-
-/// Why it happened, where a cause was found.
-pub fn found(notice: &Notice) -> Option<&Diagnosis> {
-    notice.diagnosis.as_deref().filter(|diagnosis| !diagnosis.findings.is_empty())
 }
 
 /// Seconds since the Unix epoch in milliseconds, as Grafana counts.

@@ -3,8 +3,8 @@
 use crate::Notice;
 use crate::alerting::told::Reason;
 use crate::detect::Rule;
+use crate::diagnose::Diagnosis;
 use crate::number::quantity::seconds;
-use crate::render::notice::found;
 
 /// What to do about an episode: what the cause asks for where it was found, else what
 /// the rule does.
@@ -61,4 +61,9 @@ fn of_rule(rule: Rule, near: &str, timeout: &str) -> Vec<String> {
             "At normal traffic add capacity or remove the slow work before the next peak: it will not just bring more 504s.".into(),
         ],
     }
+}
+
+/// Why it happened, where a cause was found.
+pub fn found(notice: &Notice) -> Option<&Diagnosis> {
+    notice.diagnosis.as_deref().filter(|diagnosis| !diagnosis.findings.is_empty())
 }

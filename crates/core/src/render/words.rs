@@ -30,8 +30,6 @@ const FACT: usize = 256;
 const ATTRIBUTE: usize = 256;
 /// So many lines of a list stand in a mail.
 pub const LISTED: usize = 40;
-/// So many of them stand in a chat channel.
-pub const LISTED_IN_CHAT: usize = 20;
 /// Where the values of facts begin.
 const COLUMN: usize = 15;
 

@@ -14,7 +14,7 @@ use crate::gateway::Gateway;
 use crate::series::histogram::Buckets;
 use crate::series::snapshot::Snapshot;
 use crate::series::totals::Totals;
-use crate::state::counting::Counted;
+use crate::state::counted::Counted;
 use crate::time::Minute;
 
 /// A block has so many minutes at the most.

@@ -6,25 +6,21 @@
 //! should have been requests and were none, as ranges. So a gateway takes a few hundred
 //! bytes, whatever its traffic.
 
-use serde::{Deserialize, Serialize};
-
 use crate::gateway::{Detail, Gateway};
 use crate::number::whole;
 use crate::series::arrival::{Arrivals, Silence};
-use crate::series::histogram::{Buckets, Histogram};
+use crate::series::histogram::Histogram;
 use crate::series::snapshot::Snapshot;
 use crate::series::totals::Totals;
 use crate::series::window::Reading;
-use crate::state::position::RETENTION_MINUTES;
+use crate::state::counted::Counted;
+use crate::state::limits::{LATE_MINUTES, RETENTION_MINUTES};
 use crate::state::{Ledger, block};
 use crate::time::Minute;
 
 /// Counted minutes are compared with what CloudWatch says of them later, as long as
 /// they are read with every poll anyway.
 const REMEMBERED_MINUTES: usize = 15;
-/// For so long CloudWatch may add to a minute, and a steady traffic that vanished from
-/// most of an account is taken for its delay.
-pub(super) const LATE_MINUTES: i64 = 240;
 /// For so long where only some of an account's gateways are without: then the traffic
 /// itself has probably ended, because somebody moved it.
 const MOVED_MINUTES: i64 = 60;
@@ -58,26 +54,6 @@ pub struct Received {
     /// What came of minutes that were counted before: those that were assessed must be
     /// assessed again.
     pub late: Vec<(Minute, Totals)>,
-}
-
-/// A minute as it was counted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Counted {
-    #[serde(rename = "m")]
-    pub(super) minute: Minute,
-    /// The timeout that made a near miss, seconds.
-    #[serde(rename = "t")]
-    pub(super) timeout: f64,
-    #[serde(flatten)]
-    pub(super) totals: Totals,
-    /// Whether it was counted as idle.
-    #[serde(rename = "i", default, skip_serializing_if = "std::ops::Not::not")]
-    idle: bool,
-    /// What CloudWatch said of it last, where that is less.
-    #[serde(skip)]
-    seen: Option<Totals>,
-    #[serde(skip)]
-    pub(super) buckets: Option<Box<Buckets>>,
 }
 
 /// What an empty minute is counted as.

@@ -7,7 +7,9 @@
 
 mod account;
 mod block;
+mod counted;
 mod counting;
+mod limits;
 mod position;
 mod succession;
 
@@ -25,10 +27,10 @@ use crate::time::Minute;
 use crate::time::minute_set::MinuteSet;
 pub use account::{Lateness, Tally};
 use block::Block;
-use counting::Counted;
+use counted::Counted;
 pub use counting::{Present, Received};
+pub use limits::RETENTION_MINUTES;
 use position::Backfill;
-pub use position::RETENTION_MINUTES;
 pub use succession::{Former, succeed};
 
 /// Trouble is remembered for fourteen days, as long as anything is compared with

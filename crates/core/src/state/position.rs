@@ -8,12 +8,9 @@
 
 use crate::detect::LONGEST_WINDOW;
 use crate::state::Ledger;
-use crate::state::counting::LATE_MINUTES;
+use crate::state::limits::{LATE_MINUTES, RETENTION_MINUTES};
 use crate::time::Minute;
 
-/// CloudWatch keeps one-minute data for 15 days; what is older than that by the
-/// time it is asked for would look empty, so an hour is left.
-pub const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 /// So many minutes are read again by each poll, because CloudWatch may have added
 /// to them; the older ones of a window are remembered.
 const READ_AGAIN: i64 = 15;

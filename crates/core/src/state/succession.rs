@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::gateway::{Gateway, Identity};
 use crate::state::Ledger;
-use crate::state::counting::LATE_MINUTES;
-use crate::state::position::RETENTION_MINUTES;
+use crate::state::limits::LATE_MINUTES;
+use crate::state::limits::RETENTION_MINUTES;
 use crate::time::Minute;
 
 /// So many former dimension values are remembered.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::chain::figure::Source;
 use crate::chain::figure::Timer;
-use crate::chain::product::{Preset, Product, Role, Source, Spec, Sureness};
+use crate::chain::product::{Preset, Product, Role, Spec, Sureness};
 use crate::chain::products::{CLI, TERRAFORM, after, knob};
 
 static REST: Source = Source {
@@ -84,7 +85,7 @@ const IDLE_TIMEOUT: &str =
     "serviceConnectConfiguration.services[].timeout.idleTimeoutSeconds = {s}";
 const LEAST: Duration = Duration::from_millis(50);
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "api_gateway_rest",

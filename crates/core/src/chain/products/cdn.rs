@@ -1,7 +1,8 @@
 //! Content delivery networks, which stand before everything of ours.
 
 use crate::chain::figure::Timer;
-use crate::chain::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
+use crate::chain::figure::{Repeats, Source};
+use crate::chain::product::{Preset, Product, Retry, Role, Spec, Sureness};
 use crate::chain::products::{TERRAFORM, after, knob};
 
 static CLOUDFLARE: Source = Source {
@@ -50,7 +51,7 @@ const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const API: &str = "CloudFront API";
 const QUOTA: &str = "a higher CloudFront quota for the origin";
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "cloudflare",

@@ -1,7 +1,8 @@
 //! Who asks: figures of clients.
 
+use crate::chain::figure::Source;
 use crate::chain::figure::Timer;
-use crate::chain::product::{Preset, Product, Role, Source, Spec};
+use crate::chain::product::{Preset, Product, Role, Spec};
 use crate::chain::products::{after, knob};
 
 static CURL: Source = Source {
@@ -10,7 +11,7 @@ static CURL: Source = Source {
     read: "2026-11, curl 7.88 to 8.2",
 };
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new("client", "the client", Role::Client, &[]),
     Product::new("browser", "the browser", Role::Client, &[]),

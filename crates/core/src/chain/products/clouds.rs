@@ -1,7 +1,8 @@
 //! Load balancers and routers of other clouds.
 
+use crate::chain::figure::Source;
 use crate::chain::figure::Timer;
-use crate::chain::product::{Product, Role, Source, Spec, Sureness};
+use crate::chain::product::{Product, Role, Spec, Sureness};
 use crate::chain::products::{TERRAFORM, after, knob};
 
 static GOOGLE: Source = Source {
@@ -43,7 +44,7 @@ static HEROKU_ROUTING: Source = Source {
 const GATEWAY_TIMEOUT: &str = "504 Gateway Timeout";
 const CLOSED: &str = "a closed connection";
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "google_load_balancer",

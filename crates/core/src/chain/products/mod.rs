@@ -17,8 +17,21 @@ use std::time::Duration;
 use crate::chain::product::{Knob, Preset, Product};
 
 /// Every table, from the client to the database.
-pub(super) static TABLES: [&[Product]; 7] =
+static TABLES: [&[Product]; 7] =
     [clients::ROWS, cdn::ROWS, aws::ROWS, clouds::ROWS, proxies::ROWS, servers::ROWS, stores::ROWS];
+
+impl Product {
+    /// The row of a `kind`.
+    #[must_use]
+    pub fn find(kind: &str) -> Option<&'static Self> {
+        Self::all().find(|product| product.kind == kind)
+    }
+
+    /// Every row, from the client to the database.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        TABLES.iter().flat_map(|table| table.iter())
+    }
+}
 
 /// What Terraform and the AWS command line are called in advice.
 const TERRAFORM: &str = "Terraform";

@@ -1,7 +1,8 @@
 //! Proxies that people run themselves.
 
 use crate::chain::figure::Timer;
-use crate::chain::product::{Preset, Product, Repeats, Retry, Role, Source, Spec, Sureness};
+use crate::chain::figure::{Repeats, Source};
+use crate::chain::product::{Preset, Product, Retry, Role, Spec, Sureness};
 use crate::chain::products::{after, knob};
 
 static NGINX_PROXY: Source = Source {
@@ -137,7 +138,7 @@ const QUERY: &str = "an error of the query";
 const ANNOTATION: &str = "Ingress annotation";
 const CONFIG_MAP: &str = "ConfigMap of ingress-nginx";
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "nginx",

@@ -1,7 +1,8 @@
 //! Servers that work on a request: most never give up on one by themselves.
 
+use crate::chain::figure::Source;
 use crate::chain::figure::Timer;
-use crate::chain::product::{Knob, Preset, Product, Role, Source, Spec};
+use crate::chain::product::{Knob, Preset, Product, Role, Spec};
 use crate::chain::products::{after, knob};
 
 static GUNICORN: Source = Source {
@@ -121,7 +122,7 @@ const NODE_SPECS: &[Spec] = &[
     Spec::new(Timer::KeepAlive, after(5), CLOSED, &NODE).note(NODE_NOTE).set(NODE_KEEP_ALIVE),
 ];
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "gunicorn",

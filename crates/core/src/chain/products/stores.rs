@@ -1,7 +1,8 @@
 //! Databases and caches, the inner end of a chain.
 
+use crate::chain::figure::Source;
 use crate::chain::figure::Timer;
-use crate::chain::product::{Preset, Product, Role, Source, Spec};
+use crate::chain::product::{Preset, Product, Role, Spec};
 use crate::chain::products::{after, knob};
 
 static POSTGRES: Source = Source {
@@ -37,7 +38,7 @@ static MONGODB: Source = Source {
 const ERROR: &str = "an error of the query";
 const CLOSED: &str = "a closed connection";
 
-/// See [`crate::chain::products::TABLES`].
+/// See [`Product::all`](crate::chain::Product::all).
 pub(super) static ROWS: &[Product] = &[
     Product::new(
         "postgres",

@@ -1,13 +1,12 @@
 //! Work that nothing ends, although nobody waits for it any more.
 
+use crate::chain::Chain;
 use crate::chain::figure::{Figure, Limit, Timer};
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::hop::Hop;
 use crate::chain::product::Role;
-use crate::chain::rule::{
-    Draft, Finding, Rule, Severity, Waiting, finding, least_behind, least_outside, least_statement,
-    waited,
-};
-use crate::chain::{Chain, advice};
+use crate::chain::remedy;
+use crate::chain::rule::{Waiting, finding, least_behind, least_outside, least_statement, waited};
 
 /// Hops without any timeout, behind one that gives up and with none behind them.
 pub(super) fn endless(chain: &Chain) -> Vec<Draft> {
@@ -38,7 +37,7 @@ fn without_end(chain: &Chain, at: usize, hop: &Hop) -> Option<Draft> {
             timer.key()
         )
     });
-    Some(draft.ended_by([advice::shorter(hop, timer, outer.once(), 1)]).and(in_code))
+    Some(draft.ended_by([remedy::shorter(hop, timer, outer.once(), 1)]).and(in_code))
 }
 
 /// The timer of a hop that would end its work, and is off.

@@ -4,11 +4,13 @@
 //! that passes bytes on is looked through: both it and the one behind it can
 //! close the connection.
 
+use crate::chain::Chain;
 use crate::chain::figure::{Figure, Limit, Timer};
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::hop::Hop;
 use crate::chain::product::{Role, Sureness};
-use crate::chain::rule::{Draft, Finding, Rule, Severity, finding};
-use crate::chain::{Chain, advice};
+use crate::chain::remedy;
+use crate::chain::rule::finding;
 
 /// Where connections are closed before their caller stops reusing them.
 pub(super) fn keep_alive_too_short(chain: &Chain) -> Vec<Draft> {
@@ -45,8 +47,8 @@ fn compare(
     }
     // The idle timeout of a proxy is also how long it waits for an answer.
     let is_apart = timer == Timer::KeepAlive || keeper.product.role == Role::Tunnel;
-    let longer = is_apart.then(|| advice::outlasting(keeper, timer, hold.limit)).flatten();
-    let shorter = advice::reused_shorter(caller, kept.limit);
+    let longer = is_apart.then(|| remedy::outlasting(keeper, timer, hold.limit)).flatten();
+    let shorter = remedy::reused_shorter(caller, kept.limit);
     let can_be_set = longer.is_some() || shorter.is_some();
     let severity = match caller.product.reuse.map(|reuse| reuse.sureness) {
         Some(Sureness::Documented) => Severity::Broken,

@@ -1,10 +1,12 @@
 //! What a product does not take, and what no request can outlive.
 
+use crate::chain::Chain;
 use crate::chain::figure::{Figure, Limit, Origin, Scope, Timer};
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::hop::{Contradiction, Hop};
 use crate::chain::product::{Bounds, Role};
-use crate::chain::rule::{Draft, Finding, Rule, Severity, Waiting, answer, finding, sum};
-use crate::chain::{Chain, advice};
+use crate::chain::remedy;
+use crate::chain::rule::{Waiting, answer, finding, sum};
 
 /// Figures that a product does not take. What AWS said itself, it has taken: a
 /// quota was raised.
@@ -71,7 +73,7 @@ fn outside(
         (false, false) => (min, "the least that it takes"),
     };
     let more = raisable.map(|how| format!("More than {max} takes {how}."));
-    let draft = draft.ended_by([Some(advice::exactly(hop, timer, nearest, why))]).and(more);
+    let draft = draft.ended_by([Some(remedy::exactly(hop, timer, nearest, why))]).and(more);
     Some(draft.or(format!("Set {key} of {name} in the chain to what it really is.")))
 }
 
@@ -95,7 +97,7 @@ fn too_many_attempts(chain: &Chain, at: usize, hop: &Hop) -> Option<Draft> {
         source: Some(retry.source),
         ..finding(chain, Rule::OutOfBounds, Severity::Broken, &[at])
     });
-    let draft = draft.ended_by([Some(advice::fewer(hop, retry.most))]);
+    let draft = draft.ended_by([Some(remedy::fewer(hop, retry.most))]);
     Some(draft.or(format!("Set attempts of {} in the chain to what it really is.", hop.name)))
 }
 
@@ -109,8 +111,8 @@ fn contradiction(chain: &Chain, at: usize, hop: &Hop, differs: &Contradiction) -
         ),
         ..finding(chain, Rule::ConfigDiffers, Severity::Weak, &[at])
     });
-    let as_config = advice::exactly(hop, differs.timer, differs.config, "as the config says");
-    draft.ended_by([Some(advice::not_in_config(hop, differs.timer)), Some(as_config)])
+    let as_config = remedy::exactly(hop, differs.timer, differs.config, "as the config says");
+    draft.ended_by([Some(remedy::not_in_config(hop, differs.timer)), Some(as_config)])
 }
 
 /// The hop whose timer is the shortest of its kind, all attempts together, and

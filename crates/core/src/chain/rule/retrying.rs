@@ -1,12 +1,12 @@
 //! Attempts add up: in time for whoever waits, and in load for what is behind.
 
 use crate::chain::Chain;
-use crate::chain::advice::{self, Remedy};
 use crate::chain::figure::{Limit, Timer};
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::hop::Hop;
+use crate::chain::remedy::{self, Remedy};
 use crate::chain::rule::{
-    Draft, Finding, Rule, Severity, finding, least_behind, least_outside, listed, patient, reaches,
-    sum, waited,
+    finding, least_behind, least_outside, listed, patient, reaches, sum, waited,
 };
 
 /// Where connecting takes as long as a caller waits, all attempts together.
@@ -51,9 +51,9 @@ fn connecting(chain: &Chain, at: usize, hop: &Hop) -> Option<Draft> {
         ..finding(chain, Rule::ConnectsTooLong, Severity::Weak, &[outer.at, at])
     });
     let remedies = [
-        advice::shorter(hop, Timer::Connect, outer.once(), hop.connects()),
+        remedy::shorter(hop, Timer::Connect, outer.once(), hop.connects()),
         fitting(hop, figure.limit, outer.once()),
-        advice::longer(outer.hop, outer.timer, longest),
+        remedy::longer(outer.hop, outer.timer, longest),
     ];
     Some(draft.ended_by(remedies).or(format!(
         "Neither {name} nor {caller} can be set so without another finding: look at {name} itself when {caller} answers."
@@ -65,7 +65,7 @@ fn fitting(hop: &Hop, each: Limit, limit: Limit) -> Option<Remedy> {
     let now = hop.connects();
     let (each, limit) = (each.length()?.as_millis().max(1), limit.length()?.as_millis());
     let most = u32::try_from(limit.saturating_sub(1) / each).ok().filter(|most| *most > 0)?;
-    (now > 1 && most < now).then(|| advice::fewer(hop, most))
+    (now > 1 && most < now).then(|| remedy::fewer(hop, most))
 }
 
 fn repeating(chain: &Chain, at: usize, hop: &Hop) -> Draft {
@@ -112,8 +112,8 @@ fn too_late(chain: &Chain, at: usize, caller: &Hop) -> Option<Draft> {
     let least = least_outside(chain, inner.at).map_or(patience.once(), |outer| outer.once());
     let remedies = [
         fitting(hop, inner.once(), patience.once()),
-        advice::shorter(inner.hop, inner.timer, least, hop.connects()),
-        advice::longer(caller, patience.timer, inner.all()),
+        remedy::shorter(inner.hop, inner.timer, least, hop.connects()),
+        remedy::longer(caller, patience.timer, inner.all()),
     ];
     Some(draft.ended_by(remedies).or(format!(
         "Neither {name} nor {outside} can be set so without another finding: let another hop try again."
@@ -140,7 +140,7 @@ fn product(chain: &Chain, trying: &[(usize, &Hop)]) -> Option<Draft> {
         ),
         ..finding(chain, Rule::RetriesMultiply, Severity::Weak, &places)
     });
-    let once: Remedy = others.iter().flat_map(|(_, hop)| advice::fewer(hop, 1)).collect();
+    let once: Remedy = others.iter().flat_map(|(_, hop)| remedy::fewer(hop, 1)).collect();
     Some(
         draft
             .ended_by([Some(once)])

@@ -2,10 +2,11 @@
 
 use crate::chain::Chain;
 use crate::chain::figure::{Doubt, Limit, Timer};
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::hop::Hop;
 use crate::chain::product::{Preset, Role};
+use crate::chain::rule::finding;
 use crate::chain::rule::keeping::keepers;
-use crate::chain::rule::{Draft, Finding, Rule, Severity, finding};
 
 /// Hops that work on a request for nobody knows how long.
 pub(super) fn patience_not_known(chain: &Chain) -> Vec<Draft> {

@@ -6,13 +6,15 @@
 
 use std::cmp::Ordering;
 
+use crate::chain::Chain;
 use crate::chain::figure::Scope;
+use crate::chain::finding::{Draft, Finding, Rule, Severity};
 use crate::chain::product::Role;
+use crate::chain::remedy;
 use crate::chain::rule::{
-    Draft, Finding, Rule, Severity, Waiting, answer, finding, least_behind, least_outside,
-    least_statement, patient, waited, working_behind,
+    Waiting, answer, finding, least_behind, least_outside, least_statement, patient, waited,
+    working_behind,
 };
-use crate::chain::{Chain, advice};
 
 /// Pairs of kinds of which no document says who gives up.
 const UNDOCUMENTED: [(&str, &str); 1] = [("alb", "lambda")];
@@ -103,9 +105,9 @@ fn compare(chain: &Chain, outer: Waiting<'_>, inner: Waiting<'_>) -> Option<Draf
     });
     let least = least_outside(chain, inner.at).unwrap_or(outer);
     let remedies = [
-        advice::shorter(inner.hop, inner.timer, least.once(), tries),
-        advice::shorter(inner.hop, inner.timer, outer.once(), tries),
-        advice::longer(outer.hop, outer.timer, inner.all()),
+        remedy::shorter(inner.hop, inner.timer, least.once(), tries),
+        remedy::shorter(inner.hop, inner.timer, outer.once(), tries),
+        remedy::longer(outer.hop, outer.timer, inner.all()),
     ];
     Some(draft.ended_by(remedies).or(format!(
         "{name} cannot wait longer: make the work shorter, or let the client ask for its result later."
