@@ -63,6 +63,14 @@ impl Message {
             News::Digest(digest) => digest::words(digest),
             News::Test(minute) => trial::words(*minute),
         };
-        words.message()
+        let words = words.escaped();
+        Self {
+            subject: words.subject(),
+            text: words.text(),
+            sms: words.sms(),
+            chat: chat::chat(&words),
+            machine: words.machine(),
+            attributes: words.attributes(),
+        }
     }
 }

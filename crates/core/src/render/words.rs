@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::detect::Severity;
 use crate::number::quantity::count;
 use crate::render::link::Link;
-use crate::render::{Message, SCHEMA, chat, escape, fit};
+use crate::render::{SCHEMA, escape, fit};
 use crate::time::Minute;
 
 /// SNS takes fewer than 100 characters.
@@ -132,32 +132,30 @@ impl Words {
         }
     }
 
-    /// Every form of it.
-    pub fn message(self) -> Message {
-        let words = Self {
+    /// Itself without what a form could stumble over, and with a title that fits in a line.
+    pub fn escaped(self) -> Self {
+        Self {
             id: escape::id(&self.id),
             thread: escape::id(&self.thread),
             title: escape::line(&self.title, TITLE),
             ..self
-        };
-        Message {
-            subject: escape::ascii(&words.title, SUBJECT),
-            text: words.text(),
-            sms: words.sms(),
-            chat: chat::chat(&words),
-            machine: words.machine(),
-            attributes: words.attributes(),
         }
     }
 
-    fn sms(&self) -> String {
+    /// The title as one line of ASCII.
+    pub fn subject(&self) -> String {
+        escape::ascii(&self.title, SUBJECT)
+    }
+
+    /// One short line of ASCII.
+    pub fn sms(&self) -> String {
         let said = self.in_short.as_ref().or(self.paragraphs.first());
         let said = said.map(|said| format!(". {said}")).unwrap_or_default();
         escape::ascii(&format!("{}{said}", self.title), SMS)
     }
 
     /// What is not known to be short gives way to the facts and links below it.
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let mut lines = vec![self.title.clone(), String::new()];
         lines.extend(self.paragraphs.iter().map(|text| escape::line(text, PARAGRAPH)));
         lines.extend(self.list.shown(LISTED, "- "));
@@ -178,7 +176,8 @@ impl Words {
         format!("{head}{foot}").trim_end().to_owned()
     }
 
-    fn machine(&self) -> Value {
+    /// What programs take.
+    pub fn machine(&self) -> Value {
         let mut machine = Map::new();
         let mut add = |name: &str, value: Value| machine.insert(name.to_owned(), value);
         add("schema", SCHEMA.into());
@@ -209,7 +208,8 @@ impl Words {
         details
     }
 
-    fn attributes(&self) -> Vec<(&'static str, String)> {
+    /// What filter policies can ask for.
+    pub fn attributes(&self) -> Vec<(&'static str, String)> {
         let attributes = [
             ("severity", self.severity.name()),
             ("gateway", &self.gateway),
