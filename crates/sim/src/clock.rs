@@ -13,34 +13,34 @@
 
 use chrono::{DateTime, NaiveDateTime};
 
-use super::document::Failure;
-use super::wire::Incoming;
+use crate::wire::document::Failure;
+use crate::wire::message::Incoming;
 
 /// Seconds a signature may be older or younger than AWS's now.
 const TOLERANCE: i64 = 900;
 
 /// Seconds a signature may lag behind the latest one and still be made now.
-pub(super) const LAG: i64 = 120;
+pub(crate) const LAG: i64 = 120;
 
 /// AWS's now after a request that was made at `brought`, both epoch seconds.
-pub(super) fn later(latest: Option<i64>, brought: i64) -> i64 {
+pub(crate) fn later(latest: Option<i64>, brought: i64) -> i64 {
     latest.filter(|latest| (brought..=brought + LAG).contains(latest)).unwrap_or(brought)
 }
 
 /// When a request was signed, epoch seconds.
-pub(super) fn signed_at(request: &Incoming) -> Option<i64> {
+pub(crate) fn signed_at(request: &Incoming) -> Option<i64> {
     let date = request.headers.get("x-amz-date")?;
     let date = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
     Some(date.and_utc().timestamp())
 }
 
 /// Epoch seconds as a `Date` header, e.g. `Mon, 05 Jan 2026 09:13:00 GMT`.
-pub(super) fn http_date(epoch: i64) -> String {
+pub(crate) fn http_date(epoch: i64) -> String {
     written(epoch, "%a, %d %b %Y %H:%M:%S GMT")
 }
 
 /// AWS's refusal of a signature too far from its now (both epoch seconds).
-pub(super) fn out_of_time(signed: i64, now: i64) -> Option<Failure> {
+pub(crate) fn out_of_time(signed: i64, now: i64) -> Option<Failure> {
     let stamp = |epoch| written(epoch, "%Y%m%dT%H%M%SZ");
     let (oldest, youngest) = (now - TOLERANCE, now + TOLERANCE);
     let (given, here) = (stamp(signed), stamp(now));

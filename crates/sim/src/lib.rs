@@ -18,93 +18,27 @@
     clippy::cast_sign_loss
 )]
 
-mod apigateway;
-mod blow;
+mod account;
 mod catalog;
-mod cbor;
-mod chat;
-mod chat_events;
 mod clock;
-mod cloudfront;
-mod cloudwatch;
-mod control;
-mod disorder;
-mod document;
-mod draft;
-mod ec2;
-mod ec2_filter;
-mod ec2_view;
-mod ecs;
-mod ecs_service;
-mod ecs_tasks;
-mod ecs_view;
-mod elb;
-mod elb_attributes;
-mod elb_health;
-mod elb_view;
-mod ending;
-mod fault_list;
-mod fault_text;
 mod faults;
-mod firewall;
-mod fitness;
-mod host;
-pub mod hostile;
-mod hostile_bytes;
-mod hostile_tree;
-mod input;
-mod lambda;
-pub mod late;
 mod library;
-mod listing;
-mod members;
-mod minute;
-mod mrkdwn;
-mod network;
-mod pages;
+mod metrics;
+mod names;
 mod parallel;
-mod paths;
-mod place;
-mod publication;
-mod query;
-mod queue;
-mod recognise;
-mod refusals;
-mod retention;
 mod rng;
 mod scenario;
-mod scene;
-mod series;
 mod server;
+mod services;
 mod setup;
-mod sns;
-mod sns_faults;
-mod sns_log;
-mod sns_rules;
-mod stage;
 mod state;
 mod statistics;
-mod story;
-mod sts;
-mod summary;
-mod tale;
-mod tasks;
 mod timeline;
 mod traffic;
 mod wire;
-mod world;
-mod xml;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_diagnosis;
-#[cfg(test)]
-mod tests_hostile;
-#[cfg(test)]
-mod tests_sns;
-#[cfg(test)]
-mod tests_time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,17 +46,19 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use chat::problem as chat_problem;
-pub use fault_list::fault_list;
-pub use faults::{FaultError, Faults};
-pub use minute::Truth;
-pub use scenario::{Scenario, scenarios};
+pub use faults::kms::Kms;
+pub use faults::list::fault_list;
+pub use faults::sns::SnsFaults;
+pub use faults::{FaultError, Faults, hostile, late};
+pub use library::scenarios;
+pub use metrics::summary::Summary;
+pub use scenario::plan::Scenario;
+pub use services::sns::chat::problem as chat_problem;
+pub use services::sns::log::Published;
 pub use setup::{Setup, SetupError};
-pub use sns_faults::{Kms, SnsFaults};
-pub use sns_log::Published;
-pub use story::Story;
-pub use summary::Summary;
 pub use timeline::{Change, Event, Span};
+pub use traffic::minute::Truth;
+pub use traffic::story::Story;
 
 /// The simulator; clones share everything.
 #[derive(Clone)]
@@ -138,7 +74,7 @@ impl Sim {
     /// When the setup names no known scenario or holds an impossible value.
     pub fn new(setup: Setup) -> Result<Self, SetupError> {
         let setup = setup.with_text();
-        let Some(scenario) = scenario::find(&setup.scenario) else {
+        let Some(scenario) = library::find(&setup.scenario) else {
             let known: Vec<&str> = scenarios().iter().map(|one| one.name).collect();
             let known = known.join(", ");
             return Err(SetupError::UnknownScenario { name: setup.scenario, known });
@@ -176,14 +112,14 @@ impl Sim {
     /// Every accepted SNS message, in order.
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
-        minute::lock(&self.state.messages).accepted.clone()
+        parallel::lock(&self.state.messages).accepted.clone()
     }
 
     /// How many `Publish` calls reached SNS, by how they ended: `accepted` or `duplicate`,
     /// with `_lost` or `_cut` where the publisher was not told, or the code of the refusal.
     #[must_use]
     pub fn publish_attempts(&self) -> BTreeMap<String, u64> {
-        minute::lock(&self.state.messages).outcomes.clone()
+        parallel::lock(&self.state.messages).outcomes.clone()
     }
 
     /// What really happened at a load balancer (by name) in an epoch minute;
@@ -197,7 +133,7 @@ impl Sim {
     /// What happens in the scenario, one story per load balancer in their order.
     #[must_use]
     pub fn story(&self) -> Vec<Story> {
-        story::all(&self.state)
+        traffic::story::all(&self.state)
     }
 
     /// What `CloudWatch` reports of a load balancer (by name) over a period of
@@ -205,7 +141,7 @@ impl Sim {
     #[must_use]
     pub fn summary(&self, load_balancer: &str, minutes: std::ops::Range<i64>) -> Option<Summary> {
         let balancer = self.state.world.by_name(load_balancer, minutes.start)?;
-        Some(summary::of(&self.state, balancer, minutes))
+        Some(metrics::summary::of(&self.state, balancer, minutes))
     }
 
     /// Epoch minute of the first 504 of the script at this load balancer.

@@ -1,11 +1,11 @@
 //! The scenarios in which nothing goes wrong, though some look like it.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
+use super::{scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
     Act, CALM, Class, DAY, DAY_8, EVER, EVERY_DAY, Incident, MONDAY_TO_FRIDAY, QUICK, SUNDAY, Tale,
     WEEKEND, What, When, Who,
 };
-use super::{scenario, site};
 
 /// Two weeks.
 const LENGTH: i64 = 14;
@@ -34,7 +34,7 @@ const STRAY: Act = Act {
     what: What::Job { count: 1, spacing: 60.0, seconds: 1_000.0, sigma: 0.1 },
 };
 
-pub(in super::super) const BENIGN: &[Scenario] = &[
+pub(crate) const BENIGN: &[Scenario] = &[
     scenario(
         "b01_nightly_job",
         "Every night at 02:00 thirty requests of 50 s, as always.",

@@ -4,11 +4,11 @@
 //! is missing. Where health checks fail as well, targets would leave the rotation
 //! and the 504s with them; so every plan says why requests still go there.
 
-use super::super::fitness::Reason;
-use super::super::host::{CHECK, Check, HOST, Host, Kind, TASKS};
-use super::super::scenario::Plan;
-use super::super::tale::{Acl, Blow, Closed, Shown, Tale, What, Who};
 use super::{BRIEF, during, from, on, steady};
+use crate::scenario::host::{CHECK, Check, HOST, Host, Kind, TASKS};
+use crate::scenario::plan::Plan;
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Acl, Blow, Closed, Shown, Tale, What, Who};
 
 /// Checks on a port of their own, which stays open.
 const APART: Host = Host { check: Check { port: Some(9_090), ..CHECK }, ..HOST };
@@ -22,7 +22,7 @@ const fn unreachable(who: Who, share: f64) -> What {
     What::Strike(who, share, Blow::Unreachable)
 }
 
-pub(super) const SECURITY_GROUP: &[Plan] = &[
+pub(crate) const SECURITY_GROUP: &[Plan] = &[
     // Nobody is admitted: no target is healthy, so all of them get requests.
     Plan {
         targets: 6,
@@ -63,7 +63,7 @@ pub(super) const SECURITY_GROUP: &[Plan] = &[
     },
 ];
 
-pub(super) const NETWORK_ACL: &[Plan] = &[
+pub(crate) const NETWORK_ACL: &[Plan] = &[
     // The node of the zone sees no healthy target and sends to them anyway.
     Plan {
         targets: 6,
@@ -112,7 +112,7 @@ const fn route(tale: &'static Tale) -> Plan {
 }
 
 // The nodes of the other zones still find the targets healthy.
-pub(super) const ROUTE: &[Plan] = &[
+pub(crate) const ROUTE: &[Plan] = &[
     route(&Tale {
         cause: Some("connect_route"),
         acts: &[
@@ -131,7 +131,7 @@ pub(super) const ROUTE: &[Plan] = &[
     }),
 ];
 
-pub(super) const DEAD_TARGET: &[Plan] = &[
+pub(crate) const DEAD_TARGET: &[Plan] = &[
     // It takes fifty minutes until a target counts as unhealthy.
     Plan {
         host: Host {
@@ -175,12 +175,12 @@ const fn hasty(at: i64) -> super::Act {
     during(at, at + 20, What::Roll { cut: None, race: 0.06, slow: 1.0 })
 }
 
-pub(super) const DEPLOY_RACE: Plan = Plan {
+pub(crate) const DEPLOY_RACE: Plan = Plan {
     host: TASKS,
     ..steady(&Tale { cause: Some("deploy_race"), acts: &[hasty(0), hasty(35), hasty(70)], ..BRIEF })
 };
 
-pub(super) const TLS_HANDSHAKE: Plan = Plan {
+pub(crate) const TLS_HANDSHAKE: Plan = Plan {
     host: Host { https: true, ..HOST },
     ..steady(&Tale {
         cause: Some("tls_handshake"),

@@ -1,10 +1,10 @@
 //! The causes of 502s and 503s, and of targets that fail their checks.
 
-use super::super::fitness::Reason;
-use super::super::host::{CHECK, Check, FUNCTION, HOST, Host, TASKS};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 use super::{BRIEF, during, hours, on, one_of, steady};
+use crate::scenario::host::{CHECK, Check, FUNCTION, HOST, Host, TASKS};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 
 /// A tenth of the requests takes 20 to 40 s.
 const LONG: &[Class] = &[
@@ -33,7 +33,7 @@ const fn half(acts: &'static [Act]) -> Tale {
     Tale { cause: Some("unhealthy_targets"), workers: 2, acts, ..BRIEF }
 }
 
-pub(in super::super) const FAILURES: &[Scenario] = &[
+pub(crate) const FAILURES: &[Scenario] = &[
     hours(
         "c18_keep_alive",
         "The targets close idle connections before the load balancer does: a few 502s at once, \

@@ -3,11 +3,11 @@
 //! Capacity in words: the everyday mix takes 0.41 s of service on average, so a
 //! worker serves about 2.4 requests per second.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
+use super::{scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
     Act, CALM, Class, DAY, EVER, EVERY_DAY, Incident, QUICK, Tale, What, When, Who,
 };
-use super::{scenario, site};
 
 /// A class of 3 % reports that take 8 s.
 const REPORTS: &[Class] =
@@ -18,7 +18,7 @@ const fn fault(minutes: i64, what: What) -> Act {
     Act { when: When::Pivot(0, minutes), what }
 }
 
-pub(in super::super) const HARMFUL: &[Scenario] = &[
+pub(crate) const HARMFUL: &[Scenario] = &[
     scenario(
         "h01_load_ramp",
         "The load of a single target climbs from half its capacity to 15 % above it within \

@@ -4,11 +4,11 @@
 //! a step that stays below the timeout is none, however high, and neither are a few
 //! hundredths of a per cent of a very large load balancer.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
+use super::{always, during, on, one_of, scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
     Act, CALM, Class, DAY, DAY_8, EVERY_DAY, Incident, QUICK, Tale, WEEKEND, What, When, Who,
 };
-use super::{always, during, on, one_of, scenario, site};
 
 /// A step of one class (seven to eight times as slow) that leaves 504s out.
 const STEP: Tale = Tale { workers: 64, ..CALM };
@@ -172,7 +172,7 @@ const NIGHT: Act = Act {
     what: What::Load(&[(0.0, 0.3), (40.0, 0.006), (380.0, 0.006), (420.0, 0.3)]),
 };
 
-pub(in super::super) const LEVELS: &[Scenario] = &[
+pub(crate) const LEVELS: &[Scenario] = &[
     scenario(
         "h24_slower_work",
         "All work becomes three times as slow at low use, and six hours later slower and slower \

@@ -1,16 +1,16 @@
 //! Short scenarios in which nothing is wrong, next to those with a cause.
 
-use super::super::host::{FUNCTION, TASKS};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, EVER, QUICK, Shown, Tale, What, Who};
 use super::{BRIEF, always, during, hours, steady};
+use crate::scenario::host::{FUNCTION, TASKS};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{Act, Blow, Class, EVER, QUICK, Shown, Tale, What, Who};
 
 /// A rolling deployment that nobody notices.
 const fn smooth(at: i64) -> Act {
     during(at, at + 20, What::Roll { cut: None, race: 0.0, slow: 1.3 })
 }
 
-pub(in super::super) const NORMAL: &[Scenario] = &[
+pub(crate) const NORMAL: &[Scenario] = &[
     hours("n01_healthy", "Everyday traffic.", &[steady(&BRIEF)]),
     hours(
         "n02_deployments",

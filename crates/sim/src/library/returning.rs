@@ -4,12 +4,12 @@
 //! are first come, first served: a load of (1 + x) times the capacity for t seconds
 //! makes the last one wait x t seconds.
 
-use super::super::host::TASKS;
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
+use super::{always, during, one_of, scenario, site};
+use crate::scenario::host::TASKS;
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
     Act, Blow, CALM, Class, DAY, EVERY_DAY, Incident, QUICK, Shown, Tale, What, When, Who,
 };
-use super::{always, during, one_of, scenario, site};
 
 /// Every day of a tale, its first week, and the days after that.
 const ALL: (i64, i64) = (-DAY, DAY);
@@ -150,7 +150,7 @@ const INCIDENTS: &[Plan] = &[
     },
 ];
 
-pub(in super::super) const RETURNING: &[Scenario] = &[
+pub(crate) const RETURNING: &[Scenario] = &[
     scenario(
         "h22_cache_stampede",
         "From day 8 on a cache expires every three, four or six hours: its pages take up to a \

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use super::super::scenario::{Plan, Trouble};
-use super::super::tale::{DAY, EVERY_DAY, Incident, Tale, What, When, Who};
-use super::super::{Scenario, Setup, Sim, Story, Truth};
-use super::{BENIGN, HARMFUL, LEVELS, RETURNING};
+use super::{BENIGN, HARMFUL, LEVELS, RETURNING, scenarios};
+use crate::scenario::plan::{Plan, Trouble};
+use crate::scenario::script::{DAY, EVERY_DAY, Incident, Tale, What, When, Who};
+use crate::{Scenario, Setup, Sim, Story, Truth};
 
 /// Monday 2026-01-05 00:00 UTC.
 const START: i64 = 1_767_571_200;
-pub(super) const MINUTE_0: i64 = START / 60;
+pub(crate) const MINUTE_0: i64 = START / 60;
 
 /// Harmful ones that cause no incident by their nature.
 const SILENT: [&str; 3] = ["h15_client_timeout", "h16_deploy_kills", "h18_pool_exhausted"];
@@ -22,13 +22,13 @@ const TRICKLES: [&str; 4] =
 /// The benign one with a steady share of them.
 const SHARE: &str = "b24_small_share";
 
-pub(super) fn sim(name: &str, seed: u64) -> Sim {
+pub(crate) fn sim(name: &str, seed: u64) -> Sim {
     Sim::new(Setup { scenario: name.to_owned(), seed, start: START, ..Setup::default() })
         .expect("a valid setup")
 }
 
 /// The same without what comes before an epoch minute, for which a queue alone matters.
-pub(super) fn from(minute: i64, name: &str, seed: u64) -> Sim {
+pub(crate) fn from(minute: i64, name: &str, seed: u64) -> Sim {
     let mut sim = sim(name, seed);
     Arc::get_mut(&mut sim.state).expect("not shared yet").minutes.skip_to(minute);
     sim
@@ -201,4 +201,16 @@ fn minutes_outside_the_script_are_healthy() {
     assert!(early.iter().all(|truth| truth.requests > 50 && truth.elb_504 == 0));
     let late = truths(&after, 17 * DAY..17 * DAY + 60);
     assert!(late.iter().all(|truth| truth.requests > 50 && truth.elb_504 == 0));
+}
+
+#[test]
+fn scenario_names_are_unique_and_every_plan_has_a_name_aws_accepts() {
+    for (index, one) in scenarios().iter().enumerate() {
+        assert!(scenarios()[..index].iter().all(|other| other.name != one.name));
+        assert!(
+            one.plans
+                .iter()
+                .all(|plan| { plan.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') })
+        );
+    }
 }

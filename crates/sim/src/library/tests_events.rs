@@ -3,10 +3,10 @@
 //! Only the hours around what happens are played; what leads up to them is told by
 //! the same draws and would make the tests slow.
 
-use super::super::scenario::along;
-use super::super::scene::Telling;
-use super::super::{Sim, Truth};
 use super::tests::{MINUTE_0, from, sim};
+use crate::scenario::plan::along;
+use crate::traffic::scene::Telling;
+use crate::{Sim, Truth};
 
 const DAY: i64 = 1_440;
 

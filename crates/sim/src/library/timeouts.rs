@@ -2,14 +2,14 @@
 //!
 //! Those in which no connection comes about are in [`super::connections`].
 
-use super::super::fitness::Reason;
-use super::super::host::{FUNCTION, HOST, Host};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 use super::connections::{
     DEAD_TARGET, DEPLOY_RACE, NETWORK_ACL, ROUTE, SECURITY_GROUP, TLS_HANDSHAKE,
 };
 use super::{BRIEF, from, hours, on, one_of, steady};
+use crate::scenario::host::{FUNCTION, HOST, Host};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 
 /// A class of 3 % reports that take 6 s.
 const REPORTS: &[Class] =
@@ -43,7 +43,7 @@ const FAIL_OPEN: &[Plan] = &[
     }),
 ];
 
-pub(in super::super) const TIMEOUTS: &[Scenario] = &[
+pub(crate) const TIMEOUTS: &[Scenario] = &[
     hours(
         "c01_slow_target",
         "3 % of the requests, those to one endpoint, grow slower until they pass the idle timeout.",

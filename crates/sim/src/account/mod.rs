@@ -1,0 +1,3 @@
+//! The simulated account: what exists in it.
+
+pub(crate) mod world;

@@ -1,0 +1,256 @@
+//! `CloudWatch` `GetMetricData`.
+//!
+//! Queries for the same metric, place and period are answered together: one
+//! pool of requests per period serves all their statistics. All metrics of one
+//! load balancer walk through the window side by side, so that a long window
+//! makes each of its minutes once.
+
+pub(crate) mod listing;
+pub(crate) mod pages;
+pub(crate) mod query;
+pub(crate) mod retention;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use crate::catalog::Place;
+use crate::catalog::{Metric, Source};
+use crate::metrics::series::Spot;
+use crate::metrics::view::View;
+use crate::parallel;
+use crate::parallel::lock;
+use crate::rng::{hash, hash_bytes};
+use crate::services::cloudwatch::pages::{Position, Series, page, position};
+use crate::services::cloudwatch::query::{Query, queries};
+use crate::services::sns::chat_events;
+use crate::state::{Call, State};
+use crate::wire::document::{Failure, Reply};
+use crate::wire::input::{Input, missing};
+
+/// Datapoints in one answer.
+const MAX_POINTS: i64 = 100_800;
+/// Minutes times metrics one call may cover, so that no call runs for minutes.
+const MAX_WORK: i64 = 5_000_000;
+
+/// Minutes of a window from which on several threads work on it.
+const LONG: i64 = 1_440;
+
+/// The window in epoch minutes, end exclusive.
+struct Window {
+    from: i64,
+    until: i64,
+    /// End of the data that already arrived.
+    known: i64,
+    /// AWS's now, epoch seconds.
+    now: Option<i64>,
+}
+
+impl Window {
+    /// The epoch second from which on points of a period (minutes) are kept.
+    fn since(&self, state: &State, period: i64) -> i64 {
+        let kept = self.now.filter(|_| state.setup.faults.retention);
+        kept.map_or(i64::MIN, |now| retention::since(period * 60, now))
+    }
+}
+
+/// The queries for one metric, place and period.
+struct Bundle<'a> {
+    metric: &'static Metric,
+    spot: Spot<'a>,
+    /// Indexes of the queries.
+    queries: Vec<usize>,
+}
+
+/// Bundles by load balancer (ARN) and period (minutes).
+type Bundles<'a> = HashMap<(&'a str, i64), Vec<Bundle<'a>>>;
+
+/// Answers `GetMetricData`.
+pub(crate) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply {
+    let queries = queries(input)?;
+    let descending = match input.text("ScanBy")? {
+        None | Some("TimestampDescending") => true,
+        Some("TimestampAscending") => false,
+        Some(_) => return Err(Failure::validation("ScanBy must be a known order")),
+    };
+    let limit = input.integer("MaxDatapoints")?.unwrap_or(MAX_POINTS);
+    if !(1..=MAX_POINTS).contains(&limit) {
+        let message = format!("MaxDatapoints must be between 1 and {MAX_POINTS}");
+        return Err(Failure::validation(message));
+    }
+    let mark = fingerprint(state, input);
+    let position = position(input.text("NextToken")?, mark, call.now)?;
+    let window = window(state, input, position)?;
+    let returned: Vec<&Query> = queries.iter().filter(|query| query.returned).collect();
+    let mut all: Vec<Series> =
+        returned.iter().map(|query| Series::new(query.id, &query.label)).collect();
+    for (query, series) in returned.iter().zip(&mut all) {
+        if !may_read(state, call, query) {
+            series.status = "Forbidden";
+        }
+    }
+    if !call.foreign {
+        compute(state, call, &returned, &window, &mut all)?;
+    }
+    if call.region == chat_events::REGION {
+        count_chat(state, call, &returned, &window, &mut all);
+    }
+    for (index, series) in all.iter_mut().enumerate() {
+        if descending {
+            series.points.reverse();
+        }
+        let content = hash(&[returned[index].content, window.from as u64, window.until as u64]);
+        let number = hash(&[call.number, index as u64]);
+        spoil(state, number, content, descending, series);
+    }
+    Ok(page(&all, position, limit as usize))
+}
+
+/// Whether the caller may read metrics of the account a query asks for.
+fn may_read(state: &State, call: &Call, query: &Query) -> bool {
+    let monitoring = call.account == state.setup.account;
+    query.account.is_none_or(|asked| asked == call.account || (monitoring && state.linked(asked)))
+}
+
+fn window(state: &State, input: Input, position: Position) -> Result<Window, Failure> {
+    let start = input.time("StartTime")?.ok_or_else(|| missing("StartTime"))?;
+    let end = input.time("EndTime")?.ok_or_else(|| missing("EndTime"))?;
+    if start >= end {
+        return Err(Failure::validation(
+            "The parameter StartTime must be less than the parameter EndTime.",
+        ));
+    }
+    let until = (end + 59).div_euclid(60);
+    let aged = position.now.filter(|_| state.setup.faults.retention);
+    let start = aged.map_or(start, |now| retention::rounded(start, now));
+    Ok(Window {
+        from: start.div_euclid(60),
+        now: position.now,
+        until,
+        known: until - i64::from(state.setup.faults.late),
+    })
+}
+
+/// The datapoints of every returned query, oldest first.
+fn compute(
+    state: &State,
+    call: &Call,
+    queries: &[&Query],
+    window: &Window,
+    all: &mut [Series],
+) -> Result<(), Failure> {
+    let bundles = bundles(state, call, queries, all);
+    let metrics: usize = bundles.values().map(Vec::len).sum();
+    if (window.until - window.from).saturating_mul(metrics as i64) > MAX_WORK {
+        return Err(Failure::validation("The window times the number of metrics is too large"));
+    }
+    let view = View::at(state, window.now);
+    for ((_, period), group) in bundles {
+        let since = window.since(state, period);
+        let starts = (window.from..window.known).step_by(period as usize);
+        let starts: Vec<i64> = starts.filter(|from| from * 60 >= since).collect();
+        let long = window.known - window.from > LONG;
+        let values = parallel::map(&starts, long, |from| {
+            values(&group, queries, view, *from..(from + period).min(window.known))
+        });
+        for (from, values) in starts.iter().zip(values) {
+            for (index, value) in values {
+                all[index].points.push((from * 60, value));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The datapoints of the chat configurations, oldest first: only those that are not zero.
+fn count_chat(state: &State, call: &Call, queries: &[&Query], window: &Window, all: &mut [Series]) {
+    let view = View::at(state, window.now);
+    for (query, series) in queries.iter().zip(all) {
+        let Source::Chat(what) = query.metric.source else { continue };
+        let name = query.place.configuration.as_ref();
+        let exists = name.is_some_and(|name| state.setup.chat_configurations.contains(name));
+        let account = query.account.unwrap_or(&call.account);
+        if !exists || account != state.setup.account || series.status == "Forbidden" {
+            continue;
+        }
+        let minutes =
+            lock(&state.messages).heard.minutes(what, window.from..window.known, window.now);
+        let since = window.since(state, query.period);
+        let mut periods: BTreeMap<i64, f64> = BTreeMap::new();
+        let there = |minute: i64| view.holds(query.metric.name, minute);
+        for (minute, count) in minutes.into_iter().filter(|(minute, _)| there(*minute)) {
+            let start = minute - (minute - window.from) % query.period;
+            *periods.entry(start * 60).or_default() += count as f64;
+        }
+        series.points = periods.into_iter().filter(|(start, _)| *start >= since).collect();
+    }
+}
+
+/// What the queries of one load balancer find in one period (epoch minutes), by
+/// index of the query.
+fn values(
+    group: &[Bundle],
+    queries: &[&Query],
+    view: View,
+    period: Range<i64>,
+) -> Vec<(usize, f64)> {
+    let mut found = Vec::new();
+    for one in group {
+        let pool = one.spot.pool(one.metric, view, period.clone());
+        let values = one.queries.iter().map(|&index| (index, queries[index].stat.of(&pool)));
+        found.extend(values.filter_map(|(index, value)| Some((index, value?))));
+    }
+    found
+}
+
+/// Puts the queries together whose load balancer exists and may be read.
+fn bundles<'a>(state: &'a State, call: &Call, queries: &[&Query], all: &[Series]) -> Bundles<'a> {
+    let mut together: HashMap<(&str, &Place, &str, i64), Vec<usize>> = HashMap::new();
+    for (index, query) in queries.iter().enumerate() {
+        if all[index].status != "Forbidden" {
+            let account = query.account.unwrap_or(&call.account);
+            let key = (query.metric.name, &query.place, account, query.period);
+            together.entry(key).or_default().push(index);
+        }
+    }
+    let mut bundles = Bundles::new();
+    for ((_, place, account, period), indexes) in together {
+        if let Some(spot) = state.world.spot(place, account) {
+            let key = (spot.balancer.arn.as_str(), period);
+            let metric = queries[indexes[0]].metric;
+            bundles.entry(key).or_default().push(Bundle { metric, spot, queries: indexes });
+        }
+    }
+    bundles
+}
+
+/// Applies the faults that hit single results.
+fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mut Series) {
+    let (faults, seed) = (&state.setup.faults, state.setup.seed);
+    if series.status == "Forbidden" {
+        return;
+    }
+    if faults.internal(seed, number) {
+        series.points.clear();
+        series.status = "InternalError";
+        return;
+    }
+    if let Some(missing) = faults.missing(seed, content) {
+        let missing = missing.min(series.points.len());
+        if descending {
+            series.points.drain(..missing);
+        } else {
+            series.points.truncate(series.points.len() - missing);
+        }
+        series.status = "PartialData";
+    }
+    faults.disorder(seed, content, &mut series.points);
+}
+
+/// Hash of everything but the token: a token belongs to its own queries.
+fn fingerprint(state: &State, input: Input) -> u64 {
+    let mut rest = input.raw().clone();
+    if let Some(object) = rest.as_object_mut() {
+        object.remove("NextToken");
+    }
+    hash_bytes(state.setup.seed, rest.to_string().as_bytes())
+}
