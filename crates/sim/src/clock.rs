@@ -11,8 +11,11 @@
 //! by these would make it lag further. A time much older than the latest is no
 //! lag but another story, told from there on.
 
+use std::sync::Mutex;
+
 use chrono::{DateTime, NaiveDateTime};
 
+use crate::parallel::lock;
 use crate::wire::document::Failure;
 use crate::wire::message::Incoming;
 
@@ -23,8 +26,53 @@ const TOLERANCE: i64 = 900;
 pub(crate) const LAG: i64 = 120;
 
 /// AWS's now after a request that was made at `brought`, both epoch seconds.
-pub(crate) fn later(latest: Option<i64>, brought: i64) -> i64 {
+fn later(latest: Option<i64>, brought: i64) -> i64 {
     latest.filter(|latest| (brought..=brought + LAG).contains(latest)).unwrap_or(brought)
+}
+
+/// AWS's clock, which only moves when it is told to or a request brings a time.
+pub(crate) struct Clock {
+    /// Seconds by which clients are ahead.
+    ahead: i64,
+    /// Seconds for which answers are held back.
+    held: i64,
+    /// What it was told, epoch seconds.
+    told: Mutex<Option<i64>>,
+    /// Its now after the latest call that brought a time, epoch seconds.
+    latest: Mutex<Option<i64>>,
+}
+
+impl Clock {
+    /// A clock that knows no time yet; clients are `ahead` seconds, and answers are held
+    /// back for `held` seconds.
+    pub(crate) fn new(ahead: i64, held: i64) -> Self {
+        Self { ahead, held, told: Mutex::default(), latest: Mutex::default() }
+    }
+
+    /// Says what AWS's now is, epoch seconds.
+    pub(crate) fn tell(&self, now: i64) {
+        *lock(&self.told) = Some(now);
+    }
+
+    /// AWS's now for a request signed at this time, if either is known.
+    pub(crate) fn now(&self, signed_at: Option<i64>) -> Option<i64> {
+        if let told @ Some(_) = *lock(&self.told) {
+            return told;
+        }
+        let brought = signed_at? - self.ahead;
+        let mut latest = lock(&self.latest);
+        *latest = Some(later(*latest, brought));
+        *latest
+    }
+
+    /// The date of an answer to a request made at AWS's `now`: it was held back,
+    /// and others may have come in the meantime.
+    pub(crate) fn date(&self, now: i64) -> i64 {
+        if let Some(told) = *lock(&self.told) {
+            return told;
+        }
+        later(*lock(&self.latest), now) + self.held
+    }
 }
 
 /// When a request was signed, epoch seconds.

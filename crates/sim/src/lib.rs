@@ -18,7 +18,6 @@
     clippy::cast_sign_loss
 )]
 
-mod account;
 mod catalog;
 mod clock;
 mod faults;
@@ -31,11 +30,11 @@ mod scenario;
 mod server;
 mod services;
 mod setup;
-mod state;
 mod statistics;
 mod timeline;
 mod traffic;
 mod wire;
+mod world;
 
 #[cfg(test)]
 mod tests;
@@ -45,6 +44,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use server::state::State;
+use world::World;
 
 pub use faults::kms::Kms;
 pub use faults::list::fault_list;
@@ -63,7 +65,7 @@ pub use traffic::story::Story;
 /// The simulator; clones share everything.
 #[derive(Clone)]
 pub struct Sim {
-    state: Arc<state::State>,
+    state: Arc<State>,
 }
 
 impl Sim {
@@ -80,14 +82,13 @@ impl Sim {
             return Err(SetupError::UnknownScenario { name: setup.scenario, known });
         };
         setup.check()?;
-        let state = state::State::new(setup, scenario);
-        let changed = state.setup.changes.iter().map(|change| &change.name);
-        let late = state.setup.faults.late_points.balancers();
-        if let Some(name) = changed.chain(late).find(|name| state.world.by_name(name, 0).is_none())
-        {
+        let world = World::new(scenario, setup);
+        let changed = world.setup.changes.iter().map(|change| &change.name);
+        let late = world.setup.faults.late_points.balancers();
+        if let Some(name) = changed.chain(late).find(|name| world.by_name(name, 0).is_none()) {
             return Err(SetupError::UnknownBalancer(name.clone()));
         }
-        Ok(Self { state: Arc::new(state) })
+        Ok(Self { state: Arc::new(State::new(world)) })
     }
 
     /// Serves every protocol on this listener until `stop` fires.
@@ -97,14 +98,14 @@ impl Sim {
 
     /// Says what time it is at AWS (unix seconds), whatever clients sign with.
     pub fn tell_now(&self, now: i64) {
-        self.state.tell_now(now);
+        self.state.clock.tell(now);
     }
 
     /// Names of the application load balancers, in the order of the scenario.
     #[must_use]
     pub fn load_balancers(&self) -> Vec<String> {
         let mut names: Vec<String> =
-            self.state.world.balancers.iter().map(|one| one.name.clone()).collect();
+            self.state.world().balancers.iter().map(|one| one.name.clone()).collect();
         names.dedup();
         names
     }
@@ -112,43 +113,43 @@ impl Sim {
     /// Every accepted SNS message, in order.
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
-        parallel::lock(&self.state.messages).accepted.clone()
+        parallel::lock(&self.state.services.messages).accepted.clone()
     }
 
     /// How many `Publish` calls reached SNS, by how they ended: `accepted` or `duplicate`,
     /// with `_lost` or `_cut` where the publisher was not told, or the code of the refusal.
     #[must_use]
     pub fn publish_attempts(&self) -> BTreeMap<String, u64> {
-        parallel::lock(&self.state.messages).outcomes.clone()
+        parallel::lock(&self.state.services.messages).outcomes.clone()
     }
 
     /// What really happened at a load balancer (by name) in an epoch minute;
     /// `None` if there is no such load balancer.
     #[must_use]
     pub fn truth(&self, load_balancer: &str, minute: i64) -> Option<Truth> {
-        let (requests, timeout) = self.state.really(load_balancer, minute)?;
+        let (requests, timeout) = self.state.services.view().really(load_balancer, minute)?;
         Some(requests.truth(minute, timeout))
     }
 
     /// What happens in the scenario, one story per load balancer in their order.
     #[must_use]
     pub fn story(&self) -> Vec<Story> {
-        traffic::story::all(&self.state)
+        traffic::story::all(self.state.world(), &self.state.services.minutes)
     }
 
     /// What `CloudWatch` reports of a load balancer (by name) over a period of
     /// epoch minutes; `None` if there is no such load balancer.
     #[must_use]
     pub fn summary(&self, load_balancer: &str, minutes: std::ops::Range<i64>) -> Option<Summary> {
-        let balancer = self.state.world.by_name(load_balancer, minutes.start)?;
-        Some(metrics::summary::of(&self.state, balancer, minutes))
+        let balancer = self.state.world().by_name(load_balancer, minutes.start)?;
+        Some(metrics::summary::of(self.state.services.view(), balancer, minutes))
     }
 
     /// Epoch minute of the first 504 of the script at this load balancer.
     #[must_use]
     pub fn first_504(&self, load_balancer: &str) -> Option<i64> {
-        self.state.script().find(|minute| {
-            let really = self.state.really(load_balancer, *minute);
+        self.state.world().script().find(|minute| {
+            let really = self.state.services.view().really(load_balancer, *minute);
             really.is_some_and(|(minute, _)| minute.timed_out() > 0)
         })
     }

@@ -30,7 +30,7 @@ pub(crate) fn sim(name: &str, seed: u64) -> Sim {
 /// The same without what comes before an epoch minute, for which a queue alone matters.
 pub(crate) fn from(minute: i64, name: &str, seed: u64) -> Sim {
     let mut sim = sim(name, seed);
-    Arc::get_mut(&mut sim.state).expect("not shared yet").minutes.skip_to(minute);
+    Arc::get_mut(&mut sim.state).expect("not shared yet").services.minutes.skip_to(minute);
     sim
 }
 

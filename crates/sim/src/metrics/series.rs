@@ -3,13 +3,13 @@
 //! This is the join between requests and `CloudWatch`: which requests count, and
 //! when AWS reports nothing at all (no traffic, or a counter that stayed zero).
 
-use crate::account::world::{Balancer, World, ZONES};
 use crate::catalog::Place;
 use crate::catalog::{Count, Derived, Metric, Source};
 use crate::metrics::view::View;
 use crate::statistics::Pool;
 use crate::traffic::minute::{Minute, Signs, seconds};
 use crate::traffic::request::{Outcome, Request};
+use crate::world::{Balancer, World, ZONES};
 
 /// A place resolved to indexes.
 pub(crate) struct Spot<'a> {

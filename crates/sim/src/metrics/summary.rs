@@ -7,12 +7,11 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use crate::account::world::Balancer;
 use crate::catalog;
 use crate::metrics::series::Spot;
 use crate::metrics::view::View;
-use crate::state::State;
 use crate::statistics::{Pool, Stat};
+use crate::world::Balancer;
 
 /// What `CloudWatch` reports over a period; `None` where it has no datapoint.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,14 +43,12 @@ pub struct Summary {
 }
 
 /// The summary of a period of epoch minutes.
-pub(crate) fn of(state: &State, balancer: &Balancer, minutes: Range<i64>) -> Summary {
-    let timeout = state.minutes.timeout(balancer, minutes.start);
+pub(crate) fn of(view: View, balancer: &Balancer, minutes: Range<i64>) -> Summary {
+    let timeout = view.world.timeout(balancer, minutes.start);
     let pool = |name: &str, group: Option<usize>| {
         let spot = Spot { balancer, group, zone: None };
         let metric = catalog::find(catalog::NAMESPACE, name).ok();
-        metric.map_or_else(Pool::default, |metric| {
-            spot.pool(metric, View::at(state, None), minutes.clone())
-        })
+        metric.map_or_else(Pool::default, |metric| spot.pool(metric, view, minutes.clone()))
     };
     let stat = |text: &str, pool: &Pool| Stat::parse(text).and_then(|stat| stat.of(pool));
     let latency = pool("TargetResponseTime", None);

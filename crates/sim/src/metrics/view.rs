@@ -8,12 +8,13 @@
 
 use std::sync::Arc;
 
-use crate::account::world::Balancer;
 use crate::faults::Faults;
 use crate::faults::late::Subject;
 use crate::rng::{hash, hash_bytes, unit};
-use crate::state::State;
-use crate::traffic::minute::Minute;
+use crate::traffic::minute::{Ended, Minute};
+use crate::traffic::minutes::Minutes;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// Seconds after its end at which a minute reported low is complete.
 const REVISED: i64 = 150;
@@ -52,22 +53,33 @@ impl Faults {
 /// What can be seen at one moment; `now` in epoch seconds by AWS's clock.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
-    state: &'a State,
+    pub(crate) world: &'a World,
+    minutes: &'a Minutes,
     now: Option<i64>,
 }
 
 impl<'a> View<'a> {
     /// Everything that arrived until `now`; without it nothing is held back.
-    pub(crate) fn at(state: &'a State, now: Option<i64>) -> Self {
-        Self { state, now }
+    pub(crate) fn at(world: &'a World, minutes: &'a Minutes, now: Option<i64>) -> Self {
+        Self { world, minutes, now }
+    }
+
+    /// What really ended at a load balancer of this name in an epoch minute, and
+    /// the idle timeout in seconds; nothing while there was none of this name.
+    pub(crate) fn really(&self, name: &str, minute: i64) -> Option<(Arc<Minute>, u32)> {
+        let all = Self { now: None, ..*self };
+        let one = self.world.by_name(name, minute)?;
+        let requests = all.minute(one, "", minute);
+        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
+        Some((requests, self.world.timeout(one, minute)))
     }
 
     /// Whether there are points of a metric of no load balancer in an epoch minute.
     pub(crate) fn holds(&self, metric: &str, minute: i64) -> bool {
-        let setup = &self.state.setup;
+        let setup = &self.world.setup;
         let subject = Subject { metric, balancer: None };
         let stage = |now: i64| {
-            let (minute, now) = (minute - self.state.start(), now - setup.start);
+            let (minute, now) = (minute - self.world.start(), now - setup.start);
             setup.faults.stage(minute, now, u64::MAX / 2, subject)
         };
         self.now.is_none_or(|now| stage(now) != Stage::Missing)
@@ -82,23 +94,23 @@ impl<'a> View<'a> {
         minute: i64,
     ) -> Option<Arc<Minute>> {
         if !balancer.life.contains(&minute)
-            || minute < self.state.start().saturating_sub(self.state.setup.recorded)
+            || minute < self.world.start().saturating_sub(self.world.setup.recorded)
         {
             return None;
         }
-        let setup = &self.state.setup;
+        let setup = &self.world.setup;
         let own = hash_bytes(setup.seed, balancer.dimension.as_bytes());
         let draw = hash(&[own, 104, minute as u64]);
         let subject = Subject { metric, balancer: Some(&balancer.name) };
         let stage = self.now.map_or(Stage::Whole, |now| {
-            let (minute, now) = (minute - self.state.start(), now - setup.start);
+            let (minute, now) = (minute - self.world.start(), now - setup.start);
             setup.faults.stage(minute, now, draw, subject)
         });
         match stage {
             Stage::Missing => None,
-            Stage::Whole => Some(self.state.minutes.of(balancer, minute)),
+            Stage::Whole => Some(self.minutes.of(balancer, minute)),
             Stage::Low(share) => {
-                let whole = self.state.minutes.of(balancer, minute);
+                let whole = self.minutes.of(balancer, minute);
                 let own = |at: u64| unit(hash(&[draw, 2, at]));
                 Some(Arc::new(whole.thinned(share, own)))
             }

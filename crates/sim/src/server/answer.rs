@@ -11,9 +11,9 @@ use crate::faults::hostile::{self, Kind, bytes, tree};
 use crate::faults::refusals::refusal;
 use crate::rng::hash_bytes;
 use crate::rng::uuid;
-use crate::services::cloudwatch::{self, listing};
-use crate::services::{apigateway, cloudfront, ec2, ecs, elb, lambda, sns, sts};
-use crate::state::{Call, State};
+use crate::server::state::State;
+use crate::services::sns;
+use crate::services::{Call, account_of};
 use crate::wire::document::{Failure, Reply};
 use crate::wire::ending::Ending;
 use crate::wire::input::Input;
@@ -50,12 +50,16 @@ pub(crate) fn answer(state: &State, request: &Incoming) -> Outgoing {
     let mut outgoing = write(request, &asked, &reply, &id);
     outgoing.held = held(state, &asked);
     let off = scope(request).map_or(0, |scope| {
-        state.setup.faults.misdated(&state.account(&scope.access_key), &scope.region)
+        state
+            .world()
+            .setup
+            .faults
+            .misdated(&account_of(&state.services.caller(&scope.access_key)), &scope.region)
     });
-    let date = |now| state.date(now) + (outgoing.held / 1_000).cast_signed() + off;
+    let date = |now| state.clock.date(now) + (outgoing.held / 1_000).cast_signed() + off;
     outgoing.headers.extend(stamp.now.map(|now| ("date", clock::http_date(date(now)))));
-    outgoing.ending = state.setup.faults.ending(state.setup.seed, stamp.number);
-    if sns::is_cut(state, stamp.number) && outgoing.ending == Ending::Whole {
+    outgoing.ending = state.world().setup.faults.ending(state.world().setup.seed, stamp.number);
+    if sns::is_cut(&state.services.messages, stamp.number) && outgoing.ending == Ending::Whole {
         outgoing.ending = Ending::Cut;
     }
     bytes::spoil(&mut outgoing, &kinds, request);
@@ -64,10 +68,10 @@ pub(crate) fn answer(state: &State, request: &Incoming) -> Outgoing {
 
 /// What makes the answer hostile.
 fn strikes<'a>(state: &'a State, asked: &Asked, stamp: Stamp) -> Vec<&'a Kind> {
-    let minute = stamp.now.map(|now| state.scenario_minute(now));
+    let minute = stamp.now.map(|now| state.world().scenario_minute(now));
     let action = action(asked.service, &asked.operation);
-    let draw = (state.setup.seed, stamp.number);
-    hostile::strikes(&state.setup.faults.hostile, draw, &action, minute)
+    let draw = (state.world().setup.seed, stamp.number);
+    hostile::strikes(&state.world().setup.faults.hostile, draw, &action, minute)
 }
 
 /// The reply with the content it is to have.
@@ -79,7 +83,8 @@ fn hostile_reply(
     kinds: &[&Kind],
     reply: Reply,
 ) -> Reply {
-    let caller = scope(request).map(|scope| state.caller(&scope.access_key)).unwrap_or_default();
+    let caller =
+        scope(request).map(|scope| state.services.caller(&scope.access_key)).unwrap_or_default();
     let context = Context {
         number: stamp.number,
         action: &action(asked.service, &asked.operation),
@@ -92,12 +97,12 @@ fn hostile_reply(
 /// How many milliseconds an answer is held back after it was made.
 fn held(state: &State, asked: &Asked) -> u64 {
     let publish = asked.service == "sns" && asked.operation == "Publish";
-    if publish { state.setup.faults.sns.slow_ms } else { 0 }
+    if publish { state.world().setup.faults.sns.slow_ms } else { 0 }
 }
 
 fn stamp(state: &State, request: &Incoming) -> Stamp {
     let signed_at = clock::signed_at(request);
-    Stamp { signed_at, now: state.now(signed_at), number: state.next_call() }
+    Stamp { signed_at, now: state.clock.now(signed_at), number: state.next_call() }
 }
 
 fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp, kinds: &[&Kind]) -> Reply {
@@ -112,32 +117,19 @@ fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp, kinds: 
     let input = Input::new(first.as_ref().unwrap_or(input), asked.protocol.lenient());
     let action = action(call.service, &call.operation);
     let further = TOKENS.iter().any(|name| input.raw().get(name).is_some());
-    let caller = state.caller(&call.access_key);
-    let (faults, seed) = (&state.setup.faults, state.setup.seed);
-    let minute = call.now.map(|now| state.scenario_minute(now));
+    let (faults, seed) = (&state.world().setup.faults, state.world().setup.seed);
+    let minute = call.now.map(|now| state.world().scenario_minute(now));
     let refused = minute
         .and_then(|minute| faults.of_minute(minute, &action))
-        .or_else(|| faults.of_call(seed, call.number, &action, &caller, further));
+        .or_else(|| faults.of_call(seed, call.number, &action, &call.caller, further));
     let asked_for = kinds.iter().find_map(|kind| match kind {
-        Kind::Error(code) => Some(refusal(code, &action, &caller)),
+        Kind::Error(code) => Some(refusal(code, &action, &call.caller)),
         _ => None,
     });
     if let Some(failure) = refused.or(asked_for) {
         return Err(failure);
     }
-    match (call.service, call.operation.as_str()) {
-        ("cloudwatch", "GetMetricData") => cloudwatch::get_metric_data(state, &call, input),
-        ("cloudwatch", "ListMetrics") => listing::list_metrics(state, &call, input),
-        ("elasticloadbalancing", _) => elb::answer(state, &call, input),
-        ("sns", _) => sns::answer(state, &call, input),
-        ("sts", _) => sts::answer(state, &call, input),
-        ("ec2", _) => ec2::answer(state, &call, input),
-        ("ecs", _) => ecs::answer(state, &call, input),
-        ("lambda", _) => lambda::answer(state, &call, input),
-        ("cloudfront", _) => cloudfront::answer(state, &call, input),
-        ("apigateway", _) => apigateway::answer(state, &call, input),
-        (service, operation) => Err(Failure::unknown_operation(service, operation)),
-    }
+    state.services.answer(&call, input)
 }
 
 /// The parameters without the token of a further page: pages without end are all the
@@ -183,13 +175,14 @@ fn identify(
     if let Some(failure) = skew.and_then(|(signed, now)| clock::out_of_time(signed, now)) {
         return Err(failure);
     }
+    let caller = state.services.caller(&scope.access_key);
     Ok(Call {
         service: asked.service,
         operation: asked.operation.clone(),
-        foreign: scope.region != state.setup.region,
+        foreign: scope.region != state.world().setup.region,
         region: scope.region,
-        account: state.account(&scope.access_key),
-        access_key: scope.access_key,
+        account: account_of(&caller),
+        caller,
         signed_at: stamp.signed_at,
         now: stamp.now,
         number: stamp.number,
@@ -198,7 +191,7 @@ fn identify(
 
 /// An id out of the request's content, so that equal requests get equal answers.
 fn request_id(state: &State, request: &Incoming) -> String {
-    let seed = hash_bytes(state.setup.seed, request.path.as_bytes());
+    let seed = hash_bytes(state.world().setup.seed, request.path.as_bytes());
     uuid(hash_bytes(seed, &request.body), hash_bytes(seed ^ 1, &request.body))
 }
 
@@ -209,9 +202,10 @@ mod tests {
 
     use crate::Setup;
     use crate::library::find;
+    use crate::world::World;
 
     fn state() -> State {
-        State::new(Setup::of("healthy", 1), find("healthy").expect("exists"))
+        State::new(World::new(find("healthy").expect("exists"), Setup::of("healthy", 1)))
     }
 
     fn form(body: &str, service: &str) -> Incoming {

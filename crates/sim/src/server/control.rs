@@ -5,8 +5,8 @@
 use serde_json::{Value as Json, json};
 
 use crate::parallel::lock;
+use crate::server::state::State;
 use crate::services::{apigateway, cloudfront};
-use crate::state::State;
 use crate::traffic::story;
 use crate::wire::ending::Ending;
 use crate::wire::message::Outgoing;
@@ -18,10 +18,10 @@ const MAX_SPAN: i64 = 100_000;
 pub(crate) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
     let (status, body) = match path {
         "/_sim/scenario" => (200, scenario(state)),
-        "/_sim/published" => (200, json!(lock(&state.messages).accepted)),
+        "/_sim/published" => (200, json!(lock(&state.services.messages).accepted)),
         "/_sim/attempts" => (200, attempts(state)),
         "/_sim/requests" => (200, requests(state)),
-        "/_sim/story" => (200, json!(story::all(state))),
+        "/_sim/story" => (200, json!(story::all(state.world(), &state.services.minutes))),
         "/_sim/truth" => match truth(state, query) {
             Ok(body) => (200, body),
             Err(message) => (400, json!({"error": message})),
@@ -43,7 +43,7 @@ pub(crate) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
 fn scenario(state: &State) -> Json {
     let seconds = |minute: i64| minute.checked_mul(60);
     let balancers: Vec<Json> = state
-        .world
+        .world()
         .balancers
         .iter()
         .map(|one| {
@@ -62,17 +62,17 @@ fn scenario(state: &State) -> Json {
         })
         .collect();
     json!({
-        "name": state.scenario.name,
-        "summary": state.scenario.summary,
-        "minutes": state.scenario.minutes,
-        "seed": state.setup.seed,
-        "start": state.setup.start,
-        "region": state.setup.region,
-        "account": state.setup.account,
-        "linked": state.setup.linked,
-        "topics": state.topics().collect::<Vec<_>>(),
-        "foreign_topics": state.setup.foreign_topics,
-        "chat_configurations": state.setup.chat_configurations,
+        "name": state.world().scenario.name,
+        "summary": state.world().scenario.summary,
+        "minutes": state.world().scenario.minutes,
+        "seed": state.world().setup.seed,
+        "start": state.world().setup.start,
+        "region": state.world().setup.region,
+        "account": state.world().setup.account,
+        "linked": state.world().setup.linked,
+        "topics": state.world().topics().collect::<Vec<_>>(),
+        "foreign_topics": state.world().setup.foreign_topics,
+        "chat_configurations": state.world().setup.chat_configurations,
         "fronts": fronts(state),
         "load_balancers": balancers,
     })
@@ -80,20 +80,20 @@ fn scenario(state: &State) -> Json {
 
 /// Ids of what stands in front of the first load balancer.
 fn fronts(state: &State) -> Json {
-    let one = cloudfront::origin(state, &state.setup.account);
+    let one = cloudfront::origin(state.world(), &state.world().setup.account);
     one.map_or(Json::Null, |one| {
         json!({
             "load_balancer": one.name,
-            "distribution": cloudfront::id(state, one),
-            "rest_api": apigateway::id(state, one, "rest"),
-            "http_api": apigateway::id(state, one, "http"),
+            "distribution": cloudfront::id(state.world(), one),
+            "rest_api": apigateway::id(state.world(), one, "rest"),
+            "http_api": apigateway::id(state.world(), one, "http"),
         })
     })
 }
 
 /// `Publish` calls that reached SNS, and how they ended.
 fn attempts(state: &State) -> Json {
-    let messages = lock(&state.messages);
+    let messages = lock(&state.services.messages);
     json!({"attempts": messages.attempts, "outcomes": messages.outcomes})
 }
 
@@ -122,7 +122,7 @@ fn truth(state: &State, query: &str) -> Result<Json, String> {
         return Err(format!("the window must be forward and at most {MAX_SPAN} minutes"));
     }
     let minutes = (from..to).map(|minute| {
-        let (requests, timeout) = state.really(&name, minute)?;
+        let (requests, timeout) = state.services.view().really(&name, minute)?;
         Some(json!(requests.truth(minute, timeout)))
     });
     minutes.collect::<Option<Json>>().ok_or_else(|| format!("no load balancer '{name}'"))

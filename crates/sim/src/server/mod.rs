@@ -5,6 +5,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod control;
+pub(crate) mod state;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::state::State;
+use crate::server::state::State;
 use crate::wire::ending::{Answer, Ending, never};
 use crate::wire::message::{Incoming, Outgoing};
 
@@ -103,7 +104,7 @@ async fn connection(shared: Arc<Shared>, stream: TcpStream, stop: CancellationTo
 }
 
 async fn handle(shared: Arc<Shared>, request: Request<Body>) -> Response<Answer> {
-    let slow = shared.state.setup.faults.slow_ms;
+    let slow = shared.state.world().setup.faults.slow_ms;
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let query = parts.uri.query().unwrap_or_default().to_owned();

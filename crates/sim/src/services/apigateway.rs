@@ -3,42 +3,43 @@
 //!
 //! Both kinds share the IAM actions and differ in everything else.
 
-use crate::account::world::Balancer;
 use crate::rng::hash_bytes;
+use crate::services::Call;
 use crate::services::cloudfront::origin;
 use crate::services::elb::view::dns;
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
 use crate::wire::xml::iso;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// The APIs are older than the scenario by so many seconds.
 const AGE: i64 = 60 * 86_400;
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
     let first = call.operation.as_str();
     let (kind, name) = if ["GetRestApi", "GetResources"].contains(&first) {
         ("rest", "restApiId")
     } else {
         ("http", "ApiId")
     };
-    let one = find(state, call, kind, input.required(name)?)?;
+    let one = find(world, call, kind, input.required(name)?)?;
     match first {
-        "GetRestApi" => input.only(&[name]).map(|()| rest_api(state, one)),
-        "GetResources" => resources(state, one, input),
-        "GetApi" => input.only(&[name]).map(|()| http_api(state, one)),
+        "GetRestApi" => input.only(&[name]).map(|()| rest_api(world, one)),
+        "GetResources" => resources(world, one, input),
+        "GetApi" => input.only(&[name]).map(|()| http_api(world, one)),
         "GetIntegrations" => {
             input.only(&[name, "maxResults", "nextToken"])?;
-            Ok(Value::record([("items", Value::List(vec![http_integration(state, one)]))]))
+            Ok(Value::record([("items", Value::List(vec![http_integration(world, one)]))]))
         }
         other => Err(Failure::unknown_operation("apigateway", other)),
     }
 }
 
 /// Id of an API (`rest` or `http`) in front of a load balancer.
-pub(crate) fn id(state: &State, one: &Balancer, kind: &str) -> String {
-    let mut number = hash_bytes(state.setup.seed, format!("{kind}/{}", one.arn).as_bytes());
+pub(crate) fn id(world: &World, one: &Balancer, kind: &str) -> String {
+    let mut number = hash_bytes(world.setup.seed, format!("{kind}/{}", one.arn).as_bytes());
     let letters = b"abcdefghijklmnopqrstuvwxyz0123456789";
     let mut id = String::new();
     for _ in 0..10 {
@@ -49,27 +50,27 @@ pub(crate) fn id(state: &State, one: &Balancer, kind: &str) -> String {
 }
 
 fn find<'a>(
-    state: &'a State,
+    world: &'a World,
     call: &Call,
     kind: &str,
     asked: &str,
 ) -> Result<&'a Balancer, Failure> {
-    let one = origin(state, &call.account).filter(|_| !call.foreign);
-    one.filter(|one| id(state, one, kind) == asked).ok_or_else(|| {
+    let one = origin(world, &call.account).filter(|_| !call.foreign);
+    one.filter(|one| id(world, one, kind) == asked).ok_or_else(|| {
         let account = &call.account;
         let message = format!("Invalid API identifier specified {account}:{asked}");
         Failure::new(404, "NotFoundException", message)
     })
 }
 
-fn rest_api(state: &State, one: &Balancer) -> Value {
-    let id = id(state, one, "rest");
+fn rest_api(world: &World, one: &Balancer) -> Value {
+    let id = id(world, one, "rest");
     let kind =
         Value::record([("types", Value::list(["REGIONAL"])), ("ipAddressType", "ipv4".into())]);
     Value::record([
         ("id", id.as_str().into()),
         ("name", format!("{}-rest", one.name).into()),
-        ("createdDate", Value::Time(state.setup.start - AGE)),
+        ("createdDate", Value::Time(world.setup.start - AGE)),
         ("apiKeySource", "HEADER".into()),
         ("endpointConfiguration", kind),
         ("disableExecuteApiEndpoint", false.into()),
@@ -82,7 +83,7 @@ fn root(api: &str) -> String {
 }
 
 /// The resources; their methods and integrations only if embedding is asked for.
-fn resources(state: &State, one: &Balancer, input: Input) -> Reply {
+fn resources(world: &World, one: &Balancer, input: Input) -> Reply {
     input.only(&["restApiId", "position", "limit", "embed"])?;
     let embedded = match input.raw().get("embed") {
         None => false,
@@ -92,9 +93,9 @@ fn resources(state: &State, one: &Balancer, input: Input) -> Reply {
             return Err(Failure::new(400, "BadRequestException", message));
         }
     };
-    let id = root(&id(state, one, "rest"));
+    let id = root(&id(world, one, "rest"));
     let methods = |name: &'static str, timeout: i64| {
-        let method = if embedded { method(state, one, name, timeout) } else { Value::record([]) };
+        let method = if embedded { method(world, one, name, timeout) } else { Value::record([]) };
         ("resourceMethods", Value::record([(name, method)]))
     };
     let top = Value::record([("id", id.as_str().into()), ("path", "/".into())]);
@@ -115,15 +116,15 @@ fn resources(state: &State, one: &Balancer, input: Input) -> Reply {
     Ok(Value::record([("item", Value::List(all))]))
 }
 
-fn method(state: &State, one: &Balancer, name: &str, timeout: i64) -> Value {
+fn method(world: &World, one: &Balancer, name: &str, timeout: i64) -> Value {
     let integration = Value::record([
         ("type", "HTTP_PROXY".into()),
         ("httpMethod", name.into()),
-        ("uri", format!("https://{}/", dns(state, one)).into()),
+        ("uri", format!("https://{}/", dns(world, one)).into()),
         ("connectionType", "INTERNET".into()),
         ("passthroughBehavior", "WHEN_NO_MATCH".into()),
         ("timeoutInMillis", timeout.into()),
-        ("cacheNamespace", root(&id(state, one, "rest")).into()),
+        ("cacheNamespace", root(&id(world, one, "rest")).into()),
         ("cacheKeyParameters", Value::List(Vec::new())),
     ]);
     Value::record([
@@ -134,8 +135,8 @@ fn method(state: &State, one: &Balancer, name: &str, timeout: i64) -> Value {
     ])
 }
 
-fn http_api(state: &State, one: &Balancer) -> Value {
-    let (id, region) = (id(state, one, "http"), &state.setup.region);
+fn http_api(world: &World, one: &Balancer) -> Value {
+    let (id, region) = (id(world, one, "http"), &world.setup.region);
     Value::record([
         ("apiId", id.as_str().into()),
         ("apiEndpoint", format!("https://{id}.execute-api.{region}.amazonaws.com").into()),
@@ -145,16 +146,16 @@ fn http_api(state: &State, one: &Balancer) -> Value {
         ("apiKeySelectionExpression", "$request.header.x-api-key".into()),
         ("disableExecuteApiEndpoint", false.into()),
         // Unlike the REST APIs' dates this one is written out.
-        ("createdDate", iso(state.setup.start - AGE).into()),
+        ("createdDate", iso(world.setup.start - AGE).into()),
     ])
 }
 
-fn http_integration(state: &State, one: &Balancer) -> Value {
+fn http_integration(world: &World, one: &Balancer) -> Value {
     Value::record([
-        ("integrationId", id(state, one, "integration")[..7].into()),
+        ("integrationId", id(world, one, "integration")[..7].into()),
         ("integrationType", "HTTP_PROXY".into()),
         ("integrationMethod", "ANY".into()),
-        ("integrationUri", format!("https://{}/", dns(state, one)).into()),
+        ("integrationUri", format!("https://{}/", dns(world, one)).into()),
         ("connectionType", "INTERNET".into()),
         ("payloadFormatVersion", "1.0".into()),
         ("timeoutInMillis", Value::Integer(30_000)),

@@ -1,36 +1,37 @@
 //! `CloudFront`: one distribution in front of an account's first load balancer.
 
-use crate::account::world::Balancer;
 use crate::rng::hash_bytes;
+use crate::services::Call;
 use crate::services::elb::view::dns;
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
     match call.operation.as_str() {
-        "ListDistributions" => list(state, call, input),
-        "GetDistributionConfig" => config(state, call, input),
+        "ListDistributions" => list(world, call, input),
+        "GetDistributionConfig" => config(world, call, input),
         other => Err(Failure::unknown_operation("cloudfront", other)),
     }
 }
 
 /// The load balancer behind the distribution of an account.
-pub(crate) fn origin<'a>(state: &'a State, account: &str) -> Option<&'a Balancer> {
-    state.world.balancers.iter().find(|one| one.account == account)
+pub(crate) fn origin<'a>(world: &'a World, account: &str) -> Option<&'a Balancer> {
+    world.balancers.iter().find(|one| one.account == account)
 }
 
 /// Id of the distribution in front of a load balancer.
-pub(crate) fn id(state: &State, one: &Balancer) -> String {
-    format!("E{:013X}", hash_bytes(state.setup.seed, one.arn.as_bytes()) >> 12)
+pub(crate) fn id(world: &World, one: &Balancer) -> String {
+    format!("E{:013X}", hash_bytes(world.setup.seed, one.arn.as_bytes()) >> 12)
 }
 
-fn list(state: &State, call: &Call, input: Input) -> Reply {
+fn list(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["Marker", "MaxItems"])?;
     // The service is global: it does not matter for which region a call is signed.
     let all: Vec<Value> =
-        origin(state, &call.account).map(|one| summary(state, one)).into_iter().collect();
+        origin(world, &call.account).map(|one| summary(world, one)).into_iter().collect();
     let list = Value::record([
         ("Marker", input.text("Marker")?.unwrap_or_default().into()),
         ("MaxItems", input.integer("MaxItems")?.unwrap_or(100).into()),
@@ -41,29 +42,29 @@ fn list(state: &State, call: &Call, input: Input) -> Reply {
     Ok(Value::record([("DistributionList", list)]))
 }
 
-fn config(state: &State, call: &Call, input: Input) -> Reply {
+fn config(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["Id"])?;
     let asked = input.required("Id")?;
-    let own = origin(state, &call.account).filter(|one| id(state, one) == asked);
+    let own = origin(world, &call.account).filter(|one| id(world, one) == asked);
     let Some(one) = own else {
         let message = "The specified distribution does not exist.";
         return Err(Failure::new(404, "NoSuchDistribution", message));
     };
     let mut fields = vec![("CallerReference", one.name.as_str().into())];
-    fields.extend(settings(state, one));
+    fields.extend(settings(world, one));
     Ok(Value::record([("DistributionConfig", Value::Record(fields))]))
 }
 
-fn summary(state: &State, one: &Balancer) -> Value {
-    let id = id(state, one);
+fn summary(world: &World, one: &Balancer) -> Value {
+    let id = id(world, one);
     let mut fields = vec![
         ("Id", id.as_str().into()),
         ("ARN", format!("arn:aws:cloudfront::{}:distribution/{id}", one.account).into()),
         ("Status", "Deployed".into()),
-        ("LastModifiedTime", Value::Time(state.setup.start - 86_400 * 40)),
+        ("LastModifiedTime", Value::Time(world.setup.start - 86_400 * 40)),
         ("DomainName", format!("d{}.cloudfront.net", id.to_lowercase()).into()),
     ];
-    fields.extend(settings(state, one));
+    fields.extend(settings(world, one));
     Value::Record(fields)
 }
 
@@ -75,7 +76,7 @@ fn counted(item: &'static str, items: Vec<Value>) -> Value {
 }
 
 /// What summary and configuration have in common.
-fn settings(state: &State, one: &Balancer) -> Vec<(&'static str, Value)> {
+fn settings(world: &World, one: &Balancer) -> Vec<(&'static str, Value)> {
     let behavior = Value::record([
         ("TargetOriginId", one.name.as_str().into()),
         (
@@ -89,7 +90,7 @@ fn settings(state: &State, one: &Balancer) -> Vec<(&'static str, Value)> {
     let restriction = counted("Location", Vec::new()).with([("RestrictionType", "none".into())]);
     vec![
         ("Aliases", counted("CNAME", Vec::new())),
-        ("Origins", counted("Origin", vec![origin_value(state, one)])),
+        ("Origins", counted("Origin", vec![origin_value(world, one)])),
         ("DefaultCacheBehavior", behavior),
         ("CacheBehaviors", counted("CacheBehavior", Vec::new())),
         ("CustomErrorResponses", counted("CustomErrorResponse", Vec::new())),
@@ -105,7 +106,7 @@ fn settings(state: &State, one: &Balancer) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn origin_value(state: &State, one: &Balancer) -> Value {
+fn origin_value(world: &World, one: &Balancer) -> Value {
     let protocols = counted("SslProtocol", vec!["TLSv1.2".into()]);
     let custom = Value::record([
         ("HTTPPort", Value::Integer(80)),
@@ -117,7 +118,7 @@ fn origin_value(state: &State, one: &Balancer) -> Value {
     ]);
     Value::record([
         ("Id", one.name.as_str().into()),
-        ("DomainName", dns(state, one).into()),
+        ("DomainName", dns(world, one).into()),
         ("OriginPath", "".into()),
         ("CustomHeaders", counted("OriginCustomHeader", Vec::new())),
         ("CustomOriginConfig", custom),

@@ -3,27 +3,43 @@
 //! Issued keys are remembered, so that a later call with them is made by the
 //! assumed role, in the account of that role.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use crate::faults::refusals::denied;
 use crate::parallel::lock;
 use crate::rng::hash_bytes;
-use crate::state::{Call, State};
+use crate::services::Call;
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::{Input, missing};
+use crate::world::World;
 
 /// Sessions remembered at most.
 const MAX_SESSIONS: usize = 100_000;
 
+/// Who holds which temporary keys: access key -> ARN of the role session it was issued to.
+#[derive(Default)]
+pub(crate) struct Sessions(Mutex<BTreeMap<String, String>>);
+
+impl Sessions {
+    /// ARN of whoever holds this access key; somebody in `account` unless it was issued here.
+    pub(crate) fn caller(&self, account: &str, access_key: &str) -> String {
+        let issued = lock(&self.0).get(access_key).cloned();
+        issued.unwrap_or_else(|| format!("arn:aws:iam::{account}:user/simulated"))
+    }
+}
+
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, sessions: &Sessions, call: &Call, input: Input) -> Reply {
     match call.operation.as_str() {
-        "GetCallerIdentity" => Ok(identity(state, call)),
-        "AssumeRole" => assume_role(state, call, input),
+        "GetCallerIdentity" => Ok(identity(call)),
+        "AssumeRole" => assume_role(world, sessions, call, input),
         other => Err(Failure::unknown_operation("sts", other)),
     }
 }
 
-fn identity(state: &State, call: &Call) -> Value {
-    let arn = state.caller(&call.access_key);
+fn identity(call: &Call) -> Value {
+    let arn = call.caller.clone();
     let user = if arn.contains(":assumed-role/") {
         let session = arn.rsplit('/').next().unwrap_or_default();
         format!("{}:{session}", role_id(&arn))
@@ -42,7 +58,7 @@ fn role_id(arn: &str) -> String {
     format!("AROA{:016X}", hash_bytes(0, role.as_bytes()))
 }
 
-fn assume_role(state: &State, call: &Call, input: Input) -> Reply {
+fn assume_role(world: &World, sessions: &Sessions, call: &Call, input: Input) -> Reply {
     let role = input.text("RoleArn")?.ok_or_else(|| missing("RoleArn"))?;
     let session = input.required("RoleSessionName")?;
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
@@ -64,25 +80,25 @@ fn assume_role(state: &State, call: &Call, input: Input) -> Reply {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err(Failure::validation(format!("{role} is invalid")));
     };
-    let known = account == state.setup.account || state.linked(account);
-    let wanted = state.setup.external_id.as_deref();
+    let known = account == world.setup.account || world.linked(account);
+    let wanted = world.setup.external_id.as_deref();
     let trusted = wanted.is_none() || input.text("ExternalId")? == wanted;
     if name == "denied" || !known || !trusted {
-        let mut failure = denied("sts:AssumeRole", &state.caller(&call.access_key));
+        let mut failure = denied("sts:AssumeRole", &call.caller.clone());
         failure.message = format!(
             "User: {} is not authorized to perform: sts:AssumeRole on resource: {role}",
-            state.caller(&call.access_key)
+            call.caller.clone()
         );
         return Err(failure);
     }
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
-    Ok(issue(state, call, arn, duration))
+    Ok(issue(world, sessions, call, arn, duration))
 }
 
 /// Temporary keys of the role session with this ARN, valid so many seconds.
-fn issue(state: &State, call: &Call, arn: String, duration: i64) -> Value {
+fn issue(world: &World, sessions: &Sessions, call: &Call, arn: String, duration: i64) -> Value {
     let session = arn.rsplit('/').next().unwrap_or_default();
-    let seed = state.setup.seed;
+    let seed = world.setup.seed;
     let key = format!("ASIA{:016X}", hash_bytes(seed, arn.as_bytes()));
     let secret = format!(
         "{:016x}{:016x}",
@@ -90,12 +106,12 @@ fn issue(state: &State, call: &Call, arn: String, duration: i64) -> Value {
         hash_bytes(seed ^ 2, arn.as_bytes())
     );
     let token = format!("sim-session-{:016x}", hash_bytes(seed ^ 3, arn.as_bytes()));
-    let mut sessions = lock(&state.sessions);
+    let mut sessions = lock(&sessions.0);
     if sessions.len() < MAX_SESSIONS {
         sessions.insert(key.clone(), arn.clone());
     }
     // The only time the simulator knows is the one the caller signed with.
-    let expires = call.now.unwrap_or(state.setup.start) + duration;
+    let expires = call.now.unwrap_or(world.setup.start) + duration;
     Value::Record(vec![
         (
             "Credentials",

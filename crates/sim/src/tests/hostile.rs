@@ -189,7 +189,7 @@ async fn attributes_and_names_are_odd_in_xml_as_well() {
                 hostile=*/attribute:idle_timeout.timeout_seconds/1-1,hostile=*/names:raw/2-2,\
                 hostile=*/names:long/3-3,hostile=*/names:control/4-4";
     let room = room("healthy", text).await;
-    let arn = room.sim.state.world.balancers[0].arn.clone();
+    let arn = room.sim.state.world().balancers[0].arn.clone();
     let attributes = format!("Action=DescribeLoadBalancerAttributes&LoadBalancerArn={arn}");
     let tags = format!("Action=DescribeTags&ResourceArns.member.1={arn}");
     let elb = |at: i64, body: &str| {

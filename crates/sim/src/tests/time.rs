@@ -144,7 +144,7 @@ impl Room {
     }
 
     pub(crate) fn dimensions(&self, index: usize) -> Json {
-        let one = &self.sim.state.world.balancers[index];
+        let one = &self.sim.state.world().balancers[index];
         json!([{"Name": "LoadBalancer", "Value": one.dimension}])
     }
 
@@ -192,8 +192,8 @@ async fn dates_never_go_back_and_count_how_long_an_answer_was_held_back() {
     let seconds = [10, 15, 15, 15, 16].map(|at| format!("Sat, 21 Nov 2026 00:00:{at} GMT"));
     assert_eq!(dates, seconds);
     let slow = Sim::new(setup("healthy", 3, "slow_ms=2500,clock=5")).expect("valid");
-    assert_eq!(slow.state.now(Some(START + 10)), Some(START + 5));
-    assert_eq!(slow.state.date(START + 5), START + 7);
+    assert_eq!(slow.state.clock.now(Some(START + 10)), Some(START + 5));
+    assert_eq!(slow.state.clock.date(START + 5), START + 7);
 }
 
 #[tokio::test]
@@ -451,7 +451,7 @@ async fn calls_are_refused_in_their_minutes_and_work_again_later() {
 #[tokio::test]
 async fn a_changed_idle_timeout_limits_later_requests_and_truth_says_so() {
     let room = room("slow_burn", "timeout=checkout:20:30,timeout=checkout:40:120").await;
-    let arn = room.sim.state.world.balancers[0].arn.clone();
+    let arn = room.sim.state.world().balancers[0].arn.clone();
     let body = format!("Action=DescribeLoadBalancerAttributes&LoadBalancerArn={arn}");
     for (minute, timeout) in [(19, "60"), (20, "30"), (39, "30"), (40, "120")] {
         let answer = room.elb(minute * 60, &body).await;
@@ -477,7 +477,7 @@ async fn load_balancers_come_and_go_and_their_past_stays() {
     assert_eq!(names(9).await, "checkout search");
     assert_eq!(names(10).await, "checkout web search");
     assert_eq!(names(20).await, "checkout web");
-    let world = &room.sim.state.world;
+    let world = room.sim.state.world();
     let of = |name: &str| -> Vec<usize> {
         let all = world.balancers.iter().enumerate();
         all.filter(|(_, one)| one.name == name).map(|(at, _)| at).collect()
@@ -557,7 +557,7 @@ async fn each_account_describes_its_own_and_the_monitoring_one_reads_all() {
     assert_eq!(who.all("Account"), [LINKED]);
     let foreign = format!(
         "Action=DescribeLoadBalancerAttributes&LoadBalancerArn={}",
-        room.sim.state.world.balancers[1].arn
+        room.sim.state.world().balancers[1].arn
     );
     assert!(room.elb(60, &foreign).await.body.contains("LoadBalancerNotFound"));
 
@@ -635,7 +635,7 @@ async fn old_points_are_gone_and_old_times_want_long_periods() {
 #[tokio::test]
 async fn target_groups_are_described_and_measured_apart() {
     let room = room("healthy", "").await;
-    let one = &room.sim.state.world.balancers[0];
+    let one = &room.sim.state.world().balancers[0];
     let page = format!("Action=DescribeTargetGroups&LoadBalancerArn={}&PageSize=1", one.arn);
     let first = room.elb(0, &page).await;
     let marker = first.all("NextMarker").first().map(|text| (*text).to_owned()).expect("two pages");

@@ -211,7 +211,7 @@ async fn metrics_over_the_wire_equal_the_truth_and_the_server_ends_with_the_stop
     let address = listener.local_addr().expect("bound");
     let stop = tokio_util::sync::CancellationToken::new();
     let server = tokio::spawn(sim.clone().serve(listener, stop.clone()));
-    let dimension = &sim.state.world.balancers[0].dimension;
+    let dimension = &sim.state.world().balancers[0].dimension;
     let query = |id: &str, stat: &str| {
         serde_json::json!({"Id": id, "MetricStat": {"Period": 60, "Stat": stat, "Metric": {
             "Namespace": "AWS/ApplicationELB", "MetricName": "TargetResponseTime",

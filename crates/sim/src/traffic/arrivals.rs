@@ -5,12 +5,12 @@
 //! carry queues from minute to minute; they are played once, see [`super::queue`]
 //! and [`super::stage`].
 
-use crate::account::world::{Balancer, ZONES};
 use crate::rng::{Rng, hash};
 use crate::scenario::plan::{Plan, Trouble, along};
 use crate::traffic::draft;
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
 use crate::traffic::scene::Telling;
+use crate::world::{Balancer, ZONES};
 
 /// The load balancer gives up connecting after this long.
 const CONNECT_TIMEOUT: u32 = 10 * SECOND;

@@ -3,11 +3,11 @@
 //! Every minute is drawn from an address of its own, as in [`crate::traffic::request`];
 //! only what the queue makes of it depends on the minutes before.
 
-use crate::account::world::{Balancer, ZONES};
 use crate::rng::{Rng, quantile};
 use crate::scenario::script::{Class, Tale, What, Who};
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
 use crate::traffic::scene::{Scene, Telling, swing};
+use crate::world::{Balancer, ZONES};
 
 /// Microseconds in a minute.
 pub(crate) const MINUTE: u64 = 60 * SECOND as u64;

@@ -3,11 +3,11 @@
 //! One answer serves all that ask: who gets requests, what the host counts say,
 //! and what `DescribeTargetHealth` shows. They can therefore never disagree.
 
-use crate::account::world::ZONES;
 use crate::scenario::script::Reason;
 use crate::scenario::script::{Shown, What, Who};
 use crate::traffic::scene::dead;
 use crate::traffic::scene::{ROLL_DOWN, ROLL_SLOT, Scene, rolled};
+use crate::world::ZONES;
 
 /// Minutes a task that died is missing.
 pub(crate) const DEAD: i64 = 2;

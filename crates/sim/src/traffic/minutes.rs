@@ -6,7 +6,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use crate::account::world::Balancer;
 use crate::parallel::lock;
 use crate::scenario::plan::Trouble;
 use crate::traffic::arrivals::arrivals;
@@ -15,6 +14,7 @@ use crate::traffic::queue;
 use crate::traffic::request::{Arrival, SECOND};
 use crate::traffic::scene::Telling;
 use crate::traffic::stage::Stage;
+use crate::world::Balancer;
 
 /// Requests the cache holds at most (eight bytes each).
 const CACHED_REQUESTS: usize = 6_000_000;
@@ -98,14 +98,6 @@ impl Minutes {
                 .or_insert_with(|| Arc::new(Mutex::new(Stage::new(telling, balancer, script)))),
         );
         lock(&stage).of(balancer, minute)
-    }
-
-    /// The idle timeout in force in this epoch minute, seconds.
-    pub(crate) fn timeout(&self, balancer: &Balancer, minute: i64) -> u32 {
-        let usual = balancer.timeout(minute);
-        let scripted = (self.start..self.start + self.script).contains(&minute);
-        let telling = Telling::of(balancer, self.start).filter(|_| scripted);
-        telling.map_or(usual, |telling| telling.scene(minute, true).timeout(usual))
     }
 
     fn make(&self, balancer: &Balancer, minute: i64) -> Minute {

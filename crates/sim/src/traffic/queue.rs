@@ -5,10 +5,10 @@
 //! requests just take their service time. A request the load balancer gave up
 //! on is still worked on: targets do not notice.
 
-use crate::account::world::Balancer;
 use crate::scenario::plan::Trouble;
 use crate::traffic::arrivals::arrivals;
 use crate::traffic::request::{Arrival, SECOND, limited};
+use crate::world::Balancer;
 
 /// Microseconds in a minute.
 const MINUTE: u64 = 60 * SECOND as u64;

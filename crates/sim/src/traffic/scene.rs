@@ -3,10 +3,10 @@
 //! A scene is looked up once per minute, so that healthy minutes, which are
 //! nearly all, cost nothing per request.
 
-use crate::account::world::Balancer;
 use crate::rng::{hash, unit};
 use crate::scenario::plan::{Trouble, along};
 use crate::scenario::script::{Act, DAY, Tale, What, When, Who};
+use crate::world::{Balancer, World};
 
 /// Minutes one target takes in a rolling deployment, and how many it is down.
 pub(crate) const ROLL_SLOT: i64 = 5;
@@ -102,6 +102,28 @@ impl Telling {
             }
         }
     }
+}
+
+impl World {
+    /// What is on at a load balancer in an epoch minute, if it has a tale.
+    pub(crate) fn scene(&self, one: &Balancer, minute: i64) -> Option<Scene> {
+        let telling = Telling::of(one, self.start())?;
+        Some(telling.scene(minute, self.script().contains(&minute)))
+    }
+
+    /// The idle timeout in force at a load balancer in this epoch minute, seconds.
+    pub(crate) fn timeout(&self, one: &Balancer, minute: i64) -> u32 {
+        idle_timeout(one, minute, self.start(), self.scenario.minutes)
+    }
+}
+
+/// The idle timeout in force in an epoch minute, seconds, in a scenario that starts at
+/// this epoch minute and lasts `script` minutes.
+fn idle_timeout(one: &Balancer, minute: i64, start: i64, script: i64) -> u32 {
+    let usual = one.timeout(minute);
+    let scripted = (start..start + script).contains(&minute);
+    let telling = Telling::of(one, start).filter(|_| scripted);
+    telling.map_or(usual, |telling| telling.scene(minute, true).timeout(usual))
 }
 
 impl Scene {

@@ -10,13 +10,13 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::account::world::Balancer;
 use crate::scenario::script::{Blow, Shown, What};
 use crate::traffic::draft::{Draft, Fate, MINUTE, drafts};
 use crate::traffic::minute::{Ended, Minute, Signs};
 use crate::traffic::request::{Outcome, Request, SECOND, micros};
 use crate::traffic::scene::{Scene, Telling};
 use crate::traffic::strike::Aim;
+use crate::world::Balancer;
 
 /// Minutes played before the first one, so that it finds requests under way.
 const WARM: i64 = 10;

@@ -5,13 +5,14 @@
 
 use serde::Serialize;
 
-use crate::account::world::Balancer;
 use crate::scenario::plan::Trouble;
 use crate::scenario::script::{Act, Incident, When};
-use crate::state::State;
 use crate::traffic::minute::Minute;
+use crate::traffic::minutes::Minutes;
 use crate::traffic::request::Outcome;
 use crate::traffic::scene::Telling;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// Minutes after the repair in which something harmful still belongs to the fault.
 const AFTERMATH: i64 = 360;
@@ -56,17 +57,17 @@ struct Script {
 }
 
 /// The stories of every load balancer.
-pub(crate) fn all(state: &State) -> Vec<Story> {
-    state.world.balancers.iter().map(|one| story(state, one)).collect()
+pub(crate) fn all(world: &World, minutes: &Minutes) -> Vec<Story> {
+    world.balancers.iter().map(|one| story(world, minutes, one)).collect()
 }
 
-fn story(state: &State, balancer: &Balancer) -> Story {
-    let script = script(state, balancer);
-    let range = state.script();
+fn story(world: &World, minutes: &Minutes, balancer: &Balancer) -> Story {
+    let script = script(world, balancer);
+    let range = world.script();
     let timed_out: Vec<(u64, u64)> = range
         .clone()
         .map(|minute| {
-            let requests = state.minutes.of(balancer, minute);
+            let requests = minutes.of(balancer, minute);
             (failed(&requests), requests.ended())
         })
         .collect();
@@ -84,7 +85,7 @@ fn story(state: &State, balancer: &Balancer) -> Story {
         harmful: script.cause.is_some(),
         cause: script.cause,
         fault_start: script.from,
-        event_start: event(state, balancer),
+        event_start: event(world, balancer),
         repaired: script.repaired,
         rule: match script.rule {
             Incident::Share => "share",
@@ -93,7 +94,7 @@ fn story(state: &State, balancer: &Balancer) -> Story {
         },
         incident_start: incident(script.rule, &timed_out, from).map(at),
         first_504: first.map(|index| at(index + from)).filter(|_| script.from.is_some()),
-        recovered: recovered(state, balancer, &script),
+        recovered: recovered(world, minutes, balancer, &script),
         other_504,
         fault_504,
     }
@@ -124,15 +125,20 @@ fn incident(rule: Incident, minutes: &[(u64, u64)], from: usize) -> Option<usize
 }
 
 /// The minute after the last harm the fault did, if it ended inside the script.
-fn recovered(state: &State, balancer: &Balancer, script: &Script) -> Option<i64> {
+fn recovered(
+    world: &World,
+    minutes: &Minutes,
+    balancer: &Balancer,
+    script: &Script,
+) -> Option<i64> {
     let (from, repaired) = (script.from?, script.repaired?);
-    let end = state.script().end;
+    let end = world.script().end;
     if repaired >= end {
         return None;
     }
     let until = end.min(repaired + AFTERMATH);
     let harmed = |minute: &i64| {
-        let requests = state.minutes.of(balancer, *minute);
+        let requests = minutes.of(balancer, *minute);
         let kinds = [Outcome::Reset, Outcome::Closed, Outcome::Abandoned];
         let others: u64 = kinds.into_iter().map(|kind| requests.count(kind)).sum();
         failed(&requests) + others > 0
@@ -150,8 +156,8 @@ fn recovered(state: &State, balancer: &Balancer, script: &Script) -> Option<i64>
 }
 
 /// The minute in which the event of a harmless tale begins.
-fn event(state: &State, balancer: &Balancer) -> Option<i64> {
-    let telling = Telling::of(balancer, state.start()).filter(|one| one.tale.cause.is_none())?;
+fn event(world: &World, balancer: &Balancer) -> Option<i64> {
+    let telling = Telling::of(balancer, world.start()).filter(|one| one.tale.cause.is_none())?;
     let begin = |act: &Act| match act.when {
         When::Pivot(from, _) if from >= 0 => Some(telling.pivot + from),
         _ => None,
@@ -160,8 +166,8 @@ fn event(state: &State, balancer: &Balancer) -> Option<i64> {
 }
 
 /// What the script says about a load balancer.
-fn script(state: &State, balancer: &Balancer) -> Script {
-    let start = state.start();
+fn script(world: &World, balancer: &Balancer) -> Script {
+    let start = world.start();
     if let (Trouble::Tale(tale), Some(telling)) =
         (balancer.plan.trouble, Telling::of(balancer, start))
     {

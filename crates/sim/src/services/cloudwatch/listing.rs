@@ -7,18 +7,19 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
-use crate::account::world::{Balancer, ZONES};
 use crate::catalog::Place;
 use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, Source};
 use crate::metrics::series::Spot;
-use crate::metrics::view::View;
 use crate::parallel::lock;
 use crate::rng::hash_bytes;
+use crate::services::Call;
+use crate::services::cloudwatch::Sources;
 use crate::services::sns::chat_events;
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::{Balancer, ZONES};
 
 /// Metrics per page.
 const PAGE: usize = 500;
@@ -46,7 +47,12 @@ enum Item<'a> {
 }
 
 /// Answers `ListMetrics`.
-pub(crate) fn list_metrics(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn list_metrics(
+    sources: Sources,
+    listing: &OnceLock<Listing>,
+    call: &Call,
+    input: Input,
+) -> Reply {
     let namespace = input.text("Namespace")?;
     let name = input.text("MetricName")?;
     check_names(namespace, name)?;
@@ -68,17 +74,18 @@ pub(crate) fn list_metrics(state: &State, call: &Call, input: Input) -> Reply {
                     .shaped("InvalidParameterValueException")
             })?,
     };
-    let reach = Reach::new(state, call, input)?;
+    let reach = Reach::new(sources, call, input)?;
     let mut fields = Vec::new();
     let (mut metrics, mut owners) = (Vec::new(), Vec::new());
-    let mut found = items(state, call, namespace).enumerate().skip(from).filter(|(_, item)| {
-        name.is_none_or(|name| item.metric().name == name)
-            && item.fits(state, &filters)
-            && item.reached(state, &reach)
-    });
+    let mut found =
+        items(sources, listing, call, namespace).enumerate().skip(from).filter(|(_, item)| {
+            name.is_none_or(|name| item.metric().name == name)
+                && item.fits(sources, &filters)
+                && item.reached(sources, &reach)
+        });
     for (_, item) in found.by_ref().take(PAGE) {
-        metrics.push(item.value(state));
-        owners.push(Value::text(item.account(state)));
+        metrics.push(item.value(sources));
+        owners.push(Value::text(item.account(sources)));
     }
     if let Some((position, _)) = found.next() {
         fields.push(("NextToken", Value::text(format!("{mark}-{position}"))));
@@ -106,23 +113,24 @@ fn check_names(namespace: Option<&str>, name: Option<&str>) -> Result<(), Failur
 
 /// Everything there is in a namespace, or in both, in the region of the call.
 fn items<'a>(
-    state: &'a State,
+    sources: Sources<'a>,
+    listing: &'a OnceLock<Listing>,
     call: &Call,
     namespace: Option<&str>,
 ) -> impl Iterator<Item = Item<'a>> {
     let asked = |name: &str| namespace.is_none_or(|namespace| namespace == name);
     let listing = (asked(catalog::NAMESPACE) && !call.foreign)
-        .then(|| &state.listing.get_or_init(|| Listing::new(state)).0);
+        .then(|| &listing.get_or_init(|| Listing::new(sources)).0);
     let entries = listing.into_iter().flatten().map(Item::Entry);
     let chat = asked(catalog::CHAT) && call.region == chat_events::REGION;
-    let view = View::at(state, call.now);
+    let view = sources.view(call.now);
     let seen = |metric: &Metric| {
         let Source::Chat(what) = metric.source else { return false };
-        let minutes = lock(&state.messages).heard.minutes(what, i64::MIN..i64::MAX, call.now);
+        let minutes = lock(sources.messages).heard.minutes(what, i64::MIN..i64::MAX, call.now);
         minutes.keys().any(|minute| view.holds(metric.name, *minute))
     };
     let seen: Vec<&Metric> = CHAT_METRICS.iter().filter(|metric| chat && seen(metric)).collect();
-    let names = state.setup.chat_configurations.iter();
+    let names = sources.world.setup.chat_configurations.iter();
     entries.chain(
         names.flat_map(move |name| {
             seen.clone().into_iter().map(move |metric| Item::Chat(name, metric))
@@ -138,34 +146,34 @@ impl Item<'_> {
         }
     }
 
-    fn account<'a>(&self, state: &'a State) -> &'a str {
+    fn account<'a>(&self, sources: Sources<'a>) -> &'a str {
         match self {
-            Self::Entry(entry) => &entry.balancer(state).account,
-            Self::Chat(..) => &state.setup.account,
+            Self::Entry(entry) => &entry.balancer(sources).account,
+            Self::Chat(..) => &sources.world.setup.account,
         }
     }
 
-    fn reached(&self, state: &State, reach: &Reach) -> bool {
+    fn reached(&self, sources: Sources, reach: &Reach) -> bool {
         match self {
-            Self::Entry(entry) => reach.holds(entry.balancer(state)),
-            Self::Chat(..) => reach.has(&state.setup.account),
+            Self::Entry(entry) => reach.holds(entry.balancer(sources)),
+            Self::Chat(..) => reach.has(&sources.world.setup.account),
         }
     }
 
-    fn place(&self, state: &State) -> Place {
+    fn place(&self, sources: Sources) -> Place {
         match self {
-            Self::Entry(entry) => entry.place(state),
+            Self::Entry(entry) => entry.place(sources),
             Self::Chat(name, _) => {
                 Place { configuration: Some((*name).to_owned()), ..Place::default() }
             }
         }
     }
 
-    fn fits(&self, state: &State, filters: &[Filter]) -> bool {
+    fn fits(&self, sources: Sources, filters: &[Filter]) -> bool {
         if filters.is_empty() {
             return true;
         }
-        let dimensions = self.place(state).dimensions();
+        let dimensions = self.place(sources).dimensions();
         filters.iter().all(|(name, wanted)| {
             dimensions
                 .iter()
@@ -173,7 +181,7 @@ impl Item<'_> {
         })
     }
 
-    fn value(&self, state: &State) -> Value {
+    fn value(&self, sources: Sources) -> Value {
         let namespace = match self {
             Self::Entry(_) => catalog::NAMESPACE,
             Self::Chat(..) => catalog::CHAT,
@@ -181,7 +189,7 @@ impl Item<'_> {
         let dimension = |(name, value): (&str, String)| {
             Value::record([("Name", Value::text(name)), ("Value", Value::Text(value))])
         };
-        let dimensions = self.place(state).dimensions().into_iter().map(dimension).collect();
+        let dimensions = self.place(sources).dimensions().into_iter().map(dimension).collect();
         Value::record([
             ("Namespace", Value::text(namespace)),
             ("MetricName", Value::text(self.metric().name)),
@@ -203,8 +211,8 @@ struct Reach<'a> {
 }
 
 impl<'a> Reach<'a> {
-    fn new(state: &State, call: &'a Call, input: Input<'a>) -> Result<Self, Failure> {
-        let monitoring = call.account == state.setup.account;
+    fn new(sources: Sources, call: &'a Call, input: Input<'a>) -> Result<Self, Failure> {
+        let monitoring = call.account == sources.world.setup.account;
         Ok(Self {
             account: &call.account,
             linked: monitoring && input.flag("IncludeLinkedAccounts")?.unwrap_or(false),
@@ -252,13 +260,13 @@ fn mark(input: Input) -> String {
 }
 
 impl Listing {
-    fn new(state: &State) -> Self {
+    fn new(sources: Sources) -> Self {
         let mut known: HashMap<(u64, Range<i64>), Vec<Seen>> = HashMap::new();
         let mut entries = Vec::new();
-        for (index, balancer) in state.world.balancers.iter().enumerate() {
+        for (index, balancer) in sources.world.balancers.iter().enumerate() {
             let seen = known
                 .entry((balancer.stream, balancer.life.clone()))
-                .or_insert_with(|| ever(state, balancer));
+                .or_insert_with(|| ever(sources, balancer));
             entries.extend(seen.iter().map(|&(metric, group, zone)| Entry {
                 balancer: index as u32,
                 metric,
@@ -271,7 +279,7 @@ impl Listing {
 }
 
 /// Which metrics of which places of a load balancer ever had a datapoint.
-fn ever(state: &State, balancer: &Balancer) -> Vec<Seen> {
+fn ever(sources: Sources, balancer: &Balancer) -> Vec<Seen> {
     let groups = (0..balancer.groups.len() as u8).map(Some);
     let zones: Vec<Option<u8>> =
         std::iter::once(None).chain((0..ZONES.len() as u8).map(Some)).collect();
@@ -286,12 +294,12 @@ fn ever(state: &State, balancer: &Balancer) -> Vec<Seen> {
         }
     }
     let mut found = Vec::new();
-    for minute in state.script() {
+    for minute in sources.world.script() {
         open.retain(|&(metric, group, zone)| {
             let spot =
                 Spot { balancer, group: group.map(usize::from), zone: zone.map(usize::from) };
             let metric_of = &METRICS[usize::from(metric)];
-            let seen = spot.pool(metric_of, View::at(state, None), minute..minute + 1).count() > 0;
+            let seen = spot.pool(metric_of, sources.view(None), minute..minute + 1).count() > 0;
             if seen {
                 found.push((metric, group, zone));
             }
@@ -303,17 +311,17 @@ fn ever(state: &State, balancer: &Balancer) -> Vec<Seen> {
 }
 
 impl Entry {
-    fn balancer<'a>(&self, state: &'a State) -> &'a Balancer {
-        &state.world.balancers[self.balancer as usize]
+    fn balancer<'a>(&self, sources: Sources<'a>) -> &'a Balancer {
+        &sources.world.balancers[self.balancer as usize]
     }
 
-    fn place(&self, state: &State) -> Place {
-        let balancer = self.balancer(state);
+    fn place(&self, sources: Sources) -> Place {
+        let balancer = self.balancer(sources);
         let group = self.group.and_then(|at| balancer.groups.get(usize::from(at)));
         Place {
             balancer: Some(balancer.dimension.clone()),
             group: group.map(|group| group.dimension.clone()),
-            zone: self.zone.map(|zone| state.world.zone(usize::from(zone))),
+            zone: self.zone.map(|zone| sources.world.zone(usize::from(zone))),
             ..Place::default()
         }
     }

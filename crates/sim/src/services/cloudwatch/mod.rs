@@ -12,6 +12,7 @@ pub(crate) mod retention;
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::sync::Mutex;
 
 use crate::catalog::Place;
 use crate::catalog::{Metric, Source};
@@ -20,12 +21,15 @@ use crate::metrics::view::View;
 use crate::parallel;
 use crate::parallel::lock;
 use crate::rng::{hash, hash_bytes};
+use crate::services::Call;
 use crate::services::cloudwatch::pages::{Position, Series, page, position};
 use crate::services::cloudwatch::query::{Query, queries};
 use crate::services::sns::chat_events;
-use crate::state::{Call, State};
+use crate::services::sns::log::Messages;
+use crate::traffic::minutes::Minutes;
 use crate::wire::document::{Failure, Reply};
 use crate::wire::input::{Input, missing};
+use crate::world::World;
 
 /// Datapoints in one answer.
 const MAX_POINTS: i64 = 100_800;
@@ -34,6 +38,21 @@ const MAX_WORK: i64 = 5_000_000;
 
 /// Minutes of a window from which on several threads work on it.
 const LONG: i64 = 1_440;
+
+/// What metrics are computed from.
+#[derive(Clone, Copy)]
+pub(crate) struct Sources<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) minutes: &'a Minutes,
+    pub(crate) messages: &'a Mutex<Messages>,
+}
+
+impl<'a> Sources<'a> {
+    /// What there is of it at AWS's `now`.
+    fn view(self, now: Option<i64>) -> View<'a> {
+        View::at(self.world, self.minutes, now)
+    }
+}
 
 /// The window in epoch minutes, end exclusive.
 struct Window {
@@ -47,8 +66,8 @@ struct Window {
 
 impl Window {
     /// The epoch second from which on points of a period (minutes) are kept.
-    fn since(&self, state: &State, period: i64) -> i64 {
-        let kept = self.now.filter(|_| state.setup.faults.retention);
+    fn since(&self, sources: Sources, period: i64) -> i64 {
+        let kept = self.now.filter(|_| sources.world.setup.faults.retention);
         kept.map_or(i64::MIN, |now| retention::since(period * 60, now))
     }
 }
@@ -65,7 +84,7 @@ struct Bundle<'a> {
 type Bundles<'a> = HashMap<(&'a str, i64), Vec<Bundle<'a>>>;
 
 /// Answers `GetMetricData`.
-pub(crate) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn get_metric_data(sources: Sources, call: &Call, input: Input) -> Reply {
     let queries = queries(input)?;
     let descending = match input.text("ScanBy")? {
         None | Some("TimestampDescending") => true,
@@ -77,22 +96,22 @@ pub(crate) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
         let message = format!("MaxDatapoints must be between 1 and {MAX_POINTS}");
         return Err(Failure::validation(message));
     }
-    let mark = fingerprint(state, input);
+    let mark = fingerprint(sources, input);
     let position = position(input.text("NextToken")?, mark, call.now)?;
-    let window = window(state, input, position)?;
+    let window = window(sources, input, position)?;
     let returned: Vec<&Query> = queries.iter().filter(|query| query.returned).collect();
     let mut all: Vec<Series> =
         returned.iter().map(|query| Series::new(query.id, &query.label)).collect();
     for (query, series) in returned.iter().zip(&mut all) {
-        if !may_read(state, call, query) {
+        if !may_read(sources, call, query) {
             series.status = "Forbidden";
         }
     }
     if !call.foreign {
-        compute(state, call, &returned, &window, &mut all)?;
+        compute(sources, call, &returned, &window, &mut all)?;
     }
     if call.region == chat_events::REGION {
-        count_chat(state, call, &returned, &window, &mut all);
+        count_chat(sources, call, &returned, &window, &mut all);
     }
     for (index, series) in all.iter_mut().enumerate() {
         if descending {
@@ -100,18 +119,20 @@ pub(crate) fn get_metric_data(state: &State, call: &Call, input: Input) -> Reply
         }
         let content = hash(&[returned[index].content, window.from as u64, window.until as u64]);
         let number = hash(&[call.number, index as u64]);
-        spoil(state, number, content, descending, series);
+        spoil(sources, number, content, descending, series);
     }
     Ok(page(&all, position, limit as usize))
 }
 
 /// Whether the caller may read metrics of the account a query asks for.
-fn may_read(state: &State, call: &Call, query: &Query) -> bool {
-    let monitoring = call.account == state.setup.account;
-    query.account.is_none_or(|asked| asked == call.account || (monitoring && state.linked(asked)))
+fn may_read(sources: Sources, call: &Call, query: &Query) -> bool {
+    let monitoring = call.account == sources.world.setup.account;
+    query
+        .account
+        .is_none_or(|asked| asked == call.account || (monitoring && sources.world.linked(asked)))
 }
 
-fn window(state: &State, input: Input, position: Position) -> Result<Window, Failure> {
+fn window(sources: Sources, input: Input, position: Position) -> Result<Window, Failure> {
     let start = input.time("StartTime")?.ok_or_else(|| missing("StartTime"))?;
     let end = input.time("EndTime")?.ok_or_else(|| missing("EndTime"))?;
     if start >= end {
@@ -120,32 +141,32 @@ fn window(state: &State, input: Input, position: Position) -> Result<Window, Fai
         ));
     }
     let until = (end + 59).div_euclid(60);
-    let aged = position.now.filter(|_| state.setup.faults.retention);
+    let aged = position.now.filter(|_| sources.world.setup.faults.retention);
     let start = aged.map_or(start, |now| retention::rounded(start, now));
     Ok(Window {
         from: start.div_euclid(60),
         now: position.now,
         until,
-        known: until - i64::from(state.setup.faults.late),
+        known: until - i64::from(sources.world.setup.faults.late),
     })
 }
 
 /// The datapoints of every returned query, oldest first.
 fn compute(
-    state: &State,
+    sources: Sources,
     call: &Call,
     queries: &[&Query],
     window: &Window,
     all: &mut [Series],
 ) -> Result<(), Failure> {
-    let bundles = bundles(state, call, queries, all);
+    let bundles = bundles(sources, call, queries, all);
     let metrics: usize = bundles.values().map(Vec::len).sum();
     if (window.until - window.from).saturating_mul(metrics as i64) > MAX_WORK {
         return Err(Failure::validation("The window times the number of metrics is too large"));
     }
-    let view = View::at(state, window.now);
+    let view = sources.view(window.now);
     for ((_, period), group) in bundles {
-        let since = window.since(state, period);
+        let since = window.since(sources, period);
         let starts = (window.from..window.known).step_by(period as usize);
         let starts: Vec<i64> = starts.filter(|from| from * 60 >= since).collect();
         let long = window.known - window.from > LONG;
@@ -162,19 +183,26 @@ fn compute(
 }
 
 /// The datapoints of the chat configurations, oldest first: only those that are not zero.
-fn count_chat(state: &State, call: &Call, queries: &[&Query], window: &Window, all: &mut [Series]) {
-    let view = View::at(state, window.now);
+fn count_chat(
+    sources: Sources,
+    call: &Call,
+    queries: &[&Query],
+    window: &Window,
+    all: &mut [Series],
+) {
+    let view = sources.view(window.now);
     for (query, series) in queries.iter().zip(all) {
         let Source::Chat(what) = query.metric.source else { continue };
         let name = query.place.configuration.as_ref();
-        let exists = name.is_some_and(|name| state.setup.chat_configurations.contains(name));
+        let exists =
+            name.is_some_and(|name| sources.world.setup.chat_configurations.contains(name));
         let account = query.account.unwrap_or(&call.account);
-        if !exists || account != state.setup.account || series.status == "Forbidden" {
+        if !exists || account != sources.world.setup.account || series.status == "Forbidden" {
             continue;
         }
         let minutes =
-            lock(&state.messages).heard.minutes(what, window.from..window.known, window.now);
-        let since = window.since(state, query.period);
+            lock(sources.messages).heard.minutes(what, window.from..window.known, window.now);
+        let since = window.since(sources, query.period);
         let mut periods: BTreeMap<i64, f64> = BTreeMap::new();
         let there = |minute: i64| view.holds(query.metric.name, minute);
         for (minute, count) in minutes.into_iter().filter(|(minute, _)| there(*minute)) {
@@ -203,7 +231,12 @@ fn values(
 }
 
 /// Puts the queries together whose load balancer exists and may be read.
-fn bundles<'a>(state: &'a State, call: &Call, queries: &[&Query], all: &[Series]) -> Bundles<'a> {
+fn bundles<'a>(
+    sources: Sources<'a>,
+    call: &Call,
+    queries: &[&Query],
+    all: &[Series],
+) -> Bundles<'a> {
     let mut together: HashMap<(&str, &Place, &str, i64), Vec<usize>> = HashMap::new();
     for (index, query) in queries.iter().enumerate() {
         if all[index].status != "Forbidden" {
@@ -214,7 +247,7 @@ fn bundles<'a>(state: &'a State, call: &Call, queries: &[&Query], all: &[Series]
     }
     let mut bundles = Bundles::new();
     for ((_, place, account, period), indexes) in together {
-        if let Some(spot) = state.world.spot(place, account) {
+        if let Some(spot) = sources.world.spot(place, account) {
             let key = (spot.balancer.arn.as_str(), period);
             let metric = queries[indexes[0]].metric;
             bundles.entry(key).or_default().push(Bundle { metric, spot, queries: indexes });
@@ -224,8 +257,8 @@ fn bundles<'a>(state: &'a State, call: &Call, queries: &[&Query], all: &[Series]
 }
 
 /// Applies the faults that hit single results.
-fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mut Series) {
-    let (faults, seed) = (&state.setup.faults, state.setup.seed);
+fn spoil(sources: Sources, number: u64, content: u64, descending: bool, series: &mut Series) {
+    let (faults, seed) = (&sources.world.setup.faults, sources.world.setup.seed);
     if series.status == "Forbidden" {
         return;
     }
@@ -247,10 +280,10 @@ fn spoil(state: &State, number: u64, content: u64, descending: bool, series: &mu
 }
 
 /// Hash of everything but the token: a token belongs to its own queries.
-fn fingerprint(state: &State, input: Input) -> u64 {
+fn fingerprint(sources: Sources, input: Input) -> u64 {
     let mut rest = input.raw().clone();
     if let Some(object) = rest.as_object_mut() {
         object.remove("NextToken");
     }
-    hash_bytes(state.setup.seed, rest.to_string().as_bytes())
+    hash_bytes(sources.world.setup.seed, rest.to_string().as_bytes())
 }

@@ -7,10 +7,11 @@ pub(crate) mod filter;
 pub(crate) mod view;
 
 use crate::rng::hash_bytes;
+use crate::services::Call;
 use crate::services::ec2::filter::{Filters, texts};
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::World;
 
 /// One operation.
 struct Operation {
@@ -30,7 +31,7 @@ struct Operation {
     either: bool,
     /// Filters and the fields they look at.
     filters: &'static [(&'static str, &'static str)],
-    list: fn(&State, &str, i64) -> Vec<Value>,
+    list: fn(&World, &str, i64) -> Vec<Value>,
 }
 
 const OPERATION: Operation = Operation {
@@ -219,7 +220,7 @@ static OPERATIONS: [Operation; 7] = [
 ];
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
     let found = OPERATIONS.iter().find(|one| one.name == call.operation);
     let Some(operation) = found else {
         return Err(Failure::unknown_operation("ec2", &call.operation));
@@ -235,7 +236,7 @@ pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
     let all = if call.foreign {
         Vec::new()
     } else {
-        (operation.list)(state, &call.account, state.minute(call))
+        (operation.list)(world, &call.account, world.minute(call.now))
     };
     let mut found = operation.named(input, all)?;
     if groups && !input.texts("GroupName")?.is_empty() {

@@ -2,78 +2,78 @@
 //!
 //! Each function lists everything of its kind an account has in an epoch minute.
 
-use crate::account::world::{Balancer, ZONES};
 use crate::rng::{hash, hash_bytes};
 use crate::scenario::host::Kind;
 use crate::services::vpc::firewall::{self, Ward};
 use crate::services::vpc::members::{Member, Standing, members};
 use crate::services::vpc::network::{Network, Tier};
-use crate::state::State;
 use crate::traffic::tasks::Task;
 use crate::wire::document::Value;
+use crate::world::World;
+use crate::world::{Balancer, ZONES};
 
 /// Everything is this many seconds older than the scenario.
 const AGE: i64 = 30 * 86_400;
 
 /// The load balancers an account has in an epoch minute.
 fn balancers<'a>(
-    state: &'a State,
+    world: &'a World,
     account: &'a str,
     minute: i64,
 ) -> impl Iterator<Item = &'a Balancer> {
-    let all = state.world.balancers.iter().chain(&state.world.network);
+    let all = world.balancers.iter().chain(&world.network);
     all.filter(move |one| one.account == account && one.life.contains(&minute))
 }
 
 /// The targets of every group of a load balancer.
-fn targets(state: &State, one: &Balancer, minute: i64) -> Vec<Member> {
-    (0..one.groups.len()).flat_map(|at| members(state, one, at, minute)).collect()
+fn targets(world: &World, one: &Balancer, minute: i64) -> Vec<Member> {
+    (0..one.groups.len()).flat_map(|at| members(world, one, at, minute)).collect()
 }
 
 /// Instances; those behind a target group.
-pub(crate) fn instances(state: &State, account: &str, minute: i64) -> Vec<Value> {
-    let hosts = balancers(state, account, minute);
+pub(crate) fn instances(world: &World, account: &str, minute: i64) -> Vec<Value> {
+    let hosts = balancers(world, account, minute);
     let hosts = hosts.filter(|one| one.plan.host.kind == Kind::Instances);
-    hosts.flat_map(|one| registered(state, one, minute)).collect()
+    hosts.flat_map(|one| registered(world, one, minute)).collect()
 }
 
 /// The instances of a load balancer, whether they are registered or not.
-fn registered(state: &State, one: &Balancer, minute: i64) -> Vec<Value> {
-    let now = targets(state, one, minute);
-    let then = targets(state, one, state.start() - 1);
+fn registered(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
+    let now = targets(world, one, minute);
+    let then = targets(world, one, world.start() - 1);
     let here = |id: &String| now.iter().find(|member| member.id == *id);
     let all = then.into_iter().map(|usual| match here(&usual.id) {
-        Some(member) => instance(state, one, member),
-        None => instance(state, one, &usual),
+        Some(member) => instance(world, one, member),
+        None => instance(world, one, &usual),
     });
     all.collect()
 }
 
-fn instance(state: &State, one: &Balancer, member: &Member) -> Value {
-    let network = Network::of(state, &one.account);
+fn instance(world: &World, one: &Balancer, member: &Member) -> Value {
+    let network = Network::of(world, &one.account);
     let subnet = network.subnet(Tier::Private, member.zone);
     let stopped = member.state == Standing::Unused;
     let (code, name) = if stopped { (80, "stopped") } else { (16, "running") };
     let address = member.address.as_deref().unwrap_or_default();
     let state_of = Value::record([("code", Value::Integer(code)), ("name", name.into())]);
     let zone = Value::record([
-        ("availabilityZone", state.world.zone(member.zone).into()),
+        ("availabilityZone", world.zone(member.zone).into()),
         ("tenancy", "default".into()),
     ]);
-    let interface = interface(state, one, member);
+    let interface = interface(world, one, member);
     Value::record([
         ("instanceId", member.id.as_str().into()),
-        ("imageId", state.short("ami", "app").into()),
+        ("imageId", world.short("ami", "app").into()),
         ("instanceState", state_of),
-        ("privateDnsName", dns(address, &state.setup.region).into()),
+        ("privateDnsName", dns(address, &world.setup.region).into()),
         ("instanceType", "m7g.large".into()),
-        ("launchTime", Value::Time(state.setup.start - AGE)),
+        ("launchTime", Value::Time(world.setup.start - AGE)),
         ("placement", zone),
         ("subnetId", subnet.id.into()),
         ("vpcId", network.vpc(false).into()),
         ("privateIpAddress", address.into()),
         ("architecture", "arm64".into()),
-        ("groupSet", Value::List(vec![ward(state, one, member)])),
+        ("groupSet", Value::List(vec![ward(world, one, member)])),
         ("networkInterfaceSet", Value::List(vec![interface])),
         ("tagSet", Value::List(vec![tag("Name", &one.name)])),
     ])
@@ -106,27 +106,27 @@ pub(crate) fn reserved(instances: Vec<Value>) -> Vec<Value> {
 }
 
 /// Network interfaces of load balancer nodes and of targets.
-pub(crate) fn interfaces(state: &State, account: &str, minute: i64) -> Vec<Value> {
-    let all = balancers(state, account, minute).flat_map(|one| {
-        let nodes = (0..ZONES.len()).map(move |zone| node(state, one, zone));
+pub(crate) fn interfaces(world: &World, account: &str, minute: i64) -> Vec<Value> {
+    let all = balancers(world, account, minute).flat_map(|one| {
+        let nodes = (0..ZONES.len()).map(move |zone| node(world, one, zone));
         // A stopped instance keeps its interface, and so does a deregistered one.
         let own: Vec<Member> = match one.plan.host.kind {
-            Kind::Instances => targets(state, one, state.start() - 1),
-            _ => targets(state, one, minute),
+            Kind::Instances => targets(world, one, world.start() - 1),
+            _ => targets(world, one, minute),
         };
         let own = own.into_iter().filter(|member| member.attached && member.address.is_some());
-        nodes.chain(own.map(move |member| interface(state, one, &member))).collect::<Vec<_>>()
+        nodes.chain(own.map(move |member| interface(world, one, &member))).collect::<Vec<_>>()
     });
     all.collect()
 }
 
 /// The interface of a load balancer's node.
-fn node(state: &State, one: &Balancer, zone: usize) -> Value {
-    let network = Network::of(state, &one.account);
+fn node(world: &World, one: &Balancer, zone: usize) -> Value {
+    let network = Network::of(world, &one.account);
     let is_network = one.dimension.starts_with("net/");
     let kind = if is_network { "network_load_balancer" } else { "interface" };
-    let id = state.short("eni", &format!("{}/{zone}", one.arn));
-    let groups = group(state, one, Ward::Balancer);
+    let id = world.short("eni", &format!("{}/{zone}", one.arn));
+    let groups = group(world, one, Ward::Balancer);
     let described = Described {
         subnet: network.subnet(Tier::Public, zone).id,
         vpc: network.vpc(false),
@@ -138,18 +138,18 @@ fn node(state: &State, one: &Balancer, zone: usize) -> Value {
         holder: "amazon-elb".to_owned(),
         instance: None,
     };
-    described.value(state, one, &id, groups)
+    described.value(world, one, &id, groups)
 }
 
 /// The interface of a target.
-fn interface(state: &State, one: &Balancer, member: &Member) -> Value {
-    let network = Network::of(state, &one.account);
+fn interface(world: &World, one: &Balancer, member: &Member) -> Value {
+    let network = Network::of(world, &one.account);
     let kind = one.plan.host.kind;
     let tier = if kind == Kind::Peered { Tier::Peer } else { Tier::Private };
-    let id = member.interface(state, one);
+    let id = member.interface(world, one);
     let (description, holder) = match kind {
-        Kind::Tasks => (attachment(state, one, member.task), "amazon-ecs".to_owned()),
-        Kind::Pods => (format!("aws-K8S-{}", state.short("i", &id)), one.account.clone()),
+        Kind::Tasks => (attachment(world, one, member.task), "amazon-ecs".to_owned()),
+        Kind::Pods => (format!("aws-K8S-{}", world.short("i", &id)), one.account.clone()),
         _ => (String::new(), one.account.clone()),
     };
     let described = Described {
@@ -163,23 +163,23 @@ fn interface(state: &State, one: &Balancer, member: &Member) -> Value {
         holder,
         instance: (kind == Kind::Instances).then(|| member.id.clone()),
     };
-    described.value(state, one, &id, ward(state, one, member))
+    described.value(world, one, &id, ward(world, one, member))
 }
 
 /// What ECS writes into the interface of a task.
-fn attachment(state: &State, one: &Balancer, task: Option<Task>) -> String {
+fn attachment(world: &World, one: &Balancer, task: Option<Task>) -> String {
     let mark = task.map_or(0, |task| task.mark(one.stream));
     let id = crate::rng::uuid(hash(&[mark, 1]), hash(&[mark, 2]));
-    format!("arn:aws:ecs:{}:{}:attachment/{id}", state.setup.region, one.account)
+    format!("arn:aws:ecs:{}:{}:attachment/{id}", world.setup.region, one.account)
 }
 
-fn ward(state: &State, one: &Balancer, member: &Member) -> Value {
-    group(state, one, if member.apart { Ward::Apart } else { Ward::Targets })
+fn ward(world: &World, one: &Balancer, member: &Member) -> Value {
+    group(world, one, if member.apart { Ward::Apart } else { Ward::Targets })
 }
 
-fn group(state: &State, one: &Balancer, ward: Ward) -> Value {
+fn group(world: &World, one: &Balancer, ward: Ward) -> Value {
     Value::record([
-        ("groupId", firewall::group_id(state, one, ward).into()),
+        ("groupId", firewall::group_id(world, one, ward).into()),
         ("groupName", firewall::group_name(one, ward).into()),
     ])
 }
@@ -200,15 +200,15 @@ struct Described {
 }
 
 impl Described {
-    fn value(self, state: &State, one: &Balancer, id: &str, group: Value) -> Value {
-        let name = dns(&self.address, &state.setup.region);
+    fn value(self, world: &World, one: &Balancer, id: &str, group: Value) -> Value {
+        let name = dns(&self.address, &world.setup.region);
         let instance = self.instance.map(|id| ("instanceId", id.into()));
         let attachment = Value::record([
-            ("attachmentId", state.short("eni-attach", id).into()),
+            ("attachmentId", world.short("eni-attach", id).into()),
             ("instanceOwnerId", self.holder.into()),
             ("deviceIndex", Value::Integer(i64::from(instance.is_none()))),
             ("status", "attached".into()),
-            ("attachTime", Value::Time(state.setup.start - AGE)),
+            ("attachTime", Value::Time(world.setup.start - AGE)),
             ("deleteOnTermination", instance.is_some().into()),
         ]);
         let address = Value::record([
@@ -225,7 +225,7 @@ impl Described {
             ("networkInterfaceId", id.into()),
             ("subnetId", self.subnet.into()),
             ("vpcId", self.vpc.into()),
-            ("availabilityZone", state.world.zone(self.zone).into()),
+            ("availabilityZone", world.zone(self.zone).into()),
             ("description", self.description.into()),
             ("ownerId", one.account.as_str().into()),
             ("requesterManaged", self.requester.is_some().into()),
@@ -245,25 +245,25 @@ impl Described {
 }
 
 /// Security groups of load balancers and of their targets.
-pub(crate) fn security_groups(state: &State, account: &str, minute: i64) -> Vec<Value> {
-    balancers(state, account, minute).flat_map(|one| firewall::groups(state, one, minute)).collect()
+pub(crate) fn security_groups(world: &World, account: &str, minute: i64) -> Vec<Value> {
+    balancers(world, account, minute).flat_map(|one| firewall::groups(world, one, minute)).collect()
 }
 
 /// Network ACLs.
-pub(crate) fn acls(state: &State, account: &str, minute: i64) -> Vec<Value> {
-    firewall::acls(Network::of(state, account), account, minute)
+pub(crate) fn acls(world: &World, account: &str, minute: i64) -> Vec<Value> {
+    firewall::acls(Network::of(world, account), account, minute)
 }
 
 /// Route tables.
-pub(crate) fn route_tables(state: &State, account: &str, minute: i64) -> Vec<Value> {
-    Network::of(state, account).route_tables(minute)
+pub(crate) fn route_tables(world: &World, account: &str, minute: i64) -> Vec<Value> {
+    Network::of(world, account).route_tables(minute)
 }
 
 /// Subnets.
-pub(crate) fn subnets(state: &State, account: &str, _minute: i64) -> Vec<Value> {
-    let network = Network::of(state, account);
+pub(crate) fn subnets(world: &World, account: &str, _minute: i64) -> Vec<Value> {
+    let network = Network::of(world, account);
     let subnet = |one: crate::services::vpc::network::Subnet| {
-        let region = &state.setup.region;
+        let region = &world.setup.region;
         let arn = format!("arn:aws:ec2:{region}:{account}:subnet/{}", one.id);
         let name = format!("{:?}-{}", one.tier, ZONES[one.zone]).to_lowercase();
         Value::record([
@@ -273,7 +273,7 @@ pub(crate) fn subnets(state: &State, account: &str, _minute: i64) -> Vec<Value> 
             ("vpcId", network.vpc_of(one.tier).into()),
             ("cidrBlock", one.cidr.into()),
             ("availableIpAddressCount", Value::Integer(8_100)),
-            ("availabilityZone", state.world.zone(one.zone).into()),
+            ("availabilityZone", world.zone(one.zone).into()),
             ("availabilityZoneId", format!("euc1-az{}", one.zone + 1).into()),
             ("defaultForAz", false.into()),
             ("mapPublicIpOnLaunch", (one.tier == Tier::Public).into()),
@@ -285,14 +285,14 @@ pub(crate) fn subnets(state: &State, account: &str, _minute: i64) -> Vec<Value> 
 }
 
 /// VPCs.
-pub(crate) fn vpcs(state: &State, account: &str, _minute: i64) -> Vec<Value> {
-    let network = Network::of(state, account);
+pub(crate) fn vpcs(world: &World, account: &str, _minute: i64) -> Vec<Value> {
+    let network = Network::of(world, account);
     let peers: &[bool] = if network.has_peer() { &[false, true] } else { &[false] };
     let vpc = |peer: &bool| {
         let id = network.vpc(*peer);
         let block = Value::record([
             ("cidrBlock", Network::block(*peer).into()),
-            ("associationId", state.short("vpc-cidr-assoc", &id).into()),
+            ("associationId", world.short("vpc-cidr-assoc", &id).into()),
             ("cidrBlockState", Value::record([("state", "associated".into())])),
         ]);
         Value::record([
@@ -300,7 +300,7 @@ pub(crate) fn vpcs(state: &State, account: &str, _minute: i64) -> Vec<Value> {
             ("state", "available".into()),
             ("cidrBlock", Network::block(*peer).into()),
             ("cidrBlockAssociationSet", Value::List(vec![block])),
-            ("dhcpOptionsId", state.short("dopt", account).into()),
+            ("dhcpOptionsId", world.short("dopt", account).into()),
             ("instanceTenancy", "default".into()),
             ("isDefault", false.into()),
             ("ownerId", account.into()),

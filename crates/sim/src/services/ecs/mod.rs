@@ -8,10 +8,11 @@ pub(crate) mod tasks;
 pub(crate) mod view;
 
 use crate::scenario::host::Kind;
+use crate::services::Call;
 use crate::services::ecs::service::Service;
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::World;
 
 /// Name of the cluster.
 const CLUSTER: &str = "prod";
@@ -20,30 +21,30 @@ const MAX_SERVICES: usize = 10;
 const MAX_TASKS: usize = 100;
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
     match call.operation.as_str() {
-        "ListClusters" => list_clusters(state, call, input),
-        "ListServices" => list_services(state, call, input),
-        "DescribeServices" => describe_services(state, call, input),
-        "DescribeTaskDefinition" => describe_definition(state, call, input),
-        "ListTasks" => list_tasks(state, call, input),
-        "DescribeTasks" => describe_tasks(state, call, input),
+        "ListClusters" => list_clusters(world, call, input),
+        "ListServices" => list_services(world, call, input),
+        "DescribeServices" => describe_services(world, call, input),
+        "DescribeTaskDefinition" => describe_definition(world, call, input),
+        "ListTasks" => list_tasks(world, call, input),
+        "DescribeTasks" => describe_tasks(world, call, input),
         other => Err(Failure::unknown_operation("ecs", other)),
     }
 }
 
 /// The services of the caller's account at the time of the call.
-fn services<'a>(state: &'a State, call: &Call) -> Vec<Service<'a>> {
-    let minute = state.minute(call);
-    let all = state.world.balancers.iter().filter(|_| !call.foreign);
+fn services<'a>(world: &'a World, call: &Call) -> Vec<Service<'a>> {
+    let minute = world.minute(call.now);
+    let all = world.balancers.iter().filter(|_| !call.foreign);
     let own = all.filter(|one| one.account == call.account && one.life.contains(&minute));
     let own = own.filter(|one| one.plan.host.kind == Kind::Tasks);
-    own.map(|one| Service::new(state, one, minute)).collect()
+    own.map(|one| Service::new(world, one, minute)).collect()
 }
 
 /// ARN of the cluster.
-pub(crate) fn cluster(state: &State, account: &str) -> String {
-    format!("arn:aws:ecs:{}:{account}:cluster/{CLUSTER}", state.setup.region)
+pub(crate) fn cluster(world: &World, account: &str) -> String {
+    format!("arn:aws:ecs:{}:{account}:cluster/{CLUSTER}", world.setup.region)
 }
 
 fn invalid(message: impl Into<String>) -> Failure {
@@ -52,13 +53,13 @@ fn invalid(message: impl Into<String>) -> Failure {
 
 /// The services of the cluster that is asked about, by name or ARN.
 fn of_cluster<'a>(
-    state: &'a State,
+    world: &'a World,
     call: &Call,
     input: Input,
 ) -> Result<Vec<Service<'a>>, Failure> {
     let asked = input.text("cluster")?.unwrap_or("default");
-    let all = services(state, call);
-    let known = asked == CLUSTER || asked == cluster(state, &call.account);
+    let all = services(world, call);
+    let known = asked == CLUSTER || asked == cluster(world, &call.account);
     if all.is_empty() || !known {
         return Err(Failure::new(400, "ClusterNotFoundException", "Cluster not found."));
     }
@@ -84,18 +85,18 @@ fn page(input: Input, name: &'static str, all: &[String], usual: i64) -> Reply {
     Ok(Value::record([(name, Value::list(all[from..until].iter().map(String::as_str)))]).with(next))
 }
 
-fn list_clusters(state: &State, call: &Call, input: Input) -> Reply {
+fn list_clusters(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["maxResults", "nextToken"])?;
-    let any = !services(state, call).is_empty();
-    let arns: Vec<String> = any.then(|| cluster(state, &call.account)).into_iter().collect();
+    let any = !services(world, call).is_empty();
+    let arns: Vec<String> = any.then(|| cluster(world, &call.account)).into_iter().collect();
     page(input, "clusterArns", &arns, 100)
 }
 
-fn list_services(state: &State, call: &Call, input: Input) -> Reply {
+fn list_services(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["cluster", "maxResults", "nextToken", "launchType", "schedulingStrategy"])?;
     let fargate = input.text("launchType")?.is_none_or(|kind| kind == "FARGATE");
     let replica = input.text("schedulingStrategy")?.is_none_or(|kind| kind == "REPLICA");
-    let all = of_cluster(state, call, input)?;
+    let all = of_cluster(world, call, input)?;
     let fitting = all.iter().filter(|_| fargate && replica);
     let arns: Vec<String> = fitting.map(Service::arn).collect();
     page(input, "serviceArns", &arns, 10)
@@ -107,7 +108,7 @@ fn failures(lost: Vec<String>) -> (&'static str, Value) {
     ("failures", Value::List(lost.into_iter().map(failure).collect()))
 }
 
-fn describe_services(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_services(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["cluster", "services", "include"])?;
     let asked = input.texts("services")?;
     if asked.is_empty() {
@@ -116,14 +117,14 @@ fn describe_services(state: &State, call: &Call, input: Input) -> Reply {
     if asked.len() > MAX_SERVICES {
         return Err(invalid("services can have at most 10 items."));
     }
-    let all = of_cluster(state, call, input)?;
+    let all = of_cluster(world, call, input)?;
     let (mut found, mut lost) = (Vec::new(), Vec::new());
     for name in asked {
         match all.iter().find(|one| one.is(name)) {
             Some(one) => found.push(view::service(one)),
             None if name.starts_with("arn:") => lost.push(name.to_owned()),
             None => {
-                let base = cluster(state, &call.account).replace(":cluster/", ":service/");
+                let base = cluster(world, &call.account).replace(":cluster/", ":service/");
                 lost.push(format!("{base}/{name}"));
             }
         }
@@ -131,7 +132,7 @@ fn describe_services(state: &State, call: &Call, input: Input) -> Reply {
     Ok(Value::record([("services", Value::List(found)), failures(lost)]))
 }
 
-fn describe_definition(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_definition(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["taskDefinition", "include"])?;
     let asked = input.required("taskDefinition")?;
     let name = asked.rsplit_once(":task-definition/").map_or(asked, |(_, name)| name);
@@ -139,7 +140,7 @@ fn describe_definition(state: &State, call: &Call, input: Input) -> Reply {
         Some((family, revision)) => (family, revision.parse().ok()),
         None => (name, None),
     };
-    let all = services(state, call);
+    let all = services(world, call);
     let one = all.iter().find(|one| one.name() == family);
     let known = one.and_then(|one| {
         let revision = if name.contains(':') { revision? } else { one.revision() };
@@ -152,7 +153,7 @@ fn describe_definition(state: &State, call: &Call, input: Input) -> Reply {
     Ok(Value::record([("taskDefinition", definition), ("tags", Value::List(Vec::new()))]))
 }
 
-fn list_tasks(state: &State, call: &Call, input: Input) -> Reply {
+fn list_tasks(world: &World, call: &Call, input: Input) -> Reply {
     let known = [
         "cluster",
         "maxResults",
@@ -169,7 +170,7 @@ fn list_tasks(state: &State, call: &Call, input: Input) -> Reply {
         Some("PENDING") => return page(input, "taskArns", &[], 100),
         Some(_) => return Err(invalid("desiredStatus must be RUNNING, PENDING or STOPPED")),
     };
-    let mut all = of_cluster(state, call, input)?;
+    let mut all = of_cluster(world, call, input)?;
     if let Some(name) = input.text("serviceName")? {
         all.retain(|one| one.is(name));
         if all.is_empty() {
@@ -189,7 +190,7 @@ fn list_tasks(state: &State, call: &Call, input: Input) -> Reply {
     page(input, "taskArns", &arns, 100)
 }
 
-fn describe_tasks(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_tasks(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["cluster", "tasks", "include"])?;
     let asked = input.texts("tasks")?;
     if asked.is_empty() {
@@ -198,7 +199,7 @@ fn describe_tasks(state: &State, call: &Call, input: Input) -> Reply {
     if asked.len() > MAX_TASKS {
         return Err(invalid("tasks can have at most 100 items."));
     }
-    let all = of_cluster(state, call, input)?;
+    let all = of_cluster(world, call, input)?;
     let (mut found, mut lost) = (Vec::new(), Vec::new());
     for name in asked {
         let mut tasks = all.iter().flat_map(|one| one.tasks.iter().map(move |task| (one, task)));

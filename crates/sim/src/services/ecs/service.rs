@@ -2,12 +2,12 @@
 //!
 //! Everything follows from the minutes of the tale's acts, see [`crate::traffic::tasks`].
 
-use crate::account::world::Balancer;
 use crate::rng::hash;
 use crate::services::ecs::cluster;
-use crate::state::State;
 use crate::traffic::scene::Telling;
 use crate::traffic::tasks::{Deployment, SHOWN, Task};
+use crate::world::Balancer;
+use crate::world::World;
 
 /// The first tasks are this many seconds older than the scenario.
 const AGE: i64 = 3 * 86_400;
@@ -16,7 +16,7 @@ const REVISION: i64 = 41;
 
 /// A service at the time of a call.
 pub(crate) struct Service<'a> {
-    pub(crate) state: &'a State,
+    pub(crate) world: &'a World,
     pub(crate) one: &'a Balancer,
     pub(crate) minute: i64,
     pub(crate) deployments: Vec<Deployment>,
@@ -26,9 +26,9 @@ pub(crate) struct Service<'a> {
 
 impl<'a> Service<'a> {
     /// The service behind a load balancer in an epoch minute.
-    pub(crate) fn new(state: &'a State, one: &'a Balancer, minute: i64) -> Self {
+    pub(crate) fn new(world: &'a World, one: &'a Balancer, minute: i64) -> Self {
         let targets = one.groups.first().map_or(0, |group| group.targets.len());
-        let telling = Telling::of(one, state.start());
+        let telling = Telling::of(one, world.start());
         let deployments =
             telling.map(|telling| telling.deployments(targets, minute)).unwrap_or_default();
         let mut tasks = match telling {
@@ -36,7 +36,7 @@ impl<'a> Service<'a> {
             None => (0..targets).map(|slot| Task { slot, born: None, replaced: None }).collect(),
         };
         tasks.retain(|task| task.replaced.is_none_or(|after| after.at > minute - SHOWN));
-        Self { state, one, minute, deployments, tasks }
+        Self { world, one, minute, deployments, tasks }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -44,7 +44,7 @@ impl<'a> Service<'a> {
     }
 
     pub(crate) fn arn(&self) -> String {
-        let cluster = cluster(self.state, &self.one.account);
+        let cluster = cluster(self.world, &self.one.account);
         format!("{}/{}", cluster.replace(":cluster/", ":service/"), self.one.name)
     }
 
@@ -54,7 +54,7 @@ impl<'a> Service<'a> {
     }
 
     pub(crate) fn task_arn(&self, task: &Task) -> String {
-        let cluster = cluster(self.state, &self.one.account).replace(":cluster/", ":task/");
+        let cluster = cluster(self.world, &self.one.account).replace(":cluster/", ":task/");
         let mark = task.mark(self.one.stream);
         format!("{cluster}/{mark:016x}{:016x}", hash(&[mark, 1]))
     }
@@ -65,7 +65,7 @@ impl<'a> Service<'a> {
     }
 
     pub(crate) fn definition_arn(&self, revision: i64) -> String {
-        let (region, account) = (&self.state.setup.region, &self.one.account);
+        let (region, account) = (&self.world.setup.region, &self.one.account);
         format!("arn:aws:ecs:{region}:{account}:task-definition/{}:{revision}", self.name())
     }
 
@@ -84,7 +84,7 @@ impl<'a> Service<'a> {
 
     /// When the service, the tasks and the deployment before the tale began.
     pub(crate) fn origin(&self) -> i64 {
-        self.state.setup.start - AGE
+        self.world.setup.start - AGE
     }
 }
 
@@ -93,6 +93,6 @@ pub(crate) const STARTS: i64 = 35;
 
 /// The image of a service's containers.
 pub(crate) fn image(one: &Service) -> String {
-    let (region, account) = (&one.state.setup.region, &one.one.account);
+    let (region, account) = (&one.world.setup.region, &one.one.account);
     format!("{account}.dkr.ecr.{region}.amazonaws.com/{}:latest", one.name())
 }

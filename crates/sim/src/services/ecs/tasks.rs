@@ -37,11 +37,11 @@ pub(crate) fn task(one: &Service, task: &Task) -> Value {
     let stopped = ending.iter().flat_map(|ending| ending.fields(last == "STOPPED"));
     Value::record([
         ("taskArn", arn.as_str().into()),
-        ("clusterArn", cluster(one.state, &one.one.account).into()),
+        ("clusterArn", cluster(one.world, &one.one.account).into()),
         ("taskDefinitionArn", one.definition_arn(one.revision_of(task)).into()),
         ("group", format!("service:{}", one.name()).into()),
         ("startedBy", started.into()),
-        ("availabilityZone", one.state.world.zone(zone).into()),
+        ("availabilityZone", one.world.zone(zone).into()),
         ("lastStatus", last.into()),
         ("desiredStatus", desired.into()),
         ("healthStatus", "UNKNOWN".into()),
@@ -115,7 +115,7 @@ impl Ending {
 
 /// Whether it is after so many seconds that the deployment of a minute cuts tasks off.
 fn cut(one: &Service, minute: i64, limit: u32) -> bool {
-    let scene = one.state.scene(one.one, minute);
+    let scene = one.world.scene(one.one, minute);
     scene.is_some_and(|scene| {
         scene.has(|what| {
             matches!(what, What::Roll { cut: Some(after), .. } if (*after - f64::from(limit)).abs() < 1e-9)
@@ -124,9 +124,9 @@ fn cut(one: &Service, minute: i64, limit: u32) -> bool {
 }
 
 fn attachment(one: &Service, task: &Task, zone: usize) -> Value {
-    let network = Network::of(one.state, &one.one.account);
+    let network = Network::of(one.world, &one.one.account);
     let own: Vec<Member> =
-        members(one.state, one.one, 0, task.replaced.map_or(one.minute, |after| after.at));
+        members(one.world, one.one, 0, task.replaced.map_or(one.minute, |after| after.at));
     let own = own.into_iter().find(|member| {
         member.task.is_some_and(|other| (other.slot, other.born) == (task.slot, task.born))
     });
@@ -134,7 +134,7 @@ fn attachment(one: &Service, task: &Task, zone: usize) -> Value {
         |name: &str, value: String| Value::record([("name", name.into()), ("value", value.into())]);
     let mut details = vec![detail("subnetId", network.subnet(Tier::Private, zone).id)];
     if let Some(member) = own {
-        details.push(detail("networkInterfaceId", member.interface(one.state, one.one)));
+        details.push(detail("networkInterfaceId", member.interface(one.world, one.one)));
         details.extend(member.address.map(|address| detail("privateIPv4Address", address)));
     }
     let mark = task.mark(one.one.stream);

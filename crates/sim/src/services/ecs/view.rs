@@ -1,6 +1,5 @@
 //! How services and task definitions look in ECS's answers.
 
-use crate::account::world::ZONES;
 use crate::rng::hash;
 use crate::services::ecs::cluster;
 use crate::services::ecs::service::Service;
@@ -9,6 +8,7 @@ use crate::services::vpc::firewall::{Ward, group_id};
 use crate::services::vpc::network::{Network, Tier};
 use crate::traffic::tasks::{Deployment, Task};
 use crate::wire::document::Value;
+use crate::world::ZONES;
 
 /// A service is this many seconds older than its first tasks.
 const AGE: i64 = 30 * 86_400;
@@ -34,7 +34,7 @@ pub(crate) fn service(one: &Service) -> Value {
     Value::record([
         ("serviceArn", one.arn().into()),
         ("serviceName", one.name().into()),
-        ("clusterArn", cluster(one.state, &one.one.account).into()),
+        ("clusterArn", cluster(one.world, &one.one.account).into()),
         ("loadBalancers", Value::List(vec![balancer])),
         ("serviceRegistries", Value::List(Vec::new())),
         ("status", "ACTIVE".into()),
@@ -60,11 +60,11 @@ pub(crate) fn service(one: &Service) -> Value {
 }
 
 fn network(one: &Service) -> Value {
-    let network = Network::of(one.state, &one.one.account);
+    let network = Network::of(one.world, &one.one.account);
     let subnets = (0..ZONES.len()).map(|zone| network.subnet(Tier::Private, zone).id);
     let awsvpc = Value::record([
         ("subnets", Value::list(subnets)),
-        ("securityGroups", Value::list([group_id(one.state, one.one, Ward::Targets)])),
+        ("securityGroups", Value::list([group_id(one.world, one.one, Ward::Targets)])),
         ("assignPublicIp", "DISABLED".into()),
     ]);
     Value::record([("awsvpcConfiguration", awsvpc)])

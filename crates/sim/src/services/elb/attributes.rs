@@ -1,9 +1,9 @@
 //! Attributes of load balancers and target groups: every key, with its value.
 
-use crate::account::world::Balancer;
 use crate::scenario::host::Host;
-use crate::state::State;
 use crate::wire::document::Value;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// Keys every load balancer has.
 const COMMON: &[(&str, &str)] = &[
@@ -49,12 +49,12 @@ const GROUP: &[(&str, &str)] = &[
 ];
 
 /// Attributes of a load balancer in an epoch minute.
-pub(crate) fn of_balancer(state: &State, one: &Balancer, minute: i64) -> Value {
+pub(crate) fn of_balancer(world: &World, one: &Balancer, minute: i64) -> Value {
     if one.dimension.starts_with("net/") {
         let special = ("dns_record.client_routing_policy", "any_availability_zone");
         return attributes(COMMON.iter().copied().chain([special]));
     }
-    let timeout = state.minutes.timeout(one, minute).to_string();
+    let timeout = world.timeout(one, minute).to_string();
     let idle = ("idle_timeout.timeout_seconds", timeout.as_str());
     attributes(COMMON.iter().copied().chain([idle]).chain(APPLICATION.iter().copied()))
 }

@@ -1,23 +1,23 @@
 //! `DescribeTargetHealth`: the words AWS has for the state of a target.
 
-use crate::account::world::Balancer;
 use crate::scenario::host::Kind;
 use crate::scenario::script::Reason;
 use crate::services::vpc::members::{Member, Standing, members};
-use crate::state::State;
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::Balancer;
+use crate::world::World;
 
 /// Answers for a group (by number) of a load balancer in an epoch minute.
 pub(crate) fn describe(
-    state: &State,
+    world: &World,
     one: &Balancer,
     at: usize,
     minute: i64,
     input: Input,
 ) -> Reply {
     let include = include(input)?;
-    let all = members(state, one, at, minute);
+    let all = members(world, one, at, minute);
     let mut wanted = Vec::new();
     for target in input.records("Targets")? {
         target.only(&["Id", "Port", "AvailabilityZone", "QuicServerId"])?;
@@ -26,7 +26,7 @@ pub(crate) fn describe(
     let shown =
         all.iter().filter(|member| wanted.is_empty() || wanted.contains(&member.id.as_str()));
     let mut list: Vec<Value> =
-        shown.map(|member| description(state, one, member, include)).collect();
+        shown.map(|member| description(world, one, member, include)).collect();
     // A target that is not registered is not an error: its state says so.
     let strange = wanted.iter().filter(|id| all.iter().all(|member| member.id != **id));
     list.extend(strange.map(|id| unregistered(one, id)));
@@ -52,12 +52,12 @@ fn include(input: Input) -> Result<Include, Failure> {
     Ok(include)
 }
 
-fn description(state: &State, one: &Balancer, member: &Member, include: Include) -> Value {
+fn description(world: &World, one: &Balancer, member: &Member, include: Include) -> Value {
     let host = &one.plan.host;
     let port = host.port().map(|port| ("Port", Value::Integer(port.into())));
     // Only targets outside the VPC belong to every zone by name.
     let zone = match host.kind {
-        Kind::Tasks | Kind::Pods => Some(state.world.zone(member.zone)),
+        Kind::Tasks | Kind::Pods => Some(world.zone(member.zone)),
         Kind::Peered => Some("all".to_owned()),
         Kind::Instances | Kind::Lambda => None,
     };

@@ -7,13 +7,14 @@ pub(crate) mod attributes;
 pub(crate) mod health;
 pub(crate) mod view;
 
-use crate::account::world::{Balancer, Group};
+use crate::services::Call;
 use crate::services::elb::view::{
     balancer_value, group_value, listener_arn, listener_value, rules,
 };
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::{Input, missing};
+use crate::world::World;
+use crate::world::{Balancer, Group};
 
 /// Things per page, and ARNs per call.
 const MAX_PAGE: i64 = 400;
@@ -35,31 +36,31 @@ static PARAMETERS: [(&str, &[&str]); 8] = [
 ];
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
     let known = PARAMETERS.iter().find(|(operation, _)| *operation == call.operation);
     if let Some((_, known)) = known {
         input.only(known)?;
     }
     match call.operation.as_str() {
-        "DescribeLoadBalancers" => describe_balancers(state, call, input),
-        "DescribeLoadBalancerAttributes" => describe_attributes(state, call, input),
-        "DescribeTags" => describe_tags(state, call, input),
-        "DescribeTargetGroups" => describe_groups(state, call, input),
-        "DescribeTargetHealth" => describe_health(state, call, input),
-        "DescribeTargetGroupAttributes" => describe_group_attributes(state, call, input),
-        "DescribeRules" => describe_rules(state, call, input),
-        "DescribeListeners" => describe_listeners(state, call, input),
+        "DescribeLoadBalancers" => describe_balancers(world, call, input),
+        "DescribeLoadBalancerAttributes" => describe_attributes(world, call, input),
+        "DescribeTags" => describe_tags(world, call, input),
+        "DescribeTargetGroups" => describe_groups(world, call, input),
+        "DescribeTargetHealth" => describe_health(world, call, input),
+        "DescribeTargetGroupAttributes" => describe_group_attributes(world, call, input),
+        "DescribeRules" => describe_rules(world, call, input),
+        "DescribeListeners" => describe_listeners(world, call, input),
         other => Err(Failure::unknown_operation("elasticloadbalancing", other)),
     }
 }
 
 /// What the caller's account has at the time of the call.
-fn everything<'a>(state: &'a State, call: &Call) -> Vec<&'a Balancer> {
+fn everything<'a>(world: &'a World, call: &Call) -> Vec<&'a Balancer> {
     if call.foreign {
         return Vec::new();
     }
-    let minute = state.minute(call);
-    let all = state.world.balancers.iter().chain(&state.world.network);
+    let minute = world.minute(call.now);
+    let all = world.balancers.iter().chain(&world.network);
     all.filter(|one| one.account == call.account && one.life.contains(&minute)).collect()
 }
 
@@ -83,23 +84,23 @@ fn not_found(what: &str) -> Failure {
     Failure::new(400, code, message).shaped(shape)
 }
 
-fn by_arn<'a>(state: &'a State, call: &Call, arn: &str) -> Result<&'a Balancer, Failure> {
+fn by_arn<'a>(world: &'a World, call: &Call, arn: &str) -> Result<&'a Balancer, Failure> {
     if !arn.contains(":loadbalancer/") {
         return Err(Failure::validation(format!("'{arn}' is not a valid load balancer ARN")));
     }
-    let mut all = everything(state, call).into_iter();
+    let mut all = everything(world, call).into_iter();
     all.find(|one| one.arn == arn).ok_or_else(|| not_found("balancer"))
 }
 
 fn group_by_arn<'a>(
-    state: &'a State,
+    world: &'a World,
     call: &Call,
     arn: &str,
 ) -> Result<(&'a Balancer, &'a Group), Failure> {
     if !arn.contains(":targetgroup/") {
         return Err(Failure::validation(format!("'{arn}' is not a valid target group ARN")));
     }
-    let all = everything(state, call).into_iter();
+    let all = everything(world, call).into_iter();
     all.flat_map(|one| one.groups.iter().map(move |group| (one, group)))
         .find(|(_, group)| group.arn == arn)
         .ok_or_else(|| not_found("group"))
@@ -134,7 +135,7 @@ fn few<'a>(list: Vec<&'a str>, name: &str) -> Result<Vec<&'a str>, Failure> {
     Ok(list)
 }
 
-fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_balancers(world: &World, call: &Call, input: Input) -> Reply {
     let names = few(input.texts("Names")?, "Names")?;
     let arns = few(input.texts("LoadBalancerArns")?, "LoadBalancerArns")?;
     if !names.is_empty() && !arns.is_empty() {
@@ -142,7 +143,7 @@ fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
             "Load balancer names and load balancer ARNs cannot be specified at the same time",
         ));
     }
-    let all = everything(state, call);
+    let all = everything(world, call);
     let chosen: Vec<&Balancer> = if !names.is_empty() {
         let find = |name: &&str| {
             let lost = || {
@@ -153,25 +154,25 @@ fn describe_balancers(state: &State, call: &Call, input: Input) -> Reply {
         };
         names.iter().map(find).collect::<Result<_, _>>()?
     } else if !arns.is_empty() {
-        arns.iter().map(|arn| by_arn(state, call, arn)).collect::<Result<_, _>>()?
+        arns.iter().map(|arn| by_arn(world, call, arn)).collect::<Result<_, _>>()?
     } else {
         all
     };
-    let minute = state.minute(call);
-    paged(input, "LoadBalancers", &chosen, |one| balancer_value(state, one, minute))
+    let minute = world.minute(call.now);
+    paged(input, "LoadBalancers", &chosen, |one| balancer_value(world, one, minute))
 }
 
-fn describe_attributes(state: &State, call: &Call, input: Input) -> Reply {
-    let one = by_arn(state, call, input.required("LoadBalancerArn")?)?;
-    Ok(attributes::of_balancer(state, one, state.minute(call)))
+fn describe_attributes(world: &World, call: &Call, input: Input) -> Reply {
+    let one = by_arn(world, call, input.required("LoadBalancerArn")?)?;
+    Ok(attributes::of_balancer(world, one, world.minute(call.now)))
 }
 
-fn describe_group_attributes(state: &State, call: &Call, input: Input) -> Reply {
-    let (one, _) = group_by_arn(state, call, input.required("TargetGroupArn")?)?;
+fn describe_group_attributes(world: &World, call: &Call, input: Input) -> Reply {
+    let (one, _) = group_by_arn(world, call, input.required("TargetGroupArn")?)?;
     Ok(attributes::of_group(&one.plan.host))
 }
 
-fn describe_tags(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
     let arns = few(input.texts("ResourceArns")?, "ResourceArns")?;
     if arns.is_empty() {
         return Err(missing("ResourceArns"));
@@ -179,12 +180,12 @@ fn describe_tags(state: &State, call: &Call, input: Input) -> Reply {
     let mut list = Vec::new();
     for arn in arns {
         let owner = if arn.contains(":targetgroup/") {
-            group_by_arn(state, call, arn)?.0
+            group_by_arn(world, call, arn)?.0
         } else if arn.contains(":listener/") {
-            let mut all = everything(state, call).into_iter();
+            let mut all = everything(world, call).into_iter();
             all.find(|one| listener_arn(one) == arn).ok_or_else(|| not_found("listener"))?
         } else {
-            by_arn(state, call, arn)?
+            by_arn(world, call, arn)?
         };
         let tag = |(key, value): &(String, String)| {
             Value::Record(vec![
@@ -200,7 +201,7 @@ fn describe_tags(state: &State, call: &Call, input: Input) -> Reply {
     Ok(Value::Record(vec![("TagDescriptions", Value::List(list))]))
 }
 
-fn describe_groups(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_groups(world: &World, call: &Call, input: Input) -> Reply {
     let arns = input.texts("TargetGroupArns")?;
     let names = input.texts("Names")?;
     let balancer = input.text("LoadBalancerArn")?;
@@ -211,15 +212,15 @@ fn describe_groups(state: &State, call: &Call, input: Input) -> Reply {
         ));
     }
     let owners = match balancer {
-        Some(arn) => vec![by_arn(state, call, arn)?],
-        None => everything(state, call),
+        Some(arn) => vec![by_arn(world, call, arn)?],
+        None => everything(world, call),
     };
     let mut all: Vec<(&Balancer, &Group)> = owners
         .into_iter()
         .flat_map(|one| one.groups.iter().map(move |group| (one, group)))
         .collect();
     if !arns.is_empty() {
-        all = arns.iter().map(|arn| group_by_arn(state, call, arn)).collect::<Result<_, _>>()?;
+        all = arns.iter().map(|arn| group_by_arn(world, call, arn)).collect::<Result<_, _>>()?;
     }
     if !names.is_empty() {
         all.retain(|(_, group)| names.contains(&group.name.as_str()));
@@ -227,18 +228,18 @@ fn describe_groups(state: &State, call: &Call, input: Input) -> Reply {
             return Err(not_found("group"));
         }
     }
-    paged(input, "TargetGroups", &all, |(owner, group)| group_value(state, owner, group))
+    paged(input, "TargetGroups", &all, |(owner, group)| group_value(world, owner, group))
 }
 
-fn describe_health(state: &State, call: &Call, input: Input) -> Reply {
-    let (one, group) = group_by_arn(state, call, input.required("TargetGroupArn")?)?;
+fn describe_health(world: &World, call: &Call, input: Input) -> Reply {
+    let (one, group) = group_by_arn(world, call, input.required("TargetGroupArn")?)?;
     let at = one.groups.iter().position(|own| own.arn == group.arn).unwrap_or(0);
-    health::describe(state, one, at, state.minute(call), input)
+    health::describe(world, one, at, world.minute(call.now), input)
 }
 
-fn describe_rules(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_rules(world: &World, call: &Call, input: Input) -> Reply {
     let arns = input.texts("RuleArns")?;
-    let all = everything(state, call).into_iter();
+    let all = everything(world, call).into_iter();
     let owners: Vec<&Balancer> = match (input.text("ListenerArn")?, arns.is_empty()) {
         (Some(arn), true) => {
             let mut all = all.filter(|one| listener_arn(one) == arn);
@@ -257,13 +258,13 @@ fn describe_rules(state: &State, call: &Call, input: Input) -> Reply {
     paged(input, "Rules", &rules, |(_, rule)| rule.clone())
 }
 
-fn describe_listeners(state: &State, call: &Call, input: Input) -> Reply {
+fn describe_listeners(world: &World, call: &Call, input: Input) -> Reply {
     let arns = few(input.texts("ListenerArns")?, "ListenerArns")?;
     let balancer = input.text("LoadBalancerArn")?;
     let owners = match (balancer, arns.is_empty()) {
-        (Some(arn), true) => vec![by_arn(state, call, arn)?],
+        (Some(arn), true) => vec![by_arn(world, call, arn)?],
         (None, false) => {
-            let all = everything(state, call);
+            let all = everything(world, call);
             let find = |arn: &&str| all.iter().copied().find(|one| listener_arn(one) == **arn);
             let found = arns.iter().map(|arn| find(arn).ok_or_else(|| not_found("listener")));
             found.collect::<Result<_, _>>()?
@@ -272,5 +273,5 @@ fn describe_listeners(state: &State, call: &Call, input: Input) -> Reply {
             return Err(Failure::validation("Specify either a load balancer or listener ARNs"));
         }
     };
-    paged(input, "Listeners", &owners, |one| listener_value(state, one))
+    paged(input, "Listeners", &owners, |one| listener_value(world, one))
 }

@@ -2,14 +2,14 @@
 //!
 //! Apart from [`crate::services::elb`], which decides what is shown at all.
 
-use crate::account::world::{Balancer, Group, ZONES};
 use crate::rng::hash_bytes;
 use crate::scenario::host::Host;
 use crate::scenario::script::Shown;
 use crate::services::vpc::firewall::{Ward, group_id};
 use crate::services::vpc::network::{Network, Tier};
-use crate::state::State;
 use crate::wire::document::Value;
+use crate::world::World;
+use crate::world::{Balancer, Group, ZONES};
 
 /// The account's load balancers are 90 days older than the scenario.
 const AGE: i64 = 90 * 86_400;
@@ -20,39 +20,39 @@ pub(crate) fn listener_arn(balancer: &Balancer) -> String {
 }
 
 /// The name clients reach a load balancer by.
-pub(crate) fn dns(state: &State, one: &Balancer) -> String {
-    let region = &state.world.region;
+pub(crate) fn dns(world: &World, one: &Balancer) -> String {
+    let region = &world.setup.region;
     if one.dimension.starts_with("net/") {
         return format!("{}-{}.elb.{region}.amazonaws.com", one.name, one.hex);
     }
-    let number = hash_bytes(state.setup.seed, one.hex.as_bytes()) % 2_000_000_000;
+    let number = hash_bytes(world.setup.seed, one.hex.as_bytes()) % 2_000_000_000;
     format!("{}-{number}.{region}.elb.amazonaws.com", one.name)
 }
 
-pub(crate) fn balancer_value(state: &State, one: &Balancer, minute: i64) -> Value {
-    let network = Network::of(state, &one.account);
+pub(crate) fn balancer_value(world: &World, one: &Balancer, minute: i64) -> Value {
+    let network = Network::of(world, &one.account);
     let zones = (0..ZONES.len()).map(|zone| {
         Value::record([
-            ("ZoneName", state.world.zone(zone).into()),
+            ("ZoneName", world.zone(zone).into()),
             ("SubnetId", network.subnet(Tier::Public, zone).id.into()),
             ("LoadBalancerAddresses", Value::List(Vec::new())),
         ])
     });
     let kind = if one.dimension.starts_with("net/") { "network" } else { "application" };
     let created = match one.life.start {
-        i64::MIN => state.setup.start - AGE,
+        i64::MIN => world.setup.start - AGE,
         minute => minute * 60,
     };
-    let group = group_id(state, one, Ward::Balancer);
+    let group = group_id(world, one, Ward::Balancer);
     Value::record([
         ("LoadBalancerArn", one.arn.as_str().into()),
-        ("DNSName", dns(state, one).into()),
+        ("DNSName", dns(world, one).into()),
         ("CanonicalHostedZoneId", "Z215JYRZR1TBD5".into()),
         ("CreatedTime", Value::Time(created)),
         ("LoadBalancerName", one.name.as_str().into()),
         ("Scheme", "internet-facing".into()),
         ("VpcId", network.vpc(false).into()),
-        ("State", standing(state, one, minute)),
+        ("State", standing(world, one, minute)),
         ("Type", kind.into()),
         ("AvailabilityZones", Value::List(zones.collect())),
         ("SecurityGroups", Value::list([group])),
@@ -60,8 +60,8 @@ pub(crate) fn balancer_value(state: &State, one: &Balancer, minute: i64) -> Valu
     ])
 }
 
-fn standing(state: &State, one: &Balancer, minute: i64) -> Value {
-    let scene = state.scene(one, minute);
+fn standing(world: &World, one: &Balancer, minute: i64) -> Value {
+    let scene = world.scene(one, minute);
     let impaired = scene.is_some_and(|scene| scene.shows(|shown| *shown == Shown::Impaired));
     if impaired {
         let reason = "The load balancer does not have the resources it needs to scale";
@@ -70,14 +70,14 @@ fn standing(state: &State, one: &Balancer, minute: i64) -> Value {
     Value::record([("Code", "active".into())])
 }
 
-pub(crate) fn group_value(state: &State, owner: &Balancer, group: &Group) -> Value {
+pub(crate) fn group_value(world: &World, owner: &Balancer, group: &Group) -> Value {
     let value = Value::record([
         ("TargetGroupArn", group.arn.as_str().into()),
         ("TargetGroupName", group.name.as_str().into()),
         ("LoadBalancerArns", Value::list([owner.arn.as_str()])),
         ("TargetType", owner.plan.host.target_type().into()),
     ]);
-    value.with(checks(&owner.plan.host)).with(connection(state, owner))
+    value.with(checks(&owner.plan.host)).with(connection(world, owner))
 }
 
 /// The health check; that of a function is switched off.
@@ -102,7 +102,7 @@ fn checks(host: &Host) -> Vec<(&'static str, Value)> {
 }
 
 /// How targets are connected to; a function is not.
-fn connection(state: &State, owner: &Balancer) -> Vec<(&'static str, Value)> {
+fn connection(world: &World, owner: &Balancer) -> Vec<(&'static str, Value)> {
     let host = &owner.plan.host;
     let Some(port) = host.port() else {
         return Vec::new();
@@ -110,7 +110,7 @@ fn connection(state: &State, owner: &Balancer) -> Vec<(&'static str, Value)> {
     vec![
         ("Protocol", host.protocol().into()),
         ("Port", Value::Integer(port.into())),
-        ("VpcId", Network::of(state, &owner.account).vpc(false).into()),
+        ("VpcId", Network::of(world, &owner.account).vpc(false).into()),
         ("ProtocolVersion", "HTTP1".into()),
         ("IpAddressType", "ipv4".into()),
     ]
@@ -167,12 +167,12 @@ pub(crate) fn rules(one: &Balancer) -> Vec<(String, Value)> {
     all
 }
 
-pub(crate) fn listener_value(state: &State, one: &Balancer) -> Value {
+pub(crate) fn listener_value(world: &World, one: &Balancer) -> Value {
     let certificate = format!(
         "arn:aws:acm:{}:{}:certificate/{:016x}",
-        state.world.region,
+        world.setup.region,
         one.account,
-        hash_bytes(state.setup.seed, one.arn.as_bytes())
+        hash_bytes(world.setup.seed, one.arn.as_bytes())
     );
     Value::Record(vec![
         ("ListenerArn", Value::text(listener_arn(one))),

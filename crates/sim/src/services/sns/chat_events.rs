@@ -14,7 +14,7 @@ use crate::catalog::Chat;
 use crate::names::is_fifo;
 use crate::services::sns::chat;
 use crate::services::sns::log::Published;
-use crate::state::State;
+use crate::world::World;
 
 /// The only region the metrics are in.
 pub(crate) const REGION: &str = "us-east-1";
@@ -84,14 +84,14 @@ impl Heard {
 }
 
 /// The event a message becomes; none for other topics, or where no time is known.
-pub(crate) fn event(state: &State, message: &Published) -> Option<Event> {
+pub(crate) fn event(world: &World, message: &Published) -> Option<Event> {
     let (at, second) = message.accepted_at.zip(message.signed_at)?;
-    let own = state.topics().any(|topic| topic == message.topic_arn);
+    let own = world.topics().any(|topic| topic == message.topic_arn);
     if !own || is_fifo(&message.topic_arn) {
         return None;
     }
-    let minute = state.scenario_minute(at);
-    let failing = state.setup.faults.sns.chat_failing.iter().any(|span| span.holds(minute));
+    let minute = world.scenario_minute(at);
+    let failing = world.setup.faults.sns.chat_failing.iter().any(|span| span.holds(minute));
     let supported = chat::supported(&by_https(message));
     Some(Event { at, second, supported, delivered: !failing, throttled: false })
 }

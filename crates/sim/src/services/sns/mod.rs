@@ -9,27 +9,35 @@ pub(crate) mod log;
 pub(crate) mod mrkdwn;
 pub(crate) mod rules;
 
+use std::sync::Mutex;
+
 use crate::faults::sns::{Fate, internal};
 use crate::names::{is_fifo, topic_arn};
 use crate::parallel::lock;
-use crate::services::sns::log::{Published, Receipt};
+use crate::services::Call;
+use crate::services::sns::log::{Messages, Published, Receipt};
 use crate::services::sns::rules::{
     attributes, check_fifo, check_structure, invalid, valid_subject,
 };
-use crate::state::{Call, State};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
+use crate::world::World;
 
 /// Bytes of a message with its attributes.
 const MAX_BYTES: usize = 262_144;
 
 /// Answers an operation of this service.
-pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
+pub(crate) fn answer(
+    world: &World,
+    messages: &Mutex<Messages>,
+    call: &Call,
+    input: Input,
+) -> Reply {
     match call.operation.as_str() {
-        "Publish" => publish(state, call, input),
-        "GetTopicAttributes" => topic_attributes(state, call, input),
+        "Publish" => publish(world, messages, call, input),
+        "GetTopicAttributes" => topic_attributes(world, call, input),
         "ListTopics" => {
-            let topics = state.topics().filter(|_| !call.foreign);
+            let topics = world.topics().filter(|_| !call.foreign);
             let topic = |arn| Value::record([("TopicArn", Value::Text(arn))]);
             Ok(Value::record([("Topics", Value::List(topics.map(topic).collect()))]))
         }
@@ -38,27 +46,27 @@ pub(crate) fn answer(state: &State, call: &Call, input: Input) -> Reply {
 }
 
 /// Whether this answer is to be cut; asked once for every call.
-pub(crate) fn is_cut(state: &State, number: u64) -> bool {
-    lock(&state.messages).cut.remove(&number)
+pub(crate) fn is_cut(messages: &Mutex<Messages>, number: u64) -> bool {
+    lock(messages).cut.remove(&number)
 }
 
 /// Refuses topics that do not exist where the call is signed for; `parameter` named it.
-fn existing(state: &State, call: &Call, parameter: &str, arn: &str) -> Result<(), Failure> {
+fn existing(world: &World, call: &Call, parameter: &str, arn: &str) -> Result<(), Failure> {
     // https://github.com/boto/boto3/issues/646: no word about the region.
     let here = |parts: &crate::names::TopicArn| parts.region == call.region;
     if !topic_arn(arn).is_some_and(|parts| here(&parts)) {
         return Err(invalid(parameter));
     }
-    let foreign = state.setup.foreign_topics.iter().any(|topic| topic == arn);
-    if !foreign && !state.topics().any(|topic| topic == arn) {
+    let foreign = world.setup.foreign_topics.iter().any(|topic| topic == arn);
+    if !foreign && !world.topics().any(|topic| topic == arn) {
         return Err(Failure::new(404, "NotFound", "Topic does not exist"));
     }
     Ok(())
 }
 
 /// SNS's refusal of an action on one topic, because of this kind of policy.
-fn denied(state: &State, call: &Call, arn: &str, policy: &str) -> Failure {
-    let (caller, operation) = (state.caller(&call.access_key), &call.operation);
+fn denied(call: &Call, arn: &str, policy: &str) -> Failure {
+    let Call { caller, operation, .. } = call;
     let message = format!(
         "User: {caller} is not authorized to perform: SNS:{operation} on resource: {arn} \
          because no {policy}-based policy allows the SNS:{operation} action"
@@ -66,17 +74,17 @@ fn denied(state: &State, call: &Call, arn: &str, policy: &str) -> Failure {
     Failure::new(403, "AuthorizationError", message)
 }
 
-fn topic_attributes(state: &State, call: &Call, input: Input) -> Reply {
+fn topic_attributes(world: &World, call: &Call, input: Input) -> Reply {
     let arn = input
         .text("TopicArn")?
         .ok_or_else(|| invalid("TopicArn Reason: no value for required parameter"))?;
-    existing(state, call, "TopicArn", arn)?;
-    if state.setup.foreign_topics.iter().any(|topic| topic == arn) {
-        return Err(denied(state, call, arn, "resource"));
+    existing(world, call, "TopicArn", arn)?;
+    if world.setup.foreign_topics.iter().any(|topic| topic == arn) {
+        return Err(denied(call, arn, "resource"));
     }
     let mut attributes = vec![
         ("TopicArn", arn),
-        ("Owner", state.setup.account.as_str()),
+        ("Owner", world.setup.account.as_str()),
         ("DisplayName", ""),
         ("SubscriptionsConfirmed", "1"),
         ("SubscriptionsPending", "0"),
@@ -85,7 +93,7 @@ fn topic_attributes(state: &State, call: &Call, input: Input) -> Reply {
     if is_fifo(arn) {
         attributes.extend([("FifoTopic", "true"), ("ContentBasedDeduplication", "false")]);
     }
-    if state.setup.faults.sns.kms.is_some() {
+    if world.setup.faults.sns.kms.is_some() {
         attributes.push(("KmsMasterKeyId", "alias/nearmiss"));
     }
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
@@ -94,13 +102,14 @@ fn topic_attributes(state: &State, call: &Call, input: Input) -> Reply {
 }
 
 /// Publishes, and notes how the attempt ended whatever the publisher is told.
-fn publish(state: &State, call: &Call, input: Input) -> Reply {
-    let attempt = lock(&state.messages).attempt();
-    let taken = match refused(state, call, attempt) {
+fn publish(world: &World, messages: &Mutex<Messages>, call: &Call, input: Input) -> Reply {
+    let attempt = lock(messages).attempt();
+    let taken = match refused(world, call, attempt) {
         Some(failure) => Err(failure),
-        None => checked(state, call, input).and_then(|message| accept(state, attempt, message)),
+        None => checked(world, call, input)
+            .and_then(|message| accept(world, messages, attempt, message)),
     };
-    let mut messages = lock(&state.messages);
+    let mut messages = lock(messages);
     let receipt = match taken {
         Ok(receipt) => receipt,
         Err(failure) => {
@@ -109,7 +118,7 @@ fn publish(state: &State, call: &Call, input: Input) -> Reply {
         }
     };
     let kind = if receipt.duplicate { "duplicate" } else { "accepted" };
-    match state.setup.faults.sns.fate(state.setup.seed, attempt) {
+    match world.setup.faults.sns.fate(world.setup.seed, attempt) {
         Fate::Whole => {
             messages.count(kind);
             Ok(receipt.value())
@@ -127,21 +136,26 @@ fn publish(state: &State, call: &Call, input: Input) -> Reply {
 }
 
 /// The refusal of an attempt, whatever it brings.
-fn refused(state: &State, call: &Call, attempt: u64) -> Option<Failure> {
-    let faults = &state.setup.faults;
+fn refused(world: &World, call: &Call, attempt: u64) -> Option<Failure> {
+    let faults = &world.setup.faults;
     if attempt <= faults.sns_down {
         return Some(Failure::new(500, "InternalError", "Service is temporarily unavailable"));
     }
-    let minute = call.now.map(|now| state.scenario_minute(now));
-    faults.sns.of_attempt(state.setup.seed, attempt, minute)
+    let minute = call.now.map(|now| world.scenario_minute(now));
+    faults.sns.of_attempt(world.setup.seed, attempt, minute)
 }
 
 /// Takes a message, and passes it on to the chat configurations if it is a new one.
-fn accept(state: &State, attempt: u64, message: Published) -> Result<Receipt, Failure> {
+fn accept(
+    world: &World,
+    messages: &Mutex<Messages>,
+    attempt: u64,
+    message: Published,
+) -> Result<Receipt, Failure> {
     let message = Published { attempt, ..message };
-    let event = chat_events::event(state, &message);
-    let mut messages = lock(&state.messages);
-    let receipt = messages.accept(state.setup.seed, message)?;
+    let event = chat_events::event(world, &message);
+    let mut messages = lock(messages);
+    let receipt = messages.accept(world.setup.seed, message)?;
     if let Some(event) = event.filter(|_| !receipt.duplicate) {
         messages.heard.push(event);
     }
@@ -149,7 +163,7 @@ fn accept(state: &State, attempt: u64, message: Published) -> Result<Receipt, Fa
 }
 
 /// The message a call brings, if nothing is wrong with it or its topic.
-fn checked(state: &State, call: &Call, input: Input) -> Result<Published, Failure> {
+fn checked(world: &World, call: &Call, input: Input) -> Result<Published, Failure> {
     let (parameter, arn) = match (input.text("TopicArn")?, input.text("TargetArn")?) {
         (Some(arn), _) => ("TopicArn", arn),
         (None, Some(arn)) => ("TargetArn", arn),
@@ -158,13 +172,13 @@ fn checked(state: &State, call: &Call, input: Input) -> Result<Published, Failur
             return Err(invalid(what));
         }
     };
-    existing(state, call, parameter, arn)?;
+    existing(world, call, parameter, arn)?;
     let name = topic_arn(arn).map_or("", |parts| parts.name);
-    if state.setup.faults.sns.deny.iter().any(|denied| denied == name) {
-        return Err(denied(state, call, arn, "identity"));
+    if world.setup.faults.sns.deny.iter().any(|denied| denied == name) {
+        return Err(denied(call, arn, "identity"));
     }
     let message = message(call, input, arn)?;
-    match state.setup.faults.sns.encryption() {
+    match world.setup.faults.sns.encryption() {
         Some(failure) => Err(failure),
         None => Ok(message),
     }

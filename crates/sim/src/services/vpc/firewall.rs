@@ -3,11 +3,11 @@
 //! Every load balancer has a group, its targets have one that admits it, and where
 //! the story needs it some targets have another one. Every subnet has an ACL.
 
-use crate::account::world::{Balancer, ZONES};
 use crate::scenario::script::{Acl, Closed, Shown, What};
 use crate::services::vpc::network::{Network, Subnet, Tier};
-use crate::state::State;
 use crate::wire::document::Value;
+use crate::world::World;
+use crate::world::{Balancer, ZONES};
 
 /// Which of the groups of a load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,10 +21,10 @@ pub(crate) enum Ward {
 }
 
 /// Id of a group.
-pub(crate) fn group_id(state: &State, one: &Balancer, ward: Ward) -> String {
+pub(crate) fn group_id(world: &World, one: &Balancer, ward: Ward) -> String {
     match ward {
-        Ward::Balancer => state.short("sg", &one.name),
-        ward => state.short("sg", &format!("{}/{ward:?}", one.name)),
+        Ward::Balancer => world.short("sg", &one.name),
+        ward => world.short("sg", &format!("{}/{ward:?}", one.name)),
     }
 }
 
@@ -39,23 +39,23 @@ pub(crate) fn group_name(one: &Balancer, ward: Ward) -> String {
 }
 
 /// The groups of a load balancer as EC2 describes them in an epoch minute.
-pub(crate) fn groups(state: &State, one: &Balancer, minute: i64) -> Vec<Value> {
-    let mut all = vec![group(state, one, Ward::Balancer, vec![https_for_all()])];
+pub(crate) fn groups(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
+    let mut all = vec![group(world, one, Ward::Balancer, vec![https_for_all()])];
     if one.groups.is_empty() || one.plan.host.is_lambda() {
         return all;
     }
-    all.push(group(state, one, Ward::Targets, admitted(state, one, minute)));
+    all.push(group(world, one, Ward::Targets, admitted(world, one, minute)));
     let apart = |what: &What| matches!(what, What::Shown(Shown::Closed(Closed::Targets(_))));
-    if state.scene(one, minute).is_some_and(|scene| scene.has(apart)) {
-        all.push(group(state, one, Ward::Apart, checks(state, one)));
+    if world.scene(one, minute).is_some_and(|scene| scene.has(apart)) {
+        all.push(group(world, one, Ward::Apart, checks(world, one)));
     }
     all
 }
 
-fn group(state: &State, one: &Balancer, ward: Ward, ingress: Vec<Value>) -> Value {
-    let network = Network::of(state, &one.account);
-    let id = group_id(state, one, ward);
-    let (region, account) = (&state.setup.region, one.account.as_str());
+fn group(world: &World, one: &Balancer, ward: Ward, ingress: Vec<Value>) -> Value {
+    let network = Network::of(world, &one.account);
+    let id = group_id(world, one, ward);
+    let (region, account) = (&world.setup.region, one.account.as_str());
     let peer = ward != Ward::Balancer && one.plan.host.kind == crate::scenario::host::Kind::Peered;
     let out = permission("-1", None, &[("0.0.0.0/0", "")], &[]);
     Value::record([
@@ -76,11 +76,11 @@ fn https_for_all() -> Value {
 }
 
 /// What the group of the targets admits.
-fn admitted(state: &State, one: &Balancer, minute: i64) -> Vec<Value> {
+fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
     let Some(port) = one.plan.host.port() else {
         return Vec::new();
     };
-    let scene = state.scene(one, minute);
+    let scene = world.scene(one, minute);
     let closed = |like: Closed| {
         let scene = scene.as_ref();
         scene.is_some_and(|scene| scene.shows(|shown| *shown == Shown::Closed(like)))
@@ -91,26 +91,26 @@ fn admitted(state: &State, one: &Balancer, minute: i64) -> Vec<Value> {
     let mut all = if closed(Closed::Zone) {
         let shut = scene.as_ref().map(crate::traffic::scene::Scene::zone);
         let open: Vec<usize> = (0..ZONES.len()).filter(|zone| Some(*zone) != shut).collect();
-        vec![from_subnets(state, one, port, &open)]
+        vec![from_subnets(world, one, port, &open)]
     } else if one.plan.host.kind == crate::scenario::host::Kind::Peered {
-        vec![from_subnets(state, one, port, &[0, 1, 2])]
+        vec![from_subnets(world, one, port, &[0, 1, 2])]
     } else {
-        let balancer = group_id(state, one, Ward::Balancer);
+        let balancer = group_id(world, one, Ward::Balancer);
         vec![permission("tcp", Some(port), &[], &[(&balancer, &one.account)])]
     };
-    all.extend(checks(state, one));
+    all.extend(checks(world, one));
     all
 }
 
 /// The rule for health checks on a port of their own.
-fn checks(state: &State, one: &Balancer) -> Vec<Value> {
-    let balancer = group_id(state, one, Ward::Balancer);
+fn checks(world: &World, one: &Balancer) -> Vec<Value> {
+    let balancer = group_id(world, one, Ward::Balancer);
     let port = one.plan.host.check.port.into_iter();
     port.map(|port| permission("tcp", Some(port), &[], &[(&balancer, &one.account)])).collect()
 }
 
-fn from_subnets(state: &State, one: &Balancer, port: u16, zones: &[usize]) -> Value {
-    let network = Network::of(state, &one.account);
+fn from_subnets(world: &World, one: &Balancer, port: u16, zones: &[usize]) -> Value {
+    let network = Network::of(world, &one.account);
     let blocks: Vec<String> =
         zones.iter().map(|zone| network.subnet(Tier::Public, *zone).cidr).collect();
     let ranges: Vec<(&str, &str)> =
@@ -169,10 +169,10 @@ pub(crate) fn acls(network: Network, account: &str, minute: i64) -> Vec<Value> {
 }
 
 fn acl(network: Network, account: &str, subnet: &Subnet, minute: i64) -> Value {
-    let state = network.state;
-    let id = state.short("acl", &subnet.id);
+    let world = network.world;
+    let id = world.short("acl", &subnet.id);
     let association = Value::record([
-        ("networkAclAssociationId", state.short("aclassoc", &id).into()),
+        ("networkAclAssociationId", world.short("aclassoc", &id).into()),
         ("networkAclId", id.as_str().into()),
         ("subnetId", subnet.id.as_str().into()),
     ]);

@@ -3,16 +3,16 @@
 //! A target of a deployment exists twice for a while: the old task drains and the
 //! new one is checked for the first time.
 
-use crate::account::world::{Balancer, Group};
 use crate::rng::hash;
 use crate::scenario::host::Kind;
 use crate::scenario::script::Reason;
 use crate::scenario::script::{Closed, Shown, What};
 use crate::services::vpc::network::Network;
-use crate::state::State;
 use crate::traffic::fitness::Fitness;
 use crate::traffic::scene::{Scene, Telling};
 use crate::traffic::tasks::Task;
+use crate::world::World;
+use crate::world::{Balancer, Group};
 
 /// A registered target, or one that is about to be or just was.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,11 +50,11 @@ pub(crate) enum Standing {
 }
 
 /// The targets of a group (by number) in an epoch minute.
-pub(crate) fn members(state: &State, one: &Balancer, at: usize, minute: i64) -> Vec<Member> {
+pub(crate) fn members(world: &World, one: &Balancer, at: usize, minute: i64) -> Vec<Member> {
     let Some(group) = one.groups.get(at) else {
         return Vec::new();
     };
-    let maker = Maker { state, one, group, at, minute, scene: state.scene(one, minute) };
+    let maker = Maker { world, one, group, at, minute, scene: world.scene(one, minute) };
     if one.plan.host.is_lambda() {
         return vec![maker.function()];
     }
@@ -70,7 +70,7 @@ pub(crate) fn members(state: &State, one: &Balancer, at: usize, minute: i64) -> 
 }
 
 struct Maker<'a> {
-    state: &'a State,
+    world: &'a World,
     one: &'a Balancer,
     group: &'a Group,
     /// Number of the group.
@@ -81,7 +81,7 @@ struct Maker<'a> {
 
 impl Maker<'_> {
     fn function(&self) -> Member {
-        let State { setup, .. } = self.state;
+        let World { setup, .. } = self.world;
         let (region, account, name) = (&setup.region, &self.one.account, &self.one.name);
         Member {
             id: format!("arn:aws:lambda:{region}:{account}:function:{name}"),
@@ -121,7 +121,7 @@ impl Maker<'_> {
         if self.one.plan.host.kind != Kind::Tasks {
             return Vec::new();
         }
-        let Some(telling) = Telling::of(self.one, self.state.start()) else {
+        let Some(telling) = Telling::of(self.one, self.world.start()) else {
             return vec![Task { slot, born: None, replaced: None }];
         };
         let mut tasks = telling.tasks(self.group.targets.len(), self.minute);
@@ -195,9 +195,9 @@ impl Maker<'_> {
 
 impl Member {
     /// The id of its network interface.
-    pub(crate) fn interface(&self, state: &State, one: &Balancer) -> String {
+    pub(crate) fn interface(&self, world: &World, one: &Balancer) -> String {
         let address = self.address.as_deref().unwrap_or_default();
         let number = hash(&[one.stream, 61, self.slot as u64]);
-        state.short("eni", &format!("{address}/{}/{number}", one.arn))
+        world.short("eni", &format!("{address}/{}/{number}", one.arn))
     }
 }

@@ -4,11 +4,11 @@
 //! (targets) per zone; where targets live in a peered VPC, there is that as well.
 //! An address follows from a running number, so that no two are the same.
 
-use crate::account::world::{Balancer, ZONES};
 use crate::scenario::host::Kind;
 use crate::scenario::script::{Shown, What};
-use crate::state::State;
 use crate::wire::document::Value;
+use crate::world::World;
+use crate::world::{Balancer, ZONES};
 
 /// Addresses in a subnet, and the first one that is given away.
 const SIZE: usize = 8_192;
@@ -38,22 +38,22 @@ pub(crate) struct Subnet {
 /// The network of one account.
 #[derive(Clone, Copy)]
 pub(crate) struct Network<'a> {
-    pub(crate) state: &'a State,
+    pub(crate) world: &'a World,
     account: &'a str,
 }
 
 impl<'a> Network<'a> {
     /// The network of an account.
-    pub(crate) fn of(state: &'a State, account: &'a str) -> Self {
-        Self { state, account }
+    pub(crate) fn of(world: &'a World, account: &'a str) -> Self {
+        Self { world, account }
     }
 
     /// The VPC load balancers are in, or the peered one.
     pub(crate) fn vpc(&self, peer: bool) -> String {
         // The name of the setup's own VPC is older than the others.
-        let own = self.account == self.state.setup.account;
+        let own = self.account == self.world.setup.account;
         let name = if own { "" } else { self.account };
-        self.state.short("vpc", &format!("{name}{}", if peer { "peer" } else { "" }))
+        self.world.short("vpc", &format!("{name}{}", if peer { "peer" } else { "" }))
     }
 
     /// The VPC a subnet of this tier is in.
@@ -63,12 +63,12 @@ impl<'a> Network<'a> {
 
     /// The connection between the two VPCs.
     fn peering(&self) -> String {
-        self.state.short("pcx", self.account)
+        self.world.short("pcx", self.account)
     }
 
     /// Whether any targets live in the peered VPC.
     pub(crate) fn has_peer(&self) -> bool {
-        let mut own = self.state.world.balancers.iter().filter(|one| one.account == self.account);
+        let mut own = self.world.balancers.iter().filter(|one| one.account == self.account);
         own.any(|one| one.plan.host.kind == Kind::Peered)
     }
 
@@ -91,11 +91,11 @@ impl<'a> Network<'a> {
     /// The subnet of a tier in a zone.
     pub(crate) fn subnet(&self, tier: Tier, zone: usize) -> Subnet {
         let (second, third) = origin(tier, zone);
-        let name = self.state.world.zone(zone);
-        let own = self.account == self.state.setup.account;
+        let name = self.world.zone(zone);
+        let own = self.account == self.world.setup.account;
         let id = match tier {
-            Tier::Public if own => self.state.short("subnet", &name),
-            tier => self.state.short("subnet", &format!("{name}{tier:?}{}", self.account)),
+            Tier::Public if own => self.world.short("subnet", &name),
+            tier => self.world.short("subnet", &format!("{name}{tier:?}{}", self.account)),
         };
         Subnet { id, tier, zone, cidr: format!("10.{second}.{third}.0/19") }
     }
@@ -114,8 +114,8 @@ impl<'a> Network<'a> {
     /// an epoch minute, with the zone it concerns.
     pub(crate) fn shown(&self, minute: i64, like: impl Fn(&Shown) -> bool) -> Vec<usize> {
         let own = |one: &&Balancer| one.account == self.account;
-        let all = self.state.world.balancers.iter().filter(own);
-        all.filter_map(|one| self.state.scene(one, minute))
+        let all = self.world.balancers.iter().filter(own);
+        all.filter_map(|one| self.world.scene(one, minute))
             .filter(|scene| scene.has(|what| matches!(what, What::Shown(shown) if like(shown))))
             .map(|scene| scene.zone())
             .collect()
@@ -130,9 +130,9 @@ impl<'a> Network<'a> {
 
     /// The table of a subnet, or the main one.
     fn table(&self, subnet: Option<&Subnet>, minute: i64) -> Value {
-        let id = self.state.short("rtb", subnet.map_or(self.account, |subnet| &subnet.id));
+        let id = self.world.short("rtb", subnet.map_or(self.account, |subnet| &subnet.id));
         let mut association = vec![
-            ("routeTableAssociationId", self.state.short("rtbassoc", &id).into()),
+            ("routeTableAssociationId", self.world.short("rtbassoc", &id).into()),
             ("routeTableId", id.as_str().into()),
             ("main", subnet.is_none().into()),
         ];
@@ -157,10 +157,10 @@ impl<'a> Network<'a> {
         let peer = subnet.tier == Tier::Peer;
         let mut routes = vec![local(peer)];
         let out = match subnet.tier {
-            Tier::Public => ("gatewayId", self.state.short("igw", self.account)),
+            Tier::Public => ("gatewayId", self.world.short("igw", self.account)),
             tier => {
                 let place = format!("{}{}", self.vpc_of(tier), subnet.zone);
-                ("natGatewayId", self.state.short("nat", &place))
+                ("natGatewayId", self.world.short("nat", &place))
             }
         };
         routes.push(route("0.0.0.0/0", (out.0, out.1.into()), "active"));

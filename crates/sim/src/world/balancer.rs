@@ -1,15 +1,14 @@
-//! The account: load balancers, target groups, targets, zones, tags.
+//! One load balancer with its target groups, and how a scenario's are made.
 //!
-//! Built once from setup and scenario. Identifiers are hashes of seed and name,
-//! so they are stable and look like real ones. A load balancer that is deleted
-//! and created again is two entries of the same name with a life each.
+//! Identifiers are hashes of seed and name, so they are stable and look like real
+//! ones. A load balancer that is deleted and created again is two of the same name
+//! with a life each.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::Setup;
 use crate::rng::{Rng, hash, hash_bytes};
 use crate::scenario::plan::{Plan, SLOW_BURN, Scenario, Trouble};
+use crate::setup::Setup;
 use crate::timeline;
 
 /// Zones a load balancer serves, by letter.
@@ -17,18 +16,6 @@ pub(crate) const ZONES: [char; 3] = ['a', 'b', 'c'];
 
 /// Healthy fleet members share this many traffic streams per idle timeout.
 const SHARED_STREAMS: u64 = 16;
-
-/// Everything that exists in the simulated account.
-pub(crate) struct World {
-    pub(crate) region: String,
-    /// Application load balancers.
-    pub(crate) balancers: Vec<Balancer>,
-    /// A network load balancer, if the scenario has one.
-    pub(crate) network: Option<Balancer>,
-    by_dimension: HashMap<String, usize>,
-    /// All lives of a name, oldest first.
-    by_name: HashMap<String, Vec<usize>>,
-}
 
 /// One load balancer.
 pub(crate) struct Balancer {
@@ -77,51 +64,6 @@ impl Balancer {
     pub(crate) fn longest_timeout(&self) -> u32 {
         let changed = self.timeouts.iter().map(|(_, seconds)| *seconds);
         changed.fold(self.plan.timeout, u32::max)
-    }
-}
-
-impl World {
-    /// Builds the accounts of a scenario.
-    pub(crate) fn new(scenario: &Scenario, setup: &Setup) -> Self {
-        let count = setup.load_balancers.unwrap_or(scenario.load_balancers);
-        let mut balancers = Vec::with_capacity(count);
-        for index in 0..count {
-            balancers.extend(incarnations(scenario, setup, index));
-        }
-        let mut network = scenario.network.map(|name| network_balancer(name, scenario, setup));
-        for (order, one) in balancers.iter_mut().chain(&mut network).enumerate() {
-            one.order = order;
-        }
-        let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-        for (at, one) in balancers.iter().enumerate() {
-            by_name.entry(one.name.clone()).or_default().push(at);
-        }
-        let dimensions = balancers.iter().enumerate();
-        Self {
-            region: setup.region.clone(),
-            by_dimension: dimensions.map(|(at, one)| (one.dimension.clone(), at)).collect(),
-            by_name,
-            balancers,
-            network,
-        }
-    }
-
-    /// The load balancer with this `CloudWatch` dimension value.
-    pub(crate) fn by_dimension(&self, dimension: &str) -> Option<&Balancer> {
-        self.balancers.get(*self.by_dimension.get(dimension)?)
-    }
-
-    /// The application load balancer of this name in an epoch minute; if none
-    /// exists then, the oldest one of this name.
-    pub(crate) fn by_name(&self, name: &str, minute: i64) -> Option<&Balancer> {
-        let lives = self.by_name.get(name)?;
-        let alive = lives.iter().find(|at| self.balancers[**at].life.contains(&minute));
-        self.balancers.get(*alive.or(lives.first())?)
-    }
-
-    /// Name of a zone of this region.
-    pub(crate) fn zone(&self, index: usize) -> String {
-        format!("{}{}", self.region, ZONES[index % ZONES.len()])
     }
 }
 
@@ -178,7 +120,7 @@ fn fleet_plan(base: Plan, seed: u64, index: usize) -> (Plan, Option<u64>) {
 }
 
 /// The load balancers that bear the name of one member, one after the other.
-fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balancer> {
+pub(crate) fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balancer> {
     let (name, mut plan, mut stream) = member(scenario, setup.seed, index);
     plan.groups = setup.target_groups.unwrap_or(plan.groups);
     let start = setup.start / 60;
@@ -202,7 +144,7 @@ fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> Vec<Balance
         .collect()
 }
 
-fn network_balancer(name: &str, scenario: &Scenario, setup: &Setup) -> Balancer {
+pub(crate) fn network_balancer(name: &str, scenario: &Scenario, setup: &Setup) -> Balancer {
     let Setup { seed, region, account, .. } = setup;
     let maker = Maker { seed: *seed, region, account, turn: 0 };
     let mut one = maker.balancer(name, scenario.plans[0], 0);
@@ -278,74 +220,5 @@ impl Maker<'_> {
             })
             .collect();
         Group { arn: self.arn(&dimension), name, dimension, targets }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::library::find;
-
-    fn world(seed: u64, count: usize) -> World {
-        let fleet = find("fleet").unwrap_or(&crate::library::scenarios()[0]);
-        World::new(fleet, &Setup { load_balancers: Some(count), ..Setup::of("fleet", seed) })
-    }
-
-    #[test]
-    fn one_fleet_member_in_fifty_is_sick() {
-        let world = world(3, 500);
-        let sick = world
-            .balancers
-            .iter()
-            .filter(|one| matches!(one.plan.trouble, Trouble::Growing { .. }))
-            .count();
-        assert_eq!(sick, 10);
-    }
-
-    #[test]
-    fn identifiers_depend_on_the_seed_and_are_unique() {
-        let (a, b) = (world(1, 300), world(2, 300));
-        assert_ne!(a.balancers[0].arn, b.balancers[0].arn);
-        let mut hexes: Vec<_> = a.balancers.iter().map(|one| &one.hex).collect();
-        hexes.sort();
-        hexes.dedup();
-        assert_eq!(hexes.len(), 300);
-    }
-
-    #[test]
-    fn a_balancer_is_found_by_dimension_and_by_name() {
-        let world = world(1, 20);
-        let one = &world.balancers[11];
-        assert_eq!(world.by_dimension(&one.dimension).map(|b| &b.arn), Some(&one.arn));
-        assert_eq!(world.by_name(&one.name, 0).map(|b| &b.arn), Some(&one.arn));
-        assert!(world.by_name("nobody", 0).is_none());
-    }
-
-    #[test]
-    fn a_recreated_balancer_is_another_one_of_the_same_name() {
-        let change = timeline::Change::read("recreate", "svc-00003:10").expect("readable");
-        let setup = Setup {
-            load_balancers: Some(6),
-            changes: vec![change],
-            linked: vec!["222222222222".to_owned()],
-            ..Setup::of("fleet", 1)
-        };
-        let fleet = find("fleet").expect("exists");
-        let world = World::new(fleet, &setup);
-        assert_eq!(world.balancers.len(), 7);
-        let at = |minute| world.by_name("svc-00003", setup.start / 60 + minute).expect("known");
-        assert_ne!((&at(9).arn, &at(9).groups[0].arn), (&at(10).arn, &at(10).groups[0].arn));
-        assert_eq!(at(9).stream, at(10).stream);
-        assert!(at(9).arn.contains(":222222222222:"));
-        assert!(world.balancers[0].arn.contains(&setup.account));
-    }
-
-    #[test]
-    fn the_timeout_in_force_is_the_last_one_set() {
-        let mut one = world(1, 1).balancers.swap_remove(0);
-        one.timeouts = vec![(10, 90), (20, 30)];
-        let base = one.plan.timeout;
-        assert_eq!([9, 10, 19, 20].map(|at| one.timeout(at)), [base, 90, 90, 30]);
-        assert_eq!(one.longest_timeout(), base.max(90));
     }
 }

@@ -1,3 +1,0 @@
-//! The simulated account: what exists in it.
-
-pub(crate) mod world;
