@@ -56,7 +56,7 @@ pub use library::scenarios;
 pub use metrics::summary::Summary;
 pub use scenario::plan::Scenario;
 pub use services::sns::chat::problem as chat_problem;
-pub use services::sns::log::Published;
+pub use services::sns::published::Published;
 pub use setup::{Setup, SetupError};
 pub use timeline::{Change, Event, Span};
 pub use traffic::minute::Truth;

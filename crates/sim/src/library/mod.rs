@@ -32,7 +32,7 @@ use timeouts::TIMEOUTS;
 
 use crate::scenario::host::HOST;
 use crate::scenario::plan::{Plan, Scenario, Trouble};
-use crate::scenario::script::{Act, CALM, DAY, EVER, Tale, What, When};
+use crate::scenario::script::{CALM, DAY, EVER, Script, Step, What, When};
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
     [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL].concat()
@@ -57,7 +57,7 @@ const SITE: Plan = Plan {
     timeout: 60,
     groups: 1,
     targets: 4,
-    trouble: Trouble::Tale(&CALM),
+    trouble: Trouble::Script(&CALM),
     host: HOST,
 };
 
@@ -83,12 +83,12 @@ const fn hours(name: &'static str, summary: &'static str, plans: &'static [Plan]
 /// does not matter.
 const STEADY: Plan = Plan { rate: 600.0, swing: 0.1, ..SITE };
 
-/// Its tale: whatever happens begins about minute 120.
-const BRIEF: Tale = Tale { pivot: 120, ..CALM };
+/// Its script: whatever happens begins about minute 120.
+const BRIEF: Script = Script { pivot: 120, ..CALM };
 
-/// The steady load balancer with a tale.
-const fn steady(tale: &'static Tale) -> Plan {
-    Plan { trouble: Trouble::Tale(tale), ..STEADY }
+/// The steady load balancer with a script.
+const fn steady(script: &'static Script) -> Plan {
+    Plan { trouble: Trouble::Script(script), ..STEADY }
 }
 
 /// The plan the seed picks.
@@ -97,28 +97,28 @@ const fn one_of(plans: &'static [Plan]) -> Plan {
 }
 
 /// Something that is on from the fault's start on.
-const fn on(what: What) -> Act {
+const fn on(what: What) -> Step {
     from(0, what)
 }
 
 /// Something that is on from so many minutes after the fault's start on.
-const fn from(minutes: i64, what: What) -> Act {
-    Act { when: When::Pivot(minutes, EVER), what }
+const fn from(minutes: i64, what: What) -> Step {
+    Step { when: When::Pivot(minutes, EVER), what }
 }
 
 /// Something that is on during these minutes after the fault's start.
-const fn during(from: i64, until: i64, what: What) -> Act {
-    Act { when: When::Pivot(from, until), what }
+const fn during(from: i64, until: i64, what: What) -> Step {
+    Step { when: When::Pivot(from, until), what }
 }
 
 /// Something that was always so.
-const fn always(what: What) -> Act {
-    Act { when: When::Pivot(-EVER, EVER), what }
+const fn always(what: What) -> Step {
+    Step { when: When::Pivot(-EVER, EVER), what }
 }
 
-/// The usual load balancer with a tale.
-const fn site(tale: &'static Tale) -> Plan {
-    Plan { trouble: Trouble::Tale(tale), ..SITE }
+/// The usual load balancer with a script.
+const fn site(script: &'static Script) -> Plan {
+    Plan { trouble: Trouble::Script(script), ..SITE }
 }
 
 #[cfg(test)]

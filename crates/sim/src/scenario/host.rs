@@ -1,7 +1,7 @@
 //! Where the targets of a load balancer run, and how its target groups are set up.
 //!
 //! Only settings that AWS shows and that stay the same for a whole story; what
-//! changes in its course is an act of the tale. A plan takes [`HOST`] and changes
+//! changes in its course is a step of the script. A plan takes [`HOST`] and changes
 //! what its story needs.
 
 /// What kind of targets there are.

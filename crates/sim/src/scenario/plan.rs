@@ -6,7 +6,7 @@
 //! [`crate::library`].
 
 use crate::scenario::host::Host;
-use crate::scenario::script::Tale;
+use crate::scenario::script::Script;
 
 /// One story the simulator can tell.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ pub(crate) enum Trouble {
     /// A handful of requests; in every block of minutes one takes most of the timeout.
     Sparse { block: i64 },
     /// A long story with ingredients of its own.
-    Tale(&'static Tale),
+    Script(&'static Script),
     /// The seed picks one of these plans.
     OneOf(&'static [Plan]),
 }
@@ -78,7 +78,7 @@ impl Trouble {
     /// How many requests a bundled one stands for.
     pub(crate) fn bundle(self) -> u32 {
         match self {
-            Self::Tale(tale) => tale.bundle,
+            Self::Script(script) => script.bundle,
             _ => 1,
         }
     }
@@ -87,7 +87,7 @@ impl Trouble {
     pub(crate) fn sick(self) -> bool {
         match self {
             Self::None | Self::Sparse { .. } => false,
-            Self::Tale(tale) => tale.cause.is_some(),
+            Self::Script(script) => script.cause.is_some(),
             Self::OneOf(plans) => plans.iter().any(|plan| plan.trouble.sick()),
             _ => true,
         }

@@ -1,13 +1,13 @@
-//! Long stories as data: days of requests, a service behind them, and acts.
+//! Long stories as data: days of requests, a service behind them, and steps.
 //!
-//! A tale is told with few orthogonal ingredients. Classes say how long requests
-//! take, acts change something (load, pace, targets, outcome, timeout, client)
+//! A script is told with few orthogonal ingredients. Classes say how long requests
+//! take, steps change something (load, pace, targets, outcome, timeout, client)
 //! and a [`When`] says in which episodes they do. All curves are knots of
 //! (minutes since the episode began, value), exponential in between, so a new
 //! story is a new table and not new code.
 //!
 //! Weekdays and times of day are real UTC ones, taken from the epoch minute: a
-//! tale with weekdays in it wants a `Setup::start` that is a Monday 00:00 UTC.
+//! script with weekdays in it wants a `Setup::start` that is a Monday 00:00 UTC.
 
 /// Minutes in a day.
 pub(crate) const DAY: i64 = 1_440;
@@ -27,11 +27,11 @@ pub(crate) type Knots = &'static [(f64, f64)];
 
 /// One load balancer's long story.
 #[derive(Debug)]
-pub(crate) struct Tale {
+pub(crate) struct Script {
     /// What goes wrong, in standard words; `None` if nothing harmful does.
     pub(crate) cause: Option<&'static str>,
     /// Minute after the start that [`When::Pivot`] counts from: the fault's
-    /// start, or the event of a benign tale.
+    /// start, or the event of a benign script.
     pub(crate) pivot: i64,
     /// Minutes after the pivot at which the cause is gone, if it ever is.
     pub(crate) repaired: Option<i64>,
@@ -45,7 +45,7 @@ pub(crate) struct Tale {
     pub(crate) bundle: u32,
     /// Classes of requests; the shares add up to 1, and bundled classes come last.
     pub(crate) mix: &'static [Class],
-    pub(crate) acts: &'static [Act],
+    pub(crate) steps: &'static [Step],
 }
 
 /// When 504s are an incident.
@@ -78,24 +78,24 @@ pub(crate) struct Class {
     pub(crate) spread: f64,
     /// Whether one draw stands for many requests: of a load balancer with hundreds
     /// of thousands a minute only what is rare is drawn one by one. A bundle fits no
-    /// queue, so that a tale with one has no workers.
+    /// queue, so that a script with one has no workers.
     pub(crate) bundled: bool,
 }
 
-/// Something that changes a tale during episodes.
+/// Something that changes a script during episodes.
 #[derive(Debug)]
-pub(crate) struct Act {
+pub(crate) struct Step {
     pub(crate) when: When,
     pub(crate) what: What,
 }
 
-/// The episodes of an act; whole minutes.
+/// The episodes of a step; whole minutes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
     /// From and until so many minutes after the pivot.
     Pivot(i64, i64),
     /// On these weekdays (bits) at this minute of the day, moved by up to
-    /// `wobble` minutes either way, while the day of the tale is in `within`.
+    /// `wobble` minutes either way, while the day of the script is in `within`.
     Clock { days: u8, at: i64, length: i64, wobble: i64, within: (i64, i64) },
     /// Once in every block of so many minutes, at a random place in it.
     Random { every: i64, length: i64 },
@@ -125,7 +125,7 @@ pub(crate) enum Who {
 
 /// What strikes a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Blow {
+pub(crate) enum Fault {
     /// It never gets an answer.
     Hang,
     /// No connection comes about.
@@ -192,7 +192,7 @@ pub(crate) enum Acl {
     BalancerIn,
 }
 
-/// What an act does.
+/// What a step does.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum What {
     /// Multiplies the load.
@@ -226,7 +226,7 @@ pub(crate) enum What {
     /// These targets fail their health checks.
     Sick(Who, Reason),
     /// A share of these requests is struck.
-    Strike(Who, f64, Blow),
+    Strike(Who, f64, Fault),
     /// Something is described differently.
     Shown(Shown),
     /// Another idle timeout, seconds.
@@ -257,8 +257,8 @@ pub(crate) const QUICK: Class = Class {
     bundled: false,
 };
 
-/// A tale in which nothing happens.
-pub(crate) const CALM: Tale = Tale {
+/// A script in which nothing happens.
+pub(crate) const CALM: Script = Script {
     cause: None,
     pivot: DAY_8,
     repaired: None,
@@ -267,7 +267,7 @@ pub(crate) const CALM: Tale = Tale {
     workers: 0,
     bundle: 1,
     mix: WEB,
-    acts: &[],
+    steps: &[],
 };
 
 /// Why a target fails its health checks.

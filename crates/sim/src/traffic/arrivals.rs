@@ -9,7 +9,7 @@ use crate::rng::{Rng, hash};
 use crate::scenario::plan::{Plan, Trouble, along};
 use crate::traffic::draft;
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
-use crate::traffic::scene::Telling;
+use crate::traffic::scene::SeededScript;
 use crate::world::{Balancer, ZONES};
 
 /// The load balancer gives up connecting after this long.
@@ -21,8 +21,8 @@ const OWN_ERRORS: f64 = 0.001;
 /// The arrivals of one epoch minute without any queueing between them.
 pub(crate) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arrival> {
     let plan = &balancer.plan;
-    if let Some(telling) = Telling::of(balancer, start) {
-        return draft::idle(&telling, balancer, minute);
+    if let Some(seeded) = SeededScript::of(balancer, start) {
+        return draft::idle(&seeded, balancer, minute);
     }
     if let Trouble::Sparse { block } = plan.trouble {
         return sparse(balancer, block, minute);

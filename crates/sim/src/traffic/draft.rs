@@ -1,12 +1,12 @@
-//! Requests of a tale before they meet a target: when they come, what they need.
+//! Requests of a script before they meet a target: when they come, what they need.
 //!
 //! Every minute is drawn from an address of its own, as in [`crate::traffic::request`];
 //! only what the queue makes of it depends on the minutes before.
 
 use crate::rng::{Rng, quantile};
-use crate::scenario::script::{Class, Tale, What, Who};
+use crate::scenario::script::{Class, Script, What, Who};
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
-use crate::traffic::scene::{Scene, Telling, swing};
+use crate::traffic::scene::{Scene, SeededScript, swing};
 use crate::world::{Balancer, ZONES};
 
 /// Microseconds in a minute.
@@ -48,38 +48,38 @@ pub(crate) struct Draft {
 }
 
 /// The requests clients newly make in the scene's minute, in order.
-pub(crate) fn drafts(telling: &Telling, balancer: &Balancer, scene: &Scene) -> Vec<Draft> {
-    let mut rng = Rng::new(&[telling.stream, 30, scene.minute as u64]);
-    let bundled = telling.tale.mix.iter().filter(|class| class.bundled);
+pub(crate) fn drafts(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) -> Vec<Draft> {
+    let mut rng = Rng::new(&[seeded.stream, 30, scene.minute as u64]);
+    let bundled = seeded.script.mix.iter().filter(|class| class.bundled);
     let single = 1.0 - bundled.map(|class| class.share).sum::<f64>();
-    let rate = rate(telling, balancer, scene);
+    let rate = rate(seeded, balancer, scene);
     let count = rng.poisson(rate * single);
     let medians: Vec<f64> = (0_u64..)
-        .zip(telling.tale.mix)
-        .map(|(at, class)| class.median * (1.0 + class.spread * swing(telling.stream, 40 + at)))
+        .zip(seeded.script.mix)
+        .map(|(at, class)| class.median * (1.0 + class.spread * swing(seeded.stream, 40 + at)))
         .collect();
     let mut all: Vec<Draft> = (0..count)
         .map(|_| {
             let at = rng.below(60 * SECOND as usize) as u64;
-            let class = class(telling.tale.mix, rng.unit() * single);
-            one(&mut rng, (telling.tale.mix, class), medians[class], scene, at)
+            let class = class(seeded.script.mix, rng.unit() * single);
+            one(&mut rng, (seeded.script.mix, class), medians[class], scene, at)
         })
         .collect();
-    for (class, median) in medians.iter().enumerate().filter(|one| telling.tale.mix[one.0].bundled)
+    for (class, median) in medians.iter().enumerate().filter(|one| seeded.script.mix[one.0].bundled)
     {
-        bundles(&mut rng, telling.tale, (class, *median), rate, scene, &mut all);
+        bundles(&mut rng, seeded.script, (class, *median), rate, scene, &mut all);
     }
-    jobs(telling, scene, &mut rng, &mut all);
+    jobs(seeded, scene, &mut rng, &mut all);
     all.sort_unstable();
     all
 }
 
 /// Mean arrivals in a minute.
-fn rate(telling: &Telling, balancer: &Balancer, scene: &Scene) -> f64 {
+fn rate(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) -> f64 {
     let plan = &balancer.plan;
-    let day = (scene.minute.rem_euclid(1_440) as f64 - 540.0 - telling.late) / 1_440.0;
+    let day = (scene.minute.rem_euclid(1_440) as f64 - 540.0 - seeded.late) / 1_440.0;
     let daily = 1.0 + plan.swing * (std::f64::consts::TAU * day).sin();
-    plan.rate * telling.level * daily * scene.load()
+    plan.rate * seeded.level * daily * scene.load()
 }
 
 /// The class (index) in which the shares add up to what was drawn.
@@ -118,9 +118,9 @@ fn one(
     struck(rng, scene, draft)
 }
 
-/// The draft after the acts that strike a share of the requests.
+/// The draft after the steps that strike a share of the requests.
 fn struck(rng: &mut Rng, scene: &Scene, mut draft: Draft) -> Draft {
-    for (what, _) in scene.acts() {
+    for (what, _) in scene.steps() {
         if share(what).is_some_and(|share| rng.unit() < share) {
             draft = hit(rng, what, draft);
         }
@@ -128,7 +128,7 @@ fn struck(rng: &mut Rng, scene: &Scene, mut draft: Draft) -> Draft {
     draft
 }
 
-/// The share of the requests an act strikes, if it does so.
+/// The share of the requests a step strikes, if it does so.
 fn share(what: &What) -> Option<f64> {
     match what {
         What::Hang(share, _)
@@ -139,7 +139,7 @@ fn share(what: &What) -> Option<f64> {
     }
 }
 
-/// A draft that such an act strikes.
+/// A draft that such a step strikes.
 fn hit(rng: &mut Rng, what: &What, mut draft: Draft) -> Draft {
     match what {
         What::Hang(_, seconds) => draft.service = micros(*seconds),
@@ -161,16 +161,16 @@ fn hit(rng: &mut Rng, what: &What, mut draft: Draft) -> Draft {
 /// any noise in their percentiles. What is rare is drawn one by one.
 fn bundles(
     rng: &mut Rng,
-    tale: &Tale,
+    script: &Script,
     (index, median): (usize, f64),
     rate: f64,
     scene: &Scene,
     all: &mut Vec<Draft>,
 ) {
-    let (class, begin) = (&tale.mix[index], scene.minute as u64 * MINUTE);
+    let (class, begin) = (&script.mix[index], scene.minute as u64 * MINUTE);
     let count = f64::from(rng.poisson(rate * class.share));
-    let apart = RARE_ERRORS + scene.acts().filter_map(|act| share(act.0)).sum::<f64>();
-    let number = (count * (1.0 - apart) / f64::from(tale.bundle)).round();
+    let apart = RARE_ERRORS + scene.steps().filter_map(|step| share(step.0)).sum::<f64>();
+    let number = (count * (1.0 - apart) / f64::from(script.bundle)).round();
     let draft = |rng: &mut Rng, place: f64| {
         let at = rng.below(60 * SECOND as usize) as u64;
         let slow = scene.slow(at as f64 / MINUTE as f64, &[Who::All, Who::Class(index)]);
@@ -190,7 +190,7 @@ fn bundles(
     for _ in 0..rng.poisson(count * RARE_ERRORS) {
         all.push(Draft { fate: Fate::Error, ..single(rng) });
     }
-    for (what, _) in scene.acts() {
+    for (what, _) in scene.steps() {
         for _ in 0..rng.poisson(count * share(what).unwrap_or(0.0)) {
             let one = single(rng);
             all.push(hit(rng, what, one));
@@ -199,12 +199,12 @@ fn bundles(
 }
 
 /// Adds the requests of scheduled jobs.
-fn jobs(telling: &Telling, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft>) {
-    for (what, since) in scene.acts() {
+fn jobs(seeded: &SeededScript, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft>) {
+    for (what, since) in scene.steps() {
         let What::Job { count, spacing, seconds, sigma } = *what else {
             continue;
         };
-        let usual = seconds * (1.0 + 0.02 * swing(telling.stream, 39));
+        let usual = seconds * (1.0 + 0.02 * swing(seeded.stream, 39));
         let first = (since as f64 * 60.0 / spacing).ceil() as u32;
         for number in first..count {
             let into = f64::from(number) * spacing - since as f64 * 60.0;
@@ -225,8 +225,8 @@ fn jobs(telling: &Telling, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft>) {
 }
 
 /// The arrivals of a minute outside the script, where nobody waits.
-pub(crate) fn idle(telling: &Telling, balancer: &Balancer, minute: i64) -> Vec<Arrival> {
-    let scene = telling.scene(minute, false);
+pub(crate) fn idle(seeded: &SeededScript, balancer: &Balancer, minute: i64) -> Vec<Arrival> {
+    let scene = seeded.scene(minute, false);
     let timeout = scene.timeout(balancer.timeout(minute));
     let targets = balancer.plan.targets.max(1);
     let arrival = |(turn, draft): (usize, Draft)| {
@@ -244,5 +244,5 @@ pub(crate) fn idle(telling: &Telling, balancer: &Balancer, minute: i64) -> Vec<A
         }
         Arrival { at: (draft.at % MINUTE) as u32, request, bundled: draft.bundled }
     };
-    drafts(telling, balancer, &scene).into_iter().enumerate().map(arrival).collect()
+    drafts(seeded, balancer, &scene).into_iter().enumerate().map(arrival).collect()
 }

@@ -14,7 +14,7 @@ pub(crate) const DEAD: i64 = 2;
 
 /// The state of a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fitness {
+pub(crate) enum TargetHealth {
     Healthy,
     Unhealthy(Reason),
     /// Deregistered; what it works on is still waited for.
@@ -60,9 +60,9 @@ impl Scene {
     }
 
     /// The state of every target of the first group.
-    pub(crate) fn fitness(&self, targets: usize) -> Vec<Fitness> {
-        let mut states = vec![Fitness::Healthy; targets];
-        for (what, since) in self.acts() {
+    pub(crate) fn fitness(&self, targets: usize) -> Vec<TargetHealth> {
+        let mut states = vec![TargetHealth::Healthy; targets];
+        for (what, since) in self.steps() {
             let (bits, state) = self.impaired(what, since, targets);
             for (at, slot) in states.iter_mut().enumerate() {
                 if bits >> at & 1 == 1 {
@@ -73,28 +73,31 @@ impl Scene {
         states
     }
 
-    /// The targets (bits) an act concerns, and the state it puts them in.
-    fn impaired(&self, what: &What, since: i64, targets: usize) -> (u16, Fitness) {
+    /// The targets (bits) a step concerns, and the state it puts them in.
+    fn impaired(&self, what: &What, since: i64, targets: usize) -> (u16, TargetHealth) {
         match what {
-            What::FailOpen => (all(targets), Fitness::Unhealthy(Reason::Failed)),
-            What::Sick(who, reason) => (self.bits(*who, targets), Fitness::Unhealthy(*reason)),
+            What::FailOpen => (all(targets), TargetHealth::Unhealthy(Reason::Failed)),
+            What::Sick(who, reason) => (self.bits(*who, targets), TargetHealth::Unhealthy(*reason)),
             What::Up(steps) => {
                 let step = steps.iter().rev().find(|step| step.0 <= since);
                 let up = step.map_or(targets, |step| step.1).min(targets);
                 let scaled = self.shows(|shown| matches!(shown, Shown::ScaledIn));
-                let state =
-                    if scaled { Fitness::Gone } else { Fitness::Unhealthy(Reason::Timeout) };
+                let state = if scaled {
+                    TargetHealth::Gone
+                } else {
+                    TargetHealth::Unhealthy(Reason::Timeout)
+                };
                 (all(targets) & !all(up), state)
             }
             What::Roll { .. } if since % ROLL_SLOT < ROLL_DOWN => {
-                (1 << rolled(since, targets), Fitness::Draining)
+                (1 << rolled(since, targets), TargetHealth::Draining)
             }
             What::Die { every } if since % every < DEAD => {
-                (1 << dead(since, *every, targets), Fitness::Draining)
+                (1 << dead(since, *every, targets), TargetHealth::Draining)
             }
-            What::Shown(Shown::Emptied) => (all(targets), Fitness::Gone),
-            What::Shown(Shown::Unused) => (all(targets), Fitness::Unused),
-            _ => (0, Fitness::Healthy),
+            What::Shown(Shown::Emptied) => (all(targets), TargetHealth::Gone),
+            What::Shown(Shown::Unused) => (all(targets), TargetHealth::Unused),
+            _ => (0, TargetHealth::Healthy),
         }
     }
 
@@ -104,7 +107,7 @@ impl Scene {
     }
 
     /// Bits of the targets in a state like this.
-    pub(crate) fn those(&self, targets: usize, like: impl Fn(Fitness) -> bool) -> u16 {
+    pub(crate) fn those(&self, targets: usize, like: impl Fn(TargetHealth) -> bool) -> u16 {
         let states = self.fitness(targets).into_iter().enumerate();
         states.filter(|(_, state)| like(*state)).fold(0, |bits, (at, _)| bits | 1 << at)
     }
@@ -112,24 +115,24 @@ impl Scene {
     /// Bits of the targets that get no requests: those that are not healthy,
     /// unless none is.
     pub(crate) fn down(&self, targets: usize) -> u16 {
-        let down = self.those(targets, |state| state != Fitness::Healthy);
+        let down = self.those(targets, |state| state != TargetHealth::Healthy);
         if down == all(targets) { 0 } else { down }
     }
 
     /// Bits of the targets that fail their health checks.
     pub(crate) fn unhealthy(&self, targets: usize) -> u16 {
-        self.those(targets, |state| matches!(state, Fitness::Unhealthy(_)))
+        self.those(targets, |state| matches!(state, TargetHealth::Unhealthy(_)))
     }
 
     /// Bits of the targets that are not registered, or as good as that.
     pub(crate) fn away(&self, targets: usize) -> u16 {
-        let here = |state| matches!(state, Fitness::Healthy | Fitness::Unhealthy(_));
+        let here = |state| matches!(state, TargetHealth::Healthy | TargetHealth::Unhealthy(_));
         self.those(targets, |state| !here(state))
     }
 
     /// Bits of the targets that look unlike the others.
     pub(crate) fn anomalous(&self, targets: usize) -> u16 {
-        let bits = self.acts().map(|(what, _)| match what {
+        let bits = self.steps().map(|(what, _)| match what {
             What::Shown(Shown::Anomalous(who)) => self.bits(*who, targets),
             _ => 0,
         });

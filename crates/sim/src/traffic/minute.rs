@@ -67,7 +67,7 @@ pub(crate) struct Minute {
     tally: [u32; 11],
 }
 
-/// What a minute of a tale shows apart from its requests; bits are targets.
+/// What a minute of a script shows apart from its requests; bits are targets.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Signs {
     /// Those that fail their health checks.
@@ -116,7 +116,7 @@ impl Minute {
         Self { requests, bundles, bundle, signs: Signs::default(), tally }
     }
 
-    /// A minute of a tale.
+    /// A minute of a script.
     pub(crate) fn played(ended: Ended, bundle: u32, signs: Signs) -> Self {
         Self { signs, ..Self::new(ended, bundle) }
     }

@@ -12,7 +12,7 @@ use crate::traffic::arrivals::arrivals;
 use crate::traffic::minute::{Ended, Minute};
 use crate::traffic::queue;
 use crate::traffic::request::{Arrival, SECOND};
-use crate::traffic::scene::Telling;
+use crate::traffic::scene::SeededScript;
 use crate::traffic::stage::Stage;
 use crate::world::Balancer;
 
@@ -85,17 +85,17 @@ impl Minutes {
         made
     }
 
-    /// A scripted minute of a tale, which is kept apart from the cache.
+    /// A scripted minute of a script, which is kept apart from the cache.
     fn staged(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
         let script = self.first..self.start + self.script;
         if !script.contains(&minute) {
             return None;
         }
-        let telling = Telling::of(balancer, self.start)?;
+        let seeded = SeededScript::of(balancer, self.start)?;
         let stage = Arc::clone(
             lock(&self.stages)
                 .entry(balancer.stream)
-                .or_insert_with(|| Arc::new(Mutex::new(Stage::new(telling, balancer, script)))),
+                .or_insert_with(|| Arc::new(Mutex::new(Stage::new(seeded, balancer, script)))),
         );
         lock(&stage).of(balancer, minute)
     }

@@ -1,7 +1,7 @@
 //! Requests: what arrives in a minute, how long it takes, how it ends.
 //!
 //! Each minute's arrivals are drawn from an address of their own, so any minute
-//! can be made without the ones before it. Only the overload story and the tales
+//! can be made without the ones before it. Only the overload story and the scripts
 //! carry queues from minute to minute; they are played once, see [`crate::traffic::queue`]
 //! and [`crate::traffic::stage`].
 

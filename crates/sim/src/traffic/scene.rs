@@ -1,11 +1,11 @@
-//! Which acts of a tale are on in a minute, and what follows for requests.
+//! Which steps of a script are on in a minute, and what follows for requests.
 //!
 //! A scene is looked up once per minute, so that healthy minutes, which are
 //! nearly all, cost nothing per request.
 
 use crate::rng::{hash, unit};
 use crate::scenario::plan::{Trouble, along};
-use crate::scenario::script::{Act, DAY, Tale, What, When, Who};
+use crate::scenario::script::{DAY, Script, Step, What, When, Who};
 use crate::world::{Balancer, World};
 
 /// Minutes one target takes in a rolling deployment, and how many it is down.
@@ -14,10 +14,10 @@ pub(crate) const ROLL_DOWN: i64 = 2;
 /// Minutes either way by which a seed moves pivot and daily curve.
 const MOVED: f64 = 20.0;
 
-/// A tale as one seed tells it.
+/// A script as one seed tells it.
 #[derive(Clone, Copy)]
-pub(crate) struct Telling {
-    pub(crate) tale: &'static Tale,
+pub(crate) struct SeededScript {
+    pub(crate) script: &'static Script,
     /// Address of all its draws.
     pub(crate) stream: u64,
     /// Epoch minute of the scenario's minute 0.
@@ -30,7 +30,7 @@ pub(crate) struct Telling {
     pub(crate) late: f64,
 }
 
-/// The acts that are on in one minute, each with the minutes since it began.
+/// The steps that are on in one minute, each with the minutes since it began.
 pub(crate) struct Scene {
     pub(crate) minute: i64,
     /// What the seed picks targets and zones by.
@@ -38,36 +38,36 @@ pub(crate) struct Scene {
     on: Vec<(&'static What, i64)>,
 }
 
-impl Telling {
-    /// How the balancer tells its tale, if it has one.
+impl SeededScript {
+    /// How the balancer tells its script, if it has one.
     pub(crate) fn of(balancer: &Balancer, start: i64) -> Option<Self> {
-        let Trouble::Tale(tale) = balancer.plan.trouble else {
+        let Trouble::Script(script) = balancer.plan.trouble else {
             return None;
         };
         let stream = balancer.stream;
         let moved = (swing(stream, 20) * MOVED).round() as i64;
-        let pivot = start + tale.pivot + if tale.pivot > 0 { moved } else { 0 };
-        let level = 1.0 + tale.spread * swing(stream, 21);
+        let pivot = start + script.pivot + if script.pivot > 0 { moved } else { 0 };
+        let level = 1.0 + script.spread * swing(stream, 21);
         let late = MOVED * swing(stream, 22);
-        Some(Self { tale, stream, start, pivot, level, late })
+        Some(Self { script, stream, start, pivot, level, late })
     }
 
-    /// What is on in this epoch minute. Outside the script the acts around the
+    /// What is on in this epoch minute. Outside the script the steps around the
     /// pivot are off: they belong to it.
     pub(crate) fn scene(&self, minute: i64, scripted: bool) -> Scene {
-        let acts = self.tale.acts.iter().enumerate();
-        let on = acts.filter_map(|(index, act)| {
-            let since = self.since(act, index as u64, minute)?;
-            let told = matches!(act.when, When::Pivot(..) | When::Every { .. });
+        let steps = self.script.steps.iter().enumerate();
+        let on = steps.filter_map(|(index, step)| {
+            let since = self.since(step, index as u64, minute)?;
+            let told = matches!(step.when, When::Pivot(..) | When::Every { .. });
             let over = !scripted && minute > self.pivot && told;
-            (!over).then_some((&act.what, since))
+            (!over).then_some((&step.what, since))
         });
         Scene { minute, pick: hash(&[self.stream, 24]) >> 24, on: on.collect() }
     }
 
-    /// Minutes since the act's episode began, if one is on.
-    fn since(&self, act: &Act, index: u64, minute: i64) -> Option<i64> {
-        match act.when {
+    /// Minutes since the step's episode began, if one is on.
+    fn since(&self, step: &Step, index: u64, minute: i64) -> Option<i64> {
+        match step.when {
             When::Pivot(from, until) => {
                 let since = minute - self.pivot;
                 (from..until).contains(&since).then_some(since - from)
@@ -105,10 +105,10 @@ impl Telling {
 }
 
 impl World {
-    /// What is on at a load balancer in an epoch minute, if it has a tale.
+    /// What is on at a load balancer in an epoch minute, if it has a script.
     pub(crate) fn scene(&self, one: &Balancer, minute: i64) -> Option<Scene> {
-        let telling = Telling::of(one, self.start())?;
-        Some(telling.scene(minute, self.script().contains(&minute)))
+        let seeded = SeededScript::of(one, self.start())?;
+        Some(seeded.scene(minute, self.script().contains(&minute)))
     }
 
     /// The idle timeout in force at a load balancer in this epoch minute, seconds.
@@ -122,23 +122,23 @@ impl World {
 fn idle_timeout(one: &Balancer, minute: i64, start: i64, script: i64) -> u32 {
     let usual = one.timeout(minute);
     let scripted = (start..start + script).contains(&minute);
-    let telling = Telling::of(one, start).filter(|_| scripted);
-    telling.map_or(usual, |telling| telling.scene(minute, true).timeout(usual))
+    let seeded = SeededScript::of(one, start).filter(|_| scripted);
+    seeded.map_or(usual, |seeded| seeded.scene(minute, true).timeout(usual))
 }
 
 impl Scene {
-    /// A scene of a single act.
+    /// A scene of a single step.
     #[cfg(test)]
     pub(crate) fn test(minute: i64, what: &'static What, since: i64) -> Self {
         Self { minute, pick: 0, on: vec![(what, since)] }
     }
 
-    /// Every act that is on, with the minutes since its episode began.
-    pub(crate) fn acts(&self) -> impl Iterator<Item = (&'static What, i64)> {
+    /// Every step that is on, with the minutes since its episode began.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (&'static What, i64)> {
         self.on.iter().copied()
     }
 
-    /// Whether an act like this is on.
+    /// Whether a step like this is on.
     pub(crate) fn has(&self, like: impl Fn(&What) -> bool) -> bool {
         self.on.iter().any(|(what, _)| like(what))
     }
@@ -220,17 +220,23 @@ mod tests {
 
     #[test]
     fn what_comes_again_does_so_from_the_pivot_on_moved_a_little_each_time() {
-        let telling =
-            Telling { tale: &CALM, stream: 5, start: 0, pivot: 1_000, level: 1.0, late: 0.0 };
+        let seeded = SeededScript {
+            script: &CALM,
+            stream: 5,
+            start: 0,
+            pivot: 1_000,
+            level: 1.0,
+            late: 0.0,
+        };
         let when = When::Every { every: 180, length: 20, wobble: 6 };
-        let act = Act { when, what: What::Restart };
-        let on: Vec<i64> = (0..4_600).filter(|at| telling.since(&act, 0, *at).is_some()).collect();
+        let step = Step { when, what: What::Restart };
+        let on: Vec<i64> = (0..4_600).filter(|at| seeded.since(&step, 0, *at).is_some()).collect();
         let episodes: Vec<&[i64]> = on.chunk_by(|a, b| b - a == 1).collect();
         assert_eq!((episodes.len(), episodes[0][0]), (20, 1_000));
         for (number, episode) in (0..).zip(&episodes) {
             let moved = episode[0] - 1_000 - number * 180;
             assert!(episode.len() == 20 && moved.abs() <= 6, "{number}: {moved}");
-            assert_eq!(telling.since(&act, 0, episode[7]), Some(7));
+            assert_eq!(seeded.since(&step, 0, episode[7]), Some(7));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Where a tale is played: targets with queues, impatient clients, minutes.
+//! Where a script is played: targets with queues, impatient clients, minutes.
 //!
 //! Queues remember, so minutes are played in order, once, as far as somebody
 //! asked, and kept at eight bytes a request. Requests go round robin over the
@@ -10,20 +10,20 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::scenario::script::{Blow, Shown, What};
+use crate::scenario::script::{Fault, Shown, What};
 use crate::traffic::draft::{Draft, Fate, MINUTE, drafts};
 use crate::traffic::minute::{Ended, Minute, Signs};
 use crate::traffic::request::{Outcome, Request, SECOND, micros};
-use crate::traffic::scene::{Scene, Telling};
-use crate::traffic::strike::Aim;
+use crate::traffic::scene::{Scene, SeededScript};
+use crate::traffic::strike::FaultDraw;
 use crate::world::Balancer;
 
 /// Minutes played before the first one, so that it finds requests under way.
 const WARM: i64 = 10;
 
-/// A balancer's tale as far as it was played.
+/// A balancer's script as far as it was played.
 pub(crate) struct Stage {
-    telling: Telling,
+    seeded: SeededScript,
     /// Epoch minute that is played next.
     next: i64,
     /// Epoch minutes that are kept.
@@ -46,17 +46,17 @@ struct Now {
     patience: Option<u32>,
     retries: u8,
     down: u16,
-    aim: Aim,
+    aim: FaultDraw,
 }
 
 impl Stage {
     /// An empty stage for these epoch minutes.
-    pub(crate) fn new(telling: Telling, balancer: &Balancer, minutes: Range<i64>) -> Self {
+    pub(crate) fn new(seeded: SeededScript, balancer: &Balancer, minutes: Range<i64>) -> Self {
         Self {
-            telling,
+            seeded,
             next: minutes.start - WARM,
             kept: minutes,
-            free: free(&telling, balancer),
+            free: free(&seeded, balancer),
             again: BinaryHeap::new(),
             turn: 0,
             open: VecDeque::new(),
@@ -77,12 +77,12 @@ impl Stage {
     fn play(&mut self, balancer: &Balancer) {
         let mut now = self.now(balancer);
         if now.scene.has(|what| matches!(what, What::Restart)) {
-            self.free = free(&self.telling, balancer);
+            self.free = free(&self.seeded, balancer);
             self.again.clear();
         }
         let end = (self.next as u64 + 1) * MINUTE;
-        let all = drafts(&self.telling, balancer, &now.scene);
-        now.aim.crowd = all.len() as f64 / (balancer.plan.rate * self.telling.level);
+        let all = drafts(&self.seeded, balancer, &now.scene);
+        now.aim.crowd = all.len() as f64 / (balancer.plan.rate * self.seeded.level);
         for draft in all {
             self.repeat(balancer, &now, draft.at);
             self.serve(balancer, &now, draft);
@@ -91,23 +91,23 @@ impl Stage {
         let ended = self.open.pop_front().unwrap_or_default();
         if self.next >= self.kept.start {
             let signs = signs(&now.scene, self.free.len());
-            let bundle = self.telling.tale.bundle;
+            let bundle = self.seeded.script.bundle;
             self.done.push(Arc::new(Minute::played(ended, bundle, signs)));
         }
         self.next += 1;
     }
 
     fn now(&self, balancer: &Balancer) -> Now {
-        let scene = self.telling.scene(self.next, true);
+        let scene = self.seeded.scene(self.next, true);
         let mut now = Now {
             timeout: scene.timeout(balancer.timeout(self.next)),
             patience: None,
             retries: 0,
             down: scene.down(self.free.len()),
-            aim: Aim { stream: self.telling.stream, crowd: 1.0, targets: self.free.len() },
+            aim: FaultDraw { stream: self.seeded.stream, crowd: 1.0, targets: self.free.len() },
             scene,
         };
-        for (what, _) in now.scene.acts() {
+        for (what, _) in now.scene.steps() {
             match what {
                 What::Patience(seconds) => now.patience = Some(*seconds),
                 What::Retries(times) => now.retries = *times,
@@ -130,10 +130,10 @@ impl Stage {
     fn serve(&mut self, balancer: &Balancer, now: &Now, draft: Draft) {
         let raced = now.aim.raced(&now.scene, &draft).filter(|_| !draft.bundled);
         let target = raced.unwrap_or_else(|| self.choose(now.down));
-        let struck = raced.map(|_| Blow::Unreachable);
+        let struck = raced.map(|_| Fault::Unreachable);
         let struck = struck.or_else(|| now.aim.struck(&now.scene, &draft, target));
         let struck = struck.filter(|_| !draft.bundled);
-        let ending = struck.and_then(|blow| now.aim.ending(blow, &draft));
+        let ending = struck.and_then(|fault| now.aim.ending(fault, &draft));
         let (outcome, lasts, took) = match ending {
             Some((outcome, took)) => (outcome, took, took),
             None => self.outcome(balancer, now, hit(draft, struck), target),
@@ -212,16 +212,16 @@ impl Stage {
 
     /// Microseconds until a deployment cuts off a request that takes this long.
     fn cut(&self, balancer: &Balancer, at: u64, took: u64, target: usize) -> Option<u32> {
-        let kills = |act: &crate::scenario::script::Act| {
-            matches!(act.what, What::Roll { cut: Some(_), .. } | What::Die { .. })
+        let kills = |step: &crate::scenario::script::Step| {
+            matches!(step.what, What::Roll { cut: Some(_), .. } | What::Die { .. })
         };
-        if !self.telling.tale.acts.iter().any(kills) {
+        if !self.seeded.script.steps.iter().any(kills) {
             return None;
         }
         let most = u64::from(balancer.plan.timeout) * u64::from(SECOND);
         let last = (at + took.min(most)) / MINUTE;
         (at / MINUTE + 1..=last).find_map(|minute| {
-            let scene = self.telling.scene(minute as i64, true);
+            let scene = self.seeded.scene(minute as i64, true);
             let (killed, after) = scene.killed(self.free.len())?;
             (killed == target).then_some((minute * MINUTE - at) as u32 + micros(after))
         })
@@ -240,11 +240,11 @@ fn signs(scene: &Scene, targets: usize) -> Signs {
     }
 }
 
-/// A draft after a blow that leaves it to its target.
-fn hit(mut draft: Draft, blow: Option<Blow>) -> Draft {
-    match blow {
-        Some(Blow::Hang) => draft.service = u32::MAX,
-        Some(Blow::Error) => draft.fate = Fate::Error,
+/// A draft after a fault that leaves it to its target.
+fn hit(mut draft: Draft, fault: Option<Fault>) -> Draft {
+    match fault {
+        Some(Fault::Hang) => draft.service = u32::MAX,
+        Some(Fault::Error) => draft.fate = Fate::Error,
         _ => {}
     }
     draft
@@ -257,14 +257,14 @@ fn function_limit(balancer: &Balancer) -> Option<u32> {
 }
 
 /// Idle workers of every target; none where nobody ever waits.
-fn free(telling: &Telling, balancer: &Balancer) -> Vec<BinaryHeap<Reverse<u64>>> {
-    let idle: BinaryHeap<_> = (0..telling.tale.workers).map(|_| Reverse(0)).collect();
+fn free(seeded: &SeededScript, balancer: &Balancer) -> Vec<BinaryHeap<Reverse<u64>>> {
+    let idle: BinaryHeap<_> = (0..seeded.script.workers).map(|_| Reverse(0)).collect();
     vec![idle; balancer.plan.targets.max(1)]
 }
 
 /// When work that could begin now ends at a target that may stop in between.
 fn paused(now: &Now, target: usize, begin: u64, service: u64) -> u64 {
-    let pause = now.scene.acts().find_map(|(what, since)| match what {
+    let pause = now.scene.steps().find_map(|(what, since)| match what {
         What::Pause { target: one, every, seconds, growth } if *one == target => {
             Some((since, *every, *seconds, *growth))
         }
@@ -307,7 +307,7 @@ mod tests {
                 patience: None,
                 retries: 0,
                 down: 0,
-                aim: Aim { stream: 0, crowd: 1.0, targets: 2 },
+                aim: FaultDraw { stream: 0, crowd: 1.0, targets: 2 },
             };
             let origin = 100 * MINUTE;
             paused(&now, target, origin + at * second, service * second) - origin

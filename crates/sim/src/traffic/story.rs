@@ -6,11 +6,11 @@
 use serde::Serialize;
 
 use crate::scenario::plan::Trouble;
-use crate::scenario::script::{Act, Incident, When};
+use crate::scenario::script::{Incident, Step, When};
 use crate::traffic::minute::Minute;
 use crate::traffic::minutes::Minutes;
 use crate::traffic::request::Outcome;
-use crate::traffic::scene::Telling;
+use crate::traffic::scene::SeededScript;
 use crate::world::Balancer;
 use crate::world::World;
 
@@ -49,7 +49,7 @@ pub struct Story {
 }
 
 /// What the script says: cause, then start and repair in epoch minutes.
-struct Script {
+struct Planned {
     cause: Option<&'static str>,
     from: Option<i64>,
     repaired: Option<i64>,
@@ -62,7 +62,7 @@ pub(crate) fn all(world: &World, minutes: &Minutes) -> Vec<Story> {
 }
 
 fn story(world: &World, minutes: &Minutes, balancer: &Balancer) -> Story {
-    let script = script(world, balancer);
+    let planned = planned(world, balancer);
     let range = world.script();
     let timed_out: Vec<(u64, u64)> = range
         .clone()
@@ -71,30 +71,30 @@ fn story(world: &World, minutes: &Minutes, balancer: &Balancer) -> Story {
             (failed(&requests), requests.ended())
         })
         .collect();
-    let from = script.from.map_or(0, |from| (from - range.start).max(0) as usize);
+    let from = planned.from.map_or(0, |from| (from - range.start).max(0) as usize);
     let (before, after) = timed_out.split_at(from.min(timed_out.len()));
     let sum = |part: &[(u64, u64)]| part.iter().map(|minute| minute.0).sum();
     let (mut other_504, mut fault_504) = (sum(before), sum(after));
-    if script.from.is_none() {
+    if planned.from.is_none() {
         (other_504, fault_504) = (other_504 + fault_504, 0);
     }
     let at = |index: usize| range.start + index as i64;
     let first = after.iter().position(|minute| minute.0 > 0);
     Story {
         load_balancer: balancer.name.clone(),
-        harmful: script.cause.is_some(),
-        cause: script.cause,
-        fault_start: script.from,
+        harmful: planned.cause.is_some(),
+        cause: planned.cause,
+        fault_start: planned.from,
         event_start: event(world, balancer),
-        repaired: script.repaired,
-        rule: match script.rule {
+        repaired: planned.repaired,
+        rule: match planned.rule {
             Incident::Share => "share",
             Incident::Count => "count",
             Incident::Objective => "objective",
         },
-        incident_start: incident(script.rule, &timed_out, from).map(at),
-        first_504: first.map(|index| at(index + from)).filter(|_| script.from.is_some()),
-        recovered: recovered(world, minutes, balancer, &script),
+        incident_start: incident(planned.rule, &timed_out, from).map(at),
+        first_504: first.map(|index| at(index + from)).filter(|_| planned.from.is_some()),
+        recovered: recovered(world, minutes, balancer, &planned),
         other_504,
         fault_504,
     }
@@ -124,14 +124,14 @@ fn incident(rule: Incident, minutes: &[(u64, u64)], from: usize) -> Option<usize
     })
 }
 
-/// The minute after the last harm the fault did, if it ended inside the script.
+/// The minute after the last harm the fault did, if it ended inside the planned.
 fn recovered(
     world: &World,
     minutes: &Minutes,
     balancer: &Balancer,
-    script: &Script,
+    planned: &Planned,
 ) -> Option<i64> {
-    let (from, repaired) = (script.from?, script.repaired?);
+    let (from, repaired) = (planned.from?, planned.repaired?);
     let end = world.script().end;
     if repaired >= end {
         return None;
@@ -155,25 +155,26 @@ fn recovered(
     Some(last + 1)
 }
 
-/// The minute in which the event of a harmless tale begins.
+/// The minute in which the event of a harmless script begins.
 fn event(world: &World, balancer: &Balancer) -> Option<i64> {
-    let telling = Telling::of(balancer, world.start()).filter(|one| one.tale.cause.is_none())?;
-    let begin = |act: &Act| match act.when {
-        When::Pivot(from, _) if from >= 0 => Some(telling.pivot + from),
+    let seeded =
+        SeededScript::of(balancer, world.start()).filter(|one| one.script.cause.is_none())?;
+    let begin = |step: &Step| match step.when {
+        When::Pivot(from, _) if from >= 0 => Some(seeded.pivot + from),
         _ => None,
     };
-    telling.tale.acts.iter().filter_map(begin).min()
+    seeded.script.steps.iter().filter_map(begin).min()
 }
 
 /// What the script says about a load balancer.
-fn script(world: &World, balancer: &Balancer) -> Script {
+fn planned(world: &World, balancer: &Balancer) -> Planned {
     let start = world.start();
-    if let (Trouble::Tale(tale), Some(telling)) =
-        (balancer.plan.trouble, Telling::of(balancer, start))
+    if let (Trouble::Script(script), Some(seeded)) =
+        (balancer.plan.trouble, SeededScript::of(balancer, start))
     {
-        let from = tale.cause.map(|_| telling.pivot);
-        let repaired = tale.repaired.zip(from).map(|(after, from)| from + after);
-        return Script { cause: tale.cause, from, repaired, rule: tale.incident };
+        let from = script.cause.map(|_| seeded.pivot);
+        let repaired = script.repaired.zip(from).map(|(after, from)| from + after);
+        return Planned { cause: script.cause, from, repaired, rule: script.incident };
     }
     let shift = balancer.shift.round() as i64;
     let (cause, from, until) = match balancer.plan.trouble {
@@ -190,10 +191,10 @@ fn script(world: &World, balancer: &Balancer) -> Script {
             let at = |knot: Option<&(f64, f64)>| knot.map_or(0, |knot| knot.0 as i64);
             ("queueing_traffic", at(rise.map(|pair| &pair[0])), at(end))
         }
-        _ => return Script { cause: None, from: None, repaired: None, rule: Incident::Share },
+        _ => return Planned { cause: None, from: None, repaired: None, rule: Incident::Share },
     };
     let (from, repaired) = (Some(start + from), Some(start + until));
-    Script { cause: Some(cause), from, repaired, rule: Incident::Share }
+    Planned { cause: Some(cause), from, repaired, rule: Incident::Share }
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
-//! The tasks of an ECS service in the course of a tale.
+//! The tasks of an ECS service in the course of a script.
 //!
-//! A slot is what a task is replaced in. When it is follows from the acts alone:
+//! A slot is what a task is replaced in. When it is follows from the steps alone:
 //! deployments take slot after slot, and tasks that die are replaced at once. A
 //! task is known by its slot and the minute it was born.
 
 use crate::rng::hash;
 use crate::scenario::script::What;
 use crate::traffic::scene::dead;
-use crate::traffic::scene::{ROLL_SLOT, Telling, rolled};
+use crate::traffic::scene::{ROLL_SLOT, SeededScript, rolled};
 
 /// Minutes looked back for deployments and deaths.
 const PAST: i64 = 600;
@@ -56,13 +56,13 @@ pub(crate) struct Deployment {
     pub(crate) until: i64,
 }
 
-impl Telling {
+impl SeededScript {
     /// Every replacement until an epoch minute, oldest first.
     pub(crate) fn replacements(&self, targets: usize, minute: i64) -> Vec<Replacement> {
         let first = (minute - PAST).max(self.start - PAST);
         let mut found = Vec::new();
         for at in first..=minute {
-            for (what, since) in self.scene(at, true).acts() {
+            for (what, since) in self.scene(at, true).steps() {
                 let (slot, why) = match what {
                     What::Roll { .. } if since % ROLL_SLOT == 0 => {
                         (rolled(since, targets), Why::Deployed(at - since))

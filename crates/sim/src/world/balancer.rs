@@ -70,7 +70,7 @@ impl Balancer {
 /// Name, plan and traffic stream of one member of a scenario.
 fn member(scenario: &Scenario, seed: u64, index: usize) -> (String, Plan, u64) {
     let mut private = hash(&[seed, 1, index as u64]);
-    if matches!(scenario.plans[0].trouble, Trouble::Tale(_) | Trouble::OneOf(_)) {
+    if matches!(scenario.plans[0].trouble, Trouble::Script(_) | Trouble::OneOf(_)) {
         // Long ones shall not share their luck; the short ones always did.
         private = hash_bytes(private, scenario.name.as_bytes());
     }
@@ -84,7 +84,7 @@ fn member(scenario: &Scenario, seed: u64, index: usize) -> (String, Plan, u64) {
     } else {
         let mut plan = scenario.plans[scenario.plans.len() - 1];
         plan.rate = plan.rate.min(60.0);
-        if matches!(plan.trouble, Trouble::Tale(_) | Trouble::OneOf(_)) {
+        if matches!(plan.trouble, Trouble::Script(_) | Trouble::OneOf(_)) {
             plan.trouble = Trouble::None;
         }
         (format!("{}-{index:05}", plan.name), plan, private)

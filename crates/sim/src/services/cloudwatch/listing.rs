@@ -126,7 +126,7 @@ fn items<'a>(
     let view = sources.view(call.now);
     let seen = |metric: &Metric| {
         let Source::Chat(what) = metric.source else { return false };
-        let minutes = lock(sources.messages).heard.minutes(what, i64::MIN..i64::MAX, call.now);
+        let minutes = lock(sources.messages).chat.minutes(what, i64::MIN..i64::MAX, call.now);
         minutes.keys().any(|minute| view.holds(metric.name, *minute))
     };
     let seen: Vec<&Metric> = CHAT_METRICS.iter().filter(|metric| chat && seen(metric)).collect();

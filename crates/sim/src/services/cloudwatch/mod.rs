@@ -201,7 +201,7 @@ fn count_chat(
             continue;
         }
         let minutes =
-            lock(sources.messages).heard.minutes(what, window.from..window.known, window.now);
+            lock(sources.messages).chat.minutes(what, window.from..window.known, window.now);
         let since = window.since(sources, query.period);
         let mut periods: BTreeMap<i64, f64> = BTreeMap::new();
         let there = |minute: i64| view.holds(query.metric.name, minute);

@@ -4,8 +4,8 @@
 
 use crate::rng::{hash, hash_bytes};
 use crate::scenario::host::Kind;
-use crate::services::vpc::firewall::{self, Ward};
-use crate::services::vpc::members::{Member, Standing, members};
+use crate::services::vpc::firewall::{self, GroupRole};
+use crate::services::vpc::members::{Member, TargetState, members};
 use crate::services::vpc::network::{Network, Tier};
 use crate::traffic::tasks::Task;
 use crate::wire::document::Value;
@@ -52,7 +52,7 @@ fn registered(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
 fn instance(world: &World, one: &Balancer, member: &Member) -> Value {
     let network = Network::of(world, &one.account);
     let subnet = network.subnet(Tier::Private, member.zone);
-    let stopped = member.state == Standing::Unused;
+    let stopped = member.state == TargetState::Unused;
     let (code, name) = if stopped { (80, "stopped") } else { (16, "running") };
     let address = member.address.as_deref().unwrap_or_default();
     let state_of = Value::record([("code", Value::Integer(code)), ("name", name.into())]);
@@ -73,7 +73,7 @@ fn instance(world: &World, one: &Balancer, member: &Member) -> Value {
         ("vpcId", network.vpc(false).into()),
         ("privateIpAddress", address.into()),
         ("architecture", "arm64".into()),
-        ("groupSet", Value::List(vec![ward(world, one, member)])),
+        ("groupSet", Value::List(vec![role(world, one, member)])),
         ("networkInterfaceSet", Value::List(vec![interface])),
         ("tagSet", Value::List(vec![tag("Name", &one.name)])),
     ])
@@ -126,7 +126,7 @@ fn node(world: &World, one: &Balancer, zone: usize) -> Value {
     let is_network = one.dimension.starts_with("net/");
     let kind = if is_network { "network_load_balancer" } else { "interface" };
     let id = world.short("eni", &format!("{}/{zone}", one.arn));
-    let groups = group(world, one, Ward::Balancer);
+    let groups = group(world, one, GroupRole::Balancer);
     let described = Described {
         subnet: network.subnet(Tier::Public, zone).id,
         vpc: network.vpc(false),
@@ -163,7 +163,7 @@ fn interface(world: &World, one: &Balancer, member: &Member) -> Value {
         holder,
         instance: (kind == Kind::Instances).then(|| member.id.clone()),
     };
-    described.value(world, one, &id, ward(world, one, member))
+    described.value(world, one, &id, role(world, one, member))
 }
 
 /// What ECS writes into the interface of a task.
@@ -173,14 +173,14 @@ fn attachment(world: &World, one: &Balancer, task: Option<Task>) -> String {
     format!("arn:aws:ecs:{}:{}:attachment/{id}", world.setup.region, one.account)
 }
 
-fn ward(world: &World, one: &Balancer, member: &Member) -> Value {
-    group(world, one, if member.apart { Ward::Apart } else { Ward::Targets })
+fn role(world: &World, one: &Balancer, member: &Member) -> Value {
+    group(world, one, if member.apart { GroupRole::Apart } else { GroupRole::Targets })
 }
 
-fn group(world: &World, one: &Balancer, ward: Ward) -> Value {
+fn group(world: &World, one: &Balancer, role: GroupRole) -> Value {
     Value::record([
-        ("groupId", firewall::group_id(world, one, ward).into()),
-        ("groupName", firewall::group_name(one, ward).into()),
+        ("groupId", firewall::group_id(world, one, role).into()),
+        ("groupName", firewall::group_name(one, role).into()),
     ])
 }
 

@@ -1,17 +1,17 @@
 //! An ECS service at the time of a call: its tasks, deployments and names.
 //!
-//! Everything follows from the minutes of the tale's acts, see [`crate::traffic::tasks`].
+//! Everything follows from the minutes of the script's steps, see [`crate::traffic::tasks`].
 
 use crate::rng::hash;
 use crate::services::ecs::cluster;
-use crate::traffic::scene::Telling;
+use crate::traffic::scene::SeededScript;
 use crate::traffic::tasks::{Deployment, SHOWN, Task};
 use crate::world::Balancer;
 use crate::world::World;
 
 /// The first tasks are this many seconds older than the scenario.
 const AGE: i64 = 3 * 86_400;
-/// Revision of the task definition before the first deployment of a tale.
+/// Revision of the task definition before the first deployment of a script.
 const REVISION: i64 = 41;
 
 /// A service at the time of a call.
@@ -28,11 +28,11 @@ impl<'a> Service<'a> {
     /// The service behind a load balancer in an epoch minute.
     pub(crate) fn new(world: &'a World, one: &'a Balancer, minute: i64) -> Self {
         let targets = one.groups.first().map_or(0, |group| group.targets.len());
-        let telling = Telling::of(one, world.start());
+        let seeded = SeededScript::of(one, world.start());
         let deployments =
-            telling.map(|telling| telling.deployments(targets, minute)).unwrap_or_default();
-        let mut tasks = match telling {
-            Some(telling) => telling.tasks(targets, minute),
+            seeded.map(|seeded| seeded.deployments(targets, minute)).unwrap_or_default();
+        let mut tasks = match seeded {
+            Some(seeded) => seeded.tasks(targets, minute),
             None => (0..targets).map(|slot| Task { slot, born: None, replaced: None }).collect(),
         };
         tasks.retain(|task| task.replaced.is_none_or(|after| after.at > minute - SHOWN));
@@ -76,13 +76,13 @@ impl<'a> Service<'a> {
         REVISION + before as i64
     }
 
-    /// Id of a deployment; the one before the tale has none of its own.
+    /// Id of a deployment; the one before the script has none of its own.
     pub(crate) fn deployment_id(&self, from: Option<i64>) -> String {
         let number = hash(&[self.one.stream, 62, from.unwrap_or(0) as u64]);
         format!("ecs-svc/{:019}", number % 10_000_000_000_000_000_000)
     }
 
-    /// When the service, the tasks and the deployment before the tale began.
+    /// When the service, the tasks and the deployment before the script began.
     pub(crate) fn origin(&self) -> i64 {
         self.world.setup.start - AGE
     }

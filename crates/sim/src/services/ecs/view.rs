@@ -4,7 +4,7 @@ use crate::rng::hash;
 use crate::services::ecs::cluster;
 use crate::services::ecs::service::Service;
 use crate::services::ecs::service::{STARTS, image};
-use crate::services::vpc::firewall::{Ward, group_id};
+use crate::services::vpc::firewall::{GroupRole, group_id};
 use crate::services::vpc::network::{Network, Tier};
 use crate::traffic::tasks::{Deployment, Task};
 use crate::wire::document::Value;
@@ -64,7 +64,7 @@ fn network(one: &Service) -> Value {
     let subnets = (0..ZONES.len()).map(|zone| network.subnet(Tier::Private, zone).id);
     let awsvpc = Value::record([
         ("subnets", Value::list(subnets)),
-        ("securityGroups", Value::list([group_id(one.world, one.one, Ward::Targets)])),
+        ("securityGroups", Value::list([group_id(one.world, one.one, GroupRole::Targets)])),
         ("assignPublicIp", "DISABLED".into()),
     ]);
     Value::record([("awsvpcConfiguration", awsvpc)])

@@ -2,7 +2,7 @@
 
 use crate::scenario::host::Kind;
 use crate::scenario::script::Reason;
-use crate::services::vpc::members::{Member, Standing, members};
+use crate::services::vpc::members::{Member, TargetState, members};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
 use crate::world::Balancer;
@@ -92,34 +92,34 @@ fn unregistered(one: &Balancer, id: &str) -> Value {
     ])
 }
 
-fn health(one: &Balancer, state: Standing) -> Value {
+fn health(one: &Balancer, state: TargetState) -> Value {
     // What targets answer that are not as the check wants them.
     let given = if one.plan.host.check.matcher == "200" { 404 } else { 200 };
     let mismatch = format!("Health checks failed with these codes: [{given}]");
     let (word, reason, text) = match state {
-        Standing::Healthy => ("healthy", None, ""),
-        Standing::Unhealthy(Reason::Timeout) => {
+        TargetState::Healthy => ("healthy", None, ""),
+        TargetState::Unhealthy(Reason::Timeout) => {
             ("unhealthy", Some("Target.Timeout"), "Request timed out")
         }
-        Standing::Unhealthy(Reason::Mismatch) => {
+        TargetState::Unhealthy(Reason::Mismatch) => {
             ("unhealthy", Some("Target.ResponseCodeMismatch"), mismatch.as_str())
         }
-        Standing::Unhealthy(Reason::Failed) => {
+        TargetState::Unhealthy(Reason::Failed) => {
             ("unhealthy", Some("Target.FailedHealthChecks"), "Health checks failed")
         }
-        Standing::Draining => (
+        TargetState::Draining => (
             "draining",
             Some("Target.DeregistrationInProgress"),
             "Target deregistration is in progress",
         ),
-        Standing::Registering => {
+        TargetState::Registering => {
             ("initial", Some("Elb.RegistrationInProgress"), "Target registration is in progress")
         }
-        Standing::Initial => {
+        TargetState::Initial => {
             ("initial", Some("Elb.InitialHealthChecking"), "Initial health checks in progress")
         }
-        Standing::Unused => ("unused", Some("Target.InvalidState"), invalid(one)),
-        Standing::Unchecked => (
+        TargetState::Unused => ("unused", Some("Target.InvalidState"), invalid(one)),
+        TargetState::Unchecked => (
             "unavailable",
             Some("Target.HealthCheckDisabled"),
             "Health checks are not enabled for this target",

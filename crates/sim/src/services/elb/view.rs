@@ -5,7 +5,7 @@
 use crate::rng::hash_bytes;
 use crate::scenario::host::Host;
 use crate::scenario::script::Shown;
-use crate::services::vpc::firewall::{Ward, group_id};
+use crate::services::vpc::firewall::{GroupRole, group_id};
 use crate::services::vpc::network::{Network, Tier};
 use crate::wire::document::Value;
 use crate::world::World;
@@ -43,7 +43,7 @@ pub(crate) fn balancer_value(world: &World, one: &Balancer, minute: i64) -> Valu
         i64::MIN => world.setup.start - AGE,
         minute => minute * 60,
     };
-    let group = group_id(world, one, Ward::Balancer);
+    let group = group_id(world, one, GroupRole::Balancer);
     Value::record([
         ("LoadBalancerArn", one.arn.as_str().into()),
         ("DNSName", dns(world, one).into()),

@@ -13,7 +13,7 @@ use serde_json::Value as Json;
 use crate::catalog::Chat;
 use crate::names::is_fifo;
 use crate::services::sns::chat;
-use crate::services::sns::log::Published;
+use crate::services::sns::published::Published;
 use crate::world::World;
 
 /// The only region the metrics are in.
@@ -37,7 +37,7 @@ pub(crate) struct Event {
 
 /// All of them, in order.
 #[derive(Default)]
-pub(crate) struct Heard {
+pub(crate) struct ChatEvents {
     events: Vec<Event>,
     /// Events by the second they were signed in.
     seconds: BTreeMap<i64, u64>,
@@ -56,7 +56,7 @@ impl Event {
     }
 }
 
-impl Heard {
+impl ChatEvents {
     /// Takes a further event; beyond ten in a second they are throttled unseen.
     pub(crate) fn push(&mut self, event: Event) {
         let count = self.seconds.entry(event.second).or_default();
@@ -117,31 +117,31 @@ mod tests {
         Event { at, second: at, supported, delivered, throttled: false }
     }
 
-    fn counts(heard: &Heard, until: Option<i64>) -> [u64; 5] {
-        ALL.map(|what| heard.minutes(what, 0..100, until).values().sum())
+    fn counts(chat: &ChatEvents, until: Option<i64>) -> [u64; 5] {
+        ALL.map(|what| chat.minutes(what, 0..100, until).values().sum())
     }
 
     #[test]
     fn every_event_counts_for_what_became_of_it() {
-        let mut heard = Heard::default();
-        heard.push(event(60, true, true));
-        heard.push(event(119, true, false));
-        heard.push(event(120, false, true));
-        assert_eq!(counts(&heard, None), [2, 0, 1, 1, 1]);
-        assert_eq!(counts(&heard, Some(119)), [2, 0, 0, 1, 1]);
-        assert_eq!(heard.minutes(Chat::Processed, 1..2, None), BTreeMap::from([(1, 2)]));
-        assert_eq!(heard.minutes(Chat::Processed, 2..9, None), BTreeMap::new());
+        let mut chat = ChatEvents::default();
+        chat.push(event(60, true, true));
+        chat.push(event(119, true, false));
+        chat.push(event(120, false, true));
+        assert_eq!(counts(&chat, None), [2, 0, 1, 1, 1]);
+        assert_eq!(counts(&chat, Some(119)), [2, 0, 0, 1, 1]);
+        assert_eq!(chat.minutes(Chat::Processed, 1..2, None), BTreeMap::from([(1, 2)]));
+        assert_eq!(chat.minutes(Chat::Processed, 2..9, None), BTreeMap::new());
     }
 
     #[test]
     fn the_eleventh_event_of_a_second_is_throttled_whatever_it_is() {
-        let mut heard = Heard::default();
+        let mut chat = ChatEvents::default();
         for at in [500, 501] {
             for number in 0..12 {
-                heard.push(event(at, number % 2 == 0, true));
+                chat.push(event(at, number % 2 == 0, true));
             }
         }
-        assert_eq!(counts(&heard, None), [10, 4, 10, 10, 0]);
+        assert_eq!(counts(&chat, None), [10, 4, 10, 10, 0]);
     }
 
     #[test]

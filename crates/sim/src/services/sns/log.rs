@@ -6,13 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::clock::LAG;
 use crate::names::is_fifo;
 use crate::rng::hash;
 use crate::rng::uuid;
-use crate::services::sns::chat_events::Heard;
+use crate::services::sns::chat_events::ChatEvents;
+use crate::services::sns::published::Published;
 use crate::wire::document::{Failure, Value};
 
 /// Messages kept; after that publishing fails loudly instead of forgetting.
@@ -21,36 +20,6 @@ const MAX_KEPT: usize = 100_000;
 const DEDUPLICATION: i64 = 300;
 /// Where sequence numbers begin: they have twenty digits.
 const FIRST_SEQUENCE: u64 = 10_000_000_000_000_000_000;
-
-/// An SNS message the simulator accepted.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Published {
-    /// ARN of the topic.
-    pub topic_arn: String,
-    /// The subject, if given.
-    pub subject: Option<String>,
-    /// The message as sent; with structure `json` an object as text.
-    pub message: String,
-    /// `MessageStructure`, if given.
-    pub structure: Option<String>,
-    /// Message attributes; binary ones in base64.
-    pub attributes: BTreeMap<String, String>,
-    /// The id the publisher got.
-    pub message_id: String,
-    /// `MessageGroupId`, if given.
-    pub group_id: Option<String>,
-    /// `MessageDeduplicationId`, if given.
-    pub deduplication_id: Option<String>,
-    /// Unix seconds of the signature, if readable.
-    pub signed_at: Option<i64>,
-    /// Unix seconds of AWS's now when it was accepted, if known.
-    pub accepted_at: Option<i64>,
-    /// `SequenceNumber` of a message to a FIFO topic.
-    pub sequence_number: Option<String>,
-    /// Running number of the `Publish` call that brought it, from 1 on; calls that were
-    /// refused and duplicates have numbers of their own.
-    pub attempt: u64,
-}
 
 /// The log of the topics.
 #[derive(Default)]
@@ -63,7 +32,7 @@ pub(crate) struct Messages {
     /// Numbers of the calls whose answers will be cut.
     pub(crate) cut: BTreeSet<u64>,
     /// What the chat configurations got.
-    pub(crate) heard: Heard,
+    pub(crate) chat: ChatEvents,
 }
 
 /// What a publisher gets.

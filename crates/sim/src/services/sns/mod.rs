@@ -7,6 +7,7 @@ pub(crate) mod chat;
 pub(crate) mod chat_events;
 pub(crate) mod log;
 pub(crate) mod mrkdwn;
+pub(crate) mod published;
 pub(crate) mod rules;
 
 use std::sync::Mutex;
@@ -15,7 +16,8 @@ use crate::faults::sns::{Fate, internal};
 use crate::names::{is_fifo, topic_arn};
 use crate::parallel::lock;
 use crate::services::Call;
-use crate::services::sns::log::{Messages, Published, Receipt};
+use crate::services::sns::log::{Messages, Receipt};
+use crate::services::sns::published::Published;
 use crate::services::sns::rules::{
     attributes, check_fifo, check_structure, invalid, valid_subject,
 };
@@ -157,7 +159,7 @@ fn accept(
     let mut messages = lock(messages);
     let receipt = messages.accept(world.setup.seed, message)?;
     if let Some(event) = event.filter(|_| !receipt.duplicate) {
-        messages.heard.push(event);
+        messages.chat.push(event);
     }
     Ok(receipt)
 }

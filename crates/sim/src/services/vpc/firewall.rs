@@ -11,7 +11,7 @@ use crate::world::{Balancer, ZONES};
 
 /// Which of the groups of a load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ward {
+pub(crate) enum GroupRole {
     /// That of its nodes.
     Balancer,
     /// That of its targets.
@@ -21,48 +21,49 @@ pub(crate) enum Ward {
 }
 
 /// Id of a group.
-pub(crate) fn group_id(world: &World, one: &Balancer, ward: Ward) -> String {
-    match ward {
-        Ward::Balancer => world.short("sg", &one.name),
-        ward => world.short("sg", &format!("{}/{ward:?}", one.name)),
+pub(crate) fn group_id(world: &World, one: &Balancer, role: GroupRole) -> String {
+    match role {
+        GroupRole::Balancer => world.short("sg", &one.name),
+        role => world.short("sg", &format!("{}/{role:?}", one.name)),
     }
 }
 
 /// Name of a group.
-pub(crate) fn group_name(one: &Balancer, ward: Ward) -> String {
-    let suffix = match ward {
-        Ward::Balancer => "alb",
-        Ward::Targets => "app",
-        Ward::Apart => "app-internal",
+pub(crate) fn group_name(one: &Balancer, role: GroupRole) -> String {
+    let suffix = match role {
+        GroupRole::Balancer => "alb",
+        GroupRole::Targets => "app",
+        GroupRole::Apart => "app-internal",
     };
     format!("{}-{suffix}", one.name)
 }
 
 /// The groups of a load balancer as EC2 describes them in an epoch minute.
 pub(crate) fn groups(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
-    let mut all = vec![group(world, one, Ward::Balancer, vec![https_for_all()])];
+    let mut all = vec![group(world, one, GroupRole::Balancer, vec![https_for_all()])];
     if one.groups.is_empty() || one.plan.host.is_lambda() {
         return all;
     }
-    all.push(group(world, one, Ward::Targets, admitted(world, one, minute)));
+    all.push(group(world, one, GroupRole::Targets, admitted(world, one, minute)));
     let apart = |what: &What| matches!(what, What::Shown(Shown::Closed(Closed::Targets(_))));
     if world.scene(one, minute).is_some_and(|scene| scene.has(apart)) {
-        all.push(group(world, one, Ward::Apart, checks(world, one)));
+        all.push(group(world, one, GroupRole::Apart, checks(world, one)));
     }
     all
 }
 
-fn group(world: &World, one: &Balancer, ward: Ward, ingress: Vec<Value>) -> Value {
+fn group(world: &World, one: &Balancer, role: GroupRole, ingress: Vec<Value>) -> Value {
     let network = Network::of(world, &one.account);
-    let id = group_id(world, one, ward);
+    let id = group_id(world, one, role);
     let (region, account) = (&world.setup.region, one.account.as_str());
-    let peer = ward != Ward::Balancer && one.plan.host.kind == crate::scenario::host::Kind::Peered;
+    let peer =
+        role != GroupRole::Balancer && one.plan.host.kind == crate::scenario::host::Kind::Peered;
     let out = permission("-1", None, &[("0.0.0.0/0", "")], &[]);
     Value::record([
         ("ownerId", account.into()),
         ("groupId", id.as_str().into()),
-        ("groupName", group_name(one, ward).into()),
-        ("groupDescription", group_name(one, ward).into()),
+        ("groupName", group_name(one, role).into()),
+        ("groupDescription", group_name(one, role).into()),
         ("vpcId", network.vpc(peer).into()),
         ("securityGroupArn", format!("arn:aws:ec2:{region}:{account}:security-group/{id}").into()),
         ("ipPermissions", Value::List(ingress)),
@@ -95,7 +96,7 @@ fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
     } else if one.plan.host.kind == crate::scenario::host::Kind::Peered {
         vec![from_subnets(world, one, port, &[0, 1, 2])]
     } else {
-        let balancer = group_id(world, one, Ward::Balancer);
+        let balancer = group_id(world, one, GroupRole::Balancer);
         vec![permission("tcp", Some(port), &[], &[(&balancer, &one.account)])]
     };
     all.extend(checks(world, one));
@@ -104,7 +105,7 @@ fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
 
 /// The rule for health checks on a port of their own.
 fn checks(world: &World, one: &Balancer) -> Vec<Value> {
-    let balancer = group_id(world, one, Ward::Balancer);
+    let balancer = group_id(world, one, GroupRole::Balancer);
     let port = one.plan.host.check.port.into_iter();
     port.map(|port| permission("tcp", Some(port), &[], &[(&balancer, &one.account)])).collect()
 }

@@ -8,8 +8,8 @@ use crate::scenario::host::Kind;
 use crate::scenario::script::Reason;
 use crate::scenario::script::{Closed, Shown, What};
 use crate::services::vpc::network::Network;
-use crate::traffic::fitness::Fitness;
-use crate::traffic::scene::{Scene, Telling};
+use crate::traffic::fitness::TargetHealth;
+use crate::traffic::scene::{Scene, SeededScript};
 use crate::traffic::tasks::Task;
 use crate::world::World;
 use crate::world::{Balancer, Group};
@@ -23,7 +23,7 @@ pub(crate) struct Member {
     pub(crate) address: Option<String>,
     pub(crate) zone: usize,
     pub(crate) slot: usize,
-    pub(crate) state: Standing,
+    pub(crate) state: TargetState,
     /// Whether its network interface exists.
     pub(crate) attached: bool,
     /// Whether it bears a security group of its own, which admits checks only.
@@ -36,7 +36,7 @@ pub(crate) struct Member {
 
 /// The state of a registered target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum TargetState {
     Healthy,
     Unhealthy(Reason),
     Draining,
@@ -62,9 +62,9 @@ pub(crate) fn members(world: &World, one: &Balancer, at: usize, minute: i64) -> 
     let fitness = match &maker.scene {
         Some(scene) if at == 0 => scene.fitness(count),
         Some(scene) if scene.shows(|shown| *shown == Shown::BackupDown) => {
-            vec![Fitness::Unhealthy(Reason::Failed); count]
+            vec![TargetHealth::Unhealthy(Reason::Failed); count]
         }
-        _ => vec![Fitness::Healthy; count],
+        _ => vec![TargetHealth::Healthy; count],
     };
     fitness.into_iter().enumerate().flat_map(|(slot, fitness)| maker.slot(slot, fitness)).collect()
 }
@@ -87,22 +87,22 @@ impl Maker<'_> {
             id: format!("arn:aws:lambda:{region}:{account}:function:{name}"),
             address: None,
             attached: false,
-            ..self.member(0, None, Standing::Unchecked)
+            ..self.member(0, None, TargetState::Unchecked)
         }
     }
 
     /// The targets in one slot.
-    fn slot(&self, slot: usize, fitness: Fitness) -> Vec<Member> {
+    fn slot(&self, slot: usize, fitness: TargetHealth) -> Vec<Member> {
         let tasks = self.tasks(slot);
         let last = tasks.last().copied();
         let state = match fitness {
-            Fitness::Healthy => Standing::Healthy,
-            Fitness::Unhealthy(reason) => Standing::Unhealthy(reason),
-            Fitness::Unused => Standing::Unused,
-            Fitness::Gone => return Vec::new(),
-            Fitness::Draining => {
+            TargetHealth::Healthy => TargetState::Healthy,
+            TargetHealth::Unhealthy(reason) => TargetState::Unhealthy(reason),
+            TargetHealth::Unused => TargetState::Unused,
+            TargetHealth::Gone => return Vec::new(),
+            TargetHealth::Draining => {
                 let old = tasks.len().checked_sub(2).map(|at| tasks[at]);
-                let old_one = self.member(slot, old.or(last), Standing::Draining);
+                let old_one = self.member(slot, old.or(last), TargetState::Draining);
                 let new = last.filter(|_| old.is_some());
                 let new = new.map(|task| self.member(slot, Some(task), self.begun(task)));
                 return std::iter::once(old_one).chain(new).collect();
@@ -112,8 +112,8 @@ impl Maker<'_> {
     }
 
     /// How far a new task is.
-    fn begun(&self, task: Task) -> Standing {
-        if task.born == Some(self.minute) { Standing::Registering } else { Standing::Initial }
+    fn begun(&self, task: Task) -> TargetState {
+        if task.born == Some(self.minute) { TargetState::Registering } else { TargetState::Initial }
     }
 
     /// The tasks a slot has had.
@@ -121,20 +121,20 @@ impl Maker<'_> {
         if self.one.plan.host.kind != Kind::Tasks {
             return Vec::new();
         }
-        let Some(telling) = Telling::of(self.one, self.world.start()) else {
+        let Some(seeded) = SeededScript::of(self.one, self.world.start()) else {
             return vec![Task { slot, born: None, replaced: None }];
         };
-        let mut tasks = telling.tasks(self.group.targets.len(), self.minute);
+        let mut tasks = seeded.tasks(self.group.targets.len(), self.minute);
         tasks.retain(|task| task.slot == slot);
         tasks
     }
 
-    fn member(&self, slot: usize, task: Option<Task>, state: Standing) -> Member {
+    fn member(&self, slot: usize, task: Option<Task>, state: TargetState) -> Member {
         let (instance, zone) = &self.group.targets[slot];
         let address = self.address(slot, *zone, task);
         let bit = |bits: u16| self.at == 0 && bits >> slot & 1 == 1;
         let racing = |what: &What| matches!(what, What::Roll { race, .. } if *race > 0.0);
-        let raced = state == Standing::Draining
+        let raced = state == TargetState::Draining
             && self.scene.as_ref().is_some_and(|scene| scene.has(racing));
         let id = match self.one.plan.host.kind {
             Kind::Instances => instance.clone(),
@@ -167,7 +167,7 @@ impl Maker<'_> {
             return 0;
         };
         let targets = self.group.targets.len();
-        let shown = scene.acts().map(|(what, _)| match what {
+        let shown = scene.steps().map(|(what, _)| match what {
             What::Shown(shown) => of(scene, shown, targets),
             _ => 0,
         });

@@ -110,7 +110,7 @@ impl<'a> Network<'a> {
         address(if peer { Tier::Peer } else { Tier::Private }, zone, number)
     }
 
-    /// The load balancers of the account whose tale shows something like this in
+    /// The load balancers of the account whose script shows something like this in
     /// an epoch minute, with the zone it concerns.
     pub(crate) fn shown(&self, minute: i64, like: impl Fn(&Shown) -> bool) -> Vec<usize> {
         let own = |one: &&Balancer| one.account == self.account;
