@@ -24,9 +24,13 @@ pub(crate) fn hash(parts: &[u64]) -> u64 {
 /// One well mixed number out of bytes and a seed.
 pub(crate) fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
     let mut state = mix(seed ^ GOLDEN) ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        state = mix(state.wrapping_add(GOLDEN) ^ u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
         let mut word = [0_u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
+        word[..rest.len()].copy_from_slice(rest);
         state = mix(state.wrapping_add(GOLDEN) ^ u64::from_le_bytes(word));
     }
     state

@@ -8,6 +8,7 @@
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Pool {
     values: Vec<(f64, u64)>,
+    count: u64,
 }
 
 /// One bound of a range, or none.
@@ -50,12 +51,17 @@ impl Pool {
     pub(crate) fn new(mut values: Vec<(f64, u64)>) -> Self {
         values.retain(|value| value.1 > 0);
         values.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { values }
+        Self::sorted(values)
+    }
+
+    fn sorted(values: Vec<(f64, u64)>) -> Self {
+        let count = values.iter().map(|value| value.1).sum();
+        Self { values, count }
     }
 
     /// Number of values.
     pub(crate) fn count(&self) -> u64 {
-        self.values.iter().map(|value| value.1).sum()
+        self.count
     }
 
     fn sum(&self) -> f64 {
@@ -64,6 +70,10 @@ impl Pool {
 
     /// The value at a rank, the smallest for rank 0.
     pub(crate) fn at(&self, rank: u64) -> Option<f64> {
+        if self.count == self.values.len() as u64 {
+            // Each is there once.
+            return self.values.get(rank.max(1) as usize - 1).map(|value| value.0);
+        }
         let mut seen = 0;
         for (value, times) in &self.values {
             seen += times;
@@ -89,7 +99,7 @@ impl Pool {
                 self.between_ranks(rank(count, low), rank(count, high))
             }
         };
-        Self { values }
+        Self::sorted(values)
     }
 
     fn between_ranks(&self, after: u64, upto: u64) -> Vec<(f64, u64)> {
@@ -115,7 +125,7 @@ impl Pool {
         let inside = self.inside(range);
         let (first, last) = (inside.values.first()?.0, inside.values.last()?.0);
         let clamped = self.values.iter().map(|(v, n)| (v.clamp(first, last), *n)).collect();
-        Self { values: clamped }.average()
+        Self::sorted(clamped).average()
     }
 }
 

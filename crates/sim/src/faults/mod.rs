@@ -170,6 +170,11 @@ impl Faults {
         unit(hash(&[seed, 101, number])) < self.internal
     }
 
+    /// Whether any result lacks points, or has them out of order or twice.
+    pub(crate) fn spoils_points(&self) -> bool {
+        self.partial > 0.0 || self.shuffle > 0.0 || self.duplicate > 0.0
+    }
+
     /// How many of the newest points a result lacks.
     pub(crate) fn missing(&self, seed: u64, content: u64) -> Option<usize> {
         let draw = hash(&[seed, 102, content]);

@@ -69,12 +69,14 @@ impl Spot<'_> {
     fn collect(&self, source: Source, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         match source {
             Source::Never | Source::Chat(_) => {}
-            Source::Latency => values.extend(
-                minute
-                    .samples()
-                    .filter(|(request, _)| self.holds(*request))
-                    .map(|(request, times)| (seconds(request.took), times)),
-            ),
+            Source::Latency => {
+                values.reserve(minute.weight());
+                for (request, times) in minute.samples() {
+                    if self.holds(request) {
+                        values.push((seconds(request.took), times));
+                    }
+                }
+            }
             Source::Requests(count) => values.push((1.0, self.count(count, minute))),
             Source::Derived(derived) => self.derive(derived, minute, values),
         }

@@ -32,16 +32,20 @@ enum Stage {
 
 impl Faults {
     /// The stage of a minute of the scenario, `now` seconds after the scenario's
-    /// start; `draw` belongs to the load balancer's minute.
-    fn stage(&self, minute: i64, now: i64, draw: u64, subject: Subject) -> Stage {
+    /// start; `draw` belongs to the load balancer's minute, and is made if it matters.
+    fn stage(&self, minute: i64, now: i64, draw: impl Fn() -> u64, subject: Subject) -> Stage {
         let age = now - (minute + 1) * 60;
         let least = self.publish.or(self.clock.map(|_| 0));
         if now < self.late_points.appears(minute, least, subject) {
             return Stage::Missing;
         }
         if self.late_points.partly.iter().any(|one| one.holds(minute, age, subject)) {
-            return Stage::Low(0.2 + 0.6 * unit(hash(&[draw, 3])));
+            return Stage::Low(0.2 + 0.6 * unit(hash(&[draw(), 3])));
         }
+        if self.revise <= 0.0 && self.revise_late <= 0.0 {
+            return Stage::Whole;
+        }
+        let draw = draw();
         let chance = unit(draw);
         let late = chance < self.revise_late && age < REVISED_LATE;
         // The two shares are taken from both ends, so that they rarely meet.
@@ -80,7 +84,7 @@ impl<'a> View<'a> {
         let subject = Subject { metric, balancer: None };
         let stage = |now: i64| {
             let (minute, now) = (minute - self.world.start(), now - setup.start);
-            setup.faults.stage(minute, now, u64::MAX / 2, subject)
+            setup.faults.stage(minute, now, || u64::MAX / 2, subject)
         };
         self.now.is_none_or(|now| stage(now) != Stage::Missing)
     }
@@ -99,8 +103,10 @@ impl<'a> View<'a> {
             return None;
         }
         let setup = &self.world.setup;
-        let own = hash_bytes(setup.seed, balancer.dimension.as_bytes());
-        let draw = hash(&[own, 104, minute as u64]);
+        let draw = || {
+            let own = hash_bytes(setup.seed, balancer.dimension.as_bytes());
+            hash(&[own, 104, minute as u64])
+        };
         let subject = Subject { metric, balancer: Some(&balancer.name) };
         let stage = self.now.map_or(Stage::Whole, |now| {
             let (minute, now) = (minute - self.world.start(), now - setup.start);
@@ -111,6 +117,7 @@ impl<'a> View<'a> {
             Stage::Whole => Some(self.minutes.of(balancer, minute)),
             Stage::Low(share) => {
                 let whole = self.minutes.of(balancer, minute);
+                let draw = draw();
                 let own = |at: u64| unit(hash(&[draw, 2, at]));
                 Some(Arc::new(whole.thinned(share, own)))
             }
@@ -129,7 +136,7 @@ mod tests {
 
     impl Faults {
         fn at(&self, minute: i64, now: i64, draw: u64) -> Stage {
-            self.stage(minute, now, draw, SUBJECT)
+            self.stage(minute, now, || draw, SUBJECT)
         }
     }
 

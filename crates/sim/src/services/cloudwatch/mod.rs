@@ -96,12 +96,12 @@ pub(crate) fn get_metric_data(sources: Sources, call: &Call, input: Input) -> Re
         let message = format!("MaxDatapoints must be between 1 and {MAX_POINTS}");
         return Err(Failure::validation(message));
     }
-    let mark = fingerprint(sources, input);
+    let mark = || fingerprint(sources, input);
     let position = position(input.text("NextToken")?, mark, call.now)?;
     let window = window(sources, input, position)?;
     let returned: Vec<&Query> = queries.iter().filter(|query| query.returned).collect();
     let mut all: Vec<Series> =
-        returned.iter().map(|query| Series::new(query.id, &query.label)).collect();
+        returned.iter().map(|query| Series::new(query.id, query.label)).collect();
     for (query, series) in returned.iter().zip(&mut all) {
         if !may_read(sources, call, query) {
             series.status = "Forbidden";
@@ -117,11 +117,11 @@ pub(crate) fn get_metric_data(sources: Sources, call: &Call, input: Input) -> Re
         if descending {
             series.points.reverse();
         }
-        let content = hash(&[returned[index].content, window.from as u64, window.until as u64]);
+        let asked = (returned[index], &window);
         let number = hash(&[call.number, index as u64]);
-        spoil(sources, number, content, descending, series);
+        spoil(sources, number, asked, descending, series);
     }
-    Ok(page(&all, position, limit as usize))
+    Ok(page(&all, position, limit as usize, mark))
 }
 
 /// Whether the caller may read metrics of the account a query asks for.
@@ -257,7 +257,13 @@ fn bundles<'a>(
 }
 
 /// Applies the faults that hit single results.
-fn spoil(sources: Sources, number: u64, content: u64, descending: bool, series: &mut Series) {
+fn spoil(
+    sources: Sources,
+    number: u64,
+    (query, window): (&Query, &Window),
+    descending: bool,
+    series: &mut Series,
+) {
     let (faults, seed) = (&sources.world.setup.faults, sources.world.setup.seed);
     if series.status == "Forbidden" {
         return;
@@ -267,6 +273,10 @@ fn spoil(sources: Sources, number: u64, content: u64, descending: bool, series: 
         series.status = "InternalError";
         return;
     }
+    if !faults.spoils_points() {
+        return;
+    }
+    let content = hash(&[query.content(), window.from as u64, window.until as u64]);
     if let Some(missing) = faults.missing(seed, content) {
         let missing = missing.min(series.points.len());
         if descending {

@@ -23,20 +23,24 @@ impl<'a> Series<'a> {
     }
 }
 
-/// Where a page begins, and for which queries.
+/// Where a page begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Position {
     /// Number of its first point.
     pub(crate) from: usize,
     /// AWS's now of the first page, epoch seconds; later points must not move pages.
     pub(crate) now: Option<i64>,
-    /// Hash of the queries.
-    pub(crate) mark: u64,
 }
 
-/// One answer of at most `limit` points, beginning at a position.
-pub(crate) fn page(all: &[Series], position: Position, limit: usize) -> Value {
-    let Position { from, now, mark } = position;
+/// One answer of at most `limit` points, beginning at a position; `mark` is a hash of the
+/// queries, which only a further page needs.
+pub(crate) fn page(
+    all: &[Series],
+    position: Position,
+    limit: usize,
+    mark: impl Fn() -> u64,
+) -> Value {
+    let Position { from, now } = position;
     let (mut seen, until) = (0, from + limit);
     let mut results = Vec::new();
     let mut more = false;
@@ -65,7 +69,7 @@ pub(crate) fn page(all: &[Series], position: Position, limit: usize) -> Value {
     let mut fields = vec![("MetricDataResults", Value::List(results))];
     if more {
         let now = now.map(|now| format!("-{now}")).unwrap_or_default();
-        fields.push(("NextToken", Value::text(format!("{mark:016x}-{until}{now}"))));
+        fields.push(("NextToken", Value::text(format!("{:016x}-{until}{now}", mark()))));
     }
     fields.push(("Messages", Value::List(Vec::new())));
     Value::Record(fields)
@@ -89,16 +93,16 @@ fn result(series: &Series, points: &[(i64, f64)], status: &str) -> Value {
     Value::Record(fields)
 }
 
-/// Where a token says the page begins; without one it is the first page, cut now.
+/// Where a token says the page begins, if it bears the `mark` of the queries; without one it is the first page, cut now.
 pub(crate) fn position(
     token: Option<&str>,
-    mark: u64,
+    mark: impl Fn() -> u64,
     now: Option<i64>,
 ) -> Result<Position, Failure> {
     let Some(token) = token else {
-        return Ok(Position { from: 0, now, mark });
+        return Ok(Position { from: 0, now });
     };
-    read(token, mark).ok_or_else(|| {
+    read(token, mark()).ok_or_else(|| {
         Failure::new(400, "InvalidNextToken", "The next token specified is invalid.")
     })
 }
@@ -110,7 +114,7 @@ fn read(token: &str, mark: u64) -> Option<Position> {
     }
     let from = parts.next()?.parse().ok().filter(|from| *from < usize::MAX / 2)?;
     let now = parts.next().map(str::parse).transpose().ok()?;
-    Some(Position { from, now, mark })
+    Some(Position { from, now })
 }
 
 #[cfg(test)]
@@ -135,10 +139,10 @@ mod tests {
         for counts in [&[0, 3, 0, 5, 0][..], &[0, 0], &[4, 4, 4], &[1, 0, 0, 1, 7, 0], &[10]] {
             for limit in 1..12 {
                 let all = sizes(counts);
-                let first = position(None, 7, Some(60)).expect("no token");
+                let first = position(None, || 7, Some(60)).expect("no token");
                 let (mut from, mut points, mut complete) = (first, Vec::new(), Vec::new());
                 loop {
-                    let answer = page(&all, from, limit).to_json();
+                    let answer = page(&all, from, limit, || 7).to_json();
                     for one in answer["MetricDataResults"].as_array().into_iter().flatten() {
                         let id = one["Id"].as_str().unwrap_or("").to_owned();
                         for value in one["Values"].as_array().into_iter().flatten() {
@@ -151,7 +155,7 @@ mod tests {
                     let Some(token) = answer["NextToken"].as_str() else {
                         break;
                     };
-                    from = position(Some(token), 7, None).expect("its own token");
+                    from = position(Some(token), || 7, None).expect("its own token");
                     assert_eq!(from.now, Some(60));
                 }
                 let expected: Vec<(String, usize)> = all
@@ -167,11 +171,11 @@ mod tests {
 
     #[test]
     fn a_token_of_other_queries_is_refused() {
-        let at = |from, now| Ok(Position { from, now, mark: 7 });
-        assert_eq!(position(None, 7, None), at(0, None));
-        assert_eq!(position(Some("0000000000000007-5"), 7, Some(1)), at(5, None));
+        let at = |from, now| Ok(Position { from, now });
+        assert_eq!(position(None, || 7, None), at(0, None));
+        assert_eq!(position(Some("0000000000000007-5"), || 7, Some(1)), at(5, None));
         for token in ["0000000000000008-5", "0000000000000007-5-x", "nonsense"] {
-            assert!(position(Some(token), 7, None).is_err());
+            assert!(position(Some(token), || 7, None).is_err());
         }
     }
 }

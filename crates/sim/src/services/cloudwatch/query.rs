@@ -19,7 +19,7 @@ const MAX_QUERIES: usize = 500;
 /// One checked query.
 pub(crate) struct Query<'a> {
     pub(crate) id: &'a str,
-    pub(crate) label: String,
+    pub(crate) label: &'a str,
     pub(crate) metric: &'static Metric,
     pub(crate) place: Place,
     /// Minutes.
@@ -28,8 +28,15 @@ pub(crate) struct Query<'a> {
     pub(crate) returned: bool,
     /// Where the metric is looked for, if not in the caller's account.
     pub(crate) account: Option<&'a str>,
+    /// What is asked, without the id.
+    part: Input<'a>,
+}
+
+impl Query<'_> {
     /// Hash of what is asked, without the id.
-    pub(crate) content: u64,
+    pub(crate) fn content(&self) -> u64 {
+        hash_bytes(0, self.part.raw().to_string().as_bytes())
+    }
 }
 
 /// Reads the queries of a call.
@@ -62,7 +69,8 @@ pub(crate) fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
 }
 
 fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
-    let at = format!("MetricDataQueries.member.{index}");
+    // Only a refusal says it.
+    let at = format_args!("MetricDataQueries.member.{index}");
     let id = one.required("Id")?;
     let letters = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !id.starts_with(|c: char| c.is_ascii_lowercase()) || !letters || id.len() > 255 {
@@ -99,14 +107,14 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
     }
     Ok(Query {
         id,
-        label: one.text("Label")?.unwrap_or(metric.name).to_owned(),
+        label: one.text("Label")?.unwrap_or(metric.name),
         metric,
         place,
         period: period / 60,
         stat,
         returned: one.flag("ReturnData")?.unwrap_or(true),
         account: one.text("AccountId")?,
-        content: hash_bytes(0, part.raw().to_string().as_bytes()),
+        part,
     })
 }
 
