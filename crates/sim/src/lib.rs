@@ -7,8 +7,35 @@
 //! latency sample, so percentiles go quiet exactly when things get worse.
 //!
 //! It has no clock. A query carries its window, so the same question always has
-//! the same answer; where AWS's now matters, it is the time the client signed with. The four hours before the start are the healthy
-//! baseline, and so are the minutes after the script; earlier nobody came.
+//! the same answer; where AWS's now matters, it is the time the client signed with.
+//! The four hours before the start are the healthy baseline, and so are the minutes
+//! after the script; before that, nobody came.
+//!
+//! # What is where
+//!
+//! Each module uses only those above it in this list; a test of the workspace holds it
+//! to that.
+//!
+//! | module | what it is | uses |
+//! |---|---|---|
+//! | `rng`, `statistics`, `parallel`, `names`, `timeline` | arithmetic, threads, names AWS accepts, minutes and changes | nothing |
+//! | `catalog` | the metrics AWS publishes, and for which dimensions | nothing |
+//! | `scenario` | what a scenario can say, as types: plans, scripts, hosts | nothing |
+//! | `library` | the scenarios, as tables | `scenario` |
+//! | `wire` | requests, answers, protocols: bytes to a tree and back | `rng` |
+//! | `clock` | AWS's now | `wire` |
+//! | `faults` | what can go wrong at AWS, and how it is read from text | `wire`, `catalog` |
+//! | `setup` | what to simulate | `faults` |
+//! | `world` | what exists: built once from a setup and a scenario, never changed | `setup`, `scenario` |
+//! | `traffic` | the model: which requests end how in which minute | `world`, `scenario` |
+//! | `metrics` | what `CloudWatch` makes of the requests, and when it has it | `traffic`, `faults`, `catalog` |
+//! | `services` | one module a service: a call to a reply | `metrics`, `world`, `wire` |
+//! | `server` | the one door: who asks, faults, dispatch, bytes, connections | `services` |
+//!
+//! `rng` and `parallel` are used everywhere. A new operation is a function in its service;
+//! a new service is a module in `services`, a line in its `answer`, and its protocol in
+//! `wire`; a new scenario is a table in `library`; a new fault is a field of [`Faults`],
+//! a line in `faults::list` and one in `faults::text`.
 
 // Numbers here are bounded by construction: counts, minutes, microseconds.
 #![allow(

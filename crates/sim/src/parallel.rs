@@ -1,4 +1,4 @@
-//! Long work on several threads, in the order of its items.
+//! Several threads: long work dealt out to them, and locks that outlive a panic.
 //!
 //! A window of weeks asks for tens of millions of requests. Its periods do not
 //! depend on each other, so they are dealt out to a few threads; the result is

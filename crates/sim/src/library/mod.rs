@@ -1,9 +1,9 @@
-//! The library of long scenarios: tables of harmful ones, whose names begin with an
-//! h, and of benign ones, whose names begin with a b.
+//! The scenarios there are, as tables.
 //!
-//! Harmful ones have a healthy week first and their fault on day 8 about 10:00,
-//! unless things grow from the first day on. Benign ones are as long as it takes
-//! to count false alarms per week. The seed moves levels and medians by up to a
+//! The short ones show one thing in an hour or two. Harmful ones, whose names begin with
+//! an h, have a healthy week first and their fault on day 8 about 10:00, unless things
+//! grow from the first day on. Benign ones, whose names begin with a b, are as long as it
+//! takes to count false alarms per week. The seed moves levels and medians by up to a
 //! tenth and the fault by up to twenty minutes.
 //!
 //! Besides there is one short scenario for each cause of a 504, 502 or 503, whose

@@ -63,7 +63,7 @@ fn at(day: i64, hour: i64, minute: i64) -> i64 {
 fn pivot(name: &str, seed: u64) -> i64 {
     let sim = sim(name, seed);
     let seeded = SeededScript::of(&sim.state.world().balancers[0], MINUTE_0);
-    seeded.expect("a tale").pivot
+    seeded.expect("a script").pivot
 }
 
 /// The same, and the story from an hour before it on.

@@ -12,7 +12,7 @@ use crate::traffic::request::{Outcome, Request};
 use crate::world::{Balancer, World, ZONES};
 
 /// A place resolved to indexes.
-pub(crate) struct Spot<'a> {
+pub(crate) struct ResolvedPlace<'a> {
     pub(crate) balancer: &'a Balancer,
     pub(crate) group: Option<usize>,
     pub(crate) zone: Option<usize>,
@@ -20,7 +20,7 @@ pub(crate) struct Spot<'a> {
 
 impl World {
     /// The load balancer, group and zone of a place, if the account has them.
-    pub(crate) fn spot(&self, place: &Place, account: &str) -> Option<Spot<'_>> {
+    pub(crate) fn resolve(&self, place: &Place, account: &str) -> Option<ResolvedPlace<'_>> {
         let balancer = match (&place.balancer, &place.group) {
             (Some(dimension), _) => self.by_dimension(dimension)?,
             (None, Some(group)) => self
@@ -40,11 +40,11 @@ impl World {
             None => None,
             Some(name) => Some((0..ZONES.len()).find(|index| self.zone(*index) == *name)?),
         };
-        Some(Spot { balancer, group, zone })
+        Some(ResolvedPlace { balancer, group, zone })
     }
 }
 
-impl Spot<'_> {
+impl ResolvedPlace<'_> {
     fn holds(&self, request: Request) -> bool {
         self.group.is_none_or(|group| usize::from(request.group) == group)
             && self.zone.is_none_or(|zone| usize::from(request.zone) == zone)
@@ -134,8 +134,8 @@ impl Spot<'_> {
         if self.zone.is_some() || self.balancer.plan.host.cross_zone {
             return 0;
         }
-        let zones = (0..ZONES.len()).map(|zone| Spot { zone: Some(zone), ..*self });
-        zones.map(|spot| spot.failed_open(minute)).sum()
+        let zones = (0..ZONES.len()).map(|zone| ResolvedPlace { zone: Some(zone), ..*self });
+        zones.map(|resolved| resolved.failed_open(minute)).sum()
     }
 
     /// Connections of clients and to targets: some are kept, the others are as

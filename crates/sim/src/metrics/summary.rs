@@ -8,7 +8,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use crate::catalog;
-use crate::metrics::series::Spot;
+use crate::metrics::series::ResolvedPlace;
 use crate::metrics::view::View;
 use crate::statistics::{Pool, Stat};
 use crate::world::Balancer;
@@ -46,9 +46,9 @@ pub struct Summary {
 pub(crate) fn of(view: View, balancer: &Balancer, minutes: Range<i64>) -> Summary {
     let timeout = view.world.timeout(balancer, minutes.start);
     let pool = |name: &str, group: Option<usize>| {
-        let spot = Spot { balancer, group, zone: None };
+        let resolved = ResolvedPlace { balancer, group, zone: None };
         let metric = catalog::find(catalog::NAMESPACE, name).ok();
-        metric.map_or_else(Pool::default, |metric| spot.pool(metric, view, minutes.clone()))
+        metric.map_or_else(Pool::default, |metric| resolved.pool(metric, view, minutes.clone()))
     };
     let stat = |text: &str, pool: &Pool| Stat::parse(text).and_then(|stat| stat.of(pool));
     let latency = pool("TargetResponseTime", None);

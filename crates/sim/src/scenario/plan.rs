@@ -1,9 +1,8 @@
-//! The scenarios, as data: who serves which load, and what goes wrong when.
+//! The parts of a scenario: who serves which load, and what goes wrong when.
 //!
 //! A scenario is a list of load balancer plans. Times are minutes after the
 //! start, latencies are shares of the idle timeout or seconds as stated, so a
-//! new story is a new table and not new code. The long ones are in
-//! [`crate::library`].
+//! new story is a new table in [`crate::library`] and not new code.
 
 use crate::scenario::host::Host;
 use crate::scenario::script::Script;

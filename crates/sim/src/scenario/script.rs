@@ -1,6 +1,6 @@
 //! Long stories as data: days of requests, a service behind them, and steps.
 //!
-//! A script is told with few orthogonal ingredients. Classes say how long requests
+//! A script has few, orthogonal ingredients. Classes say how long requests
 //! take, steps change something (load, pace, targets, outcome, timeout, client)
 //! and a [`When`] says in which episodes they do. All curves are knots of
 //! (minutes since the episode began, value), exponential in between, so a new

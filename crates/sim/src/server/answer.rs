@@ -1,4 +1,4 @@
-//! From a recognised request to an answer in the protocol it came in.
+//! From a request to its answer.
 //!
 //! Authentication, faults and dispatch happen here once, so the services only
 //! ever see calls that are theirs.
@@ -18,7 +18,7 @@ use crate::wire::document::{Failure, Reply};
 use crate::wire::ending::Ending;
 use crate::wire::input::Input;
 use crate::wire::message::{Incoming, Outgoing};
-use crate::wire::protocol::{Asked, Protocol, SERVICES};
+use crate::wire::protocol::{Protocol, Recognised, SERVICES};
 use crate::wire::recognise::{recognise, scope};
 use crate::wire::write::write;
 
@@ -67,7 +67,7 @@ pub(crate) fn answer(state: &State, request: &Incoming) -> Outgoing {
 }
 
 /// What makes the answer hostile.
-fn strikes<'a>(state: &'a State, asked: &Asked, stamp: Stamp) -> Vec<&'a Kind> {
+fn strikes<'a>(state: &'a State, asked: &Recognised, stamp: Stamp) -> Vec<&'a Kind> {
     let minute = stamp.now.map(|now| state.world().scenario_minute(now));
     let action = action(asked.service, &asked.operation);
     let draw = (state.world().setup.seed, stamp.number);
@@ -78,7 +78,7 @@ fn strikes<'a>(state: &'a State, asked: &Asked, stamp: Stamp) -> Vec<&'a Kind> {
 fn hostile_reply(
     state: &State,
     request: &Incoming,
-    asked: &Asked,
+    asked: &Recognised,
     stamp: Stamp,
     kinds: &[&Kind],
     reply: Reply,
@@ -95,7 +95,7 @@ fn hostile_reply(
 }
 
 /// How many milliseconds an answer is held back after it was made.
-fn held(state: &State, asked: &Asked) -> u64 {
+fn held(state: &State, asked: &Recognised) -> u64 {
     let publish = asked.service == "sns" && asked.operation == "Publish";
     if publish { state.world().setup.faults.sns.slow_ms } else { 0 }
 }
@@ -105,7 +105,13 @@ fn stamp(state: &State, request: &Incoming) -> Stamp {
     Stamp { signed_at, now: state.clock.now(signed_at), number: state.next_call() }
 }
 
-fn serve(state: &State, request: &Incoming, asked: &Asked, stamp: Stamp, kinds: &[&Kind]) -> Reply {
+fn serve(
+    state: &State,
+    request: &Incoming,
+    asked: &Recognised,
+    stamp: Stamp,
+    kinds: &[&Kind],
+) -> Reply {
     let rest = matches!(asked.protocol, Protocol::RestJson | Protocol::RestXml);
     if request.method != "POST" && !rest {
         let message = format!("method {} is not understood; AWS clients POST", request.method);
@@ -152,7 +158,7 @@ fn action(service: &str, operation: &str) -> String {
 fn identify(
     state: &State,
     request: &Incoming,
-    asked: &Asked,
+    asked: &Recognised,
     stamp: Stamp,
 ) -> Result<Call, Failure> {
     if !request.headers.contains_key("authorization") {

@@ -1,9 +1,7 @@
-//! Requests: what arrives in a minute, how long it takes, how it ends.
+//! A request, and how it can end.
 //!
-//! Each minute's arrivals are drawn from an address of their own, so any minute
-//! can be made without the ones before it. Only the overload story and the scripts
-//! carry queues from minute to minute; they are played once, see [`crate::traffic::queue`]
-//! and [`crate::traffic::stage`].
+//! The smallest thing the model knows; everything in this folder makes, ends or counts
+//! requests.
 
 /// Microseconds in a second; times are whole microseconds so that bounds are exact.
 pub(crate) const SECOND: u32 = 1_000_000;

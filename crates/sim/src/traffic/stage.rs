@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use crate::scenario::script::{Fault, Shown, What};
 use crate::traffic::draft::{Draft, Fate, MINUTE, drafts};
+use crate::traffic::fault::FaultDraw;
 use crate::traffic::minute::{Ended, Minute, Signs};
 use crate::traffic::request::{Outcome, Request, SECOND, micros};
 use crate::traffic::scene::{Scene, SeededScript};
-use crate::traffic::strike::FaultDraw;
 use crate::world::Balancer;
 
 /// Minutes played before the first one, so that it finds requests under way.

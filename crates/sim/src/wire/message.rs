@@ -1,4 +1,6 @@
-//! Requests and answers as far as anybody but hyper cares.
+//! A request and an answer, without the HTTP library that carries them.
+//!
+//! This is what tests that need no connection begin and end with.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,8 @@
-//! How AWS speaks: protocols and documents.
+//! How AWS speaks: protocols and documents, without knowing what is said.
+//!
+//! `message` is what came and what goes; `recognise` finds out what is asked for in which
+//! of the protocols, `input` reads the parameters; a reply is a `document`, and `write`
+//! puts it in the form of the request.
 
 pub(crate) mod cbor;
 pub(crate) mod document;

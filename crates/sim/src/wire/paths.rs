@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use crate::wire::document::Failure;
 use crate::wire::input::query;
 use crate::wire::message::Incoming;
-use crate::wire::protocol::{Asked, Protocol, asked};
+use crate::wire::protocol::{Protocol, Recognised, asked};
 
 /// Protocol, service, operation, path, and the names of its stars.
 type Route = (Protocol, &'static str, &'static str, &'static str, &'static [&'static str]);
@@ -44,7 +44,7 @@ static ROOTS: [(Protocol, &str, &str); 4] = [
 ];
 
 /// Recognises a request of one of these services.
-pub(crate) fn recognise(request: &Incoming) -> Option<Asked> {
+pub(crate) fn recognise(request: &Incoming) -> Option<Recognised> {
     let (protocol, service, _) = ROOTS.iter().find(|root| request.path.starts_with(root.2))?;
     let parts: Vec<&str> = request.path.trim_end_matches('/').split('/').collect();
     let found = ROUTES.iter().find_map(|route| Some((route, stars(route.3, &parts)?)));

@@ -25,7 +25,7 @@ impl Protocol {
 }
 
 /// What a request asks for.
-pub(crate) struct Asked {
+pub(crate) struct Recognised {
     pub(crate) protocol: Protocol,
     /// IAM prefix of the service.
     pub(crate) service: &'static str,
@@ -39,9 +39,9 @@ pub(crate) fn asked(
     service: &'static str,
     operation: &str,
     input: Result<Json, Failure>,
-) -> Asked {
+) -> Recognised {
     let operation = operation.to_owned();
-    Asked { protocol, service, operation, input }
+    Recognised { protocol, service, operation, input }
 }
 
 /// What tells the services apart.

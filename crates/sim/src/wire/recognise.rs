@@ -10,13 +10,13 @@ use crate::wire::document::Failure;
 use crate::wire::input::{form, numbered};
 use crate::wire::message::Incoming;
 use crate::wire::paths;
-use crate::wire::protocol::{Asked, Protocol, SERVICES, asked};
+use crate::wire::protocol::{Protocol, Recognised, SERVICES, asked};
 
 const GRANITE: &str = "GraniteServiceVersion20100801";
 const CONTAINERS: &str = "AmazonEC2ContainerServiceV20141113";
 
 /// Recognises a request; what is wrong with its body is kept for the answer.
-pub(crate) fn recognise(request: &Incoming) -> Asked {
+pub(crate) fn recognise(request: &Incoming) -> Recognised {
     let header = |name: &str| request.headers.get(name).map(String::as_str);
     let prefix = format!("/service/{GRANITE}/operation/");
     if let Some(operation) = request.path.strip_prefix(prefix.as_str()) {
@@ -46,7 +46,7 @@ pub(crate) fn recognise(request: &Incoming) -> Asked {
     paths::recognise(request).unwrap_or_else(|| recognise_form(request))
 }
 
-fn recognise_form(request: &Incoming) -> Asked {
+fn recognise_form(request: &Incoming) -> Recognised {
     let input = match request.headers.get("content-encoding").map(String::as_str) {
         None | Some("identity") => form(&request.body),
         Some(other) => Err(Failure::new(

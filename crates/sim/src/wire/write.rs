@@ -4,11 +4,11 @@ use crate::rng::hash_bytes;
 use crate::wire::document::{Reply, Value};
 use crate::wire::ending::Ending;
 use crate::wire::message::{Incoming, Outgoing};
-use crate::wire::protocol::{Asked, Protocol, SERVICES};
+use crate::wire::protocol::{Protocol, Recognised, SERVICES};
 use crate::wire::{cbor, xml};
 
 /// The answer to a request; its parts that depend on the time are still missing.
-pub(crate) fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) -> Outgoing {
+pub(crate) fn write(request: &Incoming, asked: &Recognised, reply: &Reply, id: &str) -> Outgoing {
     let mut headers = vec![("x-amzn-requestid", id.to_owned())];
     let status = reply.as_ref().map_or_else(|failure| failure.status, |_| 200);
     let body = match asked.protocol {
@@ -27,7 +27,7 @@ pub(crate) fn write(request: &Incoming, asked: &Asked, reply: &Reply, id: &str) 
     Outgoing { status, headers, body, ending: Ending::Whole, held: 0 }
 }
 
-fn write_xml(asked: &Asked, reply: &Reply, id: &str) -> String {
+fn write_xml(asked: &Recognised, reply: &Reply, id: &str) -> String {
     let service = SERVICES.iter().find(|one| one.prefix == asked.service);
     let namespace = service.map_or("", |one| one.namespace);
     match (asked.protocol, reply) {
@@ -40,7 +40,11 @@ fn write_xml(asked: &Asked, reply: &Reply, id: &str) -> String {
 }
 
 /// JSON of a service of paths, whose errors are named in a header.
-fn write_rest(asked: &Asked, reply: &Reply, headers: &mut Vec<(&'static str, String)>) -> Vec<u8> {
+fn write_rest(
+    asked: &Recognised,
+    reply: &Reply,
+    headers: &mut Vec<(&'static str, String)>,
+) -> Vec<u8> {
     headers.push(("content-type", "application/json".to_owned()));
     let value = match reply {
         Ok(value) => value.clone(),
@@ -58,7 +62,7 @@ fn write_rest(asked: &Asked, reply: &Reply, headers: &mut Vec<(&'static str, Str
 /// CBOR or JSON, which differ only in the bytes.
 fn write_typed(
     request: &Incoming,
-    asked: &Asked,
+    asked: &Recognised,
     reply: &Reply,
     headers: &mut Vec<(&'static str, String)>,
 ) -> Vec<u8> {

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use crate::catalog::Place;
 use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, Source};
-use crate::metrics::series::Spot;
+use crate::metrics::series::ResolvedPlace;
 use crate::parallel::lock;
 use crate::rng::hash_bytes;
 use crate::services::Call;
@@ -296,10 +296,13 @@ fn ever(sources: Sources, balancer: &Balancer) -> Vec<Seen> {
     let mut found = Vec::new();
     for minute in sources.world.script() {
         open.retain(|&(metric, group, zone)| {
-            let spot =
-                Spot { balancer, group: group.map(usize::from), zone: zone.map(usize::from) };
+            let resolved = ResolvedPlace {
+                balancer,
+                group: group.map(usize::from),
+                zone: zone.map(usize::from),
+            };
             let metric_of = &METRICS[usize::from(metric)];
-            let seen = spot.pool(metric_of, sources.view(None), minute..minute + 1).count() > 0;
+            let seen = resolved.pool(metric_of, sources.view(None), minute..minute + 1).count() > 0;
             if seen {
                 found.push((metric, group, zone));
             }

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 
 use crate::catalog::Place;
 use crate::catalog::{Metric, Source};
-use crate::metrics::series::Spot;
+use crate::metrics::series::ResolvedPlace;
 use crate::metrics::view::View;
 use crate::parallel;
 use crate::parallel::lock;
@@ -75,7 +75,7 @@ impl Window {
 /// The queries for one metric, place and period.
 struct Bundle<'a> {
     metric: &'static Metric,
-    spot: Spot<'a>,
+    resolved: ResolvedPlace<'a>,
     /// Indexes of the queries.
     queries: Vec<usize>,
 }
@@ -223,7 +223,7 @@ fn values(
 ) -> Vec<(usize, f64)> {
     let mut found = Vec::new();
     for one in group {
-        let pool = one.spot.pool(one.metric, view, period.clone());
+        let pool = one.resolved.pool(one.metric, view, period.clone());
         let values = one.queries.iter().map(|&index| (index, queries[index].stat.of(&pool)));
         found.extend(values.filter_map(|(index, value)| Some((index, value?))));
     }
@@ -247,10 +247,10 @@ fn bundles<'a>(
     }
     let mut bundles = Bundles::new();
     for ((_, place, account, period), indexes) in together {
-        if let Some(spot) = sources.world.spot(place, account) {
-            let key = (spot.balancer.arn.as_str(), period);
+        if let Some(resolved) = sources.world.resolve(place, account) {
+            let key = (resolved.balancer.arn.as_str(), period);
             let metric = queries[indexes[0]].metric;
-            bundles.entry(key).or_default().push(Bundle { metric, spot, queries: indexes });
+            bundles.entry(key).or_default().push(Bundle { metric, resolved, queries: indexes });
         }
     }
     bundles
