@@ -18,7 +18,7 @@
 //!
 //! | module | what it is | uses |
 //! |---|---|---|
-//! | `rng`, `statistics`, `parallel`, `names`, `timeline` | arithmetic, threads, names AWS accepts, minutes and changes | nothing |
+//! | `rng`, `sorting`, `statistics`, `parallel`, `names`, `timeline` | arithmetic, threads, names AWS accepts, minutes and changes | nothing |
 //! | `catalog` | the metrics AWS publishes, and for which dimensions | nothing |
 //! | `scenario` | what a scenario can say, as types: plans, scripts, hosts | nothing |
 //! | `library` | the scenarios, as tables | `scenario` |
@@ -57,6 +57,7 @@ mod scenario;
 mod server;
 mod services;
 mod setup;
+mod sorting;
 mod statistics;
 mod timeline;
 mod traffic;

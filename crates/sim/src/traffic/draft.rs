@@ -5,6 +5,7 @@
 
 use crate::rng::{Rng, quantile};
 use crate::scenario::script::{Class, Script, What, Who};
+use crate::sorting::sort;
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
 use crate::traffic::scene::{Scene, SeededScript, swing};
 use crate::world::{Balancer, ZONES};
@@ -70,7 +71,9 @@ pub(crate) fn drafts(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) 
         bundles(&mut rng, seeded.script, (class, *median), rate, scene, &mut all);
     }
     jobs(seeded, scene, &mut rng, &mut all);
-    all.sort_unstable();
+    let begin = scene.minute as u64 * MINUTE;
+    let since = |at: u64| u32::try_from(at.saturating_sub(begin)).unwrap_or(u32::MAX);
+    sort(&mut all, |one| since(one.at), |one| *one);
     all
 }
 

@@ -6,6 +6,7 @@
 
 use serde::Serialize;
 
+use crate::sorting::sort;
 use crate::statistics::{Pool, rank};
 use crate::traffic::request::{Outcome, Request, SECOND};
 
@@ -104,10 +105,11 @@ impl Minute {
         let Ended { single: mut requests, bundled: mut bundles } = ended;
         let mut tally = [0; 11];
         for (list, times) in [(&mut requests, 1), (&mut bundles, bundle)] {
-            list.sort_unstable_by_key(|r| {
+            let exact = |r: &Request| {
                 let rest = [r.outcome as u8, r.group, r.zone, r.target];
                 u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
-            });
+            };
+            sort(list, |r| r.took, exact);
             for request in &*list {
                 tally[request.outcome as usize] += times;
             }
