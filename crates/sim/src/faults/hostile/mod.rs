@@ -4,7 +4,7 @@
 //! IAM as in `cloudwatch:GetMetricData`, `elasticloadbalancing:*` or `*`. When is a
 //! share of the calls (`0.1`), minutes of the scenario by AWS's now (`20-25`), or
 //! always. What the kinds do to an answer is told where they do it: in
-//! [`crate::faults::hostile::tree`] to what it says, in [`crate::faults::hostile::bytes`] to how.
+//! `tree` to what it says, in `bytes` to how.
 
 pub(crate) mod bytes;
 pub(crate) mod tree;
