@@ -4,25 +4,23 @@
 //! The simulator's own list, so that a query for something AWS never publishes
 //! fails loudly here instead of staying silently empty.
 
-use super::place::Place;
-
 /// The namespace of the load balancers.
-pub(super) const NAMESPACE: &str = "AWS/ApplicationELB";
+pub(crate) const NAMESPACE: &str = "AWS/ApplicationELB";
 /// The namespace of the chat configurations.
-pub(super) const CHAT: &str = "AWS/Chatbot";
+pub(crate) const CHAT: &str = "AWS/Chatbot";
 
 /// Bits of dimension sets.
-pub(super) const LB: u8 = 1;
-pub(super) const AZ: u8 = 2;
-pub(super) const TG: u8 = 4;
-pub(super) const TGAZ: u8 = 8;
-pub(super) const ONLY_TG: u8 = 16;
-pub(super) const ONLY_TG_AZ: u8 = 32;
-pub(super) const CONFIGURATION: u8 = 64;
+pub(crate) const LB: u8 = 1;
+pub(crate) const AZ: u8 = 2;
+pub(crate) const TG: u8 = 4;
+pub(crate) const TGAZ: u8 = 8;
+pub(crate) const ONLY_TG: u8 = 16;
+pub(crate) const ONLY_TG_AZ: u8 = 32;
+pub(crate) const CONFIGURATION: u8 = 64;
 
 /// Where a metric's values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// Latency samples in seconds.
     Latency,
     /// A 1 per matching request.
@@ -37,7 +35,7 @@ pub(super) enum Source {
 
 /// Which requests a counter counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(crate) enum Count {
     All,
     Elb504,
     Elb503,
@@ -57,7 +55,7 @@ pub(super) enum Count {
 
 /// Which events of a chat configuration a counter counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Chat {
+pub(crate) enum Chat {
     Processed,
     Throttled,
     Unsupported,
@@ -67,7 +65,7 @@ pub(super) enum Chat {
 
 /// Values that are not simply requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Derived {
+pub(crate) enum Derived {
     HealthyHosts,
     UnhealthyHosts,
     AnomalousHosts,
@@ -84,12 +82,12 @@ pub(super) enum Derived {
 
 /// One metric.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Metric {
-    pub(super) name: &'static str,
-    pub(super) unit: &'static str,
+pub(crate) struct Metric {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
     /// Bits of the dimension sets it is published for.
-    pub(super) sets: u8,
-    pub(super) source: Source,
+    pub(crate) sets: u8,
+    pub(crate) source: Source,
 }
 
 const fn metric(name: &'static str, unit: &'static str, sets: u8, source: Source) -> Metric {
@@ -107,7 +105,7 @@ const fn chat(name: &'static str, what: Chat) -> Metric {
 const ALL: u8 = LB | AZ | TG | TGAZ;
 
 /// Every metric of a chat configuration.
-pub(super) static CHAT_METRICS: &[Metric] = &[
+pub(crate) static CHAT_METRICS: &[Metric] = &[
     chat("EventsProcessed", Chat::Processed),
     chat("EventsThrottled", Chat::Throttled),
     chat("UnsupportedEvents", Chat::Unsupported),
@@ -116,7 +114,7 @@ pub(super) static CHAT_METRICS: &[Metric] = &[
 ];
 
 /// Every metric of a load balancer.
-pub(super) static METRICS: &[Metric] = &[
+pub(crate) static METRICS: &[Metric] = &[
     metric("TargetResponseTime", "Seconds", ALL, Source::Latency),
     metric("RequestCount", "Count", ALL, Source::Requests(Count::All)),
     metric("HTTPCode_ELB_504_Count", "Count", LB | AZ, Source::Requests(Count::Elb504)),
@@ -188,12 +186,12 @@ pub(super) static METRICS: &[Metric] = &[
 
 impl Metric {
     /// Whether AWS publishes the metric for this set of dimensions.
-    pub(super) fn published_for(&self, place: &Place) -> bool {
+    pub(crate) fn published_for(&self, place: &Place) -> bool {
         self.sets & place.bit() != 0
     }
 
     /// Whether the set of load balancer (and group, and zone) exists for this metric.
-    pub(super) fn has_set(&self, group: bool, zone: bool) -> bool {
+    pub(crate) fn has_set(&self, group: bool, zone: bool) -> bool {
         let place = Place {
             balancer: Some(String::new()),
             group: group.then(String::new),
@@ -205,7 +203,7 @@ impl Metric {
 }
 
 /// The metrics of a namespace; otherwise says which namespaces there are.
-pub(super) fn metrics(namespace: &str) -> Result<&'static [Metric], String> {
+pub(crate) fn metrics(namespace: &str) -> Result<&'static [Metric], String> {
     match namespace {
         NAMESPACE => Ok(METRICS),
         CHAT => Ok(CHAT_METRICS),
@@ -220,7 +218,7 @@ pub(super) fn metrics(namespace: &str) -> Result<&'static [Metric], String> {
 }
 
 /// Finds a metric; otherwise says what was asked and what comes nearest.
-pub(super) fn find(namespace: &str, name: &str) -> Result<&'static Metric, String> {
+pub(crate) fn find(namespace: &str, name: &str) -> Result<&'static Metric, String> {
     let metrics = metrics(namespace)?;
     metrics.iter().find(|metric| metric.name == name).ok_or_else(|| {
         let nearest = metrics.iter().min_by_key(|metric| distance(metric.name, name));
@@ -232,7 +230,7 @@ pub(super) fn find(namespace: &str, name: &str) -> Result<&'static Metric, Strin
 }
 
 /// Edit distance, ignoring case.
-pub(super) fn distance(a: &str, b: &str) -> usize {
+pub(crate) fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
@@ -245,4 +243,44 @@ pub(super) fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// What a set of dimensions points at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Place {
+    pub(crate) balancer: Option<String>,
+    pub(crate) group: Option<String>,
+    pub(crate) zone: Option<String>,
+    /// Name of a chat configuration, which has nothing to do with the rest.
+    pub(crate) configuration: Option<String>,
+}
+
+impl Place {
+    /// The bit of this set of dimensions.
+    pub(crate) fn bit(&self) -> u8 {
+        if self.configuration.is_some() {
+            return CONFIGURATION;
+        }
+        match (self.balancer.is_some(), self.group.is_some(), self.zone.is_some()) {
+            (true, false, false) => LB,
+            (true, false, true) => AZ,
+            (true, true, false) => TG,
+            (true, true, true) => TGAZ,
+            (false, true, false) => ONLY_TG,
+            (false, true, true) => ONLY_TG_AZ,
+            (false, false, _) => 0,
+        }
+    }
+
+    /// The dimensions of a place in `CloudWatch`'s order.
+    pub(crate) fn dimensions(&self) -> Vec<(&'static str, String)> {
+        let parts = [
+            ("AvailabilityZone", &self.zone),
+            ("ConfigurationName", &self.configuration),
+            ("LoadBalancer", &self.balancer),
+            ("TargetGroup", &self.group),
+        ];
+        let named = parts.into_iter();
+        named.filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect()
+    }
 }

@@ -11,36 +11,84 @@
 //! by these would make it lag further. A time much older than the latest is no
 //! lag but another story, told from there on.
 
+use std::sync::Mutex;
+
 use chrono::{DateTime, NaiveDateTime};
 
-use super::document::Failure;
-use super::wire::Incoming;
+use crate::parallel::lock;
+use crate::wire::document::Failure;
+use crate::wire::message::Incoming;
 
 /// Seconds a signature may be older or younger than AWS's now.
 const TOLERANCE: i64 = 900;
 
 /// Seconds a signature may lag behind the latest one and still be made now.
-pub(super) const LAG: i64 = 120;
+pub(crate) const LAG: i64 = 120;
 
 /// AWS's now after a request that was made at `brought`, both epoch seconds.
-pub(super) fn later(latest: Option<i64>, brought: i64) -> i64 {
+fn later(latest: Option<i64>, brought: i64) -> i64 {
     latest.filter(|latest| (brought..=brought + LAG).contains(latest)).unwrap_or(brought)
 }
 
+/// AWS's clock, which only moves when it is told to or a request brings a time.
+pub(crate) struct Clock {
+    /// Seconds by which clients are ahead.
+    ahead: i64,
+    /// Seconds for which answers are held back.
+    held: i64,
+    /// What it was told, epoch seconds.
+    told: Mutex<Option<i64>>,
+    /// Its now after the latest call that brought a time, epoch seconds.
+    latest: Mutex<Option<i64>>,
+}
+
+impl Clock {
+    /// A clock that knows no time yet; clients are `ahead` seconds, and answers are held
+    /// back for `held` seconds.
+    pub(crate) fn new(ahead: i64, held: i64) -> Self {
+        Self { ahead, held, told: Mutex::default(), latest: Mutex::default() }
+    }
+
+    /// Says what AWS's now is, epoch seconds.
+    pub(crate) fn tell(&self, now: i64) {
+        *lock(&self.told) = Some(now);
+    }
+
+    /// AWS's now for a request signed at this time, if either is known.
+    pub(crate) fn now(&self, signed_at: Option<i64>) -> Option<i64> {
+        if let told @ Some(_) = *lock(&self.told) {
+            return told;
+        }
+        let brought = signed_at? - self.ahead;
+        let mut latest = lock(&self.latest);
+        *latest = Some(later(*latest, brought));
+        *latest
+    }
+
+    /// The date of an answer to a request made at AWS's `now`: it was held back,
+    /// and others may have come in the meantime.
+    pub(crate) fn date(&self, now: i64) -> i64 {
+        if let Some(told) = *lock(&self.told) {
+            return told;
+        }
+        later(*lock(&self.latest), now) + self.held
+    }
+}
+
 /// When a request was signed, epoch seconds.
-pub(super) fn signed_at(request: &Incoming) -> Option<i64> {
+pub(crate) fn signed_at(request: &Incoming) -> Option<i64> {
     let date = request.headers.get("x-amz-date")?;
     let date = NaiveDateTime::parse_from_str(date, "%Y%m%dT%H%M%SZ").ok()?;
     Some(date.and_utc().timestamp())
 }
 
 /// Epoch seconds as a `Date` header, e.g. `Mon, 05 Jan 2026 09:13:00 GMT`.
-pub(super) fn http_date(epoch: i64) -> String {
+pub(crate) fn http_date(epoch: i64) -> String {
     written(epoch, "%a, %d %b %Y %H:%M:%S GMT")
 }
 
 /// AWS's refusal of a signature too far from its now (both epoch seconds).
-pub(super) fn out_of_time(signed: i64, now: i64) -> Option<Failure> {
+pub(crate) fn out_of_time(signed: i64, now: i64) -> Option<Failure> {
     let stamp = |epoch| written(epoch, "%Y%m%dT%H%M%SZ");
     let (oldest, youngest) = (now - TOLERANCE, now + TOLERANCE);
     let (given, here) = (stamp(signed), stamp(now));

@@ -7,8 +7,35 @@
 //! latency sample, so percentiles go quiet exactly when things get worse.
 //!
 //! It has no clock. A query carries its window, so the same question always has
-//! the same answer; where AWS's now matters, it is the time the client signed with. The four hours before the start are the healthy
-//! baseline, and so are the minutes after the script; earlier nobody came.
+//! the same answer; where AWS's now matters, it is the time the client signed with.
+//! The four hours before the start are the healthy baseline, and so are the minutes
+//! after the script; before that, nobody came.
+//!
+//! # What is where
+//!
+//! Each module uses only those above it in this list; a test of the workspace holds it
+//! to that.
+//!
+//! | module | what it is | uses |
+//! |---|---|---|
+//! | `rng`, `sorting`, `statistics`, `parallel`, `names`, `timeline` | arithmetic, threads, names AWS accepts, minutes and changes | nothing |
+//! | `catalog` | the metrics AWS publishes, and for which dimensions | nothing |
+//! | `scenario` | what a scenario can say, as types: plans, scripts, hosts | nothing |
+//! | `library` | the scenarios, as tables | `scenario` |
+//! | `wire` | requests, answers, protocols: bytes to a tree and back | `rng` |
+//! | `clock` | AWS's now | `wire` |
+//! | `faults` | what can go wrong at AWS, and how it is read from text | `wire`, `catalog` |
+//! | `setup` | what to simulate | `faults` |
+//! | `world` | what exists: built once from a setup and a scenario, never changed | `setup`, `scenario` |
+//! | `traffic` | the model: which requests end how in which minute | `world`, `scenario` |
+//! | `metrics` | what `CloudWatch` makes of the requests, and when it has it | `traffic`, `faults`, `catalog` |
+//! | `services` | one module a service: a call to a reply | `metrics`, `world`, `wire` |
+//! | `server` | the one door: who asks, faults, dispatch, bytes, connections | `services` |
+//!
+//! `rng` and `parallel` are used everywhere. A new operation is a function in its service;
+//! a new service is a module in `services`, a line in its `answer`, and its protocol in
+//! `wire`; a new scenario is a table in `library`; a new fault is a field of [`Faults`],
+//! a line in `faults::list` and one in `faults::text`.
 
 // Numbers here are bounded by construction: counts, minutes, microseconds.
 #![allow(
@@ -18,93 +45,27 @@
     clippy::cast_sign_loss
 )]
 
-mod apigateway;
-mod blow;
 mod catalog;
-mod cbor;
-mod chat;
-mod chat_events;
 mod clock;
-mod cloudfront;
-mod cloudwatch;
-mod control;
-mod disorder;
-mod document;
-mod draft;
-mod ec2;
-mod ec2_filter;
-mod ec2_view;
-mod ecs;
-mod ecs_service;
-mod ecs_tasks;
-mod ecs_view;
-mod elb;
-mod elb_attributes;
-mod elb_health;
-mod elb_view;
-mod ending;
-mod fault_list;
-mod fault_text;
 mod faults;
-mod firewall;
-mod fitness;
-mod host;
-pub mod hostile;
-mod hostile_bytes;
-mod hostile_tree;
-mod input;
-mod lambda;
-pub mod late;
 mod library;
-mod listing;
-mod members;
-mod minute;
-mod mrkdwn;
-mod network;
-mod pages;
+mod metrics;
+mod names;
 mod parallel;
-mod paths;
-mod place;
-mod publication;
-mod query;
-mod queue;
-mod recognise;
-mod refusals;
-mod retention;
 mod rng;
 mod scenario;
-mod scene;
-mod series;
 mod server;
+mod services;
 mod setup;
-mod sns;
-mod sns_faults;
-mod sns_log;
-mod sns_rules;
-mod stage;
-mod state;
+mod sorting;
 mod statistics;
-mod story;
-mod sts;
-mod summary;
-mod tale;
-mod tasks;
 mod timeline;
 mod traffic;
 mod wire;
 mod world;
-mod xml;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod tests_diagnosis;
-#[cfg(test)]
-mod tests_hostile;
-#[cfg(test)]
-mod tests_sns;
-#[cfg(test)]
-mod tests_time;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -112,22 +73,27 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use chat::problem as chat_problem;
-pub use fault_list::fault_list;
-pub use faults::{FaultError, Faults};
-pub use minute::Truth;
-pub use scenario::{Scenario, scenarios};
+use server::state::State;
+use world::World;
+
+pub use faults::kms::Kms;
+pub use faults::list::fault_list;
+pub use faults::sns::SnsFaults;
+pub use faults::{FaultError, Faults, hostile, late};
+pub use library::scenarios;
+pub use metrics::summary::Summary;
+pub use scenario::plan::Scenario;
+pub use services::sns::chat::problem as chat_problem;
+pub use services::sns::published::Published;
 pub use setup::{Setup, SetupError};
-pub use sns_faults::{Kms, SnsFaults};
-pub use sns_log::Published;
-pub use story::Story;
-pub use summary::Summary;
 pub use timeline::{Change, Event, Span};
+pub use traffic::minute::Truth;
+pub use traffic::story::Story;
 
 /// The simulator; clones share everything.
 #[derive(Clone)]
 pub struct Sim {
-    state: Arc<state::State>,
+    state: Arc<State>,
 }
 
 impl Sim {
@@ -138,20 +104,19 @@ impl Sim {
     /// When the setup names no known scenario or holds an impossible value.
     pub fn new(setup: Setup) -> Result<Self, SetupError> {
         let setup = setup.with_text();
-        let Some(scenario) = scenario::find(&setup.scenario) else {
+        let Some(scenario) = library::find(&setup.scenario) else {
             let known: Vec<&str> = scenarios().iter().map(|one| one.name).collect();
             let known = known.join(", ");
             return Err(SetupError::UnknownScenario { name: setup.scenario, known });
         };
         setup.check()?;
-        let state = state::State::new(setup, scenario);
-        let changed = state.setup.changes.iter().map(|change| &change.name);
-        let late = state.setup.faults.late_points.balancers();
-        if let Some(name) = changed.chain(late).find(|name| state.world.by_name(name, 0).is_none())
-        {
+        let world = World::new(scenario, setup);
+        let changed = world.setup.changes.iter().map(|change| &change.name);
+        let late = world.setup.faults.late_points.balancers();
+        if let Some(name) = changed.chain(late).find(|name| world.by_name(name, 0).is_none()) {
             return Err(SetupError::UnknownBalancer(name.clone()));
         }
-        Ok(Self { state: Arc::new(state) })
+        Ok(Self { state: Arc::new(State::new(world)) })
     }
 
     /// Serves every protocol on this listener until `stop` fires.
@@ -161,14 +126,14 @@ impl Sim {
 
     /// Says what time it is at AWS (unix seconds), whatever clients sign with.
     pub fn tell_now(&self, now: i64) {
-        self.state.tell_now(now);
+        self.state.clock.tell(now);
     }
 
     /// Names of the application load balancers, in the order of the scenario.
     #[must_use]
     pub fn load_balancers(&self) -> Vec<String> {
         let mut names: Vec<String> =
-            self.state.world.balancers.iter().map(|one| one.name.clone()).collect();
+            self.state.world().balancers.iter().map(|one| one.name.clone()).collect();
         names.dedup();
         names
     }
@@ -176,43 +141,43 @@ impl Sim {
     /// Every accepted SNS message, in order.
     #[must_use]
     pub fn published(&self) -> Vec<Published> {
-        minute::lock(&self.state.messages).accepted.clone()
+        parallel::lock(&self.state.services.messages).accepted.clone()
     }
 
     /// How many `Publish` calls reached SNS, by how they ended: `accepted` or `duplicate`,
     /// with `_lost` or `_cut` where the publisher was not told, or the code of the refusal.
     #[must_use]
     pub fn publish_attempts(&self) -> BTreeMap<String, u64> {
-        minute::lock(&self.state.messages).outcomes.clone()
+        parallel::lock(&self.state.services.messages).outcomes.clone()
     }
 
     /// What really happened at a load balancer (by name) in an epoch minute;
     /// `None` if there is no such load balancer.
     #[must_use]
     pub fn truth(&self, load_balancer: &str, minute: i64) -> Option<Truth> {
-        let (requests, timeout) = self.state.really(load_balancer, minute)?;
+        let (requests, timeout) = self.state.services.view().really(load_balancer, minute)?;
         Some(requests.truth(minute, timeout))
     }
 
     /// What happens in the scenario, one story per load balancer in their order.
     #[must_use]
     pub fn story(&self) -> Vec<Story> {
-        story::all(&self.state)
+        traffic::story::all(self.state.world(), &self.state.services.minutes)
     }
 
     /// What `CloudWatch` reports of a load balancer (by name) over a period of
     /// epoch minutes; `None` if there is no such load balancer.
     #[must_use]
     pub fn summary(&self, load_balancer: &str, minutes: std::ops::Range<i64>) -> Option<Summary> {
-        let balancer = self.state.world.by_name(load_balancer, minutes.start)?;
-        Some(summary::of(&self.state, balancer, minutes))
+        let balancer = self.state.world().by_name(load_balancer, minutes.start)?;
+        Some(metrics::summary::of(self.state.services.view(), balancer, minutes))
     }
 
     /// Epoch minute of the first 504 of the script at this load balancer.
     #[must_use]
     pub fn first_504(&self, load_balancer: &str) -> Option<i64> {
-        self.state.script().find(|minute| {
-            let really = self.state.really(load_balancer, *minute);
+        self.state.world().script().find(|minute| {
+            let really = self.state.services.view().really(load_balancer, *minute);
             really.is_some_and(|(minute, _)| minute.timed_out() > 0)
         })
     }

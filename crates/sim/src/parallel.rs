@@ -1,17 +1,18 @@
-//! Long work on several threads, in the order of its items.
+//! Several threads: long work dealt out to them, and locks that outlive a panic.
 //!
 //! A window of weeks asks for tens of millions of requests. Its periods do not
 //! depend on each other, so they are dealt out to a few threads; the result is
 //! the same as on one.
 
 use std::panic::resume_unwind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// Threads one piece of work takes at most.
 const MAX_THREADS: usize = 4;
 
 /// `work` applied to every item; on one thread unless it is `long`.
-pub(super) fn map<T: Sync, R: Send>(
+pub(crate) fn map<T: Sync, R: Send>(
     items: &[T],
     long: bool,
     work: impl Fn(&T) -> R + Sync,
@@ -31,6 +32,11 @@ pub(super) fn map<T: Sync, R: Send>(
             parts.into_iter().map(|part| part.join().unwrap_or_else(|why| resume_unwind(why)));
         done.flatten().collect()
     })
+}
+
+/// A lock that a panic elsewhere cannot take away.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -15,31 +15,35 @@ fn mix(mut x: u64) -> u64 {
 }
 
 /// One well mixed number out of several.
-pub(super) fn hash(parts: &[u64]) -> u64 {
+pub(crate) fn hash(parts: &[u64]) -> u64 {
     parts.iter().fold(GOLDEN, |state, part| {
         mix(state.wrapping_add(GOLDEN) ^ mix(part.wrapping_add(GOLDEN)))
     })
 }
 
 /// One well mixed number out of bytes and a seed.
-pub(super) fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
+pub(crate) fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
     let mut state = mix(seed ^ GOLDEN) ^ bytes.len() as u64;
-    for chunk in bytes.chunks(8) {
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        state = mix(state.wrapping_add(GOLDEN) ^ u64::from_le_bytes(*word));
+    }
+    if !rest.is_empty() {
         let mut word = [0_u8; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
+        word[..rest.len()].copy_from_slice(rest);
         state = mix(state.wrapping_add(GOLDEN) ^ u64::from_le_bytes(word));
     }
     state
 }
 
 /// A number in [0, 1) made of the upper 53 bits of a hash.
-pub(super) fn unit(hash: u64) -> f64 {
+pub(crate) fn unit(hash: u64) -> f64 {
     (hash >> 11) as f64 / (1_u64 << 53) as f64
 }
 
 /// The standard normal quantile of a share in (0, 1), to within 0.0005: Abramowitz
 /// and Stegun, Handbook of Mathematical Functions, formula 26.2.23.
-pub(super) fn quantile(share: f64) -> f64 {
+pub(crate) fn quantile(share: f64) -> f64 {
     let tail = share.min(1.0 - share).max(1e-12);
     let t = (-2.0 * tail.ln()).sqrt();
     let above = 2.515_517 + t * (0.802_853 + t * 0.010_328);
@@ -49,35 +53,35 @@ pub(super) fn quantile(share: f64) -> f64 {
 }
 
 /// A short run of draws that belongs to one address.
-pub(super) struct Rng {
+pub(crate) struct Rng {
     state: u64,
     spare: Option<f64>,
 }
 
 impl Rng {
     /// The draws of one address.
-    pub(super) fn new(parts: &[u64]) -> Self {
+    pub(crate) fn new(parts: &[u64]) -> Self {
         Self { state: hash(parts), spare: None }
     }
 
     /// The next 64 bits.
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
         mix(self.state)
     }
 
     /// Uniform in [0, 1).
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(crate) fn unit(&mut self) -> f64 {
         unit(self.next())
     }
 
     /// Uniform in 0..n; 0 for an empty range.
-    pub(super) fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         ((self.unit() * n as f64) as usize).min(n.saturating_sub(1))
     }
 
     /// Standard normal (Box-Muller, both halves used).
-    pub(super) fn normal(&mut self) -> f64 {
+    pub(crate) fn normal(&mut self) -> f64 {
         if let Some(spare) = self.spare.take() {
             return spare;
         }
@@ -88,12 +92,12 @@ impl Rng {
     }
 
     /// Lognormal with this median (same unit as the median) and sigma.
-    pub(super) fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
+    pub(crate) fn lognormal(&mut self, median: f64, sigma: f64) -> f64 {
         median * (sigma * self.normal()).exp()
     }
 
     /// Poisson count; above a mean of 30 its normal approximation.
-    pub(super) fn poisson(&mut self, mean: f64) -> u32 {
+    pub(crate) fn poisson(&mut self, mean: f64) -> u32 {
         if mean > 30.0 {
             return (mean + mean.sqrt() * self.normal()).round().max(0.0) as u32;
         }
@@ -105,6 +109,13 @@ impl Rng {
         }
         count
     }
+}
+
+/// Sixteen bytes in the usual form of a UUID.
+pub(crate) fn uuid(a: u64, b: u64) -> String {
+    let text = format!("{a:016x}{b:016x}");
+    let parts = [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]];
+    parts.join("-")
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 //! Apart from the simulator because everything here is checked once, before
 //! anything is built of it.
 
-use super::chat_events;
-use super::faults::Faults;
-use super::sns_rules::{topic_arn, valid_topic};
-use super::timeline::Change;
+use crate::faults::Faults;
+use crate::names::valid_chat;
+use crate::names::{topic_arn, valid_topic};
+use crate::timeline::Change;
 
 /// Load balancers a simulator may have at most.
 const MAX_BALANCERS: usize = 10_000;
@@ -14,7 +14,7 @@ const MAX_BALANCERS: usize = 10_000;
 /// What to simulate.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Name of a scenario, see [`scenarios`](super::scenarios).
+    /// Name of a scenario, see [`scenarios`](crate::scenarios).
     pub scenario: String,
     /// Everything random hangs on it.
     pub seed: u64,
@@ -52,7 +52,7 @@ pub struct Setup {
 
 impl Setup {
     /// The setup with what the text of the faults says about it.
-    pub(super) fn with_text(mut self) -> Self {
+    pub(crate) fn with_text(mut self) -> Self {
         self.linked.append(&mut self.faults.linked);
         self.changes.append(&mut self.faults.changes);
         self.topics.append(&mut self.faults.sns.topics);
@@ -62,7 +62,7 @@ impl Setup {
     }
 
     /// Refuses impossible values.
-    pub(super) fn check(&self) -> Result<(), SetupError> {
+    pub(crate) fn check(&self) -> Result<(), SetupError> {
         if self.start <= 0 || self.start % 60 != 0 || self.start > 100_000_000_000 {
             return Err(SetupError::BadStart(self.start));
         }
@@ -111,7 +111,7 @@ impl Setup {
         if let Some(name) = denied.find(|name| !names.contains(&name.as_str())) {
             return Err(SetupError::UnknownTopic(name.clone()));
         }
-        let bad = |name: &&String| !chat_events::valid_name(name);
+        let bad = |name: &&String| !valid_chat(name);
         match self.chat_configurations.iter().find(bad) {
             Some(name) => Err(SetupError::BadChat(name.clone())),
             None => Ok(()),
@@ -120,7 +120,7 @@ impl Setup {
 
     /// A scenario as it is, with all its past, for tests.
     #[cfg(test)]
-    pub(super) fn of(scenario: &str, seed: u64) -> Self {
+    pub(crate) fn of(scenario: &str, seed: u64) -> Self {
         Self {
             scenario: scenario.to_owned(),
             seed,

@@ -6,8 +6,9 @@
 
 /// Sorted values with their multiplicity.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Pool {
+pub(crate) struct Pool {
     values: Vec<(f64, u64)>,
+    count: u64,
 }
 
 /// One bound of a range, or none.
@@ -21,7 +22,7 @@ enum Range {
 
 /// A parsed `Stat`.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Stat(Kind);
+pub(crate) struct Stat(Kind);
 
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Kind {
@@ -39,7 +40,7 @@ enum Kind {
 }
 
 /// How many of `count` values lie at or below this percentile (nearest rank).
-pub(super) fn rank(count: u64, percent: f64) -> u64 {
+pub(crate) fn rank(count: u64, percent: f64) -> u64 {
     // The tiny step back keeps 29 % of 100 from becoming rank 30.
     let exact = count as f64 * percent / 100.0;
     ((exact - 1e-9).ceil().max(0.0) as u64).min(count)
@@ -47,15 +48,20 @@ pub(super) fn rank(count: u64, percent: f64) -> u64 {
 
 impl Pool {
     /// A pool of values in any order.
-    pub(super) fn new(mut values: Vec<(f64, u64)>) -> Self {
+    pub(crate) fn new(mut values: Vec<(f64, u64)>) -> Self {
         values.retain(|value| value.1 > 0);
         values.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Self { values }
+        Self::sorted(values)
+    }
+
+    fn sorted(values: Vec<(f64, u64)>) -> Self {
+        let count = values.iter().map(|value| value.1).sum();
+        Self { values, count }
     }
 
     /// Number of values.
-    pub(super) fn count(&self) -> u64 {
-        self.values.iter().map(|value| value.1).sum()
+    pub(crate) fn count(&self) -> u64 {
+        self.count
     }
 
     fn sum(&self) -> f64 {
@@ -63,7 +69,11 @@ impl Pool {
     }
 
     /// The value at a rank, the smallest for rank 0.
-    pub(super) fn at(&self, rank: u64) -> Option<f64> {
+    pub(crate) fn at(&self, rank: u64) -> Option<f64> {
+        if self.count == self.values.len() as u64 {
+            // Each is there once.
+            return self.values.get(rank.max(1) as usize - 1).map(|value| value.0);
+        }
         let mut seen = 0;
         for (value, times) in &self.values {
             seen += times;
@@ -89,7 +99,7 @@ impl Pool {
                 self.between_ranks(rank(count, low), rank(count, high))
             }
         };
-        Self { values }
+        Self::sorted(values)
     }
 
     fn between_ranks(&self, after: u64, upto: u64) -> Vec<(f64, u64)> {
@@ -115,13 +125,13 @@ impl Pool {
         let inside = self.inside(range);
         let (first, last) = (inside.values.first()?.0, inside.values.last()?.0);
         let clamped = self.values.iter().map(|(v, n)| (v.clamp(first, last), *n)).collect();
-        Self { values: clamped }.average()
+        Self::sorted(clamped).average()
     }
 }
 
 impl Stat {
     /// Reads a `Stat` as `CloudWatch` writes it.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let kind = match text {
             "SampleCount" => Kind::SampleCount,
             "Sum" => Kind::Sum,
@@ -135,7 +145,7 @@ impl Stat {
     }
 
     /// The statistic of a pool; `None` where `CloudWatch` has no datapoint.
-    pub(super) fn of(self, pool: &Pool) -> Option<f64> {
+    pub(crate) fn of(self, pool: &Pool) -> Option<f64> {
         let count = pool.count();
         if count == 0 {
             return None;
@@ -219,8 +229,8 @@ fn number(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rng::Rng;
     use super::*;
+    use crate::rng::Rng;
 
     fn stat(text: &str, pool: &Pool) -> Option<f64> {
         Stat::parse(text).and_then(|stat| stat.of(pool))

@@ -18,14 +18,14 @@ pub struct Span {
 
 impl Span {
     /// Reads `FROM-TO`, such as `20-25` or `-10--5`.
-    pub(super) fn read(text: &str) -> Option<Self> {
+    pub(crate) fn read(text: &str) -> Option<Self> {
         let dash = text.char_indices().skip(1).find(|(_, c)| *c == '-')?.0;
         let (from, to) = (minute(&text[..dash])?, minute(&text[dash + 1..])?);
         (from <= to).then_some(Self { from, to })
     }
 
     /// Whether this minute of the scenario belongs to it.
-    pub(super) fn holds(self, minute: i64) -> bool {
+    pub(crate) fn holds(self, minute: i64) -> bool {
         (self.from..=self.to).contains(&minute)
     }
 }
@@ -59,7 +59,7 @@ pub enum Event {
 impl Change {
     /// Reads `NAME:MINUTE`, for `timeout` `NAME:MINUTE:SECONDS`, and for `idle` also
     /// `NAME:MINUTE:MINUTES`.
-    pub(super) fn read(kind: &str, text: &str) -> Option<Self> {
+    pub(crate) fn read(kind: &str, text: &str) -> Option<Self> {
         let mut parts = text.split(':');
         let (name, from) = (parts.next()?, minute(parts.next()?)?);
         let event = match kind {
@@ -87,7 +87,7 @@ fn minute(text: &str) -> Option<i64> {
 
 /// The lives of the load balancers of one name in epoch minutes, oldest first;
 /// `start` is the epoch minute of the scenario's minute 0.
-pub(super) fn lives(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
+pub(crate) fn lives(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
     let mut events = of(changes, name);
     events.retain(|one| !matches!(one.event, Event::Timeout(_) | Event::Idle(_)));
     let created = events.first().is_some_and(|one| one.event == Event::Create);
@@ -108,7 +108,7 @@ pub(super) fn lives(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64
 }
 
 /// Idle timeouts of a name as (epoch minute from which on, seconds), in order.
-pub(super) fn timeouts(changes: &[Change], name: &str, start: i64) -> Vec<(i64, u32)> {
+pub(crate) fn timeouts(changes: &[Change], name: &str, start: i64) -> Vec<(i64, u32)> {
     let events = of(changes, name).into_iter();
     let timed = events.filter_map(|one| match one.event {
         Event::Timeout(seconds) => Some((start + one.minute, seconds)),
@@ -118,7 +118,7 @@ pub(super) fn timeouts(changes: &[Change], name: &str, start: i64) -> Vec<(i64, 
 }
 
 /// Epoch minutes in which nobody comes to the load balancers of a name.
-pub(super) fn idle(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
+pub(crate) fn idle(changes: &[Change], name: &str, start: i64) -> Vec<Range<i64>> {
     let events = of(changes, name).into_iter();
     let idle = events.filter_map(|one| match one.event {
         Event::Idle(length) => Some((start + one.minute, length)),

@@ -1,45 +1,45 @@
 //! The scenarios in which nothing goes wrong, though some look like it.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
-    Act, CALM, Class, DAY, DAY_8, EVER, EVERY_DAY, Incident, MONDAY_TO_FRIDAY, QUICK, SUNDAY, Tale,
-    WEEKEND, What, When, Who,
-};
 use super::{scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
+    CALM, Class, DAY, DAY_8, EVER, EVERY_DAY, Incident, MONDAY_TO_FRIDAY, QUICK, SUNDAY, Script,
+    Step, WEEKEND, What, When, Who,
+};
 
 /// Two weeks.
 const LENGTH: i64 = 14;
-/// Every day of a tale.
+/// Every day of a script.
 const ALL: (i64, i64) = (-DAY, DAY);
 
-/// The nightly job, on days of the tale from and until.
-const fn nightly(at: i64, within: (i64, i64)) -> Act {
-    Act {
+/// The nightly job, on days of the script from and until.
+const fn nightly(at: i64, within: (i64, i64)) -> Step {
+    Step {
         when: When::Clock { days: EVERY_DAY, at, length: 12, wobble: 3, within },
         what: What::Job { count: 30, spacing: 20.0, seconds: 50.0, sigma: 0.03 },
     }
 }
 
 /// A rolling deployment of four targets on weekdays.
-const fn deployment(at: i64) -> Act {
-    Act {
+const fn deployment(at: i64) -> Step {
+    Step {
         when: When::Clock { days: MONDAY_TO_FRIDAY, at, length: 20, wobble: 60, within: ALL },
         what: What::Roll { cut: None, race: 0.0, slow: 4.0 },
     }
 }
 
 /// A lone request that hangs, once in a day and a half.
-const STRAY: Act = Act {
+const STRAY: Step = Step {
     when: When::Random { every: 2_160, length: 1 },
     what: What::Job { count: 1, spacing: 60.0, seconds: 1_000.0, sigma: 0.1 },
 };
 
-pub(in super::super) const BENIGN: &[Scenario] = &[
+pub(crate) const BENIGN: &[Scenario] = &[
     scenario(
         "b01_nightly_job",
         "Every night at 02:00 thirty requests of 50 s, as always.",
         LENGTH,
-        &[site(&Tale { acts: &[nightly(120, ALL)], ..CALM })],
+        &[site(&Script { steps: &[nightly(120, ALL)], ..CALM })],
     ),
     scenario(
         "b02_few_requests",
@@ -47,7 +47,7 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         LENGTH,
         &[Plan {
             rate: 0.5,
-            ..site(&Tale {
+            ..site(&Script {
                 incident: Incident::Count,
                 mix: &[
                     Class { share: 0.9, median: 0.5, sigma: 1.0, ..QUICK },
@@ -61,20 +61,20 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b03_daily_curve",
         "A strong daily curve through queues that are never used above 60 %.",
         LENGTH,
-        &[site(&Tale { workers: 2, ..CALM })],
+        &[site(&Script { workers: 2, ..CALM })],
     ),
     scenario(
         "b04_deployments",
         "Two rolling deployments every weekday; each target is down for two minutes and slow for \
          three.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 16,
             mix: &[
                 Class { share: 0.97, ..QUICK },
                 Class { share: 0.03, median: 3.0, sigma: 0.35, ..QUICK },
             ],
-            acts: &[deployment(620), deployment(920)],
+            steps: &[deployment(620), deployment(920)],
             ..CALM
         })],
     ),
@@ -82,7 +82,7 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b05_long_poll",
         "Half of the requests are long polls of about 45 s, at most 58 s.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             mix: &[
                 Class { share: 0.5, ..QUICK },
                 Class {
@@ -102,9 +102,9 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b06_weekend",
         "At weekends 40 % of the load of a weekday.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 4,
-            acts: &[Act {
+            steps: &[Step {
                 when: When::Clock { days: WEEKEND, at: 0, length: DAY, wobble: 0, within: ALL },
                 what: What::Load(&[(0.0, 0.4)]),
             }],
@@ -115,9 +115,9 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b07_harmless_spikes",
         "Twice the load for 20 minutes every other day, which the targets serve easily.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 4,
-            acts: &[Act {
+            steps: &[Step {
                 when: When::Random { every: 2 * DAY, length: 20 },
                 what: What::Load(&[(0.0, 2.0)]),
             }],
@@ -128,7 +128,7 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b08_stray_504",
         "A single 504 every day and a half.",
         LENGTH,
-        &[site(&Tale { acts: &[STRAY], ..CALM })],
+        &[site(&Script { steps: &[STRAY], ..CALM })],
     ),
     scenario(
         "b09_heavy_tail",
@@ -136,16 +136,16 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         LENGTH,
         &[Plan {
             rate: 180.0,
-            ..site(&Tale { mix: &[Class { median: 0.3, sigma: 1.35, ..QUICK }], ..CALM })
+            ..site(&Script { mix: &[Class { median: 0.3, sigma: 1.35, ..QUICK }], ..CALM })
         }],
     ),
     scenario(
         "b10_slow_quarter_hour",
         "Once a day everything is six times as slow for a quarter of an hour, with a few real 504s.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 64,
-            acts: &[Act {
+            steps: &[Step {
                 when: When::Random { every: DAY, length: 15 },
                 what: What::Slow(Who::All, &[(0.0, 6.0)]),
             }],
@@ -158,7 +158,7 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         LENGTH,
         &[Plan {
             rate: 120.0,
-            ..site(&Tale {
+            ..site(&Script {
                 mix: &[Class { median: 22.0, sigma: 0.35, most: 57.0, ..QUICK }],
                 ..CALM
             })
@@ -168,8 +168,8 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b12_sunday_job",
         "Every Sunday at 03:00 forty requests of 52 s.",
         15,
-        &[site(&Tale {
-            acts: &[Act {
+        &[site(&Script {
+            steps: &[Step {
                 when: When::Clock { days: SUNDAY, at: 180, length: 15, wobble: 3, within: ALL },
                 what: What::Job { count: 40, spacing: 20.0, seconds: 52.0, sigma: 0.02 },
             }],
@@ -180,16 +180,16 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b13_clock_change",
         "A nightly job of thirty requests of 50 s comes an hour later from day 8 on.",
         LENGTH,
-        &[site(&Tale { acts: &[nightly(120, (-DAY, 7)), nightly(180, (7, DAY))], ..CALM })],
+        &[site(&Script { steps: &[nightly(120, (-DAY, 7)), nightly(180, (7, DAY))], ..CALM })],
     ),
     scenario(
         "b14_metric_gap",
         "CloudWatch has no datapoints for 20 minutes, twice; requests go on.",
         LENGTH,
-        &[site(&Tale {
-            acts: &[
-                Act { when: When::Pivot(0, 20), what: What::Gap },
-                Act { when: When::Pivot(4_700, 4_720), what: What::Gap },
+        &[site(&Script {
+            steps: &[
+                Step { when: When::Pivot(0, 20), what: What::Gap },
+                Step { when: When::Pivot(4_700, 4_720), what: What::Gap },
             ],
             ..CALM
         })],
@@ -198,9 +198,9 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b15_silent_nights",
         "No requests at all from 22:00 to 06:00.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 4,
-            acts: &[Act {
+            steps: &[Step {
                 when: When::Clock {
                     days: EVERY_DAY,
                     at: 1_320,
@@ -217,12 +217,12 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b16_no_history",
         "A load balancer whose first request comes on day 3 about 10:00.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             pivot: DAY_8 - 5 * DAY,
             workers: 4,
-            acts: &[
-                Act { when: When::Pivot(-EVER, 0), what: What::Load(&[(0.0, 0.0)]) },
-                Act { when: When::Pivot(0, 180), what: What::Load(&[(0.0, 0.1), (180.0, 1.0)]) },
+            steps: &[
+                Step { when: When::Pivot(-EVER, 0), what: What::Load(&[(0.0, 0.0)]) },
+                Step { when: When::Pivot(0, 180), what: What::Load(&[(0.0, 0.1), (180.0, 1.0)]) },
             ],
             ..CALM
         })],
@@ -231,11 +231,11 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b17_load_test",
         "Five times the load for an hour, twice, within capacity.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             workers: 16,
-            acts: &[
-                Act { when: When::Pivot(0, 60), what: What::Load(&[(0.0, 5.0)]) },
-                Act { when: When::Pivot(4_400, 4_460), what: What::Load(&[(0.0, 5.0)]) },
+            steps: &[
+                Step { when: When::Pivot(0, 60), what: What::Load(&[(0.0, 5.0)]) },
+                Step { when: When::Pivot(4_400, 4_460), what: What::Load(&[(0.0, 5.0)]) },
             ],
             ..CALM
         })],
@@ -245,7 +245,7 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "1 % of the requests are uploads that keep sending for about 100 s, beyond the idle \
          timeout and without a 504.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             mix: &[
                 Class { share: 0.96, ..QUICK },
                 Class { share: 0.03, median: 3.0, sigma: 0.5, ..QUICK },
@@ -258,13 +258,13 @@ pub(in super::super) const BENIGN: &[Scenario] = &[
         "b19_timeout_raised",
         "The idle timeout is raised from 60 s to 120 s; 0.5 % of the requests take about 26 s.",
         LENGTH,
-        &[site(&Tale {
+        &[site(&Script {
             mix: &[
                 Class { share: 0.965, ..QUICK },
                 Class { share: 0.03, median: 3.0, sigma: 0.5, ..QUICK },
                 Class { share: 0.005, median: 26.0, sigma: 0.2, most: 59.0, spread: 0.03, ..QUICK },
             ],
-            acts: &[Act { when: When::Pivot(0, EVER), what: What::Timeout(120) }],
+            steps: &[Step { when: When::Pivot(0, EVER), what: What::Timeout(120) }],
             ..CALM
         })],
     ),

@@ -4,11 +4,11 @@
 //! is missing. Where health checks fail as well, targets would leave the rotation
 //! and the 504s with them; so every plan says why requests still go there.
 
-use super::super::fitness::Reason;
-use super::super::host::{CHECK, Check, HOST, Host, Kind, TASKS};
-use super::super::scenario::Plan;
-use super::super::tale::{Acl, Blow, Closed, Shown, Tale, What, Who};
 use super::{BRIEF, during, from, on, steady};
+use crate::scenario::host::{CHECK, Check, HOST, Host, Kind, TASKS};
+use crate::scenario::plan::Plan;
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Acl, Closed, Fault, Script, Shown, What, Who};
 
 /// Checks on a port of their own, which stays open.
 const APART: Host = Host { check: Check { port: Some(9_090), ..CHECK }, ..HOST };
@@ -19,16 +19,16 @@ const PATIENT: Host = Host { check: Check { unhealthy: 10, ..CHECK }, ..HOST };
 
 /// All of these requests find no connection.
 const fn unreachable(who: Who, share: f64) -> What {
-    What::Strike(who, share, Blow::Unreachable)
+    What::Strike(who, share, Fault::Unreachable)
 }
 
-pub(super) const SECURITY_GROUP: &[Plan] = &[
+pub(crate) const SECURITY_GROUP: &[Plan] = &[
     // Nobody is admitted: no target is healthy, so all of them get requests.
     Plan {
         targets: 6,
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_security_group"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::All, 1.0)),
                 on(What::Shown(Shown::Closed(Closed::All))),
                 from(2, What::Sick(Who::All, Reason::Timeout)),
@@ -40,9 +40,9 @@ pub(super) const SECURITY_GROUP: &[Plan] = &[
     Plan {
         targets: 6,
         host: APART,
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_security_group"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::NodeZone, 1.0)),
                 on(What::Shown(Shown::Closed(Closed::Zone))),
             ],
@@ -52,9 +52,9 @@ pub(super) const SECURITY_GROUP: &[Plan] = &[
     Plan {
         targets: 6,
         host: Host { kind: Kind::Tasks, ..APART },
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_security_group"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::Pick(2), 1.0)),
                 on(What::Shown(Shown::Closed(Closed::Targets(Who::Pick(2))))),
             ],
@@ -63,14 +63,14 @@ pub(super) const SECURITY_GROUP: &[Plan] = &[
     },
 ];
 
-pub(super) const NETWORK_ACL: &[Plan] = &[
+pub(crate) const NETWORK_ACL: &[Plan] = &[
     // The node of the zone sees no healthy target and sends to them anyway.
     Plan {
         targets: 6,
         host: ZONAL,
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_network_acl"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::NodeZone, 1.0)),
                 on(What::Shown(Shown::Acl(Acl::TargetsOut))),
                 from(2, What::Sick(Who::TargetZone, Reason::Timeout)),
@@ -81,9 +81,9 @@ pub(super) const NETWORK_ACL: &[Plan] = &[
     Plan {
         targets: 6,
         host: ZONAL,
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_network_acl"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::NodeZone, 1.0)),
                 on(What::Shown(Shown::Acl(Acl::BalancerIn))),
                 from(2, What::Sick(Who::TargetZone, Reason::Timeout)),
@@ -95,9 +95,9 @@ pub(super) const NETWORK_ACL: &[Plan] = &[
     Plan {
         targets: 6,
         host: PATIENT,
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_network_acl"),
-            acts: &[
+            steps: &[
                 on(unreachable(Who::TargetZone, 0.49)),
                 on(What::Shown(Shown::Acl(Acl::TargetsHalf))),
             ],
@@ -107,23 +107,23 @@ pub(super) const NETWORK_ACL: &[Plan] = &[
 ];
 
 /// Targets in another VPC, which belong to no zone of the load balancer.
-const fn route(tale: &'static Tale) -> Plan {
-    Plan { targets: 6, host: Host { kind: Kind::Peered, ..HOST }, ..steady(tale) }
+const fn route(script: &'static Script) -> Plan {
+    Plan { targets: 6, host: Host { kind: Kind::Peered, ..HOST }, ..steady(script) }
 }
 
 // The nodes of the other zones still find the targets healthy.
-pub(super) const ROUTE: &[Plan] = &[
-    route(&Tale {
+pub(crate) const ROUTE: &[Plan] = &[
+    route(&Script {
         cause: Some("connect_route"),
-        acts: &[
+        steps: &[
             on(unreachable(Who::NodeZone, 1.0)),
             on(What::Shown(Shown::Unrouted { blackhole: true })),
         ],
         ..BRIEF
     }),
-    route(&Tale {
+    route(&Script {
         cause: Some("connect_route"),
-        acts: &[
+        steps: &[
             on(unreachable(Who::NodeZone, 1.0)),
             on(What::Shown(Shown::Unrouted { blackhole: false })),
         ],
@@ -131,7 +131,7 @@ pub(super) const ROUTE: &[Plan] = &[
     }),
 ];
 
-pub(super) const DEAD_TARGET: &[Plan] = &[
+pub(crate) const DEAD_TARGET: &[Plan] = &[
     // It takes fifty minutes until a target counts as unhealthy.
     Plan {
         host: Host {
@@ -139,9 +139,9 @@ pub(super) const DEAD_TARGET: &[Plan] = &[
             check: Check { interval: 300, unhealthy: 10, ..CHECK },
             ..HOST
         },
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_dead_target"),
-            acts: &[
+            steps: &[
                 on(What::Shown(Shown::Gone(Who::Nth(0)))),
                 during(0, 50, unreachable(Who::Nth(0), 1.0)),
                 from(50, What::Sick(Who::Nth(0), Reason::Timeout)),
@@ -158,9 +158,9 @@ pub(super) const DEAD_TARGET: &[Plan] = &[
     Plan {
         targets: 2,
         host: Host { kind: Kind::Pods, ..HOST },
-        ..steady(&Tale {
+        ..steady(&Script {
             cause: Some("connect_dead_target"),
-            acts: &[
+            steps: &[
                 on(What::Shown(Shown::Gone(Who::All))),
                 on(unreachable(Who::All, 1.0)),
                 from(2, What::Sick(Who::All, Reason::Timeout)),
@@ -171,20 +171,24 @@ pub(super) const DEAD_TARGET: &[Plan] = &[
 ];
 
 /// A deployment after which targets are asked although they have gone.
-const fn hasty(at: i64) -> super::Act {
+const fn hasty(at: i64) -> super::Step {
     during(at, at + 20, What::Roll { cut: None, race: 0.06, slow: 1.0 })
 }
 
-pub(super) const DEPLOY_RACE: Plan = Plan {
+pub(crate) const DEPLOY_RACE: Plan = Plan {
     host: TASKS,
-    ..steady(&Tale { cause: Some("deploy_race"), acts: &[hasty(0), hasty(35), hasty(70)], ..BRIEF })
+    ..steady(&Script {
+        cause: Some("deploy_race"),
+        steps: &[hasty(0), hasty(35), hasty(70)],
+        ..BRIEF
+    })
 };
 
-pub(super) const TLS_HANDSHAKE: Plan = Plan {
+pub(crate) const TLS_HANDSHAKE: Plan = Plan {
     host: Host { https: true, ..HOST },
-    ..steady(&Tale {
+    ..steady(&Script {
         cause: Some("tls_handshake"),
-        acts: &[on(What::Strike(Who::All, 0.1, Blow::Handshake))],
+        steps: &[on(What::Strike(Who::All, 0.1, Fault::Handshake))],
         ..BRIEF
     })
 };

@@ -1,10 +1,10 @@
 //! The causes of 502s and 503s, and of targets that fail their checks.
 
-use super::super::fitness::Reason;
-use super::super::host::{CHECK, Check, FUNCTION, HOST, Host, TASKS};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 use super::{BRIEF, during, hours, on, one_of, steady};
+use crate::scenario::host::{CHECK, Check, FUNCTION, HOST, Host, TASKS};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Class, Fault, QUICK, Script, Shown, Step, What, When, Who};
 
 /// A tenth of the requests takes 20 to 40 s.
 const LONG: &[Class] = &[
@@ -13,36 +13,36 @@ const LONG: &[Class] = &[
 ];
 
 /// A rolling deployment that cuts off after so many seconds.
-const fn cutting(at: i64, seconds: f64) -> Act {
+const fn cutting(at: i64, seconds: f64) -> Step {
     during(at, at + 20, What::Roll { cut: Some(seconds), race: 0.0, slow: 1.0 })
 }
 
 /// Deployments that wait 10 s for what is under way.
-const SHORT_DELAY: Tale = Tale {
+const SHORT_DELAY: Script = Script {
     cause: Some("deregistration_delay"),
     mix: LONG,
-    acts: &[cutting(0, 10.0), cutting(35, 10.0), cutting(70, 10.0)],
+    steps: &[cutting(0, 10.0), cutting(35, 10.0), cutting(70, 10.0)],
     ..BRIEF
 };
 
 /// No target for anything.
-const NO_TARGET: What = What::Strike(Who::All, 1.0, Blow::Refused);
+const NO_TARGET: What = What::Strike(Who::All, 1.0, Fault::Refused);
 
 /// Half of the targets fail their checks, the others are near their limit.
-const fn half(acts: &'static [Act]) -> Tale {
-    Tale { cause: Some("unhealthy_targets"), workers: 2, acts, ..BRIEF }
+const fn half(steps: &'static [Step]) -> Script {
+    Script { cause: Some("unhealthy_targets"), workers: 2, steps, ..BRIEF }
 }
 
-pub(in super::super) const FAILURES: &[Scenario] = &[
+pub(crate) const FAILURES: &[Scenario] = &[
     hours(
         "c18_keep_alive",
         "The targets close idle connections before the load balancer does: a few 502s at once, \
          more of them in quiet minutes.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("keep_alive"),
-            acts: &[
-                on(What::Strike(Who::All, 0.002, Blow::Stale)),
-                Act {
+            steps: &[
+                on(What::Strike(Who::All, 0.002, Fault::Stale)),
+                Step {
                     when: When::Random { every: 40, length: 15 },
                     what: What::Load(&[(0.0, 0.35)]),
                 },
@@ -68,13 +68,13 @@ pub(in super::super) const FAILURES: &[Scenario] = &[
         &[Plan {
             rate: 900.0,
             host: Host { memory: 512, ..TASKS },
-            ..steady(&Tale {
+            ..steady(&Script {
                 cause: Some("task_killed"),
                 mix: &[
                     Class { share: 0.7, ..QUICK },
                     Class { share: 0.3, median: 4.0, sigma: 0.3, ..QUICK },
                 ],
-                acts: &[on(What::Die { every: 15 })],
+                steps: &[on(What::Die { every: 15 })],
                 ..BRIEF
             })
         }],
@@ -84,10 +84,10 @@ pub(in super::super) const FAILURES: &[Scenario] = &[
         "Containers get 5 s to stop, less than what is under way needs: 502s around deployments.",
         &[Plan {
             host: Host { stop_timeout: Some(5), ..TASKS },
-            ..steady(&Tale {
+            ..steady(&Script {
                 cause: Some("ecs_stop_timeout"),
                 mix: LONG,
-                acts: &[cutting(0, 5.0), cutting(35, 5.0), cutting(70, 5.0)],
+                steps: &[cutting(0, 5.0), cutting(35, 5.0), cutting(70, 5.0)],
                 ..BRIEF
             })
         }],
@@ -98,13 +98,13 @@ pub(in super::super) const FAILURES: &[Scenario] = &[
         &[Plan {
             host: Host { function_timeout: 3, ..FUNCTION },
             targets: 1,
-            ..steady(&Tale {
+            ..steady(&Script {
                 cause: Some("lambda_timeout"),
                 mix: &[
                     Class { share: 0.9, median: 0.2, sigma: 0.3, ..QUICK },
                     Class { share: 0.1, median: 1.3, sigma: 0.12, spread: 0.05, ..QUICK },
                 ],
-                acts: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (10.0, 3.0)]))],
+                steps: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (10.0, 3.0)]))],
                 ..BRIEF
             })
         }],
@@ -113,14 +113,14 @@ pub(in super::super) const FAILURES: &[Scenario] = &[
         "c23_no_registered_target",
         "The target group is empty, or all its targets are stopped.",
         &[one_of(&[
-            steady(&Tale {
+            steady(&Script {
                 cause: Some("no_registered_target"),
-                acts: &[on(NO_TARGET), on(What::Shown(Shown::Emptied))],
+                steps: &[on(NO_TARGET), on(What::Shown(Shown::Emptied))],
                 ..BRIEF
             }),
-            steady(&Tale {
+            steady(&Script {
                 cause: Some("no_registered_target"),
-                acts: &[on(NO_TARGET), on(What::Shown(Shown::Unused))],
+                steps: &[on(NO_TARGET), on(What::Shown(Shown::Unused))],
                 ..BRIEF
             }),
         ])],

@@ -3,22 +3,22 @@
 //! Capacity in words: the everyday mix takes 0.41 s of service on average, so a
 //! worker serves about 2.4 requests per second.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
-    Act, CALM, Class, DAY, EVER, EVERY_DAY, Incident, QUICK, Tale, What, When, Who,
-};
 use super::{scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
+    CALM, Class, DAY, EVER, EVERY_DAY, Incident, QUICK, Script, Step, What, When, Who,
+};
 
 /// A class of 3 % reports that take 8 s.
 const REPORTS: &[Class] =
     &[Class { share: 0.97, ..QUICK }, Class { share: 0.03, median: 8.0, sigma: 0.5, ..QUICK }];
 
 /// Something that is on from the fault's start for so many minutes.
-const fn fault(minutes: i64, what: What) -> Act {
-    Act { when: When::Pivot(0, minutes), what }
+const fn fault(minutes: i64, what: What) -> Step {
+    Step { when: When::Pivot(0, minutes), what }
 }
 
-pub(in super::super) const HARMFUL: &[Scenario] = &[
+pub(crate) const HARMFUL: &[Scenario] = &[
     scenario(
         "h01_load_ramp",
         "The load of a single target climbs from half its capacity to 15 % above it within \
@@ -28,11 +28,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
             rate: 437.0,
             swing: 0.1,
             targets: 1,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("queueing_traffic"),
                 repaired: Some(600),
                 workers: 6,
-                acts: &[fault(
+                steps: &[fault(
                     640,
                     What::Load(&[(0.0, 1.0), (480.0, 2.3), (600.0, 2.3), (630.0, 1.0)]),
                 )],
@@ -44,12 +44,12 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h02_slow_endpoint_8h",
         "3 % of the requests grow six times as slow within eight hours; repaired four hours later.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("slow_endpoint"),
             repaired: Some(720),
             workers: 64,
             mix: REPORTS,
-            acts: &[fault(720, What::Slow(Who::Class(1), &[(0.0, 1.0), (480.0, 6.0)]))],
+            steps: &[fault(720, What::Slow(Who::Class(1), &[(0.0, 1.0), (480.0, 6.0)]))],
             ..CALM
         })],
     ),
@@ -57,12 +57,12 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h03_slow_endpoint_24h",
         "3 % of the requests grow six times as slow within a day; repaired eight hours later.",
         10,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("slow_endpoint"),
             repaired: Some(1_920),
             workers: 64,
             mix: REPORTS,
-            acts: &[fault(1_920, What::Slow(Who::Class(1), &[(0.0, 1.0), (1_440.0, 6.0)]))],
+            steps: &[fault(1_920, What::Slow(Who::Class(1), &[(0.0, 1.0), (1_440.0, 6.0)]))],
             ..CALM
         })],
     ),
@@ -70,11 +70,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h04_one_slow_target",
         "One of four targets grows thirty times as slow within five hours; replaced after nine.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("one_slow_target"),
             repaired: Some(540),
             workers: 16,
-            acts: &[fault(540, What::Slow(Who::Target(2), &[(0.0, 1.0), (300.0, 30.0)]))],
+            steps: &[fault(540, What::Slow(Who::Target(2), &[(0.0, 1.0), (300.0, 30.0)]))],
             ..CALM
         })],
     ),
@@ -84,11 +84,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         9,
         &[Plan {
             rate: 720.0,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("queueing_capacity_lost"),
                 repaired: Some(300),
                 workers: 5,
-                acts: &[fault(300, What::Up(&[(0, 3), (60, 2), (120, 1)]))],
+                steps: &[fault(300, What::Up(&[(0, 3), (60, 2), (120, 1)]))],
                 ..CALM
             })
         }],
@@ -97,11 +97,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h06_hang",
         "From one minute to the next a tenth of the requests takes 70 s, for two hours.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("hang"),
             repaired: Some(120),
             workers: 400,
-            acts: &[fault(120, What::Hang(0.1, 70.0))],
+            steps: &[fault(120, What::Hang(0.1, 70.0))],
             ..CALM
         })],
     ),
@@ -109,10 +109,10 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h07_connect_failure",
         "For ninety minutes 5 % of the requests find no connection within 10 s.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("connect_failure"),
             repaired: Some(90),
-            acts: &[fault(90, What::Unreachable(0.05))],
+            steps: &[fault(90, What::Unreachable(0.05))],
             ..CALM
         })],
     ),
@@ -122,11 +122,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         9,
         &[Plan {
             targets: 2,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("spike"),
                 repaired: Some(30),
                 workers: 3,
-                acts: &[fault(30, What::Load(&[(0.0, 4.0)]))],
+                steps: &[fault(30, What::Load(&[(0.0, 4.0)]))],
                 ..CALM
             })
         }],
@@ -135,12 +135,12 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "h09_recurring_job",
         "A nightly job of thirty requests grows from 44 s to 66 s each over 16 days.",
         18,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("recurring_job"),
             pivot: 0,
             incident: Incident::Count,
-            acts: &[
-                Act {
+            steps: &[
+                Step {
                     when: When::Clock {
                         days: EVERY_DAY,
                         at: 120,
@@ -160,7 +160,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "0.5 % of the requests grow from 20 s to 42 s within a day and stay there: a trickle of \
          504s without end.",
         12,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("at_limit"),
             incident: Incident::Count,
             workers: 64,
@@ -169,7 +169,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
                 Class { share: 0.03, median: 3.0, sigma: 0.5, ..QUICK },
                 Class { share: 0.005, median: 20.0, sigma: 0.2, spread: 0.03, ..QUICK },
             ],
-            acts: &[fault(EVER, What::Slow(Who::Class(2), &[(0.0, 1.0), (1_440.0, 2.1)]))],
+            steps: &[fault(EVER, What::Slow(Who::Class(2), &[(0.0, 1.0), (1_440.0, 2.1)]))],
             ..CALM
         })],
     ),
@@ -180,12 +180,12 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         &[Plan {
             rate: 192.0,
             targets: 1,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("growth"),
                 pivot: 0,
                 workers: 4,
                 // 1.06 to the power of 16.
-                acts: &[fault(EVER, What::Load(&[(0.0, 1.0), (23_040.0, 2.540)]))],
+                steps: &[fault(EVER, What::Load(&[(0.0, 1.0), (23_040.0, 2.540)]))],
                 ..CALM
             })
         }],
@@ -197,14 +197,14 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         9,
         &[Plan {
             targets: 2,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("retry_storm"),
                 repaired: Some(240),
                 workers: 3,
-                acts: &[
-                    Act { when: When::Pivot(-EVER, EVER), what: What::Retries(3) },
+                steps: &[
+                    Step { when: When::Pivot(-EVER, EVER), what: What::Retries(3) },
                     fault(15, What::Load(&[(0.0, 4.0)])),
-                    Act { when: When::Pivot(240, 241), what: What::Restart },
+                    Step { when: When::Pivot(240, 241), what: What::Restart },
                 ],
                 ..CALM
             })
@@ -217,11 +217,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         9,
         &[Plan {
             targets: 6,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("zone_slow"),
                 repaired: Some(480),
                 workers: 64,
-                acts: &[fault(480, What::Slow(Who::Zone(1), &[(0.0, 1.0), (300.0, 60.0)]))],
+                steps: &[fault(480, What::Slow(Who::Zone(1), &[(0.0, 1.0), (300.0, 60.0)]))],
                 ..CALM
             })
         }],
@@ -231,7 +231,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "The idle timeout is lowered from 60 s to 30 s, below what 5 % of the requests need; \
          raised again after six hours.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("timeout_lowered"),
             repaired: Some(360),
             workers: 64,
@@ -239,7 +239,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
                 Class { share: 0.95, ..QUICK },
                 Class { share: 0.05, median: 27.0, sigma: 0.18, spread: 0.03, ..QUICK },
             ],
-            acts: &[fault(360, What::Timeout(30))],
+            steps: &[fault(360, What::Timeout(30))],
             ..CALM
         })],
     ),
@@ -248,13 +248,13 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "3 % of the requests grow six times as slow within eight hours, but clients give up after \
          30 s: 460 instead of 504, and no sample above 30 s.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("client_timeout"),
             repaired: Some(720),
             workers: 64,
             mix: REPORTS,
-            acts: &[
-                Act { when: When::Pivot(-EVER, EVER), what: What::Patience(30) },
+            steps: &[
+                Step { when: When::Pivot(-EVER, EVER), what: What::Patience(30) },
                 fault(720, What::Slow(Who::Class(1), &[(0.0, 1.0), (480.0, 6.0)])),
             ],
             ..CALM
@@ -265,7 +265,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "Rolling deployments, one after another for three hours, cut off what the targets work \
          on: 502, no 504.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("resets_502"),
             repaired: Some(180),
             workers: 64,
@@ -273,7 +273,7 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
                 Class { share: 0.8, ..QUICK },
                 Class { share: 0.2, median: 4.0, sigma: 0.3, ..QUICK },
             ],
-            acts: &[fault(180, What::Roll { cut: Some(0.0), race: 0.0, slow: 4.0 })],
+            steps: &[fault(180, What::Roll { cut: Some(0.0), race: 0.0, slow: 4.0 })],
             ..CALM
         })],
     ),
@@ -282,11 +282,14 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "One of four targets stops every ten minutes, at first for 20 s and 2 s longer every hour; \
          replaced after 32 hours.",
         10,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("pauses"),
             repaired: Some(1_920),
             workers: 16,
-            acts: &[fault(1_920, What::Pause { target: 1, every: 10, seconds: 20.0, growth: 2.0 })],
+            steps: &[fault(
+                1_920,
+                What::Pause { target: 1, every: 10, seconds: 20.0, growth: 2.0 },
+            )],
             ..CALM
         })],
     ),
@@ -295,10 +298,10 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "A fifth of the requests waits exactly 30 s for a connection from the pool, for two hours; \
          no 504.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("pool_exhausted"),
             repaired: Some(120),
-            acts: &[fault(120, What::Wait(0.2, 30.0))],
+            steps: &[fault(120, What::Wait(0.2, 30.0))],
             ..CALM
         })],
     ),
@@ -309,11 +312,11 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         16,
         &[Plan {
             targets: 3,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("growth"),
                 pivot: 0,
                 workers: 2,
-                acts: &[
+                steps: &[
                     fault(EVER, What::Slow(Who::All, &[(0.0, 1.0), (30_240.0, 2.0)])),
                     fault(EVER, What::Load(&[(0.0, 1.0), (30_240.0, 1.331)])),
                 ],
@@ -326,12 +329,12 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "All targets fail their health checks because of something they share; requests go to \
          them anyway and 40 % hang, for 75 minutes.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("fail_open"),
             repaired: Some(75),
-            acts: &[
+            steps: &[
                 fault(75, What::Hang(0.4, 90.0)),
-                Act { when: When::Pivot(2, 77), what: What::FailOpen },
+                Step { when: When::Pivot(2, 77), what: What::FailOpen },
             ],
             ..CALM
         })],
@@ -341,10 +344,10 @@ pub(in super::super) const HARMFUL: &[Scenario] = &[
         "4 % of the answers promise more body than they have, for two hours: 504s with small \
          response times.",
         9,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("body_stalled"),
             repaired: Some(120),
-            acts: &[fault(120, What::Stall(0.04))],
+            steps: &[fault(120, What::Stall(0.04))],
             ..CALM
         })],
     ),

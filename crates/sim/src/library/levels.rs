@@ -4,14 +4,14 @@
 //! a step that stays below the timeout is none, however high, and neither are a few
 //! hundredths of a per cent of a very large load balancer.
 
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
-    Act, CALM, Class, DAY, DAY_8, EVERY_DAY, Incident, QUICK, Tale, WEEKEND, What, When, Who,
-};
 use super::{always, during, on, one_of, scenario, site};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
+    CALM, Class, DAY, DAY_8, EVERY_DAY, Incident, QUICK, Script, Step, WEEKEND, What, When, Who,
+};
 
 /// A step of one class (seven to eight times as slow) that leaves 504s out.
-const STEP: Tale = Tale { workers: 64, ..CALM };
+const STEP: Script = Script { workers: 64, ..CALM };
 
 /// The everyday mix with another class of reports.
 const fn reports(share: f64, median: f64, sigma: f64, most: f64) -> [Class; 2] {
@@ -21,43 +21,44 @@ const fn reports(share: f64, median: f64, sigma: f64, most: f64) -> [Class; 2] {
 
 /// p99 from about 4 s to about 30 s.
 const STEPS: &[Plan] = &[
-    site(&Tale {
+    site(&Script {
         mix: &reports(0.03, 3.5, 0.25, 45.0),
-        acts: &[on(What::Slow(Who::Class(1), &[(0.0, 7.6)]))],
+        steps: &[on(What::Slow(Who::Class(1), &[(0.0, 7.6)]))],
         ..STEP
     }),
     Plan {
         timeout: 52,
-        ..site(&Tale {
+        ..site(&Script {
             mix: &reports(0.03, 3.7, 0.2, 41.0),
-            acts: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (3.0, 7.4)]))],
+            steps: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (3.0, 7.4)]))],
             ..STEP
         })
     },
     // Eight near misses an hour.
-    site(&Tale {
+    site(&Script {
         mix: &reports(0.05, 3.3, 0.3, 57.0),
-        acts: &[on(What::Slow(Who::Class(1), &[(0.0, 7.0)]))],
+        steps: &[on(What::Slow(Who::Class(1), &[(0.0, 7.0)]))],
         ..STEP
     }),
     // One near miss in some hours.
     Plan {
         rate: 900.0,
-        ..site(&Tale {
+        ..site(&Script {
             mix: &reports(0.03, 3.6, 0.2, 55.0),
-            acts: &[on(What::Slow(Who::Class(1), &[(0.0, 7.5)]))],
+            steps: &[on(What::Slow(Who::Class(1), &[(0.0, 7.5)]))],
             ..STEP
         })
     },
 ];
 
 /// Everything slower by the same factor, far from the capacity.
-const SLOWER: Tale = Tale { workers: 64, mix: &reports(0.03, 3.0, 0.35, f64::INFINITY), ..CALM };
+const SLOWER: Script =
+    Script { workers: 64, mix: &reports(0.03, 3.0, 0.35, f64::INFINITY), ..CALM };
 
 const SLOWER_WORK: &[Plan] = &[
-    site(&Tale { acts: &[on(What::Slow(Who::All, &[(0.0, 2.5)]))], ..SLOWER }),
-    site(&Tale { acts: &[on(What::Slow(Who::All, &[(0.0, 1.0), (30.0, 3.5)]))], ..SLOWER }),
-    site(&Tale { acts: &[during(0, 360, What::Slow(Who::All, &[(0.0, 2.5)]))], ..SLOWER }),
+    site(&Script { steps: &[on(What::Slow(Who::All, &[(0.0, 2.5)]))], ..SLOWER }),
+    site(&Script { steps: &[on(What::Slow(Who::All, &[(0.0, 1.0), (30.0, 3.5)]))], ..SLOWER }),
+    site(&Script { steps: &[during(0, 360, What::Slow(Who::All, &[(0.0, 2.5)]))], ..SLOWER }),
 ];
 
 /// The everyday mix of a load balancer with very many requests.
@@ -67,11 +68,11 @@ const CROWD: &[Class] = &[
 ];
 
 /// So many requests a minute, of which some six hundred are drawn.
-const fn crowd(rate: u32, tale: &'static Tale) -> Plan {
-    Plan { rate: rate as f64, swing: 0.3, targets: 12, ..site(tale) }
+const fn crowd(rate: u32, script: &'static Script) -> Plan {
+    Plan { rate: rate as f64, swing: 0.3, targets: 12, ..site(script) }
 }
 
-const SMALL_SHARE: Tale = Tale {
+const SMALL_SHARE: Script = Script {
     cause: Some("hang"),
     repaired: Some(240),
     incident: Incident::Objective,
@@ -83,11 +84,11 @@ const SMALL_SHARE: Tale = Tale {
 const HARMFUL_SHARE: &[Plan] = &[
     crowd(
         100_000,
-        &Tale { bundle: 160, acts: &[during(0, 240, What::Hang(0.003, 75.0))], ..SMALL_SHARE },
+        &Script { bundle: 160, steps: &[during(0, 240, What::Hang(0.003, 75.0))], ..SMALL_SHARE },
     ),
     crowd(
         300_000,
-        &Tale {
+        &Script {
             cause: Some("slow_endpoint"),
             repaired: Some(420),
             bundle: 500,
@@ -96,13 +97,17 @@ const HARMFUL_SHARE: &[Plan] = &[
                 Class { share: 0.968, bundled: true, ..QUICK },
                 Class { share: 0.03, median: 3.0, sigma: 0.4, bundled: true, ..QUICK },
             ],
-            acts: &[during(0, 420, What::Slow(Who::Class(0), &[(0.0, 1.0), (180.0, 38.0)]))],
+            steps: &[during(0, 420, What::Slow(Who::Class(0), &[(0.0, 1.0), (180.0, 38.0)]))],
             ..SMALL_SHARE
         },
     ),
     crowd(
         1_000_000,
-        &Tale { bundle: 1_600, acts: &[during(0, 240, What::Hang(0.001_5, 75.0))], ..SMALL_SHARE },
+        &Script {
+            bundle: 1_600,
+            steps: &[during(0, 240, What::Hang(0.001_5, 75.0))],
+            ..SMALL_SHARE
+        },
     ),
 ];
 
@@ -110,34 +115,39 @@ const HARMFUL_SHARE: &[Plan] = &[
 const HARMLESS_SHARE: &[Plan] = &[
     crowd(
         100_000,
-        &Tale { cause: None, bundle: 160, acts: &[on(What::Hang(0.000_2, 75.0))], ..SMALL_SHARE },
+        &Script {
+            cause: None,
+            bundle: 160,
+            steps: &[on(What::Hang(0.000_2, 75.0))],
+            ..SMALL_SHARE
+        },
     ),
     crowd(
         300_000,
-        &Tale {
+        &Script {
             cause: None,
             bundle: 500,
-            acts: &[always(What::Hang(0.000_3, 75.0))],
+            steps: &[always(What::Hang(0.000_3, 75.0))],
             ..SMALL_SHARE
         },
     ),
     crowd(
         1_000_000,
-        &Tale {
+        &Script {
             cause: None,
             bundle: 1_600,
-            acts: &[during(0, 240, What::Hang(0.000_2, 75.0))],
+            steps: &[during(0, 240, What::Hang(0.000_2, 75.0))],
             ..SMALL_SHARE
         },
     ),
 ];
 
 /// Two requests a minute that become eleven times as slow within so many minutes.
-const fn few(tale: &'static Tale) -> Plan {
-    Plan { rate: 2.0, swing: 0.0, targets: 2, ..site(tale) }
+const fn few(script: &'static Script) -> Plan {
+    Plan { rate: 2.0, swing: 0.0, targets: 2, ..site(script) }
 }
 
-const FEW: Tale = Tale {
+const FEW: Script = Script {
     cause: Some("slow_endpoint"),
     pivot: DAY_8 + 3 * DAY,
     incident: Incident::Count,
@@ -146,42 +156,42 @@ const FEW: Tale = Tale {
 };
 
 const FEW_DRIFTING: &[Plan] = &[
-    few(&Tale {
+    few(&Script {
         repaired: Some(1_320),
-        acts: &[during(0, 1_320, What::Slow(Who::All, &[(0.0, 1.0), (960.0, 11.0)]))],
+        steps: &[during(0, 1_320, What::Slow(Who::All, &[(0.0, 1.0), (960.0, 11.0)]))],
         ..FEW
     }),
-    few(&Tale {
+    few(&Script {
         repaired: Some(2_160),
-        acts: &[during(0, 2_160, What::Slow(Who::All, &[(0.0, 1.0), (1_800.0, 11.0)]))],
+        steps: &[during(0, 2_160, What::Slow(Who::All, &[(0.0, 1.0), (1_800.0, 11.0)]))],
         ..FEW
     }),
-    few(&Tale {
+    few(&Script {
         repaired: Some(3_000),
-        acts: &[during(0, 3_000, What::Slow(Who::All, &[(0.0, 1.0), (2_640.0, 11.0)]))],
+        steps: &[during(0, 3_000, What::Slow(Who::All, &[(0.0, 1.0), (2_640.0, 11.0)]))],
         ..FEW
     }),
 ];
 
-/// Every day of a tale.
+/// Every day of a script.
 const ALL: (i64, i64) = (-DAY, DAY);
 
 /// Nights of one or two requests a minute.
-const NIGHT: Act = Act {
+const NIGHT: Step = Step {
     when: When::Clock { days: EVERY_DAY, at: 1_380, length: 420, wobble: 10, within: ALL },
     what: What::Load(&[(0.0, 0.3), (40.0, 0.006), (380.0, 0.006), (420.0, 0.3)]),
 };
 
-pub(in super::super) const LEVELS: &[Scenario] = &[
+pub(crate) const LEVELS: &[Scenario] = &[
     scenario(
         "h24_slower_work",
         "All work becomes three times as slow at low use, and six hours later slower and slower \
          until its tail passes the timeout; nobody ever waits.",
         10,
-        &[site(&Tale {
+        &[site(&Script {
             cause: Some("slower_work"),
             repaired: Some(1_200),
-            acts: &[during(
+            steps: &[during(
                 0,
                 1_200,
                 What::Slow(Who::All, &[(0.0, 3.0), (360.0, 3.0), (960.0, 22.0)]),
@@ -233,11 +243,11 @@ pub(in super::super) const LEVELS: &[Scenario] = &[
         &[Plan {
             rate: 240.0,
             swing: 0.0,
-            ..site(&Tale {
+            ..site(&Script {
                 workers: 8,
-                acts: &[
+                steps: &[
                     NIGHT,
-                    Act {
+                    Step {
                         when: When::Clock {
                             days: WEEKEND,
                             at: 0,
@@ -247,7 +257,7 @@ pub(in super::super) const LEVELS: &[Scenario] = &[
                         },
                         what: What::Load(&[(0.0, 0.5)]),
                     },
-                    Act {
+                    Step {
                         when: When::Random { every: 150, length: 1 },
                         what: What::Job { count: 1, spacing: 60.0, seconds: 48.0, sigma: 0.05 },
                     },

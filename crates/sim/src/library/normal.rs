@@ -1,29 +1,29 @@
 //! Short scenarios in which nothing is wrong, next to those with a cause.
 
-use super::super::host::{FUNCTION, TASKS};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, EVER, QUICK, Shown, Tale, What, Who};
 use super::{BRIEF, always, during, hours, steady};
+use crate::scenario::host::{FUNCTION, TASKS};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{Class, EVER, Fault, QUICK, Script, Shown, Step, What, Who};
 
 /// A rolling deployment that nobody notices.
-const fn smooth(at: i64) -> Act {
+const fn smooth(at: i64) -> Step {
     during(at, at + 20, What::Roll { cut: None, race: 0.0, slow: 1.3 })
 }
 
-pub(in super::super) const NORMAL: &[Scenario] = &[
+pub(crate) const NORMAL: &[Scenario] = &[
     hours("n01_healthy", "Everyday traffic.", &[steady(&BRIEF)]),
     hours(
         "n02_deployments",
         "Three rolling deployments with draining targets and without errors.",
         &[Plan {
             host: TASKS,
-            ..steady(&Tale { acts: &[smooth(-60), smooth(0), smooth(50)], ..BRIEF })
+            ..steady(&Script { steps: &[smooth(-60), smooth(0), smooth(50)], ..BRIEF })
         }],
     ),
     hours(
         "n03_long_poll",
         "A fifth of the requests are long polls of about 50 s, as always.",
-        &[steady(&Tale {
+        &[steady(&Script {
             mix: &[
                 Class { share: 0.8, ..QUICK },
                 Class {
@@ -43,15 +43,19 @@ pub(in super::super) const NORMAL: &[Scenario] = &[
         "n04_target_errors",
         "The targets answer 6 % of the requests with a 5xx of their own; the load balancer adds \
          none.",
-        &[steady(&Tale {
-            acts: &[during(0, EVER, What::Strike(Who::All, 0.06, Blow::Error))],
+        &[steady(&Script {
+            steps: &[during(0, EVER, What::Strike(Who::All, 0.06, Fault::Error))],
             ..BRIEF
         })],
     ),
     hours(
         "n05_spike",
         "Twice the traffic for half an hour, within capacity.",
-        &[steady(&Tale { workers: 8, acts: &[during(0, 30, What::Load(&[(0.0, 2.0)]))], ..BRIEF })],
+        &[steady(&Script {
+            workers: 8,
+            steps: &[during(0, 30, What::Load(&[(0.0, 2.0)]))],
+            ..BRIEF
+        })],
     ),
     hours(
         "n06_lambda",
@@ -63,7 +67,7 @@ pub(in super::super) const NORMAL: &[Scenario] = &[
         "The targets of a backup group, which gets no requests, fail their checks.",
         &[Plan {
             groups: 2,
-            ..steady(&Tale { acts: &[always(What::Shown(Shown::BackupDown))], ..BRIEF })
+            ..steady(&Script { steps: &[always(What::Shown(Shown::BackupDown))], ..BRIEF })
         }],
     ),
 ];

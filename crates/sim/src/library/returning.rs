@@ -4,14 +4,14 @@
 //! are first come, first served: a load of (1 + x) times the capacity for t seconds
 //! makes the last one wait x t seconds.
 
-use super::super::host::TASKS;
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{
-    Act, Blow, CALM, Class, DAY, EVERY_DAY, Incident, QUICK, Shown, Tale, What, When, Who,
-};
 use super::{always, during, one_of, scenario, site};
+use crate::scenario::host::TASKS;
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::{
+    CALM, Class, DAY, EVERY_DAY, Fault, Incident, QUICK, Script, Shown, Step, What, When, Who,
+};
 
-/// Every day of a tale, its first week, and the days after that.
+/// Every day of a script, its first week, and the days after that.
 const ALL: (i64, i64) = (-DAY, DAY);
 const WEEK_1: (i64, i64) = (-DAY, 7);
 const WEEK_2: (i64, i64) = (7, 14);
@@ -28,20 +28,20 @@ const EVEN: &[Class] = &[
 ];
 
 /// What happens on these days from this minute on.
-const fn at(days: u8, at: i64, length: i64, within: (i64, i64), what: What) -> Act {
-    Act { when: When::Clock { days, at, length, wobble: 0, within }, what }
+const fn at(days: u8, at: i64, length: i64, within: (i64, i64), what: What) -> Step {
+    Step { when: When::Clock { days, at, length, wobble: 0, within }, what }
 }
 
 /// A cache whose entries all expire at once, every so many minutes: their pages are
 /// made anew by everybody who asks, until they are there again.
-const fn stampede(every: i64) -> Act {
-    Act {
+const fn stampede(every: i64) -> Step {
+    Step {
         when: When::Every { every, length: 18, wobble: 6 },
         what: What::Slow(Who::Class(1), &[(0.0, 1.0), (1.0, 88.0), (12.0, 80.0), (17.0, 1.0)]),
     }
 }
 
-const CACHED: Tale = Tale {
+const CACHED: Script = Script {
     cause: Some("cache_stampede"),
     workers: 64,
     mix: &[
@@ -51,13 +51,13 @@ const CACHED: Tale = Tale {
     ..CALM
 };
 
-const fn cached(tale: &'static Tale) -> Plan {
-    Plan { rate: 300.0, swing: 0.3, ..site(tale) }
+const fn cached(script: &'static Script) -> Plan {
+    Plan { rate: 300.0, swing: 0.3, ..site(script) }
 }
 
 /// Quiet nights, and from 10:00 to 21:00 288 requests a minute: 1/7.3 of what four
 /// targets with three workers can serve.
-const DAYTIME: Act = at(
+const DAYTIME: Step = at(
     EVERY_DAY,
     0,
     DAY,
@@ -66,11 +66,11 @@ const DAYTIME: Act = at(
 );
 
 /// The load balancer whose peaks are told here.
-const fn peaked(tale: &'static Tale) -> Plan {
-    Plan { rate: 240.0, swing: 0.0, ..site(tale) }
+const fn peaked(script: &'static Script) -> Plan {
+    Plan { rate: 240.0, swing: 0.0, ..site(script) }
 }
 
-const PEAKED: Tale = Tale { spread: 0.0, workers: 3, mix: EVEN, ..CALM };
+const PEAKED: Script = Script { spread: 0.0, workers: 3, mix: EVEN, ..CALM };
 
 /// A peak with so many times the load for three minutes; of 8, 9 and 10 times the
 /// last request waits for about 18, 48 and 78 s.
@@ -86,12 +86,12 @@ const NOON: i64 = 720;
 
 /// Six targets by day and three by night, of which each can serve 352 requests a
 /// minute.
-const fn scaled(tale: &'static Tale) -> Plan {
-    Plan { rate: 1_135.0, swing: 0.0, targets: 6, ..site(tale) }
+const fn scaled(script: &'static Script) -> Plan {
+    Plan { rate: 1_135.0, swing: 0.0, targets: 6, ..site(script) }
 }
 
 /// More than three targets can serve from 07:37 on.
-const MORNING: Act = at(
+const MORNING: Step = at(
     EVERY_DAY,
     0,
     DAY,
@@ -99,37 +99,38 @@ const MORNING: Act = at(
     What::Load(&[(0.0, 0.35), (420.0, 0.35), (460.0, 1.0), (1_080.0, 1.0), (1_260.0, 0.35)]),
 );
 
-const SCALED: Tale = Tale { spread: 0.0, workers: 2, mix: EVEN, ..CALM };
-const SCALED_IN: Act = always(What::Shown(Shown::ScaledIn));
+const SCALED: Script = Script { spread: 0.0, workers: 2, mix: EVEN, ..CALM };
+const SCALED_IN: Step = always(What::Shown(Shown::ScaledIn));
 
 /// A rolling deployment of four tasks, at half past ten.
-const DEPLOYMENT: Act = at(EVERY_DAY, 630, 20, ALL, What::Roll { cut: None, race: 0.0, slow: 1.3 });
+const DEPLOYMENT: Step =
+    at(EVERY_DAY, 630, 20, ALL, What::Roll { cut: None, race: 0.0, slow: 1.3 });
 
 /// Requests that go to a task which is not there, in two minutes of it.
-const fn deployed(within: (i64, i64), what: What) -> Act {
+const fn deployed(within: (i64, i64), what: What) -> Step {
     at(EVERY_DAY, 633, 2, within, what)
 }
 
 /// Two incidents on two days running, at different hours.
-const TWICE: Tale = Tale { repaired: Some(1_790), ..CALM };
+const TWICE: Script = Script { repaired: Some(1_790), ..CALM };
 
 const INCIDENTS: &[Plan] = &[
-    site(&Tale {
+    site(&Script {
         cause: Some("hang"),
-        acts: &[
+        steps: &[
             during(0, 45, What::Hang(0.06, 75.0)),
             during(1_750, 1_790, What::Hang(0.06, 75.0)),
         ],
         ..TWICE
     }),
-    site(&Tale {
+    site(&Script {
         cause: Some("slow_endpoint"),
         workers: 64,
         mix: &[
             Class { share: 0.96, ..QUICK },
             Class { share: 0.04, median: 5.0, sigma: 0.3, spread: 0.03, ..QUICK },
         ],
-        acts: &[
+        steps: &[
             during(0, 45, What::Slow(Who::Class(1), &[(0.0, 4.0), (10.0, 12.0)])),
             during(1_750, 1_790, What::Slow(Who::Class(1), &[(0.0, 4.0), (10.0, 12.0)])),
         ],
@@ -138,10 +139,10 @@ const INCIDENTS: &[Plan] = &[
     Plan {
         targets: 3,
         swing: 0.3,
-        ..site(&Tale {
+        ..site(&Script {
             cause: Some("spike"),
             workers: 2,
-            acts: &[
+            steps: &[
                 during(0, 15, What::Load(&[(0.0, 3.3)])),
                 during(1_750, 1_765, What::Load(&[(0.0, 3.3)])),
             ],
@@ -150,16 +151,16 @@ const INCIDENTS: &[Plan] = &[
     },
 ];
 
-pub(in super::super) const RETURNING: &[Scenario] = &[
+pub(crate) const RETURNING: &[Scenario] = &[
     scenario(
         "h22_cache_stampede",
         "From day 8 on a cache expires every three, four or six hours: its pages take up to a \
          minute, and for ten to twenty minutes some end in 504.",
         14,
         &[one_of(&[
-            cached(&Tale { acts: &[stampede(180)], ..CACHED }),
-            cached(&Tale { acts: &[stampede(240)], ..CACHED }),
-            cached(&Tale { acts: &[stampede(360)], ..CACHED }),
+            cached(&Script { steps: &[stampede(180)], ..CACHED }),
+            cached(&Script { steps: &[stampede(240)], ..CACHED }),
+            cached(&Script { steps: &[stampede(360)], ..CACHED }),
         ])],
     ),
     scenario(
@@ -167,11 +168,11 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
         "Every Thursday at 19:00 a peak that is higher each week, eight to ten times the load: a \
          short queue in the first week, one of most of a minute in the second, 504s in the third.",
         22,
-        &[peaked(&Tale {
+        &[peaked(&Script {
             cause: Some("growth"),
             pivot: 10 * DAY + 1_100,
             repaired: Some(7 * DAY + 120),
-            acts: &[
+            steps: &[
                 DAYTIME,
                 at(THURSDAY, EVENING, 45, WEEK_1, peak!(8.0)),
                 at(THURSDAY, EVENING, 45, WEEK_2, peak!(8.6)),
@@ -190,10 +191,10 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
         "h28_daily_peak",
         "Every day at noon a peak; from day 8 on requests queue at it until some end in 504.",
         14,
-        &[peaked(&Tale {
+        &[peaked(&Script {
             cause: Some("queueing_traffic"),
             pivot: 7 * DAY + 690,
-            acts: &[
+            steps: &[
                 DAYTIME,
                 at(EVERY_DAY, NOON, 45, WEEK_1, peak!(7.0)),
                 at(EVERY_DAY, NOON, 45, LATER, peak!(9.6)),
@@ -208,13 +209,13 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
         14,
         &[Plan {
             host: TASKS,
-            ..site(&Tale {
+            ..site(&Script {
                 cause: Some("deploy_race"),
                 incident: Incident::Count,
                 pivot: 7 * DAY + 600,
-                acts: &[
+                steps: &[
                     DEPLOYMENT,
-                    deployed(LATER, What::Strike(Who::All, 0.05, Blow::Unreachable)),
+                    deployed(LATER, What::Strike(Who::All, 0.05, Fault::Unreachable)),
                 ],
                 ..CALM
             })
@@ -226,12 +227,12 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
          queue or none; no 504.",
         22,
         &[one_of(&[
-            peaked(&Tale {
-                acts: &[DAYTIME, at(THURSDAY, EVENING, 45, ALL, peak!(6.0))],
+            peaked(&Script {
+                steps: &[DAYTIME, at(THURSDAY, EVENING, 45, ALL, peak!(6.0))],
                 ..PEAKED
             }),
-            peaked(&Tale {
-                acts: &[DAYTIME, at(THURSDAY, EVENING, 45, ALL, peak!(8.0))],
+            peaked(&Script {
+                steps: &[DAYTIME, at(THURSDAY, EVENING, 45, ALL, peak!(8.0))],
                 ..PEAKED
             }),
         ])],
@@ -242,16 +243,16 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
          to ten minutes after those of the night are full: a short queue, no 504.",
         8,
         &[one_of(&[
-            scaled(&Tale {
-                acts: &[
+            scaled(&Script {
+                steps: &[
                     MORNING,
                     SCALED_IN,
                     at(EVERY_DAY, 1_320, 587, ALL, What::Up(&[(0, 3), (581, 4), (584, 5)])),
                 ],
                 ..SCALED
             }),
-            scaled(&Tale {
-                acts: &[
+            scaled(&Script {
+                steps: &[
                     MORNING,
                     SCALED_IN,
                     at(EVERY_DAY, 1_320, 586, ALL, What::Up(&[(0, 3), (582, 4), (584, 5)])),
@@ -267,8 +268,8 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
         14,
         &[Plan {
             host: TASKS,
-            ..site(&Tale {
-                acts: &[DEPLOYMENT, deployed(ALL, What::Strike(Who::All, 0.02, Blow::Closed))],
+            ..site(&Script {
+                steps: &[DEPLOYMENT, deployed(ALL, What::Strike(Who::All, 0.02, Fault::Closed))],
                 ..CALM
             })
         }],
@@ -279,9 +280,9 @@ pub(in super::super) const RETURNING: &[Scenario] = &[
         14,
         &[Plan {
             rate: 150.0,
-            ..site(&Tale {
+            ..site(&Script {
                 workers: 32,
-                acts: &[Act {
+                steps: &[Step {
                     when: When::Random { every: 300, length: 12 },
                     what: What::Load(&[(0.0, 1.0), (1.0, 10.0), (11.0, 10.0), (12.0, 1.0)]),
                 }],

@@ -5,14 +5,14 @@
 
 use std::sync::Arc;
 
-use super::super::scenario::{Plan, Trouble};
-use super::super::tale::{DAY, EVERY_DAY, Incident, Tale, What, When, Who};
-use super::super::{Scenario, Setup, Sim, Story, Truth};
-use super::{BENIGN, HARMFUL, LEVELS, RETURNING};
+use super::{BENIGN, HARMFUL, LEVELS, RETURNING, scenarios};
+use crate::scenario::plan::{Plan, Trouble};
+use crate::scenario::script::{DAY, EVERY_DAY, Incident, Script, What, When, Who};
+use crate::{Scenario, Setup, Sim, Story, Truth};
 
 /// Monday 2026-01-05 00:00 UTC.
 const START: i64 = 1_767_571_200;
-pub(super) const MINUTE_0: i64 = START / 60;
+pub(crate) const MINUTE_0: i64 = START / 60;
 
 /// Harmful ones that cause no incident by their nature.
 const SILENT: [&str; 3] = ["h15_client_timeout", "h16_deploy_kills", "h18_pool_exhausted"];
@@ -22,15 +22,15 @@ const TRICKLES: [&str; 4] =
 /// The benign one with a steady share of them.
 const SHARE: &str = "b24_small_share";
 
-pub(super) fn sim(name: &str, seed: u64) -> Sim {
+pub(crate) fn sim(name: &str, seed: u64) -> Sim {
     Sim::new(Setup { scenario: name.to_owned(), seed, start: START, ..Setup::default() })
         .expect("a valid setup")
 }
 
 /// The same without what comes before an epoch minute, for which a queue alone matters.
-pub(super) fn from(minute: i64, name: &str, seed: u64) -> Sim {
+pub(crate) fn from(minute: i64, name: &str, seed: u64) -> Sim {
     let mut sim = sim(name, seed);
-    Arc::get_mut(&mut sim.state).expect("not shared yet").minutes.skip_to(minute);
+    Arc::get_mut(&mut sim.state).expect("not shared yet").services.minutes.skip_to(minute);
     sim
 }
 
@@ -38,17 +38,17 @@ fn long() -> impl Iterator<Item = &'static Scenario> {
     HARMFUL.iter().chain(BENIGN).chain(RETURNING).chain(LEVELS)
 }
 
-/// Every plan of a scenario with its tale.
-fn tales(scenario: &Scenario) -> Vec<(&'static Plan, &'static Tale)> {
+/// Every plan of a scenario with its script.
+fn scripts(scenario: &Scenario) -> Vec<(&'static Plan, &'static Script)> {
     let plans = match &scenario.plans[0].trouble {
         Trouble::OneOf(plans) => plans,
         _ => scenario.plans,
     };
-    let tale = |plan: &'static Plan| match plan.trouble {
-        Trouble::Tale(tale) => (plan, tale),
+    let script = |plan: &'static Plan| match plan.trouble {
+        Trouble::Script(script) => (plan, script),
         other => panic!("{}: {other:?}", scenario.name),
     };
-    plans.iter().map(tale).collect()
+    plans.iter().map(script).collect()
 }
 
 fn story(name: &str, seed: u64) -> Story {
@@ -91,35 +91,35 @@ fn check(name: &str, seed: u64) {
 #[test]
 fn tables_are_consistent() {
     for scenario in long() {
-        for (plan, tale) in tales(scenario) {
-            check_tale(scenario, plan, tale);
+        for (plan, script) in scripts(scenario) {
+            check_tale(scenario, plan, script);
         }
     }
     let count = |begin: char| long().filter(|one| one.name.starts_with(begin)).count();
     assert_eq!((count('h'), count('b')), (29, 27));
     let few = BENIGN.iter().find(|one| one.name == "b02_few_requests");
-    assert_eq!(few.map(|one| tales(one)[0].1.incident), Some(Incident::Count));
+    assert_eq!(few.map(|one| scripts(one)[0].1.incident), Some(Incident::Count));
 }
 
-fn check_tale(scenario: &Scenario, plan: &Plan, tale: &Tale) {
+fn check_tale(scenario: &Scenario, plan: &Plan, script: &Script) {
     let name = scenario.name;
-    let shares: f64 = tale.mix.iter().map(|class| class.share).sum();
+    let shares: f64 = script.mix.iter().map(|class| class.share).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{name}");
     assert!((1..=15).contains(&plan.targets) && plan.groups == 1, "{name}");
-    assert!(tale.pivot < scenario.minutes && scenario.minutes % DAY == 0, "{name}");
-    assert_eq!(tale.cause.is_some(), name.starts_with('h'), "{name}");
-    let bundled = tale.mix.iter().filter(|class| class.bundled).count();
-    assert!(tale.mix.is_sorted_by_key(|class| class.bundled), "{name}");
-    assert!(bundled == 0 || (tale.workers == 0 && tale.bundle > 1), "{name}");
-    for act in tale.acts {
-        match act.what {
-            What::Slow(Who::Class(at), _) => assert!(at < tale.mix.len(), "{name}"),
+    assert!(script.pivot < scenario.minutes && scenario.minutes % DAY == 0, "{name}");
+    assert_eq!(script.cause.is_some(), name.starts_with('h'), "{name}");
+    let bundled = script.mix.iter().filter(|class| class.bundled).count();
+    assert!(script.mix.is_sorted_by_key(|class| class.bundled), "{name}");
+    assert!(bundled == 0 || (script.workers == 0 && script.bundle > 1), "{name}");
+    for step in script.steps {
+        match step.what {
+            What::Slow(Who::Class(at), _) => assert!(at < script.mix.len(), "{name}"),
             What::Slow(Who::Target(at), _) | What::Pause { target: at, .. } => {
                 assert!(at < plan.targets, "{name}");
             }
             _ => {}
         }
-        match act.when {
+        match step.when {
             When::Clock { days, .. } => assert!(days > 0 && days <= EVERY_DAY, "{name}"),
             When::Random { every, length } => assert!(length < every, "{name}"),
             When::Every { every, length, wobble } => assert!(length + 2 * wobble < every, "{name}"),
@@ -201,4 +201,16 @@ fn minutes_outside_the_script_are_healthy() {
     assert!(early.iter().all(|truth| truth.requests > 50 && truth.elb_504 == 0));
     let late = truths(&after, 17 * DAY..17 * DAY + 60);
     assert!(late.iter().all(|truth| truth.requests > 50 && truth.elb_504 == 0));
+}
+
+#[test]
+fn scenario_names_are_unique_and_every_plan_has_a_name_aws_accepts() {
+    for (index, one) in scenarios().iter().enumerate() {
+        assert!(scenarios()[..index].iter().all(|other| other.name != one.name));
+        assert!(
+            one.plans
+                .iter()
+                .all(|plan| { plan.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') })
+        );
+    }
 }

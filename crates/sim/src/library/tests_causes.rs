@@ -3,8 +3,8 @@
 //! Each is told what the counters say while the fault is on; nothing of the kind
 //! may be there before.
 
-use super::super::{Setup, Sim, Truth};
 use super::{FAILURES, NORMAL, TIMEOUTS};
+use crate::{Setup, Sim, Truth};
 
 /// Monday 2026-01-05 09:00 UTC.
 const START: i64 = 1_767_603_600;

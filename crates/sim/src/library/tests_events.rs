@@ -3,10 +3,10 @@
 //! Only the hours around what happens are played; what leads up to them is told by
 //! the same draws and would make the tests slow.
 
-use super::super::scenario::along;
-use super::super::scene::Telling;
-use super::super::{Sim, Truth};
 use super::tests::{MINUTE_0, from, sim};
+use crate::scenario::plan::along;
+use crate::traffic::scene::SeededScript;
+use crate::{Sim, Truth};
 
 const DAY: i64 = 1_440;
 
@@ -62,8 +62,8 @@ fn at(day: i64, hour: i64, minute: i64) -> i64 {
 /// The epoch minute in which fault or event begin.
 fn pivot(name: &str, seed: u64) -> i64 {
     let sim = sim(name, seed);
-    let telling = Telling::of(&sim.state.world.balancers[0], MINUTE_0);
-    telling.expect("a tale").pivot
+    let seeded = SeededScript::of(&sim.state.world().balancers[0], MINUTE_0);
+    seeded.expect("a script").pivot
 }
 
 /// The same, and the story from an hour before it on.

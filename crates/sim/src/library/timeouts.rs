@@ -2,14 +2,14 @@
 //!
 //! Those in which no connection comes about are in [`super::connections`].
 
-use super::super::fitness::Reason;
-use super::super::host::{FUNCTION, HOST, Host};
-use super::super::scenario::{Plan, Scenario};
-use super::super::tale::{Act, Blow, Class, QUICK, Shown, Tale, What, When, Who};
 use super::connections::{
     DEAD_TARGET, DEPLOY_RACE, NETWORK_ACL, ROUTE, SECURITY_GROUP, TLS_HANDSHAKE,
 };
 use super::{BRIEF, from, hours, on, one_of, steady};
+use crate::scenario::host::{FUNCTION, HOST, Host};
+use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::script::Reason;
+use crate::scenario::script::{Class, Fault, QUICK, Script, Shown, Step, What, When, Who};
 
 /// A class of 3 % reports that take 6 s.
 const REPORTS: &[Class] =
@@ -22,46 +22,46 @@ const EVEN: &[Class] = &[
 ];
 
 /// Overloaded targets are restarted now and then, which empties their queues.
-const RESTARTS: Act = Act { when: When::Random { every: 25, length: 1 }, what: What::Restart };
+const RESTARTS: Step = Step { when: When::Random { every: 25, length: 1 }, what: What::Restart };
 
 const FAIL_OPEN: &[Plan] = &[
-    steady(&Tale {
+    steady(&Script {
         cause: Some("fail_open"),
-        acts: &[
-            on(What::Strike(Who::All, 0.95, Blow::Hang)),
+        steps: &[
+            on(What::Strike(Who::All, 0.95, Fault::Hang)),
             from(2, What::Sick(Who::All, Reason::Timeout)),
         ],
         ..BRIEF
     }),
-    steady(&Tale {
+    steady(&Script {
         cause: Some("fail_open"),
-        acts: &[
-            on(What::Strike(Who::All, 0.7, Blow::Hang)),
+        steps: &[
+            on(What::Strike(Who::All, 0.7, Fault::Hang)),
             from(2, What::Sick(Who::All, Reason::Failed)),
         ],
         ..BRIEF
     }),
 ];
 
-pub(in super::super) const TIMEOUTS: &[Scenario] = &[
+pub(crate) const TIMEOUTS: &[Scenario] = &[
     hours(
         "c01_slow_target",
         "3 % of the requests, those to one endpoint, grow slower until they pass the idle timeout.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("slow_target"),
             mix: REPORTS,
-            acts: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (60.0, 9.0), (100.0, 14.0)]))],
+            steps: &[on(What::Slow(Who::Class(1), &[(0.0, 1.0), (60.0, 9.0), (100.0, 14.0)]))],
             ..BRIEF
         })],
     ),
     hours(
         "c02_queueing_traffic",
         "Traffic grows past the capacity of the four targets; everything waits alike.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("queueing_traffic"),
             workers: 2,
             mix: EVEN,
-            acts: &[
+            steps: &[
                 on(What::Load(&[
                     (0.0, 1.0),
                     (40.0, 2.2),
@@ -82,21 +82,21 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
         &[one_of(&[
             Plan {
                 rate: 680.0,
-                ..steady(&Tale {
+                ..steady(&Script {
                     cause: Some("queueing_capacity"),
                     workers: 2,
                     mix: EVEN,
-                    acts: &[on(What::Up(&[(0, 3), (12, 2)])), RESTARTS],
+                    steps: &[on(What::Up(&[(0, 3), (12, 2)])), RESTARTS],
                     ..BRIEF
                 })
             },
             Plan {
                 rate: 680.0,
-                ..steady(&Tale {
+                ..steady(&Script {
                     cause: Some("queueing_capacity"),
                     workers: 2,
                     mix: EVEN,
-                    acts: &[
+                    steps: &[
                         on(What::Up(&[(0, 3), (12, 2)])),
                         on(What::Shown(Shown::ScaledIn)),
                         RESTARTS,
@@ -111,10 +111,10 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
         "One of four targets takes requests and passes its checks, but hardly ever answers.",
         &[Plan {
             host: Host { algorithm: "round_robin", ..HOST },
-            ..steady(&Tale {
+            ..steady(&Script {
                 cause: Some("bad_target"),
-                acts: &[
-                    on(What::Strike(Who::Pick(1), 0.98, Blow::Hang)),
+                steps: &[
+                    on(What::Strike(Who::Pick(1), 0.98, Fault::Hang)),
                     from(3, What::Shown(Shown::Anomalous(Who::Pick(1)))),
                 ],
                 ..BRIEF
@@ -124,22 +124,22 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
     hours(
         "c05_slow_subset",
         "7 % of the requests take 40 to 58 s from one minute to the next; hardly any 504.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("slow_subset"),
             mix: &[
                 Class { share: 0.93, ..QUICK },
                 Class { share: 0.07, median: 4.0, sigma: 0.06, most: 58.5, spread: 0.03, ..QUICK },
             ],
-            acts: &[on(What::Slow(Who::Class(1), &[(0.0, 12.0)]))],
+            steps: &[on(What::Slow(Who::Class(1), &[(0.0, 12.0)]))],
             ..BRIEF
         })],
     ),
     hours(
         "c06_hang",
         "A tenth of the requests, spread over all targets, never gets an answer.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("hang"),
-            acts: &[on(What::Strike(Who::All, 0.1, Blow::Hang))],
+            steps: &[on(What::Strike(Who::All, 0.1, Fault::Hang))],
             ..BRIEF
         })],
     ),
@@ -178,7 +178,11 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
     hours(
         "c13_content_length",
         "4 % of the answers promise more body than they have: 504s with small response times.",
-        &[steady(&Tale { cause: Some("content_length"), acts: &[on(What::Stall(0.04))], ..BRIEF })],
+        &[steady(&Script {
+            cause: Some("content_length"),
+            steps: &[on(What::Stall(0.04))],
+            ..BRIEF
+        })],
     ),
     hours(
         "c14_lambda_service",
@@ -186,9 +190,9 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
         &[Plan {
             host: FUNCTION,
             targets: 1,
-            ..steady(&Tale {
+            ..steady(&Script {
                 cause: Some("lambda_service"),
-                acts: &[on(What::Strike(Who::All, 0.08, Blow::Unreachable))],
+                steps: &[on(What::Strike(Who::All, 0.08, Fault::Unreachable))],
                 ..BRIEF
             })
         }],
@@ -201,13 +205,13 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
     hours(
         "c16_idle_timeout_lowered",
         "The idle timeout is lowered from 60 s to 20 s, below what 5 % of the requests need.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("idle_timeout_lowered"),
             mix: &[
                 Class { share: 0.95, ..QUICK },
                 Class { share: 0.05, median: 30.0, sigma: 0.1, spread: 0.03, ..QUICK },
             ],
-            acts: &[on(What::Timeout(20))],
+            steps: &[on(What::Timeout(20))],
             ..BRIEF
         })],
     ),
@@ -215,14 +219,14 @@ pub(in super::super) const TIMEOUTS: &[Scenario] = &[
         "c17_load_balancer_limit",
         "Traffic grows faster than the load balancer can: it is impaired, refuses connections and \
          answers some requests itself.",
-        &[steady(&Tale {
+        &[steady(&Script {
             cause: Some("load_balancer_limit"),
-            acts: &[
+            steps: &[
                 on(What::Load(&[(0.0, 1.0), (8.0, 3.0)])),
                 from(3, What::Shown(Shown::Impaired)),
-                from(3, What::Strike(Who::All, 0.05, Blow::Rejected)),
-                from(3, What::Strike(Who::All, 0.02, Blow::Refused)),
-                from(3, What::Strike(Who::All, 0.015, Blow::Hang)),
+                from(3, What::Strike(Who::All, 0.05, Fault::Rejected)),
+                from(3, What::Strike(Who::All, 0.02, Fault::Refused)),
+                from(3, What::Strike(Who::All, 0.015, Fault::Hang)),
             ],
             ..BRIEF
         })],

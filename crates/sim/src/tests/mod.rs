@@ -1,0 +1,7 @@
+//! Claims about the simulator as a whole.
+
+mod diagnosis;
+mod hostile;
+mod sns;
+mod time;
+mod whole;
