@@ -37,8 +37,19 @@ pub struct Moment {
 
 /// Why nothing could be diagnosed.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct NotFound(String);
+#[error("{said}")]
+pub struct NotFound {
+    said: String,
+    is_usage: bool,
+}
+
+impl NotFound {
+    /// Whether there is no such gateway, and not only no answer that says so.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        self.is_usage
+    }
+}
 
 /// Looks a gateway of the config up, by its name or its dimension value, and
 /// diagnoses the three hours before `end`.
@@ -70,11 +81,14 @@ pub async fn find(
     let watched = accounts.iter().flat_map(|account| &account.gateways).map(|g| g.id.name.as_str());
     let watched: Vec<&str> = watched.collect();
     let troubles = accounts.iter().flat_map(|account| &account.troubles).map(Trouble::to_string);
+    let troubles: Vec<String> = troubles.collect();
     let mut said = format!("the config watches no gateway named \"{name}\"");
     if !watched.is_empty() {
         said += &format!("; {}", suggestion::instead_of(name, watched));
     }
-    Err(NotFound(troubles.fold(said, |said, trouble| said + "\n" + &trouble)))
+    let is_usage = troubles.is_empty();
+    let said = troubles.iter().fold(said, |said, trouble| said + "\n" + trouble);
+    Err(NotFound { said, is_usage })
 }
 
 /// The diagnosis of a gateway of an account at a moment.

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Daemon;
-use super::report::HealthyTargets;
+use super::report::Looked;
 use crate::edge::aws::{self, Usage};
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
@@ -41,15 +41,6 @@ pub(super) struct Commands {
 pub(super) enum Call {
     Asked(Asked),
     Looked(Looked),
-}
-
-/// A report that can be made now.
-pub(super) struct Looked {
-    pub(super) days: u32,
-    pub(super) end: Minute,
-    pub(super) healthy: HealthyTargets,
-    pub(super) usage: Usage,
-    pub(super) answer: oneshot::Sender<Answer>,
 }
 
 impl Default for Commands {

@@ -10,7 +10,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::Daemon;
-use super::commands::Looked;
 use crate::cost::PRICE_PER_1000;
 use crate::edge::aws::Usage;
 use crate::edge::control::Answer;
@@ -32,6 +31,15 @@ const MOST_DAYS: u32 = 14;
 
 /// Healthy targets by gateway, before and in the period of a report.
 pub(super) type HealthyTargets = HashMap<String, (f64, f64)>;
+
+/// A report that can be made now.
+pub(super) struct Looked {
+    pub(super) days: u32,
+    pub(super) end: Minute,
+    pub(super) healthy: HealthyTargets,
+    pub(super) usage: Usage,
+    pub(super) answer: oneshot::Sender<Answer>,
+}
 
 impl Daemon {
     /// The report that was due at `at`.

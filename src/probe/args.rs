@@ -19,7 +19,7 @@ Examples:
 One request over HTTP/1.1, no retry; a redirect is not followed. Sent with
 User-Agent: nearmiss/VERSION, unless --header gives another one.
 Exit codes: 0 answered below 500, 1 an error of 500 or more or no answer,
-2 it could not be asked (bad URL, name not found).";
+2 the command line is wrong, 3 it could not be asked (name not found).";
 
 /// What `nearmiss probe` takes.
 #[derive(Debug, Clone, Args)]

@@ -73,13 +73,13 @@ impl Verdict {
         }
     }
 
-    /// The exit code: 0 answered, 1 an error or no answer, 2 nobody to ask.
+    /// The exit code: 0 answered, 1 an error or no answer, 3 nobody to ask.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Answered => 0,
             Self::Error | Self::Broken | Self::NoAnswer => 1,
-            Self::NotAsked => 2,
+            Self::NotAsked => 3,
         }
     }
 }

@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use aws_smithy_runtime_api::box_error::BoxError;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
-use super::transport::Trial;
+use super::pool::Trial;
 
 /// What an answer may have at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod environment;
 mod fault;
 mod identity;
 mod pages;
+mod pool;
 mod skew;
 #[cfg(test)]
 pub(crate) mod testing;

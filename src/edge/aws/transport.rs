@@ -31,14 +31,10 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use super::bounded::{Bounded, Limits};
 use super::dial::{DialError, Dialer, Tls};
 use super::fault::names_a_refused_identity;
+use super::pool::{Pool, Trial};
 use crate::edge::net::causes;
 use crate::edge::net::proxy::Proxies;
 use crate::edge::net::trust::CaBundle;
-
-/// A connection that nobody used for so long is closed. Shorter than a poll's minute.
-const KEPT: Duration = Duration::from_secs(20);
-/// More connections to one host are not kept: twice what is asked at once.
-const MOST_KEPT: usize = 16;
 
 /// How often AWS did not take our identity.
 #[derive(Debug, Clone, Default)]
@@ -105,71 +101,6 @@ impl HttpClient for Http {
             head_limit: settings.read_timeout(),
             refusals: self.refusals.clone(),
         })
-    }
-}
-
-/// The connections that are kept, until one is in doubt.
-pub(super) struct Pool {
-    dialer: Dialer,
-    /// The number of the client, and it.
-    current: Mutex<(u64, Client<Dialer, SdkBody>)>,
-}
-
-impl fmt::Debug for Pool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool").field("dialer", &self.dialer).finish_non_exhaustive()
-    }
-}
-
-impl Pool {
-    fn of(dialer: Dialer) -> Self {
-        let client = client(&dialer);
-        Self { dialer, current: Mutex::new((0, client)) }
-    }
-
-    fn begin(self: &Arc<Self>) -> (Client<Dialer, SdkBody>, Trial) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        let trial = Trial { pool: Arc::clone(self), number: current.0, is_open: true };
-        (current.1.clone(), trial)
-    }
-
-    /// Forgets the connections of the client of this number.
-    fn renew(&self, number: u64) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.0 == number {
-            *current = (number + 1, client(&self.dialer));
-        }
-    }
-}
-
-fn client(dialer: &Dialer) -> Client<Dialer, SdkBody> {
-    Client::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(KEPT)
-        .pool_max_idle_per_host(MOST_KEPT)
-        .build(dialer.clone())
-}
-
-/// A call under way. If it is dropped before its answer was whole, the connections that
-/// were kept when it began are in doubt.
-pub(super) struct Trial {
-    pool: Arc<Pool>,
-    number: u64,
-    is_open: bool,
-}
-
-impl Trial {
-    /// The answer is whole.
-    pub(super) fn succeeded(&mut self) {
-        self.is_open = false;
-    }
-}
-
-impl Drop for Trial {
-    fn drop(&mut self) {
-        if self.is_open {
-            self.pool.renew(self.number);
-        }
     }
 }
 

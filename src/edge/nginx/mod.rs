@@ -10,6 +10,7 @@
 mod include;
 mod lua;
 mod note;
+mod pass;
 mod route;
 mod scope;
 pub mod syntax;
@@ -26,7 +27,8 @@ use std::sync::Arc;
 use include::Reader;
 use nearmiss_core::chain::{Known, Limit, Origin, Said, Timer, Version, printable};
 pub use note::Note;
-pub use route::{Pass, Route};
+pub use pass::Pass;
+pub use route::Route;
 pub use scope::Time;
 pub use syntax::Place;
 use syntax::Problem;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::route::Pass;
+use super::pass::Pass;
 use super::syntax::{Directive, Place, Problem, flat};
 use super::time;
 

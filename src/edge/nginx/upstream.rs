@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::route::Pass;
+use super::pass::Pass;
 use super::scope::{Scope, number};
 use super::syntax::{Directive, Place, Problem, flat};
 

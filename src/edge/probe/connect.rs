@@ -21,17 +21,6 @@ use nearmiss_core::answer::phase::Phase;
 /// A load balancer has a few.
 const MOST_ADDRESSES: usize = 8;
 
-/// One attempt to connect.
-#[derive(Debug, Clone, Serialize)]
-pub struct Tried {
-    /// Where.
-    pub address: SocketAddr,
-    /// How long it took, in seconds.
-    pub seconds: f64,
-    /// Why it failed; `None` if it did not.
-    pub why: Option<Why>,
-}
-
 pub(super) async fn addresses(
     peer: &Peer,
     options: &Options,

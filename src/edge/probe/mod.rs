@@ -22,10 +22,8 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde::Serialize;
 use tokio::time::timeout_at;
 
-pub use connect::Tried;
-pub use outcome::{Answer, BodyEnd, Failure, Outcome, Timing, Via, Why};
+pub use outcome::{Answer, BodyEnd, Failure, Outcome, Secured, Timing, Tried, Trust, Via, Why};
 pub use target::{Resolve, Target, TargetError};
-pub use tls::{Secured, Trust};
 
 use super::net::Stream;
 use super::net::proxy::{Proxies, Proxy};

@@ -9,9 +9,45 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Method, Options, Secured, Target, Tried};
+use super::{Method, Options, Target};
 use crate::edge::time::instant;
 use nearmiss_core::answer::phase::Phase;
+
+/// One attempt to connect.
+#[derive(Debug, Clone, Serialize)]
+pub struct Tried {
+    /// Where.
+    pub address: SocketAddr,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Why it failed; `None` if it did not.
+    pub why: Option<Why>,
+}
+
+/// Whom to believe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// Whoever shows a certificate that this machine's roots vouch for.
+    Verified,
+    /// Whoever answers. Says nothing about who that is.
+    Anybody,
+}
+
+/// How a connection is encrypted.
+#[derive(Debug, Clone, Serialize)]
+pub struct Secured {
+    /// `TLSv1.3` or `TLSv1.2`.
+    pub version: String,
+    /// The cipher suite.
+    pub cipher: String,
+    /// The protocol agreed upon; `http/1.1` was offered.
+    pub alpn: Option<String>,
+    /// When the certificate expires (UTC, RFC 3339).
+    pub certificate_expires: Option<String>,
+    /// Whether the certificate was checked.
+    pub trust: Trust,
+}
 
 /// All that one request showed.
 #[derive(Debug, Clone, Serialize)]

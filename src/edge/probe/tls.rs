@@ -18,31 +18,6 @@ use super::target::Peer;
 use crate::edge::net::{Stream, trust};
 use nearmiss_core::answer::phase::Phase;
 
-/// Whom to believe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trust {
-    /// Whoever shows a certificate that this machine's roots vouch for.
-    Verified,
-    /// Whoever answers. Says nothing about who that is.
-    Anybody,
-}
-
-/// How a connection is encrypted.
-#[derive(Debug, Clone, Serialize)]
-pub struct Secured {
-    /// `TLSv1.3` or `TLSv1.2`.
-    pub version: String,
-    /// The cipher suite.
-    pub cipher: String,
-    /// The protocol agreed upon; `http/1.1` was offered.
-    pub alpn: Option<String>,
-    /// When the certificate expires (UTC, RFC 3339).
-    pub certificate_expires: Option<String>,
-    /// Whether the certificate was checked.
-    pub trust: Trust,
-}
-
 /// With the server.
 pub(super) async fn handshake<S: Stream>(
     stream: S,

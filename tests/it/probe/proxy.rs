@@ -128,6 +128,6 @@ async fn a_variable_that_names_no_proxy_is_told() {
     let proxies = Proxies::from(|name| (name == "HTTPS_PROXY").then(|| "socks5://a:1".into()));
     let options = Options { proxies: Arc::new(proxies), ..patient() };
     let report = Report::of(probe(&"https://a.example/".parse().unwrap(), &options).await, &[]);
-    assert_eq!(report.verdict.exit_code(), 2, "{report}");
+    assert_eq!(report.verdict.exit_code(), 3, "{report}");
     assert!(report.headline.contains("HTTPS_PROXY names a SOCKS proxy"), "{report}");
 }

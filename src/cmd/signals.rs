@@ -1,0 +1,32 @@
+//! The signals that a command listens to.
+
+use std::process;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::Failure;
+
+/// Fires on SIGTERM and SIGINT; a second one ends the process at once.
+pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
+    let stop = CancellationToken::new();
+    let fire = stop.clone();
+    let mut term = signal(SignalKind::terminate()).map_err(|error| Failure::failed(&error))?;
+    let mut int = signal(SignalKind::interrupt()).map_err(|error| Failure::failed(&error))?;
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        fire.cancel();
+        tokio::select! { _ = term.recv() => {}, _ = int.recv() => {} }
+        process::exit(130);
+    });
+    Ok(stop)
+}
+
+/// Speaks at each SIGHUP.
+pub fn reload_on_signal() -> Result<mpsc::Receiver<()>, Failure> {
+    let mut hup = signal(SignalKind::hangup()).map_err(|error| Failure::failed(&error))?;
+    let (send, reload) = mpsc::channel(1);
+    tokio::spawn(async move { while hup.recv().await.is_some() && send.send(()).await.is_ok() {} });
+    Ok(reload)
+}
