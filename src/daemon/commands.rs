@@ -8,13 +8,13 @@ use std::path::Path;
 use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::Daemon;
 use super::report::Looked;
-use crate::edge::aws::{self, Usage};
+use crate::edge::aws;
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
 use nearmiss_core::alerting::{LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence};

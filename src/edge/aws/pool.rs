@@ -18,7 +18,7 @@ const MOST_KEPT: usize = 16;
 
 /// The connections that are kept, until one is in doubt.
 pub(super) struct Pool {
-    dialer: Dialer,
+    pub(super) dialer: Dialer,
     /// The number of the client, and it.
     current: Mutex<(u64, Client<Dialer, SdkBody>)>,
 }
@@ -42,7 +42,7 @@ impl Pool {
     }
 
     /// Forgets the connections of the client of this number.
-    fn renew(&self, number: u64) {
+    pub(super) fn renew(&self, number: u64) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 == number {
             *current = (number + 1, client(&self.dialer));
@@ -62,7 +62,7 @@ fn client(dialer: &Dialer) -> Client<Dialer, SdkBody> {
 /// were kept when it began are in doubt.
 pub(super) struct Trial {
     pool: Arc<Pool>,
-    number: u64,
+    pub(super) number: u64,
     is_open: bool,
 }
 

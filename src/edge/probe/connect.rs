@@ -8,12 +8,11 @@ use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout_at;
 
 use super::Options;
-use super::outcome::{Failure, LONGEST, Run, Why, seconds};
+use super::outcome::{Failure, LONGEST, Run, Tried, Why, seconds};
 use super::target::Peer;
 use crate::edge::time::instant;
 use nearmiss_core::answer::phase::Phase;

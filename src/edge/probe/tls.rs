@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
 use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -13,7 +12,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_rustls::rustls::{ClientConfig, Error};
 
 use super::certificate::expires;
-use super::outcome::{Failure, Run, Why};
+use super::outcome::{Failure, Run, Secured, Trust, Why};
 use super::target::Peer;
 use crate::edge::net::{Stream, trust};
 use nearmiss_core::answer::phase::Phase;
