@@ -15,7 +15,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use nearmiss::diagnose::{self, Moment};
-use nearmiss::discovery::Account;
+use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::aws::Usage;
 use nearmiss_core::diagnose::Diagnosis;
 use nearmiss_core::time::Minute;
@@ -118,7 +118,7 @@ async fn diagnoses(
     for minute in [into.min(LAST), last.min(LAST)] {
         world.clock.set(START + 60 * minute + 130);
         let config = world.config(ALL);
-        let mut accounts = Account::of_config(&config, &world.base).await;
+        let mut accounts = AccountRegion::of_config(&config, &world.base).await;
         let span = config.poll.deadline;
         accounts[0].refresh(START + 60 * minute, span, span).await;
         let gateway = accounts[0].gateways.iter().find(|g| g.id.name == story.load_balancer);

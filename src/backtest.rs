@@ -14,22 +14,22 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::discovery::{Account, Trouble};
-use crate::edge::aws::{Fault, Usage};
+use crate::discovery::{AccountRegion, Trouble};
+use crate::edge::aws::{AwsError, Usage};
 use crate::edge::cloudwatch::{Ask, CloudWatch, Quarters, Stretch};
 use crate::edge::time::Clock;
-use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{LONGEST_WINDOW, Rule, Severity};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::render;
-use nearmiss_core::series::history::{Mark, QUARTERS, Quarter};
+use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour};
 use nearmiss_core::series::snapshot::Snapshot;
-use nearmiss_core::state::Ledger;
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
-use nearmiss_core::{Notice, assess};
+use nearmiss_core::{EpisodeNotification, assess};
 
 /// Minutes are read in stretches of so many: three days.
 const STRETCH_MINUTES: i64 = 3 * 24 * 60;
@@ -38,7 +38,7 @@ const PUBLISHED_AFTER: i64 = 3;
 /// One stretch of one gateway may take so long.
 const PATIENCE: Duration = Duration::from_mins(5);
 /// No period is longer, in days.
-const MOST_DAYS: i64 = 100;
+const MAX_DAYS: i64 = 100;
 /// CloudWatch keeps one-minute data for so long.
 const RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 
@@ -62,7 +62,7 @@ pub enum PeriodError {
     },
     /// It is longer than anybody has figures of.
     #[error(
-        "expected at most {MOST_DAYS} days from --from to --to, found {days}: CloudWatch keeps one-minute data for 15"
+        "expected at most {MAX_DAYS} days from --from to --to, found {days}: CloudWatch keeps one-minute data for 15"
     )]
     Long {
         /// How many days.
@@ -92,7 +92,7 @@ impl Period {
             return Err(PeriodError::Future { to: time(to), now: time(now) });
         }
         let days = (to - from).div_euclid(86_400);
-        if days > MOST_DAYS {
+        if days > MAX_DAYS {
             return Err(PeriodError::Long { days });
         }
         Ok(Self { from: Minute::containing(from), to: Minute::containing(to) })
@@ -186,7 +186,7 @@ impl Backtest<'_> {
     ) -> (Summary, Vec<String>) {
         let mut troubles = Vec::new();
         let mut usage = Usage::default();
-        let mut accounts = Account::of_config(self.config, base).await;
+        let mut accounts = AccountRegion::of_config(self.config, base).await;
         let deadline = self.config.poll.deadline;
         for account in &mut accounts {
             usage.add(account.refresh(clock.now(), deadline, deadline).await);
@@ -221,11 +221,11 @@ struct Replay<'a> {
     backtest: &'a Backtest<'a>,
     gateway: &'a Arc<Gateway>,
     cloudwatch: &'a CloudWatch,
-    ledger: Ledger,
-    desk: Desk,
+    ledger: GatewayState,
+    desk: Router,
     history: History,
     /// Quarters that are not known yet at the minute where it stands.
-    to_come: VecDeque<(Quarter, nearmiss_core::series::history::Summary)>,
+    to_come: VecDeque<(QuarterHour, nearmiss_core::series::history::QuarterHourStats)>,
     minutes: u64,
     minutes_with_requests: u64,
     episodes: u64,
@@ -241,8 +241,8 @@ impl<'a> Replay<'a> {
             backtest,
             gateway,
             cloudwatch,
-            ledger: Ledger::starting(backtest.period.from),
-            desk: Desk::plain(),
+            ledger: GatewayState::starting(backtest.period.from),
+            desk: Router::plain(),
             history: History::new(),
             to_come: VecDeque::new(),
             minutes: 0,
@@ -256,7 +256,7 @@ impl<'a> Replay<'a> {
         usage: &mut Usage,
         tell: &mut impl FnMut(&Said),
         progress: &mut impl FnMut(u64),
-    ) -> Result<(), Arc<Fault>> {
+    ) -> Result<(), Arc<AwsError>> {
         let Period { from, to } = self.backtest.period;
         self.to_come = self.quarters(usage).await?.into();
         let mut next = from;
@@ -273,12 +273,12 @@ impl<'a> Replay<'a> {
     }
 
     /// Every quarter from fourteen days before the period to its end.
-    async fn quarters(&self, usage: &mut Usage) -> Result<Quarters, Arc<Fault>> {
+    async fn quarters(&self, usage: &mut Usage) -> Result<Quarters, Arc<AwsError>> {
         let Period { from, to } = self.backtest.period;
-        let first = Quarter::containing(from).plus(-i64::try_from(QUARTERS).unwrap_or(0));
+        let first = QuarterHour::containing(from).plus(-i64::try_from(QUARTERS).unwrap_or(0));
         let gateway = Arc::clone(self.gateway);
-        let stretch = Stretch { gateway, from: first, tier: Tier::Stirring };
-        let end = Quarter::containing(to);
+        let stretch = Stretch { gateway, from: first, tier: PollRate::Fast };
+        let end = QuarterHour::containing(to);
         let (answers, used) = self.cloudwatch.quarters(&[stretch], end, PATIENCE).await;
         usage.add(used);
         answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
@@ -289,12 +289,12 @@ impl<'a> Replay<'a> {
         next: Minute,
         end: Minute,
         usage: &mut Usage,
-    ) -> Result<Snapshot, Arc<Fault>> {
+    ) -> Result<Snapshot, Arc<AwsError>> {
         let ask = Ask {
             gateway: Arc::clone(self.gateway),
             former: None,
             from: next.plus(1 - i64::from(LONGEST_WINDOW)),
-            tier: Tier::Stirring,
+            tier: PollRate::Fast,
             answers: false,
             target_groups: Vec::new(),
         };
@@ -304,7 +304,8 @@ impl<'a> Replay<'a> {
     }
 
     fn minute(&mut self, snapshot: &Snapshot, minute: Minute, tell: &mut impl FnMut(&Said)) {
-        let published = |quarter: &Quarter| quarter.end().plus(PUBLISHED_AFTER) <= minute.plus(1);
+        let published =
+            |quarter: &QuarterHour| quarter.end().plus(PUBLISHED_AFTER) <= minute.plus(1);
         while let Some((quarter, summary)) = self.to_come.pop_front_if(|(q, _)| published(q)) {
             self.history.enter(quarter, &summary);
         }
@@ -329,8 +330,8 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn said(&self, notice: &Notice) -> Said {
-        let Notice { reason, episode, .. } = notice;
+    fn said(&self, notice: &EpisodeNotification) -> Said {
+        let EpisodeNotification { reason, episode, .. } = notice;
         let evidence = &episode.evidence;
         let delay = self.backtest.config.poll.delay.get().as_secs();
         let at = notice.at.end() + i64::try_from(delay).unwrap_or(0);

@@ -37,9 +37,9 @@ not be read.";
 /// The exit code for what is not known or could not be read.
 pub const COULD_NOT_TELL: u8 = 3;
 /// Remarks of a kind that the text shows.
-const MOST_REMARKS: usize = 20;
+const MAX_REMARKS: usize = 20;
 /// Ways through several nginx hops together; more than that nobody reads.
-const MOST_WAYS: usize = 5_000;
+const MAX_WAYS: usize = 5_000;
 
 /// What `nearmiss chain` takes beside the config.
 #[derive(Debug, Clone, Args)]
@@ -201,9 +201,9 @@ impl Looked {
 /// Remarks, a line each, the first of many.
 fn shown(what: &str, remarks: &[String]) -> Vec<String> {
     let line = |remark: &String| printable(&format!("{what}: {remark}"));
-    let more = remarks.len().saturating_sub(MOST_REMARKS);
+    let more = remarks.len().saturating_sub(MAX_REMARKS);
     let rest = (more > 0).then(|| format!("{what}: {more} more, which --format json has"));
-    remarks.iter().take(MOST_REMARKS).map(line).chain(rest).collect()
+    remarks.iter().take(MAX_REMARKS).map(line).chain(rest).collect()
 }
 
 /// Which path belongs to which nginx hop, by the hop's name.
@@ -312,9 +312,9 @@ fn ways(
         if own.is_empty() {
             continue;
         }
-        if !ways.is_empty() && ways.len() * own.len() > MOST_WAYS {
+        if !ways.is_empty() && ways.len() * own.len() > MAX_WAYS {
             return Err(format!(
-                "the nginx hops of chain \"{}\" have more than {MOST_WAYS} sets of values together: give the files of one of them at a time",
+                "the nginx hops of chain \"{}\" have more than {MAX_WAYS} sets of values together: give the files of one of them at a time",
                 settings.name
             ));
         }

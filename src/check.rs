@@ -13,8 +13,8 @@ use aws_config::SdkConfig;
 use serde::Serialize;
 
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
-use crate::discovery::{Account, Trouble};
-use crate::edge::aws::{self, Fault, Scope, Usage, plain, region_of, scoped};
+use crate::discovery::{AccountRegion, Trouble};
+use crate::edge::aws::{self, AwsError, Scope, Usage, plain, region_of, scoped};
 use crate::edge::cloudwatch::{self, Ask, Chat};
 use crate::edge::elb;
 use crate::edge::net::trust::CaBundle;
@@ -24,12 +24,12 @@ use crate::edge::time::Clock;
 use nearmiss_core::alerting::Matcher;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
-use nearmiss_core::notification::News;
+use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::notification::Notification;
 use nearmiss_core::number::quantity::{Span, count, percent, seconds};
 use nearmiss_core::render::{Links, Message};
 use nearmiss_core::series::window::Window;
-use nearmiss_core::state::Ledger;
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::suggestion;
 use nearmiss_core::time::Minute;
 
@@ -73,12 +73,12 @@ impl Finding {
         Self { check: check.to_owned(), ok: false, detail, advice }
     }
 
-    fn of(fault: &Fault) -> Self {
+    fn of(fault: &AwsError) -> Self {
         Self::bad(fault.action, fault.to_string(), Some(fault.advice()))
     }
 
     /// Of a topic, which the fault does not name.
-    fn of_topic(arn: &str, fault: &Fault) -> Self {
+    fn of_topic(arn: &str, fault: &AwsError) -> Self {
         Self::bad(fault.action, format!("{arn}: {fault}"), Some(fault.advice()))
     }
 }
@@ -167,7 +167,7 @@ pub async fn online(config: &Config, base: &SdkConfig, clock: Clock, extent: Ext
     checks.push(state(config));
     checks.push(identity(config, base).await);
     let mut gateways = Vec::new();
-    for mut account in Account::of_config(config, base).await {
+    for mut account in AccountRegion::of_config(config, base).await {
         checks.extend(of_account(&mut account, config.poll.deadline, clock).await);
         gateways.extend(account.gateways);
     }
@@ -222,7 +222,7 @@ async fn of_topic(topic: &Topic, base: &SdkConfig, clock: Clock, extent: Extent)
         Err(fault) => Finding::of_topic(arn, &fault),
     }];
     if sends {
-        let news = News::Test(Minute::containing(clock.now()));
+        let news = Notification::Test(Minute::containing(clock.now()));
         let message = Message::of(&news, &Links::default());
         findings.push(match sns.publish(&message, &news, &mut Usage::default()).await {
             Ok(()) => Finding::good(
@@ -320,11 +320,11 @@ async fn identity(config: &Config, base: &SdkConfig) -> Finding {
             let arn = plain(identity.arn().unwrap_or("unknown"));
             Finding::good(ACTION, format!("you are {arn}"))
         }
-        Err(error) => Finding::of(&Fault::of(ACTION, &region, &error)),
+        Err(error) => Finding::of(&AwsError::of(ACTION, &region, &error)),
     }
 }
 
-async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<Finding> {
+async fn of_account(account: &mut AccountRegion, deadline: Span, clock: Clock) -> Vec<Finding> {
     let usage = account.refresh(clock.now(), deadline, deadline).await;
     let mut findings: Vec<Finding> = account
         .troubles
@@ -352,7 +352,7 @@ async fn of_account(account: &mut Account, deadline: Span, clock: Clock) -> Vec<
     findings
 }
 
-fn watched(account: &Account) -> Finding {
+fn watched(account: &AccountRegion) -> Finding {
     const SHOWN: usize = 20;
     let mut lines: Vec<String> = account
         .gateways
@@ -380,7 +380,7 @@ fn watched(account: &Account) -> Finding {
 }
 
 /// Whether CloudWatch's figures mean what is made of them, for one gateway.
-async fn self_check(account: &Account, deadline: Duration, clock: Clock) -> Option<Finding> {
+async fn self_check(account: &AccountRegion, deadline: Duration, clock: Clock) -> Option<Finding> {
     const CHECK: &str = "self-check";
     let gateway = account.gateways.first()?;
     let end = Minute::containing(clock.now()).plus(-5);
@@ -418,9 +418,9 @@ async fn self_check(account: &Account, deadline: Duration, clock: Clock) -> Opti
 }
 
 /// The daemon's own query, for one gateway.
-async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding {
+async fn metrics(account: &AccountRegion, deadline: Duration, clock: Clock) -> Finding {
     let end = Minute::containing(clock.now()).plus(-1);
-    let from = Ledger::starting(end.plus(-1)).needs_from(LONGEST_WINDOW);
+    let from = GatewayState::starting(end.plus(-1)).needs_from(LONGEST_WINDOW);
     let asks: Vec<Ask> = account
         .gateways
         .iter()
@@ -431,7 +431,7 @@ async fn metrics(account: &Account, deadline: Duration, clock: Clock) -> Finding
                 gateway,
                 former: None,
                 from,
-                tier: Tier::Stirring,
+                tier: PollRate::Fast,
                 answers: false,
                 target_groups: Vec::new(),
             }

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::config::Poll;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Detail, Kind};
 
 /// AWS bills by the month; here it has thirty days.
@@ -66,19 +66,19 @@ pub struct Share {
 pub fn per_month(
     poll: &Poll,
     (kind, detail): (Kind, Detail),
-    tier: Tier,
+    tier: PollRate,
     price_per_1000: f64,
 ) -> Month {
     let every = match tier {
-        Tier::Calm => poll.calm_every.minutes(),
-        Tier::Stirring => 1,
+        PollRate::Slow => poll.calm_every.minutes(),
+        PollRate::Fast => 1,
     };
     let by_tier = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
     let polls = by_tier.min(poll.schedule.ticks_per_day() * 30);
     let metrics_per_poll = kind.billed_metrics(tier, detail);
     let quarters = match tier {
-        Tier::Calm => u64::try_from(Tier::CALM_QUARTERS).unwrap_or(1),
-        Tier::Stirring => 1,
+        PollRate::Slow => u64::try_from(PollRate::CALM_QUARTERS).unwrap_or(1),
+        PollRate::Fast => 1,
     };
     let reads = (MINUTES_PER_MONTH / 15 / quarters).min(polls);
     let history_metrics = reads * kind.billed_quarter_metrics(tier);
@@ -97,7 +97,7 @@ pub fn predict(
     let fleet = |(&which, &gateways): (&(Kind, Detail), &u64)| {
         let of = |tier| per_month(poll, which, tier, price_per_1000);
         let histogram = which.1 == Detail::Histogram;
-        Fleet { gateways, histogram, calm: of(Tier::Calm), stirring: of(Tier::Stirring) }
+        Fleet { gateways, histogram, calm: of(PollRate::Slow), stirring: of(PollRate::Fast) }
     };
     let fleets: Vec<Fleet> = gateways.iter().map(fleet).collect();
     let total = [0.0, 0.05, 0.2, 1.0]

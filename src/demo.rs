@@ -116,9 +116,9 @@ impl Demo {
                 _ if !(Minute::containing(START)..=last).contains(&now) => {}
                 Event::Minute([]) => {}
                 Event::Minute(reports) => view.minute(now, reports),
-                Event::Told => view.alerts(now),
+                Event::NotificationLogEntry => view.alerts(now),
             }
-            if now >= last && matches!(event, Event::Told) {
+            if now >= last && matches!(event, Event::NotificationLogEntry) {
                 ending.cancel();
             }
         };

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use crate::config::Config;
-use crate::discovery::{Account, Trouble};
+use crate::discovery::{AccountRegion, Trouble};
 use crate::edge::aws::Usage;
 use crate::edge::elb::target_group_dimension;
 use crate::edge::evidence::{PATIENCE, because};
@@ -63,7 +63,7 @@ pub async fn find(
     end: Minute,
     clock: Clock,
 ) -> Result<Diagnosis, NotFound> {
-    let mut accounts = Account::of_config(config, base).await;
+    let mut accounts = AccountRegion::of_config(config, base).await;
     let deadline = config.poll.deadline;
     let mut usage = Usage::default();
     for account in &mut accounts {
@@ -93,7 +93,7 @@ pub async fn find(
 
 /// The diagnosis of a gateway of an account at a moment.
 pub async fn of(
-    account: &Account,
+    account: &AccountRegion,
     gateway: &Gateway,
     moment: Moment,
     usage: &mut Usage,
@@ -107,7 +107,7 @@ pub async fn of(
 /// Everything that is known about a gateway around a moment, and why there are no
 /// figures, where there are none.
 async fn gather(
-    account: &Account,
+    account: &AccountRegion,
     gateway: &Gateway,
     moment: Moment,
     usage: &mut Usage,

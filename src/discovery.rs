@@ -1,6 +1,6 @@
 //! From the selections of the config to the gateways that are there.
 //!
-//! One [`Account`] for each identity and Region: its load balancers are listed
+//! One [`AccountRegion`] for each identity and Region: its load balancers are listed
 //! once and every selection picks from the list. Idle timeouts, for which AWS
 //! wants a call each, are remembered and read again in turns. Where an account
 //! cannot be read, what was found there before stays watched, and it alone is
@@ -17,10 +17,10 @@ use aws_config::SdkConfig;
 use futures::StreamExt;
 
 use crate::config::{Config, LoadBalancer, LoadBalancerArn, Selection, TimeoutSetting};
-use crate::edge::aws::{Fault, Problem, Scope, Skew, Usage, region_of, scoped};
-use crate::edge::cloudwatch::{CloudWatch, Pace, Proof};
+use crate::edge::aws::{AwsError, ErrorKind, Scope, Skew, Usage, region_of, scoped};
+use crate::edge::cloudwatch::{CloudWatch, RateLimiter, SelfCheck};
 use crate::edge::elb::{self, Elb, Found};
-use crate::edge::evidence::{Inquiry, PATIENCE};
+use crate::edge::evidence::{PATIENCE, TopologyReader};
 use crate::edge::time::Stopwatch;
 use choice::{Choice, Match};
 use nearmiss_core::gateway::{Gateway, Identity, Timeout};
@@ -37,12 +37,12 @@ const FIRST_RETRY_SECONDS: i64 = 60;
 /// How long a load balancer's target groups are taken for granted.
 const TARGET_GROUPS_SECONDS: i64 = 900;
 /// Of so many target groups of a load balancer the metrics are read.
-pub const MOST_TARGET_GROUPS: usize = 10;
+pub const MAX_TARGET_GROUPS: usize = 10;
 
 /// An account in a Region, as one identity sees it. A copy of it can look around while
 /// the account itself is used.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct AccountRegion {
     /// Its Region.
     pub region: String,
     /// Its metrics.
@@ -56,11 +56,11 @@ pub struct Account {
     /// What the config leaves out there.
     pub notes: Vec<String>,
     /// Whether its figures mean what is made of them, as far as it was tried.
-    pub proof: Proof,
+    pub proof: SelfCheck,
     /// How often it was tried.
     pub proof_attempts: u8,
     /// How it is set up, for a diagnosis.
-    pub inquiry: Inquiry,
+    pub inquiry: TopologyReader,
     elb: Elb,
     scope: Scope,
     linked: Option<String>,
@@ -90,7 +90,7 @@ pub enum Trouble {
     #[error("{}. {}", said(fault, lost.as_deref()), fault.advice())]
     Call {
         /// Which, and how.
-        fault: Fault,
+        fault: AwsError,
         /// What is lost by that, where it is less than everything.
         lost: Option<String>,
     },
@@ -124,8 +124,8 @@ pub enum Trouble {
     },
 }
 
-impl From<Fault> for Trouble {
-    fn from(fault: Fault) -> Self {
+impl From<AwsError> for Trouble {
+    fn from(fault: AwsError) -> Self {
         Self::Call { fault, lost: None }
     }
 }
@@ -141,11 +141,11 @@ impl Trouble {
     }
 }
 
-fn said(fault: &Fault, lost: Option<&str>) -> String {
+fn said(fault: &AwsError, lost: Option<&str>) -> String {
     lost.map_or_else(|| fault.to_string(), |lost| format!("{fault}. {lost}"))
 }
 
-impl Account {
+impl AccountRegion {
     /// All accounts and Regions that the config names.
     pub async fn of_config(config: &Config, base: &SdkConfig) -> Vec<Self> {
         let mut by_scope: Vec<(Scope, Option<String>, Vec<Selection>)> = Vec::new();
@@ -162,7 +162,7 @@ impl Account {
                 None => by_scope.push((scope, linked, vec![selection.clone()])),
             }
         }
-        let mut paces: HashMap<Scope, Arc<Pace>> = HashMap::new();
+        let mut paces: HashMap<Scope, Arc<RateLimiter>> = HashMap::new();
         let mut accounts = Vec::new();
         for (scope, linked, selections) in by_scope {
             let (own_scope, own_linked) = (scope.clone(), linked.clone());
@@ -173,7 +173,8 @@ impl Account {
                 None => scope,
             };
             let metrics = Box::pin(scoped(base, &reader)).await;
-            let pace = paces.entry(reader).or_insert_with(|| Arc::new(Pace::of(&config.quota)));
+            let pace =
+                paces.entry(reader).or_insert_with(|| Arc::new(RateLimiter::of(&config.quota)));
             let skew = Skew::default();
             accounts.push(Self {
                 region: region_of(&sdk),
@@ -181,9 +182,9 @@ impl Account {
                 gateways: Vec::new(),
                 troubles: Vec::new(),
                 notes: Vec::new(),
-                proof: Proof::default(),
+                proof: SelfCheck::default(),
                 proof_attempts: 0,
-                inquiry: Inquiry::new(&sdk, PATIENCE),
+                inquiry: TopologyReader::new(&sdk, PATIENCE),
                 elb: Elb::new(&sdk, &skew),
                 skew,
                 scope: own_scope,
@@ -287,7 +288,7 @@ impl Account {
                 }
                 Err(fault) => {
                     let named = self.known_without_list(&fault);
-                    let lost = (fault.problem == Problem::Denied).then(|| {
+                    let lost = (fault.problem == ErrorKind::Denied).then(|| {
                         "Only load balancers that are named by their ARN, or were found before, are watched"
                             .to_owned()
                     });
@@ -308,8 +309,8 @@ impl Account {
 
     /// The load balancers that the config names by their ARN: they need no list, only
     /// their idle timeout.
-    fn known_without_list(&self, fault: &Fault) -> Vec<Found> {
-        if fault.problem != Problem::Denied {
+    fn known_without_list(&self, fault: &AwsError) -> Vec<Found> {
+        if fault.problem != ErrorKind::Denied {
             return Vec::new();
         }
         let named = self.selections.iter().filter_map(|selection| match &selection.load_balancer {
@@ -380,7 +381,7 @@ impl Account {
             self.idle_timeouts.read(&self.elb, &arns, now, deadline, usage).await;
         if waiting > 0 {
             let said = format!("the idle timeouts of {waiting} load balancers are not read yet");
-            faults.push(Fault::incomplete(elb::ATTRIBUTES, &self.region, said));
+            faults.push(AwsError::incomplete(elb::ATTRIBUTES, &self.region, said));
         }
         let there: Vec<_> = matches.iter().filter(|m| !gone.contains(&m.found.arn.text)).collect();
         let found: Vec<_> =
@@ -497,7 +498,7 @@ impl Account {
     }
 
     /// Enters what a search found, and returns why it did not find the rest.
-    pub fn enter_target_groups(&mut self, found: TargetGroups, now: i64) -> Vec<Fault> {
+    pub fn enter_target_groups(&mut self, found: TargetGroups, now: i64) -> Vec<AwsError> {
         let mut faults = Vec::new();
         for (arn, answer) in found.0 {
             let value = answer.unwrap_or_else(|fault| {
@@ -514,7 +515,7 @@ impl Account {
     pub fn target_groups(&self, gateway: &Gateway) -> &[String] {
         let known = gateway.id.arn().and_then(|arn| self.target_groups.get(&arn));
         let groups = known.map_or(&[][..], |known| &known.value);
-        &groups[..groups.len().min(MOST_TARGET_GROUPS)]
+        &groups[..groups.len().min(MAX_TARGET_GROUPS)]
     }
 }
 
@@ -527,7 +528,7 @@ struct IdleTimeouts(HashMap<String, Known<f64>>);
 struct Unread {
     /// Those of load balancers that have been deleted in the meantime.
     gone: HashSet<String>,
-    faults: Vec<Fault>,
+    faults: Vec<AwsError>,
     /// How many must wait for the next time, where nothing failed.
     waiting: usize,
 }
@@ -592,15 +593,15 @@ impl IdleTimeouts {
 
 /// The target groups of load balancers, by ARN, as a search found them.
 #[derive(Debug)]
-pub struct TargetGroups(Vec<(String, Result<Vec<String>, Fault>)>);
+pub struct TargetGroups(Vec<(String, Result<Vec<String>, AwsError>)>);
 
-fn late(action: &'static str, region: &str, deadline: Duration) -> Fault {
-    Fault::incomplete(action, region, format!("not done within {} s", deadline.as_secs()))
+fn late(action: &'static str, region: &str, deadline: Duration) -> AwsError {
+    AwsError::incomplete(action, region, format!("not done within {} s", deadline.as_secs()))
 }
 
 /// Whether the next call of the same kind would fail alike.
-fn is_of_all(fault: &Fault) -> bool {
-    let is_denied = matches!(fault.problem, Problem::Denied | Problem::Unreachable);
+fn is_of_all(fault: &AwsError) -> bool {
+    let is_denied = matches!(fault.problem, ErrorKind::Denied | ErrorKind::Unreachable);
     is_denied || fault.problem.is_of_the_identity()
 }
 
@@ -608,7 +609,7 @@ fn is_of_all(fault: &Fault) -> bool {
 /// is watched once, and where two share a name, Region and account (the old and
 /// the new one of that name, both given as dimension values), the dimension
 /// value is the name.
-pub fn tell_apart(accounts: &mut [Account]) {
+pub fn tell_apart(accounts: &mut [AccountRegion]) {
     let mut keys = HashSet::new();
     let mut names: HashMap<_, u32> = HashMap::new();
     for account in &mut *accounts {

@@ -6,7 +6,7 @@
 //! A poll is a function. Everything before [`nearmiss_core::assess`] fetches a
 //! [`Snapshot`](nearmiss_core::series::snapshot::Snapshot); everything after it acts on a
 //! [`Report`](nearmiss_core::Report). Only the edges touch the world, and what is
-//! remembered between polls is one [`Ledger`](nearmiss_core::state::Ledger) per
+//! remembered between polls is one [`GatewayState`](nearmiss_core::state::GatewayState) per
 //! gateway.
 //!
 //! ```text

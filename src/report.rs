@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use crate::config::Config;
-use crate::discovery::{Account, MOST_TARGET_GROUPS, Trouble};
+use crate::discovery::{AccountRegion, MAX_TARGET_GROUPS, Trouble};
 use crate::edge::aws::{self, BaseError, Usage};
 use crate::edge::cloudwatch::{Healthy, Stretch};
 use crate::edge::control::{self, Answer, Command, ControlError};
@@ -19,14 +19,14 @@ use crate::edge::host;
 use crate::edge::time::Clock;
 use nearmiss_core::capacity::{Digest, Facts, Written};
 use nearmiss_core::detect::outlook::History;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Gateway, Identity};
-use nearmiss_core::series::history::{QUARTERS, Quarter};
+use nearmiss_core::series::history::{QUARTERS, QuarterHour};
 use nearmiss_core::time::Minute;
 
 /// Healthy targets are read of so many gateways with the least headroom: who has
 /// plenty does not ask where the targets went.
-const MOST_HEALTHY: usize = 100;
+const MAX_HEALTHY: usize = 100;
 /// Quarters that are over are known after so many minutes.
 const PUBLISHED_AFTER: i64 = 3;
 
@@ -82,7 +82,7 @@ fn is_absent(error: &io::Error) -> bool {
 }
 
 async fn from_cloudwatch(config: &Config, base: &SdkConfig, days: u32, clock: Clock) -> Made {
-    let mut accounts = Account::of_config(config, base).await;
+    let mut accounts = AccountRegion::of_config(config, base).await;
     let deadline = config.poll.deadline;
     let now = clock.now();
     let mut usage = Usage::default();
@@ -93,13 +93,13 @@ async fn from_cloudwatch(config: &Config, base: &SdkConfig, days: u32, clock: Cl
         usage.add(account.refresh(now, deadline, deadline).await);
         remarks.extend(account.troubles.iter().map(Trouble::to_string));
         let (read, faults, used) =
-            fortnight(account, Quarter::containing(end), deadline.get()).await;
+            fortnight(account, QuarterHour::containing(end), deadline.get()).await;
         usage.add(used);
         histories.extend(read);
         remarks.extend(faults);
     }
     let digest =
-        |accounts: &[Account], healthy: &_| digest(accounts, &histories, healthy, end, days);
+        |accounts: &[AccountRegion], healthy: &_| digest(accounts, &histories, healthy, end, days);
     let first = digest(&accounts, &HashMap::new());
     let (healthy, used) = healthy(accounts.clone(), &first, deadline.get(), now).await;
     usage.add(used);
@@ -109,7 +109,7 @@ async fn from_cloudwatch(config: &Config, base: &SdkConfig, days: u32, clock: Cl
 }
 
 fn digest(
-    accounts: &[Account],
+    accounts: &[AccountRegion],
     histories: &HashMap<String, History>,
     healthy: &HashMap<String, (f64, f64)>,
     end: Minute,
@@ -134,13 +134,13 @@ fn digest(
 
 /// Fourteen days of every gateway, and why some have none.
 async fn fortnight(
-    account: &Account,
-    end: Quarter,
+    account: &AccountRegion,
+    end: QuarterHour,
     deadline: Duration,
 ) -> (HashMap<String, History>, Vec<String>, Usage) {
     let from = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
     let stretch =
-        |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, tier: Tier::Stirring };
+        |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, tier: PollRate::Fast };
     let stretches: Vec<Stretch> = account.gateways.iter().map(stretch).collect();
     let (answers, usage) = account.cloudwatch.quarters(&stretches, end, deadline).await;
     let mut histories = HashMap::new();
@@ -163,12 +163,12 @@ async fn fortnight(
 /// The healthy targets, before and in the period of a report, of the gateways that
 /// came closest to their timeout in it. What cannot be read is not known.
 pub fn healthy(
-    accounts: Vec<Account>,
+    accounts: Vec<AccountRegion>,
     digest: &Digest,
     deadline: Duration,
     now: i64,
 ) -> impl Future<Output = (HashMap<String, (f64, f64)>, Usage)> + use<> {
-    let close: HashSet<String> = digest.closest().take(MOST_HEALTHY).map(Identity::key).collect();
+    let close: HashSet<String> = digest.closest().take(MAX_HEALTHY).map(Identity::key).collect();
     let between = digest.weeks();
     async move {
         let is_close = |gateway: &&Arc<Gateway>| close.contains(&gateway.id.key());
@@ -182,7 +182,7 @@ pub fn healthy(
             let asks = account.gateways.iter().filter(is_close).map(of);
             // Of more groups, some would be missing from the sum.
             let asks: Vec<Healthy> = asks
-                .filter(|ask| (1..MOST_TARGET_GROUPS).contains(&ask.target_groups.len()))
+                .filter(|ask| (1..MAX_TARGET_GROUPS).contains(&ask.target_groups.len()))
                 .collect();
             let (answers, used) = account.cloudwatch.healthy(&asks, &between, deadline).await;
             usage.add(used);

@@ -10,7 +10,7 @@ use nearmiss_core::detect::{Case, Detectors, Severity, State};
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::number::statistics::normal_score;
 use nearmiss_core::series::forecast::Forecast;
-use nearmiss_core::series::history::{DAY, Quarter, Summary};
+use nearmiss_core::series::history::{DAY, QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::series::window::Window;
 use nearmiss_core::time::Minute;
@@ -70,7 +70,7 @@ impl Drift {
 
     /// What CloudWatch says of a quarter, so many after the beginning, and whether 1 % of
     /// the requests of some five minutes of it, three at the least, timed out.
-    fn quarter(&self, chance: &mut Chance, quarter: i64, after: f64) -> (Summary, bool) {
+    fn quarter(&self, chance: &mut Chance, quarter: i64, after: f64) -> (QuarterHourStats, bool) {
         let time = (quarter.rem_euclid(DAY)) as f64 / DAY as f64;
         let busy = 1.0 + self.swing * (time * std::f64::consts::TAU).sin();
         let requests = chance.poisson(self.requests * busy);
@@ -94,7 +94,7 @@ impl Drift {
         let p99 = answers.iter().rev().nth(slower).copied().unwrap_or(0.02 * self.timeout);
         let near = answers.iter().filter(|took| **took > 0.8 * self.timeout).count();
         let quick = 0.3 * (samples - answers.len() as f64).max(0.0);
-        let summary = Summary {
+        let summary = QuarterHourStats {
             samples,
             sum: Some(answers.iter().sum::<f64>() + quick),
             p50: Some(0.25),
@@ -111,13 +111,13 @@ impl Drift {
     /// The first forecast, and the first that says less than an hour: when, and what.
     fn forecasts(&self, chance: &mut Chance, moments: &mut Moments) {
         let first = Minute(29_464_320);
-        let begin = Quarter::containing(first).plus(BEFORE + chance.below(96) as i64);
+        let begin = QuarterHour::containing(first).plus(BEFORE + chance.below(96) as i64);
         let end = begin.plus(self.takes as i64 + AFTER);
         let gateway = gateway(self.timeout);
         let mut history = History::new();
         let mut told: [Option<(Minute, Forecast)>; 2] = [None, None];
         let mut incident = None;
-        for quarter in (Quarter::containing(first).0..end.0).map(Quarter) {
+        for quarter in (QuarterHour::containing(first).0..end.0).map(QuarterHour) {
             let after = (quarter.0 - begin.0) as f64;
             let (summary, is_incident) = self.quarter(chance, quarter.0, after);
             history.enter(quarter, &summary);

@@ -3,16 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss_core::alerting::Desk;
-use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::Router;
+use nearmiss_core::alerting::episode::TrackedEpisode;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, Rule, Severity, State};
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use nearmiss_core::series::forecast::Forecast;
-use nearmiss_core::series::history::{Mark, Quarter, Summary};
+use nearmiss_core::series::history::{Mark, QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
@@ -50,7 +50,7 @@ pub fn gateway(timeout: f64) -> Arc<Gateway> {
 
 fn enter(history: &mut History, series: &Series, quarter: i64) {
     let Some(row) = series.quarters.get(&quarter) else { return };
-    let summary = Summary {
+    let summary = QuarterHourStats {
         samples: row.samples.unwrap_or(0.0),
         sum: row.sum,
         p50: row.p50,
@@ -61,10 +61,10 @@ fn enter(history: &mut History, series: &Series, quarter: i64) {
         connection_errors: Some(row.conn.unwrap_or(0.0) + row.tls.unwrap_or(0.0)),
         timeout: row.timeout,
     };
-    history.enter(Quarter(quarter), &summary);
+    history.enter(QuarterHour(quarter), &summary);
 }
 
-fn snapshot(series: &Series, from: Minute, end: Minute, tier: Tier) -> Snapshot {
+fn snapshot(series: &Series, from: Minute, end: Minute, tier: PollRate) -> Snapshot {
     use Signal::{
         ConnectionErrors, HealthyHosts, Maximum, NearMisses, P50, P99, RequestCount, Samples,
         Timeouts, TlsErrors,
@@ -82,7 +82,7 @@ fn snapshot(series: &Series, from: Minute, end: Minute, tier: Tier) -> Snapshot 
         TlsErrors,
     ];
     let calm = [Maximum, NearMisses, P50, P99, Samples, Timeouts];
-    let asked: &[Signal] = if tier == Tier::Calm { &calm } else { &all };
+    let asked: &[Signal] = if tier == PollRate::Slow { &calm } else { &all };
     let mut snapshot = Snapshot::quiet(from, end, asked);
     for m in from.0..end.0 {
         let Some(row) =
@@ -166,21 +166,21 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
         }
     };
     read_quarters(&mut history, start);
-    let (mut records, mut tier): (Vec<Record>, Tier) = (Vec::new(), Tier::Calm);
+    let (mut records, mut tier): (Vec<TrackedEpisode>, PollRate) = (Vec::new(), PollRate::Slow);
     let mut unread = start;
     let mut quarters_read = start;
     for known in start.0 + 1..=end.0 {
         let known = Minute(known);
-        let tier_now = if options.every_minute { Tier::Stirring } else { tier };
+        let tier_now = if options.every_minute { PollRate::Fast } else { tier };
         if !tier_now.is_due(5, "a", unread, known) {
             continue;
         }
-        if tier_now == Tier::Stirring || known.since(quarters_read) >= 30 {
+        if tier_now == PollRate::Fast || known.since(quarters_read) >= 30 {
             quarters_read = known;
             read_quarters(&mut history, known);
         }
         let snapshot = snapshot(series, unread.plus(-60), known, tier_now);
-        let desk = Desk::default();
+        let desk = Router::default();
         while unread < known {
             let index = usize::try_from(unread.0 - series.first.0).unwrap_or(0);
             let gateway = gateway(series.minutes[index].timeout.max(1.0));
@@ -197,7 +197,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             outcome.busy.push(u32::try_from(began.elapsed().as_nanos()).unwrap_or(u32::MAX));
             let Some(report) = report else { break };
             outcome.minutes += 1;
-            outcome.calm_minutes += usize::from(tier_now == Tier::Calm);
+            outcome.calm_minutes += usize::from(tier_now == PollRate::Slow);
             note(&report, series.fault, &mut outcome, &mut history);
             records = report.records;
             for notice in desk.tell(&mut records, unread) {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use nearmiss::config::{Config, Poll};
 use nearmiss::cost::{self, PRICE_PER_1000};
-use nearmiss::discovery::Account;
+use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::time::Clock;
 use nearmiss_core::gateway::{Detail, Kind};
 
@@ -53,7 +53,7 @@ impl Args {
 async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>, Failure> {
     let base = ask_aws(config).await?;
     let mut gateways = BTreeMap::new();
-    for mut account in Account::of_config(config, &base).await {
+    for mut account in AccountRegion::of_config(config, &base).await {
         let Poll { deadline, .. } = config.poll;
         account.refresh(Clock::System.now(), deadline, deadline).await;
         let said: Vec<String> = account.troubles.iter().map(ToString::to_string).collect();

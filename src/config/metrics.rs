@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 /// So many tags may be labels: each is on every gateway's series.
-const MOST_LABELS: usize = 20;
+const MAX_LABELS: usize = 20;
 /// AWS's longest key of a tag, in characters.
 const LONGEST_KEY: usize = 128;
 
@@ -43,8 +43,8 @@ impl TryFrom<Vec<String>> for TagLabels {
     type Error = String;
 
     fn try_from(keys: Vec<String>) -> Result<Self, String> {
-        if keys.len() > MOST_LABELS {
-            return Err(format!("expected at most {MOST_LABELS} tags, found {}", keys.len()));
+        if keys.len() > MAX_LABELS {
+            return Err(format!("expected at most {MAX_LABELS} tags, found {}", keys.len()));
         }
         let mut labels: Vec<(String, String)> = Vec::new();
         for key in keys {

@@ -24,7 +24,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use metrics::{Metrics, TagLabels};
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
-use nearmiss_core::alerting::{Desk, Receiver, Repeat, Route};
+use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;
 use nearmiss_core::number::quantity::Span;
@@ -388,8 +388,8 @@ impl Config {
         let fault = |source| ConfigError::Read { path: path.to_owned(), source };
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(fault)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
-        if bytes.len() as u64 > MOST_BYTES {
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(fault(io::Error::other("it is larger than 1 MiB")));
         }
         match std::str::from_utf8(&bytes) {
@@ -467,13 +467,13 @@ impl Config {
 
     /// Where alerts go; nothing is quiet yet.
     #[must_use]
-    pub fn desk(&self) -> Desk {
+    pub fn desk(&self) -> Router {
         let routes: Vec<Route> = self.routes.iter().map(|to| to.route.clone()).collect();
-        Desk {
+        Router {
             routes,
             fallback: self.sink.sns.as_ref().map_or_else(Receiver::default, Topic::receiver),
             repeat: self.alert.repeat_interval,
-            ..Desk::default()
+            ..Router::default()
         }
     }
 
@@ -495,10 +495,10 @@ impl Config {
 }
 
 /// The largest config file, in bytes.
-const MOST_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 /// The most characters of a line that are shown, and of what is said about it.
-const MOST_SHOWN: usize = 160;
-const MOST_SAID: usize = 600;
+const MAX_SHOWN: usize = 160;
+const MAX_SAID: usize = 600;
 
 fn invalid(text: &str, path: &Path, span: Option<Range<usize>>, message: &str) -> ConfigError {
     let start = span.map_or(0, |span| span.start).min(text.len());
@@ -513,11 +513,11 @@ fn invalid(text: &str, path: &Path, span: Option<Range<usize>>, message: &str) -
 
 /// A part of a line that is not too long, and the column of it to point at.
 fn shown(line: &str, column: usize) -> (String, usize) {
-    let skipped = column.saturating_sub(MOST_SHOWN / 2);
-    if line.chars().count() <= MOST_SHOWN {
+    let skipped = column.saturating_sub(MAX_SHOWN / 2);
+    if line.chars().count() <= MAX_SHOWN {
         return (line.to_owned(), column);
     }
-    let part: String = line.chars().skip(skipped).take(MOST_SHOWN).collect();
+    let part: String = line.chars().skip(skipped).take(MAX_SHOWN).collect();
     (part, column - skipped)
 }
 
@@ -539,10 +539,10 @@ fn said(message: &str, line: &str) -> String {
             None => format!("expected TOML: {message}"),
         },
     };
-    if said.chars().count() <= MOST_SAID {
+    if said.chars().count() <= MAX_SAID {
         return said;
     }
     let all: Vec<char> = said.chars().collect();
-    let (first, last) = (&all[..MOST_SAID / 2], &all[all.len() - MOST_SAID / 2..]);
+    let (first, last) = (&all[..MAX_SAID / 2], &all[all.len() - MAX_SAID / 2..]);
     format!("{} ... {}", String::from_iter(first), String::from_iter(last))
 }

@@ -67,7 +67,7 @@ impl Schedule {
         let calendar = calendar.map(|time| time.naive_utc()).take_while(|time| *time >= first);
         let instants = calendar.flat_map(|time| instants(time, zone, every_hour));
         let mut ticks: Vec<i64> =
-            instants.filter(|tick| (from..to).contains(tick)).take(MOST_TICKS).collect();
+            instants.filter(|tick| (from..to).contains(tick)).take(MAX_TICKS).collect();
         ticks.sort_unstable();
         ticks.dedup();
         ticks
@@ -123,11 +123,11 @@ fn says_every_hour(cron: &Cron) -> bool {
 /// Nobody asks for later times, seconds since the Unix epoch.
 const YEAR_9000: i64 = 221_845_392_000;
 /// So many ticks are looked at, at the most.
-const MOST_TICKS: usize = 2_000;
+const MAX_TICKS: usize = 2_000;
 /// What is asked for.
 const EXPECTED: &str = "expected a cron expression with six fields, seconds first (such as \"0 * * * * *\" for every minute)";
 /// The longest expression, in bytes.
-const MOST_BYTES: usize = 200;
+const MAX_BYTES: usize = 200;
 
 /// A time zone of the IANA database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -172,9 +172,9 @@ impl TryFrom<String> for Schedule {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        if text.len() > MOST_BYTES {
+        if text.len() > MAX_BYTES {
             return Err(format!(
-                "expected a cron expression of at most {MOST_BYTES} bytes, found {}",
+                "expected a cron expression of at most {MAX_BYTES} bytes, found {}",
                 text.len()
             ));
         }
@@ -383,7 +383,7 @@ mod tests {
             (i64::MAX, i64::MAX),
             (-8_334_601_228_800, 0),
         ] {
-            assert!(schedule.between(from, to, zone("Pacific/Apia")).len() <= MOST_TICKS);
+            assert!(schedule.between(from, to, zone("Pacific/Apia")).len() <= MAX_TICKS);
             let _ = schedule.pause_after(from);
         }
     }

@@ -10,7 +10,7 @@ use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::notification::Component;
 
 /// How often it is asked, seconds.
 const EVERY: i64 = 3_600;
@@ -42,7 +42,7 @@ impl Daemon {
     pub(super) async fn look_at_chats(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let chats = &mut self.self_watch.chats;
         if chats.all.is_empty() {
-            self.trouble(Theme::Chat, None, now);
+            self.trouble(Component::Chat, None, now);
             return;
         }
         let until = now - LATE;
@@ -59,7 +59,7 @@ impl Daemon {
         usage.add(used);
         // Nothing was sent: that proves no recovery.
         if has_messages || !lines.is_empty() {
-            self.trouble(Theme::Chat, lines, now);
+            self.trouble(Component::Chat, lines, now);
         }
     }
 }

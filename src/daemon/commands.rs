@@ -17,7 +17,7 @@ use super::report::Looked;
 use crate::edge::aws;
 use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
-use nearmiss_core::alerting::{LONGEST_COMMENT, MOST_SILENCES, Matcher, SILENCE_SECONDS, Silence};
+use nearmiss_core::alerting::{LONGEST_COMMENT, MAX_SILENCES, Matcher, SILENCE_SECONDS, Silence};
 use nearmiss_core::detect::Severity;
 use nearmiss_core::notification::fingerprint;
 use nearmiss_core::pattern::Pattern;
@@ -136,9 +136,9 @@ impl Daemon {
         if !SILENCE_SECONDS.contains(&seconds) {
             return Answer::Refused("expected a silence of 1m to 90days".to_owned());
         }
-        if self.silences(now).len() >= MOST_SILENCES {
+        if self.silences(now).len() >= MAX_SILENCES {
             return Answer::Refused(format!(
-                "there are {MOST_SILENCES} silences already: expire some, or match more with one"
+                "there are {MAX_SILENCES} silences already: expire some, or match more with one"
             ));
         }
         if !matcher.tags.is_empty() && !self.config.reads_tags() {

@@ -12,10 +12,10 @@ use futures::StreamExt;
 
 use super::Daemon;
 use crate::diagnose::{self, Moment};
-use crate::discovery::Account;
+use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
-use nearmiss_core::Notice;
+use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::Severity;
@@ -43,7 +43,7 @@ impl Daemon {
     pub(super) async fn explain(
         &mut self,
         now: i64,
-        due: &[(Receiver, Notice)],
+        due: &[(Receiver, EpisodeNotification)],
         deadline: &Deadline,
         usage: &mut Usage,
     ) {
@@ -59,7 +59,7 @@ impl Daemon {
         if wanted.is_empty() {
             return;
         }
-        let accounts: Arc<[Account]> = self.poller.accounts.clone().into();
+        let accounts: Arc<[AccountRegion]> = self.poller.accounts.clone().into();
         let looks = wanted.into_iter().map(|(key, (gateway, moment))| {
             let accounts = Arc::clone(&accounts);
             async move { Some((key, look(&accounts, &gateway.id, moment).await?)) }
@@ -77,7 +77,7 @@ impl Daemon {
     }
 
     /// What news are about and nobody has asked about, with the moment to look at.
-    fn unexplained(&mut self, due: &[(Receiver, Notice)]) -> Wanted {
+    fn unexplained(&mut self, due: &[(Receiver, EpisodeNotification)]) -> Wanted {
         let is_news = |reason: Reason| matches!(reason, Reason::Firing | Reason::Escalated);
         let known = &mut self.notifier.asked;
         let mut wanted = BTreeMap::new();
@@ -90,7 +90,7 @@ impl Daemon {
             if asked.is_none_or(|asked| !named && severity > asked.severity) {
                 known.insert(key.clone(), Asked { episode, severity, found });
                 let began = Some(notice.episode.began);
-                let assessed = self.memory.gateways.get(&key).map(|ledger| ledger.unassessed);
+                let assessed = self.memory.gateways.get(&key).map(|ledger| ledger.assess_watermark);
                 let moment = Moment { end: assessed.unwrap_or(notice.at), began };
                 wanted.insert(key, (Arc::clone(&notice.gateway), moment));
             }
@@ -99,7 +99,7 @@ impl Daemon {
     }
 
     /// Enters what is known of the reasons: into what is told, and for the page.
-    pub(super) fn enter_reasons(&mut self, due: &mut [(Receiver, Notice)]) {
+    pub(super) fn enter_reasons(&mut self, due: &mut [(Receiver, EpisodeNotification)]) {
         let known = &self.notifier.asked;
         for (_, notice) in due.iter_mut().filter(|(_, notice)| notice.episode.is_open()) {
             let asked = known.get(&notice.gateway.id.key());
@@ -116,8 +116,13 @@ impl Daemon {
 
 /// The diagnosis of a gateway at a moment, and what it took; nothing where the
 /// gateway is gone.
-async fn look(accounts: &[Account], id: &Identity, moment: Moment) -> Option<(Usage, Diagnosis)> {
-    let in_account = |account: &Account| account.gateways.iter().find(|g| g.id == *id).cloned();
+async fn look(
+    accounts: &[AccountRegion],
+    id: &Identity,
+    moment: Moment,
+) -> Option<(Usage, Diagnosis)> {
+    let in_account =
+        |account: &AccountRegion| account.gateways.iter().find(|g| g.id == *id).cloned();
     let (account, gateway) = accounts.iter().find_map(|a| Some((a, in_account(a)?)))?;
     let mut usage = Usage::default();
     let found = Box::pin(diagnose::of(account, &gateway, moment, &mut usage)).await;

@@ -12,22 +12,22 @@ use tracing::info;
 
 use super::poller::Poller;
 use super::{Daemon, allotment, seconds};
-use crate::discovery::Account;
+use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::cloudwatch::Stretch;
-use crate::edge::state::Ledgers;
+use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
-use nearmiss_core::series::history::{Mark, QUARTERS, Quarter};
-use nearmiss_core::state::{Former, Ledger};
+use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour};
+use nearmiss_core::state::{Former, GatewayState};
 use nearmiss_core::time::Minute;
 
 /// Whose quarters are read, and the first that is another's.
 struct Wanted {
     key: String,
-    until: Quarter,
+    until: QuarterHour,
 }
 
 /// Statistics that are read of a quarter.
@@ -43,7 +43,7 @@ impl Daemon {
         deadline: &Deadline,
         usage: &mut Usage,
     ) {
-        let end = Quarter::containing(settled);
+        let end = QuarterHour::containing(settled);
         let left = allotment(deadline);
         let per_second = u64::from(self.config.quota.datapoints_per_second.get());
         let room = per_second.saturating_mul(left.as_secs());
@@ -84,7 +84,9 @@ impl Daemon {
             return;
         }
         let mut history = History::new();
-        for (from, to) in self.memory.gateways.get(key).into_iter().flat_map(Ledger::incidents) {
+        for (from, to) in
+            self.memory.gateways.get(key).into_iter().flat_map(GatewayState::incidents)
+        {
             history.mark(from, to, Mark::Incident);
         }
         self.poller.histories.insert(key.to_owned(), history);
@@ -92,10 +94,11 @@ impl Daemon {
 
     /// Whether some gateway's history is not read to its end yet.
     pub(super) fn is_reading_history(&self, now: i64) -> bool {
-        let end =
-            Quarter::containing(Minute::containing(now - seconds(self.config.poll.settle.get())));
+        let end = QuarterHour::containing(Minute::containing(
+            now - seconds(self.config.poll.settle.get()),
+        ));
         let is_short = |history: &History| {
-            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > Tier::CALM_QUARTERS)
+            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > PollRate::CALM_QUARTERS)
         };
         let Poller { reports, histories, .. } = &self.poller;
         reports.keys().any(|key| histories.get(key).is_none_or(is_short))
@@ -107,9 +110,9 @@ impl Poller {
     /// datapoints. A load balancer that was made anew has the history of the one before.
     fn stretches(
         &self,
-        account: &Account,
-        ledgers: &Ledgers,
-        end: Quarter,
+        account: &AccountRegion,
+        ledgers: &GatewayStates,
+        end: QuarterHour,
         room: u64,
     ) -> Vec<(Wanted, Stretch)> {
         let mut stretches = Vec::new();
@@ -129,16 +132,16 @@ impl Poller {
             if datapoints > room && !stretches.is_empty() {
                 break;
             }
-            let is_backfill = waiting > Tier::CALM_QUARTERS;
-            let tier = if is_backfill { Tier::Stirring } else { report.tier };
-            let mut want = |gateway: Arc<Gateway>, from: Quarter, until: Quarter| {
+            let is_backfill = waiting > PollRate::CALM_QUARTERS;
+            let tier = if is_backfill { PollRate::Fast } else { report.tier };
+            let mut want = |gateway: Arc<Gateway>, from: QuarterHour, until: QuarterHour| {
                 let wanted = Wanted { key: key.clone(), until };
                 stretches.push((wanted, Stretch { gateway, from, tier }));
             };
             let ledger = ledgers.get(&key).into_iter();
             let mut from = from;
             for Former { dimension, until } in ledger.flat_map(|one| one.former(end.start())) {
-                let until = Quarter::containing(*until);
+                let until = QuarterHour::containing(*until);
                 if until > from {
                     let mut former = gateway.as_ref().clone();
                     former.id.dimension.clone_from(dimension);
@@ -151,7 +154,7 @@ impl Poller {
         stretches
     }
 
-    fn tell_progress(&self, end: Quarter) {
+    fn tell_progress(&self, end: QuarterHour) {
         let of = self.histories.len();
         let known = |history: &&History| first_unknown(history, end).is_none();
         let read = self.histories.values().filter(known).count();
@@ -161,7 +164,7 @@ impl Poller {
 }
 
 /// The first of the fourteen days of quarters before `end` that is not known.
-fn first_unknown(history: &History, end: Quarter) -> Option<Quarter> {
+fn first_unknown(history: &History, end: QuarterHour) -> Option<QuarterHour> {
     let first = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
     history.first_unknown(first, end)
 }

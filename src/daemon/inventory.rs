@@ -11,13 +11,13 @@ use super::plan::{clock_error, clock_troubles};
 use super::poller::Poller;
 use super::{Daemon, allotment};
 use crate::discovery;
-use crate::discovery::Account;
+use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::notification::Component;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::state::succeed;
 use nearmiss_core::time::Minute;
@@ -26,7 +26,7 @@ impl Daemon {
     /// Looks for load balancers where it is time to.
     pub(super) async fn discover(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let every = self.config.discovery.refresh;
-        let is_due = |account: &&Account| account.is_due(now, every);
+        let is_due = |account: &&AccountRegion| account.is_due(now, every);
         let left = Span::seconds(allotment(deadline).as_secs());
         let looks: Vec<_> = self
             .poller
@@ -60,7 +60,7 @@ impl Daemon {
         self.follow_changes(&before, now);
         let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
         let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
-        self.trouble(Theme::Discovery, troubles, now);
+        self.trouble(Component::Discovery, troubles, now);
     }
 
     /// Goes on with what there is now.
@@ -94,7 +94,7 @@ impl Daemon {
         let left = allotment(deadline);
         let Poller { accounts, reports, .. } = &self.poller;
         let stirs = |gateway: &&Arc<Gateway>| {
-            reports.get(&gateway.id.key()).is_some_and(|r| r.tier == Tier::Stirring)
+            reports.get(&gateway.id.key()).is_some_and(|r| r.tier == PollRate::Fast)
         };
         let looks: Vec<_> = accounts
             .iter()
@@ -157,7 +157,7 @@ impl Daemon {
         let skew = self.poller.clock_skew();
         self.publisher.exporter.clock_skew.set(skew.unwrap_or(0));
         let said = clock_troubles(&self.poller.clock_skews());
-        self.trouble(Theme::Clock, said, now);
+        self.trouble(Component::Clock, said, now);
     }
 }
 

@@ -41,12 +41,12 @@ use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
 use crate::edge::http::Page;
-use crate::edge::state::{Lock, Memory, StateError, StateFile};
+use crate::edge::state::{Lock, PersistedState, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, Stopwatch, Ticks};
 use commands::Commands;
 use nearmiss_core::Report;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::notification::Component;
 use nearmiss_core::time::Minute;
 use notifier::Notifier;
 use poller::{Poller, Present};
@@ -95,7 +95,7 @@ pub struct Daemon {
     state: StateFile,
     /// Keeps a second daemon away for as long as this one lives.
     _lock: Option<Lock>,
-    memory: Memory,
+    memory: PersistedState,
     poller: Poller,
     notifier: Notifier,
     publisher: Publisher,
@@ -119,7 +119,7 @@ impl Daemon {
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
         memory.told_to(&notifier.desk.fallback);
         // What it starts with is a config that can be used.
-        if let Some(own) = memory.own.get_mut(&Theme::Config) {
+        if let Some(own) = memory.own.get_mut(&Component::Config) {
             own.ended.get_or_insert(own.since);
         }
         let mut publisher = Publisher::new(listener, notifier.desk.known())?;
@@ -204,7 +204,7 @@ impl Daemon {
         self.note_clock(now);
         self.note_faults(&fetched, present);
         self.notify(present, &deadline, &mut usage).await;
-        watch(Event::Told);
+        watch(Event::NotificationLogEntry);
         let nothing = self.poller.is_new() || self.is_blind(present.end);
         let outcome = if nothing { "failed" } else { fetched.outcome() };
         self.publisher.exporter.polls.with_label_values(&[outcome]).inc();
@@ -258,7 +258,7 @@ impl Daemon {
     }
 
     /// What is wrong with this theme now; nothing is well.
-    fn trouble(&mut self, theme: Theme, lines: impl IntoIterator<Item = String>, now: i64) {
+    fn trouble(&mut self, theme: Component, lines: impl IntoIterator<Item = String>, now: i64) {
         let minute = Minute::containing(now);
         let is_wrong = self.self_watch.note(theme, lines, minute, &mut self.memory.own);
         self.publisher.exporter.trouble(theme, is_wrong);
@@ -277,7 +277,7 @@ impl Daemon {
         let saved = self.state.save(&self.memory);
         Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));
-        self.trouble(Theme::State, trouble.clone(), now);
+        self.trouble(Component::State, trouble.clone(), now);
         trouble
     }
 
@@ -313,7 +313,7 @@ pub enum Event<'a> {
     /// A minute was assessed.
     Minute(&'a [Report]),
     /// What was due was told, or is due again.
-    Told,
+    NotificationLogEntry,
 }
 
 /// Waits for so long at the most, and a little less than `deadline`, so that what came

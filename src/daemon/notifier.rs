@@ -14,14 +14,14 @@ use super::diagnose::Asked;
 use super::poller::Present;
 use super::{Daemon, GRACE};
 use crate::config::Config;
-use crate::edge::aws::{Fault, Usage};
+use crate::edge::aws::{AwsError, Usage};
 use crate::edge::sink::{Sent, Sinks};
 use crate::edge::time::Deadline;
-use nearmiss_core::Notice;
-use nearmiss_core::alerting::episode::Record;
-use nearmiss_core::alerting::{Desk, Due, KEPT_MINUTES, Quiet, Receiver};
+use nearmiss_core::EpisodeNotification;
+use nearmiss_core::alerting::episode::TrackedEpisode;
+use nearmiss_core::alerting::{Due, KEPT_MINUTES, Mute, Receiver, Router};
 use nearmiss_core::capacity::Digest;
-use nearmiss_core::notification::{GROUP_MINUTES, News, Parcel, Theme, pack};
+use nearmiss_core::notification::{Component, Delivery, GROUP_MINUTES, Notification, pack};
 use nearmiss_core::time::Minute;
 
 /// Minutes older than this are read to catch up; what happened in them is told
@@ -34,7 +34,7 @@ const SAVED_TOGETHER: usize = 100;
 /// Who is told, and how it went.
 #[derive(Debug)]
 pub(super) struct Notifier {
-    pub(super) desk: Desk,
+    pub(super) desk: Router,
     sinks: Arc<Sinks>,
     /// What was found out of open episodes, by gateway.
     pub(super) asked: HashMap<String, Asked>,
@@ -104,7 +104,7 @@ impl Daemon {
     }
 
     /// What is due to be told, as things stand.
-    fn due(&mut self, now: i64, end: Minute) -> Vec<(Receiver, Notice)> {
+    fn due(&mut self, now: i64, end: Minute) -> Vec<(Receiver, EpisodeNotification)> {
         let minute = Minute::containing(now);
         self.notifier.desk.quiet = self.quiet(minute);
         let caught_up = |key: &String| !self.is_behind(key, end);
@@ -124,7 +124,7 @@ impl Daemon {
     /// once what was taken: between the two, a crash would tell it twice.
     async fn send(
         &mut self,
-        parcels: BTreeMap<Receiver, Vec<Parcel>>,
+        parcels: BTreeMap<Receiver, Vec<Delivery>>,
         now: i64,
         deadline: &Deadline,
         usage: &mut Usage,
@@ -167,11 +167,11 @@ impl Daemon {
         let left = waiting.into_iter().filter(|(_, left)| *left > 0);
         self.notifier.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
         self.notifier.failing = refusals.keys().cloned().collect();
-        self.trouble(Theme::Delivery, refusals.into_values().flatten(), now);
+        self.trouble(Component::Delivery, refusals.into_values().flatten(), now);
     }
 
     /// Enters what a receiver took.
-    fn enter(&mut self, parcel: &Parcel, now: i64) {
+    fn enter(&mut self, parcel: &Delivery, now: i64) {
         let minute = Minute::containing(now);
         for notice in parcel.notices() {
             if let Some(ledger) = self.memory.gateways.get_mut(&notice.gateway.id.key()) {
@@ -190,13 +190,13 @@ impl Daemon {
 
     /// The silences and maintenance windows around a minute. Without an answer of AWS in
     /// this poll the clock may have been set since the last one: then nothing is forgotten.
-    fn quiet(&mut self, minute: Minute) -> Quiet {
+    fn quiet(&mut self, minute: Minute) -> Mute {
         let kept = minute.plus(-KEPT_MINUTES);
         if !self.poller.reading.is_empty() {
             self.memory.silences.retain(|silence| silence.until > kept);
         }
         let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
-        Quiet { silences: self.memory.silences.clone(), windows: windows.collect() }
+        Mute { silences: self.memory.silences.clone(), windows: windows.collect() }
     }
 
     /// Ends the episodes of gateways that have not been there for a while: of accounts
@@ -217,29 +217,29 @@ impl Daemon {
     /// How many episodes are kept back.
     pub(super) fn held(&self, minute: Minute) -> usize {
         let records = self.memory.gateways.values().flat_map(|ledger| &ledger.records);
-        let held = |record: &&Record| self.notifier.desk.due(record, minute) == Due::Held;
+        let held = |record: &&TrackedEpisode| self.notifier.desk.due(record, minute) == Due::Held;
         records.filter(held).count()
     }
 }
 
 /// What waits for a receiver: news of one thing are one.
-fn waits_as(parcel: &Parcel) -> Waiting {
+fn waits_as(parcel: &Delivery) -> Waiting {
     (parcel.receiver.clone(), parcel.news.about())
 }
 
 /// A line about what was not taken, with the way out.
-fn refusal(parcel: &Parcel, fault: &Fault) -> String {
+fn refusal(parcel: &Delivery, fault: &AwsError) -> String {
     let what = match &parcel.news {
-        News::One(notice) => {
+        Notification::One(notice) => {
             format!("{} is {}", notice.gateway.id.name, notice.reason.name())
         }
-        News::Group(group) => {
+        Notification::Group(group) => {
             format!("{} gateways are {}", group.notices.len(), group.reason.name())
         }
-        News::Own(own) => own.theme.headline().to_owned(),
-        News::Alive(_) => "the daemon is alive".to_owned(),
-        News::Digest(_) => "there is a capacity report".to_owned(),
-        News::Test(_) => "this is a test".to_owned(),
+        Notification::SelfAlert(own) => own.theme.headline().to_owned(),
+        Notification::DeadMansSwitch(_) => "the daemon is alive".to_owned(),
+        Notification::Digest(_) => "there is a capacity report".to_owned(),
+        Notification::Test(_) => "this is a test".to_owned(),
     };
     let receiver = parcel.receiver.as_str();
     format!("{fault}. The next poll will tell {receiver} that {what}. {}", fault.advice())

@@ -3,21 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::discovery::Account;
-use crate::edge::aws::Fault;
+use crate::discovery::AccountRegion;
+use crate::edge::aws::AwsError;
 use crate::edge::cloudwatch::{Answer, Ask};
-use crate::edge::state::Ledgers;
+use crate::edge::state::GatewayStates;
 use nearmiss_core::Report;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::series::snapshot::Snapshot;
-use nearmiss_core::state::{Ledger, RETENTION_MINUTES};
+use nearmiss_core::state::{GatewayState, RETENTION_MINUTES};
 use nearmiss_core::time::Minute;
 
 /// So many stretches of minutes that were empty are read again in one poll, of each
 /// account.
-const MOST_BACKFILLS: usize = 60;
+const MAX_BACKFILLS: usize = 60;
 /// A clock that is wrong by no more than this many seconds does no harm: minutes
 /// are read only after they have settled.
 const CLOCK_TOLERANCE: i64 = 30;
@@ -33,7 +33,7 @@ pub(super) struct Fetched {
     /// How many gateways were read.
     pub(super) read: usize,
     pub(super) failed: BTreeSet<String>,
-    pub(super) faults: BTreeMap<String, Arc<Fault>>,
+    pub(super) faults: BTreeMap<String, Arc<AwsError>>,
 }
 
 impl Fetched {
@@ -87,28 +87,28 @@ impl Fetched {
 /// then nothing says that it is calm. One whose position lies in the future is asked
 /// as if it were new: the answer says what time it is.
 pub(super) fn asks(
-    account: &Account,
-    ledgers: &Ledgers,
+    account: &AccountRegion,
+    ledgers: &GatewayStates,
     reports: &HashMap<String, Report>,
     recent: &HashMap<String, Snapshot>,
     calm_every: i64,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
-    let new = Ledger::starting(end.plus(-1));
+    let new = GatewayState::starting(end.plus(-1));
     for gateway in &account.gateways {
         let key = gateway.id.key();
-        let tier = reports.get(&key).map_or(Tier::Stirring, |report| report.tier);
+        let tier = reports.get(&key).map_or(PollRate::Fast, |report| report.tier);
         let known = ledgers.get(&key).filter(|ledger| !ledger.is_ahead_of(end));
         let ledger = known.unwrap_or(&new);
         let answers = ledger.asks_for_answers();
-        let tier = if answers { Tier::Stirring } else { tier };
+        let tier = if answers { PollRate::Fast } else { tier };
         if tier.is_due(calm_every, &key, ledger.unread(), end) {
             let recent = recent.get(&key).map(|snapshot| (snapshot.first(), snapshot.end()));
-            let (from, until) = ledger.next_stretch(recent, Tier::turn(&key), end);
+            let (from, until) = ledger.next_stretch(recent, PollRate::turn(&key), end);
             let target_groups = match tier {
-                Tier::Calm => Vec::new(),
-                Tier::Stirring => account.target_groups(gateway).to_vec(),
+                PollRate::Slow => Vec::new(),
+                PollRate::Fast => account.target_groups(gateway).to_vec(),
             };
             let ask = Ask {
                 gateway: Arc::clone(gateway),
@@ -125,7 +125,7 @@ pub(super) fn asks(
 }
 
 /// What is asked of a gateway, and the same of the load balancers that it was a while ago.
-fn with_former(ask: Ask, ledger: &Ledger, end: Minute) -> Vec<Ask> {
+fn with_former(ask: Ask, ledger: &GatewayState, end: Minute) -> Vec<Ask> {
     let former = ledger.former_dimensions(end).map(|dimension| Ask {
         former: Some(dimension.to_owned()),
         target_groups: Vec::new(),
@@ -137,12 +137,12 @@ fn with_former(ask: Ask, ledger: &Ledger, end: Minute) -> Vec<Ask> {
 
 /// What to read again of minutes that stayed empty, each with the hour before it.
 pub(super) fn backfills(
-    account: &Account,
-    ledgers: &mut Ledgers,
+    account: &AccountRegion,
+    ledgers: &mut GatewayStates,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
-    let mut left = MOST_BACKFILLS;
+    let mut left = MAX_BACKFILLS;
     for gateway in &account.gateways {
         if left == 0 {
             break;
@@ -155,7 +155,7 @@ pub(super) fn backfills(
             gateway: Arc::clone(gateway),
             former: None,
             from,
-            tier: Tier::Calm,
+            tier: PollRate::Slow,
             answers: false,
             target_groups: Vec::new(),
         });

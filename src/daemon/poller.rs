@@ -9,23 +9,23 @@ use tracing::info;
 use super::plan::{Fetched, agreed, asks};
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
-use crate::discovery::Account;
-use crate::edge::aws::{Fault, Skew, Usage};
+use crate::discovery::AccountRegion;
+use crate::edge::aws::{AwsError, Skew, Usage};
 use crate::edge::cloudwatch::ACTION;
 use crate::edge::time::Deadline;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::notification::Component;
 use nearmiss_core::series::history::Mark;
 use nearmiss_core::series::snapshot::Snapshot;
-use nearmiss_core::state::Ledger;
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
 
 /// What is watched, and what was read of it.
 #[derive(Debug)]
 pub(super) struct Poller {
-    pub(super) accounts: Vec<Account>,
+    pub(super) accounts: Vec<AccountRegion>,
     /// What the newest minute of each gateway showed; none of those without data.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
@@ -50,7 +50,7 @@ pub(super) struct Present {
 impl Poller {
     pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
         Self {
-            accounts: Account::of_config(config, base).await,
+            accounts: AccountRegion::of_config(config, base).await,
             reports: HashMap::new(),
             histories: HashMap::new(),
             recent: HashMap::new(),
@@ -60,7 +60,7 @@ impl Poller {
 
     /// Goes on by another config. What was read of gateways that are still watched stays.
     pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
-        let accounts = Box::pin(Account::of_config(config, base)).await;
+        let accounts = Box::pin(AccountRegion::of_config(config, base)).await;
         let mut before = std::mem::replace(&mut self.accounts, accounts);
         self.accounts.iter_mut().for_each(|account| account.take_over(&mut before));
     }
@@ -83,7 +83,7 @@ impl Poller {
     }
 
     /// What is known of a gateway at present: nothing while its data is missing.
-    pub(super) fn known(&self, ledger: &Ledger, key: &str) -> Option<&Report> {
+    pub(super) fn known(&self, ledger: &GatewayState, key: &str) -> Option<&Report> {
         self.reports.get(key).filter(|_| ledger.silent_since().is_none())
     }
 
@@ -97,14 +97,14 @@ impl Daemon {
     /// Says why gateways are without data.
     pub(super) fn note_faults(&mut self, fetched: &Fetched, present: Present) {
         let Present { now, end, .. } = present;
-        let say = |fault: &Arc<Fault>| {
+        let say = |fault: &Arc<AwsError>| {
             format!("{fault}. The gateways concerned are without data. {}", fault.advice())
         };
-        let is_refusal = |fault: &&Arc<Fault>| fault.problem.is_of_the_identity();
+        let is_refusal = |fault: &&Arc<AwsError>| fault.problem.is_of_the_identity();
         let (refused, other): (Vec<_>, Vec<_>) = fetched.faults.values().partition(is_refusal);
-        self.trouble(Theme::Credentials, refused.into_iter().map(say), now);
+        self.trouble(Component::Credentials, refused.into_iter().map(say), now);
         let late = self.lateness(end);
-        self.trouble(Theme::Data, other.into_iter().map(say).chain(late), now);
+        self.trouble(Component::Data, other.into_iter().map(say).chain(late), now);
     }
 
     /// Reads, counts and assesses stretch after stretch until the present is reached,
@@ -179,7 +179,7 @@ impl Daemon {
         let Some(answers) = self.serve(now, deadline, futures::future::join_all(calls)).await
         else {
             let said = "not read within the deadline".to_owned();
-            let late = Arc::new(Fault::incomplete(ACTION, "", said));
+            let late = Arc::new(AwsError::incomplete(ACTION, "", said));
             let recent = &self.poller.recent;
             for one in &asked {
                 fetched.enter(one, Err(Arc::clone(&late)), recent);
@@ -212,7 +212,7 @@ impl Daemon {
             let Some((ledger, ready)) = self.memory.gateways.get(&key).zip(ready) else {
                 continue;
             };
-            for minute in ledger.unassessed.0..ready.0 {
+            for minute in ledger.assess_watermark.0..ready.0 {
                 due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
             }
         }
@@ -243,7 +243,7 @@ impl Daemon {
         self.history_of(key);
         let history = self.poller.histories.get_mut(key)?;
         let ledger =
-            self.memory.gateways.get_mut(key).filter(|ledger| ledger.unassessed == minute)?;
+            self.memory.gateways.get_mut(key).filter(|ledger| ledger.assess_watermark == minute)?;
         let quiet = self.config.alert.resolve_after.minutes();
         let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
         let records = ledger.records.clone();
@@ -255,7 +255,7 @@ impl Daemon {
             ledger.enter_incident(from, to);
         }
         ledger.records.clone_from(&report.records);
-        ledger.unassessed = minute.plus(1);
+        ledger.assess_watermark = minute.plus(1);
         Some(report)
     }
 }

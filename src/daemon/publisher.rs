@@ -13,7 +13,7 @@ use super::{Daemon, whole};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::log;
-use crate::edge::state::Regular;
+use crate::edge::state::ScheduledMessage;
 use crate::edge::time::instant;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::time::Minute;
@@ -116,7 +116,8 @@ impl Daemon {
         telling.held.set(whole(self.held(minute)));
         let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
         telling.silences.set(whole(in_force.count()));
-        let digest = self.memory.sent.get(&Regular::Digest).filter(|_| self.config.digest.enabled);
+        let digest =
+            self.memory.sent.get(&ScheduledMessage::Digest).filter(|_| self.config.digest.enabled);
         telling.digest_sent.set(digest.copied().unwrap_or(0));
         exporter.heartbeat.set(now);
         exporter.dropped_log_lines(log::dropped());

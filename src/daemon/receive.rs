@@ -9,15 +9,15 @@ use tracing::warn;
 use super::plan::{Fetched, backfills};
 use super::poller::Present;
 use super::{Daemon, allotment};
-use crate::discovery::Account;
+use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::late::{Amended, Rules, assess_again};
-use nearmiss_core::series::history::{Mark, Quarter};
+use nearmiss_core::series::history::{Mark, QuarterHour};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::series::totals::Totals;
-use nearmiss_core::state::{self, Lateness, Ledger, RETENTION_MINUTES, Tally};
+use nearmiss_core::state::{self, GatewayState, Lateness, RETENTION_MINUTES, Tally};
 use nearmiss_core::time::Minute;
 
 /// What CloudWatch adds sooner does not change what is usual.
@@ -36,8 +36,8 @@ impl Daemon {
     ) {
         let Present { now, end, settled } = present;
         self.go_on_from(fetched, end);
-        let is_late = |account: &Account| self.tally(account.gateways.iter(), end).is_late();
-        let of_one = |account: &Account| {
+        let is_late = |account: &AccountRegion| self.tally(account.gateways.iter(), end).is_late();
+        let of_one = |account: &AccountRegion| {
             let present = state::Present { end, settled, is_late: is_late(account) };
             account.gateways.iter().map(|one| (Arc::clone(one), present)).collect::<Vec<_>>()
         };
@@ -67,10 +67,10 @@ impl Daemon {
         let kept = end.plus(-RETENTION_MINUTES);
         let watched: HashSet<String> = self.poller.gateways().map(|one| one.id.key()).collect();
         let ledgers = &mut self.memory.gateways;
-        ledgers.retain(|key, ledger| ledger.unassessed > kept || watched.contains(key));
+        ledgers.retain(|key, ledger| ledger.assess_watermark > kept || watched.contains(key));
         let (mut lost, mut ahead) = (0, 0u64);
         for key in fetched.snapshots.keys() {
-            let start = || Ledger::starting(end.plus(-1));
+            let start = || GatewayState::starting(end.plus(-1));
             let ledger = ledgers.entry(key.clone()).or_insert_with(start);
             ahead += u64::from(ledger.put_right(end));
             lost += ledger.skip_to(kept);
@@ -118,13 +118,13 @@ impl Daemon {
         let Some((ledger, history)) = self.memory.gateways.get_mut(key).zip(histories) else {
             return;
         };
-        let assessed = ledger.unassessed;
+        let assessed = ledger.assess_watermark;
         if late.iter().all(|(minute, _)| *minute >= assessed) {
             return;
         }
         let is_old = |minute: &Minute| end.since(*minute) > REVISED_MINUTES;
         for minute in late.iter().map(|(minute, _)| *minute).filter(is_old) {
-            history.forget(Quarter::containing(minute));
+            history.forget(QuarterHour::containing(minute));
         }
         let resolve_after = self.config.alert.resolve_after.minutes();
         let rules = Rules {
@@ -186,7 +186,7 @@ impl Daemon {
 
     /// With which accounts CloudWatch is late, a line each.
     pub(super) fn lateness(&self, end: Minute) -> Vec<String> {
-        let said = |account: &Account| {
+        let said = |account: &AccountRegion| {
             let ledger = |gateway: &Arc<Gateway>| self.memory.gateways.get(&gateway.id.key());
             let both = account.gateways.iter().filter_map(|one| Some((one.as_ref(), ledger(one)?)));
             Some(Lateness::of(both, end)?.said(&account.region))

@@ -14,7 +14,7 @@ use super::chats::Chats;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::notification::Component;
 
 /// A config is a file of this machine, or of its network.
 const READING: Duration = Duration::from_secs(5);
@@ -66,7 +66,7 @@ impl Daemon {
             let why = crate::edge::aws::chain(error);
             format!("the config cannot be used, and the last good one stays in force. Correct it, try `nearmiss check --offline`, and reload: {why}")
         });
-        self.trouble(Theme::Config, trouble, now);
+        self.trouble(Component::Config, trouble, now);
         let Ok(config) = config else { return };
         for (fixed, name) in [
             (config.http.listen == self.config.http.listen, "[http] listen"),

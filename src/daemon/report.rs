@@ -17,7 +17,7 @@ use crate::edge::time::Deadline;
 use crate::report::healthy;
 use nearmiss_core::capacity::{Bill, Digest, Facts, Written};
 use nearmiss_core::detect::outlook::History;
-use nearmiss_core::state::Ledger;
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 
 /// The days of a report that is sent by the clock.
@@ -27,7 +27,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for somebody who waits.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(1_500);
 /// The most days that a history has.
-const MOST_DAYS: u32 = 14;
+const MAX_DAYS: u32 = 14;
 
 /// Healthy targets by gateway, before and in the period of a report.
 pub(super) type HealthyTargets = HashMap<String, (f64, f64)>;
@@ -60,8 +60,8 @@ impl Daemon {
 
     /// The report that somebody asks for: AWS is asked first, but not waited for.
     pub(super) fn start_report(&mut self, days: u32, now: i64, answer: oneshot::Sender<Answer>) {
-        if !(1..=MOST_DAYS).contains(&days) {
-            let said = format!("expected 1 to {MOST_DAYS} days, found {days}");
+        if !(1..=MAX_DAYS).contains(&days) {
+            let said = format!("expected 1 to {MAX_DAYS} days, found {days}");
             let _ = answer.send(Answer::Refused(said));
             return;
         }
@@ -103,7 +103,7 @@ impl Daemon {
                 history: self.poller.histories.get(&key).unwrap_or(&nothing),
                 ledger,
                 verdicts: report.map_or(&[], |report| &report.verdicts),
-                timeouts: ledger.map_or(&[], Ledger::timeouts),
+                timeouts: ledger.map_or(&[], GatewayState::timeouts),
                 healthy: healthy.get(&key).copied(),
                 without_data: report.is_none(),
             }

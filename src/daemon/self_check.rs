@@ -8,15 +8,15 @@ use tracing::{error, info};
 
 use super::poller::Poller;
 use super::{Daemon, allotment};
-use crate::discovery::Account;
+use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
-use crate::edge::cloudwatch::Proof;
+use crate::edge::cloudwatch::SelfCheck;
 use crate::edge::time::Deadline;
 use nearmiss_core::Report;
 use nearmiss_core::time::Minute;
 
 /// An account is tried so often; what is open then stays open.
-const MOST_ATTEMPTS: u8 = 10;
+const MAX_ATTEMPTS: u8 = 10;
 /// Over so many minutes of one gateway.
 const MINUTES: i64 = 60;
 /// Fewer 504s in a gateway's newest minute prove nothing worth a request.
@@ -54,7 +54,7 @@ impl Daemon {
             account.proof = account.proof.and(proof);
         }
         let accounts = self.poller.accounts.iter();
-        let all = accounts.fold(Proof::default(), |all, account| all.and(account.proof));
+        let all = accounts.fold(SelfCheck::default(), |all, account| all.and(account.proof));
         for (check, holds) in [
             ("counts_add_up", all.counts_add_up),
             ("timeouts_leave_no_sample", all.timeouts_leave_no_sample),
@@ -68,10 +68,13 @@ impl Daemon {
 }
 
 /// The gateway of an account that can tell what is still open there.
-fn telling<'a>(account: &Account, reports: &'a HashMap<String, Report>) -> Option<&'a Report> {
-    let Proof { counts_add_up, timeouts_leave_no_sample } = account.proof;
+fn telling<'a>(
+    account: &AccountRegion,
+    reports: &'a HashMap<String, Report>,
+) -> Option<&'a Report> {
+    let SelfCheck { counts_add_up, timeouts_leave_no_sample } = account.proof;
     let open = counts_add_up.is_none() || timeouts_leave_no_sample.is_none();
-    if !open || account.proof_attempts >= MOST_ATTEMPTS {
+    if !open || account.proof_attempts >= MAX_ATTEMPTS {
         return None;
     }
     let keys = account.gateways.iter().map(|gateway| gateway.id.key());
@@ -89,7 +92,7 @@ fn most_telling(a: &Report, b: &Report) -> Ordering {
 }
 
 /// Says what was not known before.
-fn tell(account: &Account, proof: Proof, gateway: &str) {
+fn tell(account: &AccountRegion, proof: SelfCheck, gateway: &str) {
     let region = &account.region;
     if account.proof.counts_add_up.is_none() {
         match proof.counts_add_up {

@@ -12,17 +12,19 @@ use super::chats::Chats;
 use crate::config::{Config, Schedule, Zone};
 use crate::edge::aws::Usage;
 use crate::edge::host;
-use crate::edge::state::Regular;
+use crate::edge::state::ScheduledMessage;
 use crate::edge::time::Deadline;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::notification::{Alive, News, Own, OwnNotice, Parcel, Theme};
+use nearmiss_core::notification::{
+    Component, DeadMansSwitch, Delivery, Notification, SelfAlert, SelfAlertNotification,
+};
 use nearmiss_core::time::Minute;
 
 /// A trouble is told in so many lines at the most.
-const MOST_LINES: usize = 20;
+const MAX_LINES: usize = 20;
 /// A capacity report waits for the history for so long, seconds.
-const MOST_PATIENCE: i64 = 3_600;
+const MAX_PATIENCE: i64 = 3_600;
 
 /// What the daemon knows of itself.
 #[derive(Debug)]
@@ -47,17 +49,17 @@ impl SelfWatch {
     /// what is noted in `own`. Returns whether something is wrong.
     pub(super) fn note(
         &mut self,
-        theme: Theme,
+        theme: Component,
         lines: impl IntoIterator<Item = String>,
         now: Minute,
-        own: &mut BTreeMap<Theme, Own>,
+        own: &mut BTreeMap<Component, SelfAlert>,
     ) -> bool {
         let lines: BTreeSet<String> = lines.into_iter().collect();
         let is_wrong = !lines.is_empty();
         if is_wrong {
-            let trouble = own.entry(theme).or_insert_with(|| Own::starting(now));
+            let trouble = own.entry(theme).or_insert_with(|| SelfAlert::starting(now));
             trouble.begin_again(now);
-            trouble.lines = lines.iter().take(MOST_LINES).cloned().collect();
+            trouble.lines = lines.iter().take(MAX_LINES).cloned().collect();
         } else if let Some(trouble) = own.get_mut(&theme) {
             trouble.ended.get_or_insert(now);
         }
@@ -83,7 +85,7 @@ impl SelfWatch {
 
 impl Daemon {
     /// What is due of it.
-    pub(super) fn own_news(&mut self, now: i64) -> Vec<Parcel> {
+    pub(super) fn own_news(&mut self, now: i64) -> Vec<Delivery> {
         let minute = Minute::containing(now);
         let known: BTreeSet<Receiver> = self.receivers().collect();
         for own in self.memory.own.values_mut() {
@@ -97,7 +99,7 @@ impl Daemon {
                 let after = watcher.after.minutes();
                 let due = own.due(&receiver, after, watcher.repeat_interval, minute);
                 let Some(reason) = due else { continue };
-                let notice = OwnNotice {
+                let notice = SelfAlertNotification {
                     id: format!(
                         "own/{}/{}/{}/{}",
                         self.self_watch.host,
@@ -112,7 +114,7 @@ impl Daemon {
                     lines: own.lines.clone(),
                     host: self.self_watch.host.clone(),
                 };
-                parcels.push(Parcel { receiver, news: News::Own(notice) });
+                parcels.push(Delivery { receiver, news: Notification::SelfAlert(notice) });
             }
         }
         parcels.extend(self.by_the_clock(now));
@@ -120,7 +122,7 @@ impl Daemon {
     }
 
     /// Who hears of a trouble: its watchers, and of its end whoever heard of it.
-    fn hearers(&self, theme: Theme, own: &Own) -> BTreeSet<Receiver> {
+    fn hearers(&self, theme: Component, own: &SelfAlert) -> BTreeSet<Receiver> {
         let mut hearers: BTreeSet<Receiver> = self.watchers(theme).into_iter().collect();
         if own.ended.is_some() {
             hearers.extend(own.told.keys().cloned());
@@ -130,18 +132,18 @@ impl Daemon {
 
     /// Who hears of the daemon's own troubles. That alerts are not delivered goes
     /// another way, where there is one.
-    fn watchers(&self, theme: Theme) -> Vec<Receiver> {
+    fn watchers(&self, theme: Component) -> Vec<Receiver> {
         let usual = self.watcher();
         let is_broken = match theme {
-            Theme::Delivery => self.notifier.failing.contains(&usual),
-            Theme::Chat => true,
+            Component::Delivery => self.notifier.failing.contains(&usual),
+            Component::Chat => true,
             _ => false,
         };
         if !is_broken {
             return vec![usual];
         }
         let others = self.config.topics().filter(|topic| match theme {
-            Theme::Chat => topic.chat_configuration.is_none(),
+            Component::Chat => topic.chat_configuration.is_none(),
             _ => !self.notifier.failing.contains(&topic.receiver()),
         });
         let working: BTreeSet<_> = others.map(crate::config::Topic::receiver).collect();
@@ -160,18 +162,21 @@ impl Daemon {
     }
 
     /// The capacity report and the message that the daemon is alive, when it is time.
-    fn by_the_clock(&mut self, now: i64) -> Vec<Parcel> {
+    fn by_the_clock(&mut self, now: i64) -> Vec<Delivery> {
         let mut parcels = Vec::new();
         if let Some((_, report)) = &self.notifier.digest {
             let receiver = self.notifier.desk.fallback.clone();
-            parcels.push(Parcel { receiver, news: News::Digest(Arc::clone(report)) });
+            parcels.push(Delivery { receiver, news: Notification::Digest(Arc::clone(report)) });
         }
         let watcher = &self.config.watcher;
         if let Some(schedule) = watcher.alive_schedule.clone()
-            && let Some(at) = self.tick(Regular::Alive, &schedule, watcher.timezone, now)
+            && let Some(at) = self.tick(ScheduledMessage::Alive, &schedule, watcher.timezone, now)
         {
             let alive = self.alive(Minute::containing(at));
-            parcels.push(Parcel { receiver: self.watcher(), news: News::Alive(alive) });
+            parcels.push(Delivery {
+                receiver: self.watcher(),
+                news: Notification::DeadMansSwitch(alive),
+            });
         }
         parcels
     }
@@ -186,11 +191,11 @@ impl Daemon {
         let digest = self.config.digest.clone();
         let is_wanted = digest.enabled && self.notifier.desk.fallback != Receiver::default();
         let due = if is_wanted {
-            self.tick(Regular::Digest, &digest.schedule, digest.timezone, now)
+            self.tick(ScheduledMessage::Digest, &digest.schedule, digest.timezone, now)
         } else {
             None
         };
-        let waits = |at: &i64| now - at < MOST_PATIENCE && self.is_reading_history(now);
+        let waits = |at: &i64| now - at < MAX_PATIENCE && self.is_reading_history(now);
         let due = due.filter(|at| !waits(at));
         let made = self.notifier.digest.take().filter(|(at, _)| due == Some(*at));
         self.notifier.digest = match (due, made) {
@@ -200,7 +205,13 @@ impl Daemon {
     }
 
     /// The newest tick of a schedule that was not served; the first time, none.
-    fn tick(&mut self, what: Regular, schedule: &Schedule, zone: Zone, now: i64) -> Option<i64> {
+    fn tick(
+        &mut self,
+        what: ScheduledMessage,
+        schedule: &Schedule,
+        zone: Zone,
+        now: i64,
+    ) -> Option<i64> {
         let served = self.memory.sent.entry(what).or_insert(now);
         // The clock may have been ahead then.
         *served = now.min(*served);
@@ -208,7 +219,7 @@ impl Daemon {
         schedule.between(served + 1, now + 1, zone).pop()
     }
 
-    fn alive(&self, at: Minute) -> Alive {
+    fn alive(&self, at: Minute) -> DeadMansSwitch {
         let ledgers = self.memory.gateways.values();
         let open = ledgers.flat_map(|ledger| &ledger.records).filter(|r| r.episode.is_open());
         let silences = self.memory.silences.iter().filter(|silence| silence.until > at);
@@ -220,35 +231,35 @@ impl Daemon {
         };
         let without = gateways.saturating_sub(self.poller.gateways().filter(known).count());
         let troubles = self.memory.own.values().filter(|own| own.ended.is_none());
-        Alive {
+        DeadMansSwitch {
             at,
             host: self.self_watch.host.clone(),
             gateways: gateways as u64,
             without_data: without as u64,
             open: open.count() as u64,
             silences: silences.count() as u64,
-            troubles: troubles.flat_map(|own| own.lines.clone()).take(MOST_LINES).collect(),
+            troubles: troubles.flat_map(|own| own.lines.clone()).take(MAX_LINES).collect(),
         }
     }
 
     /// Enters what a receiver took of it.
-    pub(super) fn enter_own(&mut self, parcel: &Parcel, now: i64) {
+    pub(super) fn enter_own(&mut self, parcel: &Delivery, now: i64) {
         let minute = Minute::containing(now);
         match &parcel.news {
-            News::Own(notice) => {
+            Notification::SelfAlert(notice) => {
                 if let Some(own) = self.memory.own.get_mut(&notice.theme) {
                     own.enter(&parcel.receiver, notice.reason, minute);
                 }
                 self.memory.own.retain(|_, own| !own.is_done());
             }
-            News::Digest(_) => {
-                self.memory.sent.insert(Regular::Digest, now);
+            Notification::Digest(_) => {
+                self.memory.sent.insert(ScheduledMessage::Digest, now);
                 self.notifier.digest = None;
             }
-            News::Alive(_) => {
-                self.memory.sent.insert(Regular::Alive, now);
+            Notification::DeadMansSwitch(_) => {
+                self.memory.sent.insert(ScheduledMessage::Alive, now);
             }
-            News::One(_) | News::Group(_) | News::Test(_) => {}
+            Notification::One(_) | Notification::Group(_) | Notification::Test(_) => {}
         }
     }
 }

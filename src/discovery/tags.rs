@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::{CONCURRENCY, is_of_all};
-use crate::edge::aws::{Fault, Usage};
+use crate::edge::aws::{AwsError, Usage};
 use crate::edge::elb::{self, Elb, Found};
 use crate::edge::time::Stopwatch;
 
@@ -49,7 +49,7 @@ impl Tags {
         wanted: &[&Found],
         deadline: Duration,
         usage: &mut Usage,
-    ) -> Option<Fault> {
+    ) -> Option<AwsError> {
         let listed: HashSet<&str> = list.iter().map(|found| found.arn.text.as_str()).collect();
         self.0.retain(|arn, _| listed.contains(arn.as_str()));
         let watch = Stopwatch::start();
@@ -64,7 +64,7 @@ impl Tags {
             let left = deadline.saturating_sub(watch.elapsed());
             let Ok(answer) = tokio::time::timeout(left, answers.next()).await else {
                 let said = format!("not done within {} s", deadline.as_secs());
-                return first.or_else(|| Some(Fault::incomplete(elb::TAGS, region, said)));
+                return first.or_else(|| Some(AwsError::incomplete(elb::TAGS, region, said)));
             };
             let Some((some, answer, used)) = answer else { return first };
             usage.add(used);

@@ -30,13 +30,13 @@ use nearmiss_core::pattern::Pattern;
 /// The daemon answers between two polls, and a poll has a deadline.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// A question is a line or two.
-const MOST_BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 /// Who may ask: the daemon's own user.
 const MODE: u32 = 0o600;
 /// After a connection that could not be taken.
 const BREATH: Duration = Duration::from_millis(100);
 /// Questions that wait at once.
-const MOST_WAITING: usize = 16;
+const MAX_WAITING: usize = 16;
 
 /// What the daemon is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -174,7 +174,7 @@ impl Control {
     /// Hands on questions until `stop`.
     #[must_use]
     pub fn serve(self, stop: CancellationToken) -> mpsc::Receiver<Asked> {
-        let (asks, asked) = mpsc::channel(MOST_WAITING);
+        let (asks, asked) = mpsc::channel(MAX_WAITING);
         tokio::spawn(async move {
             loop {
                 let accepted = tokio::select! {
@@ -224,7 +224,7 @@ async fn hand_on(request: Request<Incoming>, asks: &mpsc::Sender<Asked>) -> Resp
 }
 
 async fn command(request: Request<Incoming>) -> Result<Command, String> {
-    let body = Limited::new(request.into_body(), MOST_BYTES).collect().await;
+    let body = Limited::new(request.into_body(), MAX_BYTES).collect().await;
     let body = body.map_err(|error| error.to_string())?.to_bytes();
     serde_json::from_slice(&body).map_err(|error| format!("not a command: {error}"))
 }

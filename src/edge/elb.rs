@@ -10,7 +10,7 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription, TargetGroup};
 
-use super::aws::{Fault, Pages, Skew, Usage, collect, plain, region_of};
+use super::aws::{AwsError, Pages, Skew, Usage, collect, plain, region_of};
 use crate::config::LoadBalancerArn;
 
 /// The IAM actions of the calls here.
@@ -25,15 +25,15 @@ pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 /// `DescribeTags` takes so many ARNs.
 const ARNS_PER_CALL: usize = 20;
 /// AWS allows 50 tags, and some of its own.
-const MOST_TAGS: usize = 100;
+const MAX_TAGS: usize = 100;
 /// A page has up to so many load balancers or target groups.
 const PAGE: i32 = 400;
 /// An account has no more pages in a Region: 100,000 load balancers.
-const MOST_PAGES: usize = 250;
+const MAX_PAGES: usize = 250;
 /// A load balancer has no more pages of target groups: a listener has 100 rules.
-const MOST_GROUP_PAGES: usize = 25;
+const MAX_GROUP_PAGES: usize = 25;
 /// Of no more target groups anything is read.
-const MOST_GROUPS: usize = 1_000;
+const MAX_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -65,19 +65,19 @@ impl Elb {
     ///
     /// # Errors
     /// When one of the pages does not come.
-    pub async fn list(&self, usage: &mut Usage) -> Result<Vec<Found>, Fault> {
+    pub async fn list(&self, usage: &mut Usage) -> Result<Vec<Found>, AwsError> {
         let mut pages =
             self.client.describe_load_balancers().page_size(PAGE).into_paginator().send();
-        let mut turned = Pages::at_most(MOST_PAGES);
+        let mut turned = Pages::at_most(MAX_PAGES);
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| Fault::of(DESCRIBE, &self.region, &error));
+            let page = page.map_err(|error| AwsError::of(DESCRIBE, &self.region, &error));
             usage.call(DESCRIBE, page.as_ref().err().map(|fault| fault.problem));
             let page = page?;
             let (there, asked) = (page.load_balancers().len(), PAGE.unsigned_abs() as usize);
             if there > asked {
                 let said = format!("a page of {asked} load balancers has {there}");
-                return Err(Fault::incomplete(DESCRIBE, &self.region, said));
+                return Err(AwsError::incomplete(DESCRIBE, &self.region, said));
             }
             let albs = page
                 .load_balancers()
@@ -90,7 +90,7 @@ impl Elb {
                 is_plain.then(|| Found { name: name.to_owned(), arn })
             }));
             let next = turned.turn(page.next_marker());
-            if next.map_err(|said| Fault::incomplete(DESCRIBE, &self.region, said))?.is_none() {
+            if next.map_err(|said| AwsError::incomplete(DESCRIBE, &self.region, said))?.is_none() {
                 break;
             }
         }
@@ -106,7 +106,7 @@ impl Elb {
         &self,
         arns: &[String],
         usage: &mut Usage,
-    ) -> Result<HashMap<String, BTreeMap<String, String>>, Fault> {
+    ) -> Result<HashMap<String, BTreeMap<String, String>>, AwsError> {
         let mut tags = HashMap::new();
         for chunk in arns.chunks(ARNS_PER_CALL) {
             match self.tags_of(chunk, usage).await {
@@ -130,15 +130,15 @@ impl Elb {
         &self,
         arns: &[String],
         usage: &mut Usage,
-    ) -> Result<Vec<(String, BTreeMap<String, String>)>, Fault> {
+    ) -> Result<Vec<(String, BTreeMap<String, String>)>, AwsError> {
         let answer =
             self.client.describe_tags().set_resource_arns(Some(arns.to_vec())).send().await;
-        let answer = answer.map_err(|error| Fault::of(TAGS, &self.region, &error));
+        let answer = answer.map_err(|error| AwsError::of(TAGS, &self.region, &error));
         usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
         let described = answer?.tag_descriptions.unwrap_or_default();
         let asked = |one: &&TagDescription| arns.iter().any(|arn| one.resource_arn() == Some(arn));
         let tags = described.iter().filter(asked).map(|one| {
-            let pairs = one.tags().iter().take(MOST_TAGS).filter_map(|tag| {
+            let pairs = one.tags().iter().take(MAX_TAGS).filter_map(|tag| {
                 Some((plain(tag.key()?), plain(tag.value().unwrap_or_default())))
             });
             (one.resource_arn().unwrap_or_default().to_owned(), pairs.collect())
@@ -151,10 +151,10 @@ impl Elb {
     ///
     /// # Errors
     /// When the call fails, or does not say it.
-    pub async fn idle_timeout(&self, arn: &str) -> Result<Option<f64>, Fault> {
+    pub async fn idle_timeout(&self, arn: &str) -> Result<Option<f64>, AwsError> {
         let answer =
             self.client.describe_load_balancer_attributes().load_balancer_arn(arn).send().await;
-        let answer = match answer.map_err(|error| Fault::of(ATTRIBUTES, &self.region, &error)) {
+        let answer = match answer.map_err(|error| AwsError::of(ATTRIBUTES, &self.region, &error)) {
             Err(fault) if is_gone(&fault) => return Ok(None),
             answer => answer?,
         };
@@ -166,18 +166,18 @@ impl Elb {
             None => format!("no idle_timeout.timeout_seconds for {arn}"),
         };
         let seconds = value.and_then(idle_seconds);
-        seconds.map(Some).ok_or_else(|| Fault::incomplete(ATTRIBUTES, &self.region, said()))
+        seconds.map(Some).ok_or_else(|| AwsError::incomplete(ATTRIBUTES, &self.region, said()))
     }
 
     /// The CloudWatch dimension values of a load balancer's target groups.
     ///
     /// # Errors
     /// When the call fails.
-    pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, Fault> {
+    pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, AwsError> {
         let pages = self.client.describe_target_groups().load_balancer_arn(arn);
         let pages = pages.page_size(PAGE).into_paginator().send();
         let call = (TARGET_GROUPS, self.region.as_str());
-        let groups = collect(call, (MOST_GROUP_PAGES, MOST_GROUPS), pages, |page| {
+        let groups = collect(call, (MAX_GROUP_PAGES, MAX_GROUPS), pages, |page| {
             (page.target_groups.unwrap_or_default(), page.next_marker)
         });
         let dimension = |group: &TargetGroup| {
@@ -201,7 +201,7 @@ pub fn target_group_dimension(arn: &str) -> Option<String> {
     Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1))
 }
 
-fn is_gone(fault: &Fault) -> bool {
+fn is_gone(fault: &AwsError) -> bool {
     fault.code().starts_with("LoadBalancerNotFound")
 }
 
@@ -272,7 +272,7 @@ mod tests {
         assert_eq!(requests, 3);
         let (found, requests) = list(|asked| page(&["a"], &asked.number.to_string())).await;
         assert!(found.unwrap_err().contains("more than the 250 pages"));
-        assert_eq!(requests, MOST_PAGES);
+        assert_eq!(requests, MAX_PAGES);
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@
 
 use aws_config::SdkConfig;
 
-use super::aws::{Fault, region_of};
+use super::aws::{AwsError, region_of};
 #[cfg(feature = "full")]
 use nearmiss_core::chain::Tries;
 use nearmiss_core::chain::{AwsId, Known, Limit, Origin, Said, Timer};
@@ -44,7 +44,7 @@ impl Hops<'_> {
     ///
     /// # Errors
     /// When a call fails, or the hop is not there.
-    pub async fn known(&self, hop: usize, kind: &str, id: &AwsId) -> Result<Vec<Known>, Fault> {
+    pub async fn known(&self, hop: usize, kind: &str, id: &AwsId) -> Result<Vec<Known>, AwsError> {
         let facts = match id {
             AwsId::LoadBalancer(name) => self.balancer(name).await?,
             AwsId::Distribution { id, origin } => self.origin(id, origin.as_deref()).await?,
@@ -57,13 +57,13 @@ impl Hops<'_> {
         Ok(facts.said.into_iter().map(known).collect())
     }
 
-    fn missing(&self, call: &'static str, what: &str) -> Fault {
-        Fault::incomplete(call, &region_of(self.0), format!("{what} is not there"))
+    fn missing(&self, call: &'static str, what: &str) -> AwsError {
+        AwsError::incomplete(call, &region_of(self.0), format!("{what} is not there"))
     }
 
-    async fn balancer(&self, name: &str) -> Result<Facts, Fault> {
+    async fn balancer(&self, name: &str) -> Result<Facts, AwsError> {
         let client = aws_sdk_elasticloadbalancingv2::Client::new(self.0);
-        let of = |call, error| Fault::of(call, &region_of(self.0), &error);
+        let of = |call, error| AwsError::of(call, &region_of(self.0), &error);
         let arn = if name.starts_with("arn:") {
             name.to_owned()
         } else {
@@ -73,7 +73,8 @@ impl Hops<'_> {
             one.ok_or_else(|| self.missing(BALANCERS, name))?.to_owned()
         };
         let answer = client.describe_load_balancer_attributes().load_balancer_arn(arn).send().await;
-        let answer = answer.map_err(|error| Fault::of(ATTRIBUTES, &region_of(self.0), &error))?;
+        let answer =
+            answer.map_err(|error| AwsError::of(ATTRIBUTES, &region_of(self.0), &error))?;
         let seconds = |key: &str| {
             let one = answer.attributes().iter().find(|a| a.key() == Some(key))?;
             // AWS takes 4,000 and 604,800 at the most: a week.
@@ -92,15 +93,15 @@ mod full {
     use aws_sdk_apigatewayv2::types::Integration;
 
     use super::{
-        API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, Limit, Said, Timer, Tries, region_of,
+        API, AwsError, DISTRIBUTION, FUNCTION, Facts, Hops, Limit, Said, Timer, Tries, region_of,
     };
     use crate::edge::aws::{Pages, collect};
 
     /// A page has so many resources with their methods.
     const PAGE: i32 = 100;
     /// An API has no more pages, and no more resources: AWS allows 300.
-    const MOST_PAGES: usize = 100;
-    const MOST_RESOURCES: usize = 10_000;
+    const MAX_PAGES: usize = 100;
+    const MAX_RESOURCES: usize = 10_000;
 
     fn whole(value: Option<i32>) -> Option<u64> {
         value.and_then(|seconds| u64::try_from(seconds).ok())
@@ -117,10 +118,14 @@ mod full {
     }
 
     impl Hops<'_> {
-        pub(super) async fn origin(&self, id: &str, origin: Option<&str>) -> Result<Facts, Fault> {
+        pub(super) async fn origin(
+            &self,
+            id: &str,
+            origin: Option<&str>,
+        ) -> Result<Facts, AwsError> {
             let client = aws_sdk_cloudfront::Client::new(self.0);
             let answer = client.get_distribution_config().id(id).send().await;
-            let answer = answer.map_err(|e| Fault::of(DISTRIBUTION, &region_of(self.0), &e))?;
+            let answer = answer.map_err(|e| AwsError::of(DISTRIBUTION, &region_of(self.0), &e))?;
             let origins = answer.distribution_config().and_then(|c| c.origins());
             let mut origins =
                 origins.map(aws_sdk_cloudfront::types::Origins::items).unwrap_or_default().iter();
@@ -140,11 +145,11 @@ mod full {
             Ok(facts)
         }
 
-        pub(super) async fn rest(&self, id: &str) -> Result<Facts, Fault> {
+        pub(super) async fn rest(&self, id: &str) -> Result<Facts, AwsError> {
             let client = aws_sdk_apigateway::Client::new(self.0);
             let pages = client.get_resources().rest_api_id(id).embed("methods").limit(PAGE);
             let (region, pages) = (region_of(self.0), pages.into_paginator().send());
-            let all = collect((API, &region), (MOST_PAGES, MOST_RESOURCES), pages, |page| {
+            let all = collect((API, &region), (MAX_PAGES, MAX_RESOURCES), pages, |page| {
                 (page.items.unwrap_or_default(), page.position)
             });
             let all = all.await?;
@@ -155,26 +160,26 @@ mod full {
             ))
         }
 
-        pub(super) async fn http(&self, id: &str) -> Result<Facts, Fault> {
+        pub(super) async fn http(&self, id: &str) -> Result<Facts, AwsError> {
             let client = aws_sdk_apigatewayv2::Client::new(self.0);
             let region = region_of(self.0);
-            let (mut pages, mut token, mut all) = (Pages::at_most(MOST_PAGES), None, Vec::new());
+            let (mut pages, mut token, mut all) = (Pages::at_most(MAX_PAGES), None, Vec::new());
             loop {
                 let page = client.get_integrations().api_id(id).set_next_token(token).send().await;
-                let page = page.map_err(|error| Fault::of(API, &region, &error))?;
+                let page = page.map_err(|error| AwsError::of(API, &region, &error))?;
                 all.extend(page.items().iter().filter_map(Integration::timeout_in_millis));
                 let next = pages.turn(page.next_token());
-                token = next.map_err(|said| Fault::incomplete(API, &region, said))?;
+                token = next.map_err(|said| AwsError::incomplete(API, &region, said))?;
                 if token.is_none() {
                     return Ok(Facts::of(API).shortest(all.into_iter()));
                 }
             }
         }
 
-        pub(super) async fn function(&self, name: &str) -> Result<Facts, Fault> {
+        pub(super) async fn function(&self, name: &str) -> Result<Facts, AwsError> {
             let client = aws_sdk_lambda::Client::new(self.0);
             let answer = client.get_function_configuration().function_name(name).send().await;
-            let answer = answer.map_err(|e| Fault::of(FUNCTION, &region_of(self.0), &e))?;
+            let answer = answer.map_err(|e| AwsError::of(FUNCTION, &region_of(self.0), &e))?;
             Ok(Facts::of(FUNCTION).seconds(Timer::Total, whole(answer.timeout())))
         }
     }
@@ -183,27 +188,27 @@ mod full {
 #[cfg(not(feature = "full"))]
 #[allow(clippy::unused_async, clippy::unused_self)] // those that ask are not here
 mod not_built {
-    use super::{API, DISTRIBUTION, FUNCTION, Facts, Fault, Hops, region_of};
+    use super::{API, AwsError, DISTRIBUTION, FUNCTION, Facts, Hops, region_of};
 
     impl Hops<'_> {
-        fn not_built(&self, call: &'static str) -> Fault {
+        fn not_built(&self, call: &'static str) -> AwsError {
             let said = "this program was built without it; build it with --features full";
-            Fault::incomplete(call, &region_of(self.0), said.to_owned())
+            AwsError::incomplete(call, &region_of(self.0), said.to_owned())
         }
 
-        pub(super) async fn origin(&self, _: &str, _: Option<&str>) -> Result<Facts, Fault> {
+        pub(super) async fn origin(&self, _: &str, _: Option<&str>) -> Result<Facts, AwsError> {
             Err(self.not_built(DISTRIBUTION))
         }
 
-        pub(super) async fn rest(&self, _: &str) -> Result<Facts, Fault> {
+        pub(super) async fn rest(&self, _: &str) -> Result<Facts, AwsError> {
             Err(self.not_built(API))
         }
 
-        pub(super) async fn http(&self, _: &str) -> Result<Facts, Fault> {
+        pub(super) async fn http(&self, _: &str) -> Result<Facts, AwsError> {
             Err(self.not_built(API))
         }
 
-        pub(super) async fn function(&self, _: &str) -> Result<Facts, Fault> {
+        pub(super) async fn function(&self, _: &str) -> Result<Facts, AwsError> {
             Err(self.not_built(FUNCTION))
         }
     }

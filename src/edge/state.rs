@@ -19,29 +19,29 @@ use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
 use nearmiss_core::alerting::{Receiver, Silence};
-use nearmiss_core::notification::{Own, Theme};
-use nearmiss_core::state::Ledger;
+use nearmiss_core::notification::{Component, SelfAlert};
+use nearmiss_core::state::GatewayState;
 
 /// The version that this program writes.
 const VERSION: u32 = 2;
 
 /// Ledgers by the key of their gateway.
-pub type Ledgers = BTreeMap<String, Ledger>;
+pub type GatewayStates = BTreeMap<String, GatewayState>;
 
 /// Everything that is remembered over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct PersistedState {
     /// What is remembered of each gateway.
-    pub gateways: Ledgers,
+    pub gateways: GatewayStates,
     /// What somebody does not want to hear of for a while.
     #[serde(default)]
     pub silences: Vec<Silence>,
     /// The daemon's own troubles, and who knows of them.
     #[serde(default)]
-    pub own: BTreeMap<Theme, Own>,
+    pub own: BTreeMap<Component, SelfAlert>,
     /// What is sent by the clock, and until when that was done.
     #[serde(default)]
-    pub sent: BTreeMap<Regular, i64>,
+    pub sent: BTreeMap<ScheduledMessage, i64>,
     /// Metrics that CloudWatch billed, by day (counted from the Unix epoch).
     #[serde(default)]
     pub billed: BTreeMap<i64, u64>,
@@ -53,7 +53,7 @@ pub struct Memory {
 /// What is sent by the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Regular {
+pub enum ScheduledMessage {
     /// The capacity report.
     Digest,
     /// The message that the daemon is alive.
@@ -109,7 +109,7 @@ pub enum StateError {
 struct Written<'a> {
     version: u32,
     #[serde(flatten)]
-    memory: &'a Memory,
+    memory: &'a PersistedState,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +118,7 @@ struct Version {
 }
 
 /// The largest state file, in bytes: many times what ten thousand gateways take.
-const MOST_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = 1 << 30;
 /// A file beside the state has so many bytes more than it needs, and a quarter.
 const ROOM: usize = 64 * 1024;
 /// The daemon's user alone may read what is remembered.
@@ -126,7 +126,7 @@ const MODE: u32 = 0o600;
 /// Everybody may see who holds the lock.
 const LOCK_MODE: u32 = 0o644;
 /// A chain of links is followed so far.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// The file, whether it is there yet or not.
 #[derive(Debug, Clone)]
@@ -148,7 +148,7 @@ impl StateFile {
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let mut target = path.to_owned();
-        for _ in 0..MOST_LINKS {
+        for _ in 0..MAX_LINKS {
             let Ok(to) = fs::read_link(&target) else { break };
             target = target.parent().unwrap_or(Path::new("")).join(to);
         }
@@ -202,15 +202,15 @@ impl StateFile {
     ///
     /// # Errors
     /// When the file cannot be read, is none, or is a newer version's.
-    pub fn load(&self) -> Result<Memory, StateError> {
+    pub fn load(&self) -> Result<PersistedState, StateError> {
         let read = |source| StateError::Read { path: self.path.clone(), source };
         if !self.is_there()? {
-            return Ok(Memory::default());
+            return Ok(PersistedState::default());
         }
         let mut bytes = Vec::new();
         let file = File::open(&self.target).map_err(read)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
-        if bytes.len() as u64 > MOST_BYTES {
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 > MAX_BYTES {
             return Err(read(io::Error::other(
                 "it is larger than 1 GiB, which no nearmiss writes",
             )));
@@ -225,7 +225,7 @@ impl StateFile {
             Ok(version) if version.as_u64() != Some(u64::from(VERSION)) => {
                 Err(serde::de::Error::custom(format!("there is no version {version}")))
             }
-            Ok(_) => serde_json::from_slice::<Memory>(&bytes),
+            Ok(_) => serde_json::from_slice::<PersistedState>(&bytes),
             Err(problem) => Err(problem),
         };
         match parsed {
@@ -237,7 +237,7 @@ impl StateFile {
                     set_aside = %aside.display(),
                     "the state file is damaged ({problem}); open episodes will be told anew and the counters start at zero"
                 );
-                Ok(Memory::default())
+                Ok(PersistedState::default())
             }
         }
     }
@@ -283,12 +283,12 @@ impl StateFile {
     ///
     /// # Errors
     /// When the disk or the directory does not allow it; the old file stays.
-    pub fn save(&self, memory: &Memory) -> Result<(), StateError> {
+    pub fn save(&self, memory: &PersistedState) -> Result<(), StateError> {
         self.is_there()?;
         self.replace(memory).map_err(|source| StateError::Write { path: self.path.clone(), source })
     }
 
-    fn replace(&self, memory: &Memory) -> io::Result<()> {
+    fn replace(&self, memory: &PersistedState) -> io::Result<()> {
         let bytes = serde_json::to_vec(&Written { version: VERSION, memory })?;
         let spare = self.beside(".spare");
         fill(&spare, bytes)?;
@@ -355,8 +355,8 @@ fn kind(found: FileType) -> &'static str {
 
 /// Reads version 1, which knew one receiver and had an episode's gateway beside it
 /// and not in it: what was told counts as told to the log, until
-/// [`Memory::told_to`] says to whom.
-fn first_version(bytes: &[u8]) -> Result<Memory, serde_json::Error> {
+/// [`PersistedState::told_to`] says to whom.
+fn first_version(bytes: &[u8]) -> Result<PersistedState, serde_json::Error> {
     let mut state: Value = serde_json::from_slice(bytes)?;
     let gateways = state.get_mut("gateways").and_then(Value::as_object_mut);
     for (key, ledger) in gateways.into_iter().flatten() {
@@ -376,8 +376,8 @@ fn first_version(bytes: &[u8]) -> Result<Memory, serde_json::Error> {
             record.insert("told".to_owned(), told);
         }
     }
-    let memory: Memory = serde_json::from_value(state)?;
-    Ok(Memory { names_nobody: true, ..memory })
+    let memory: PersistedState = serde_json::from_value(state)?;
+    Ok(PersistedState { names_nobody: true, ..memory })
 }
 
 /// As much of a gateway as its key says; the rest comes with its next minute.
@@ -395,7 +395,7 @@ fn gateway_of(key: &str, timeout: &Value) -> Value {
     })
 }
 
-impl Memory {
+impl PersistedState {
     /// What version 1 told it told this receiver.
     pub fn told_to(&mut self, receiver: &Receiver) {
         if !std::mem::take(&mut self.names_nobody) {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nearmiss::diagnose::{self, Moment};
-use nearmiss::discovery::Account;
+use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::aws::Usage;
-use nearmiss::edge::evidence::Inquiry;
+use nearmiss::edge::evidence::TopologyReader;
 use nearmiss_core::diagnose::evidence::{LoadBalancer, NotChecked, Zone};
 use nearmiss_core::diagnose::{Diagnosis, Verdict};
 use nearmiss_core::time::Minute;
@@ -26,7 +26,7 @@ async fn diagnosed(world: World) -> (Option<&'static str>, Diagnosis) {
     let minute = story.fault_start.map_or(150, |fault| fault - START / 60 + 60).min(230);
     world.clock.set(START + 60 * minute + 130);
     let config = world.config(ALL);
-    let mut accounts = Account::of_config(&config, &world.base).await;
+    let mut accounts = AccountRegion::of_config(&config, &world.base).await;
     let span = config.poll.deadline;
     accounts[0].refresh(START + 60 * minute, span, span).await;
     let mut gateways = accounts[0].gateways.iter();
@@ -116,7 +116,7 @@ fn is_unbuilt(what: &str) -> bool {
 #[tokio::test]
 async fn who_does_not_answer_is_not_waited_for() {
     let world = World::of("n01_healthy", 1, "slow_ms=60000").await;
-    let inquiry = Inquiry::new(&world.base, Duration::from_millis(100));
+    let inquiry = TopologyReader::new(&world.base, Duration::from_millis(100));
     let late = |missing: Option<NotChecked>| {
         let missing = missing.unwrap();
         assert_eq!(missing.because, "it took longer than 0.1 s", "{}", missing.what);

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::state::{Ledgers, StateFile};
+use nearmiss::edge::state::{GatewayStates, StateFile};
 use nearmiss_core::time::Minute;
 use nearmiss_sim::Truth;
 
@@ -37,7 +37,7 @@ async fn story(seed: u64, faults: &str, more: &str, ahead: i64) -> (World, Daemo
     (world, daemon)
 }
 
-fn ledgers(world: &World) -> Ledgers {
+fn ledgers(world: &World) -> GatewayStates {
     StateFile::new(&world.state()).load().unwrap().gateways
 }
 
@@ -47,8 +47,8 @@ fn counts_are_the_truth(world: &World, case: &str) {
         let name = key.split('/').nth(3).unwrap().to_owned();
         let counted = ledger.minutes.settled + ledger.minutes.idle + ledger.minutes.lost;
         let counted = counted + ledger.passed_over();
-        let first = ledger.uncounted.plus(-i64::try_from(counted).unwrap());
-        let truths: Vec<Truth> = (first.0..ledger.uncounted.0)
+        let first = ledger.count_watermark.plus(-i64::try_from(counted).unwrap());
+        let truths: Vec<Truth> = (first.0..ledger.count_watermark.0)
             .filter_map(|minute| world.sim.truth(&name, minute))
             .collect();
         let requests: u64 = truths.iter().map(|t| t.samples + t.elb_504).sum();
@@ -59,9 +59,9 @@ fn counts_are_the_truth(world: &World, case: &str) {
             (totals.requests, totals.near_misses, totals.timeouts),
             (requests, near, timeouts),
             "{case}: {name} from {first} to {}",
-            ledger.uncounted
+            ledger.count_watermark
         );
-        let missing = Minute::containing(START).plus(END).since(ledger.uncounted);
+        let missing = Minute::containing(START).plus(END).since(ledger.count_watermark);
         assert!(missing <= OPEN_MINUTES, "{case}: {missing} minutes of {name} are not counted");
         assert!(first.since(Minute::containing(START)) <= 16, "{case}: {name} begins at {first}");
         assert_eq!(ledger.minutes.lost, 0, "{case}: {name}");
@@ -293,7 +293,7 @@ async fn under_clock(seed: u64, ahead: impl Fn(i64) -> i64) -> (World, Daemon) {
         world.sim.tell_now(now);
         daemon.poll(now + ahead(minute), &mut |_| {}).await;
         for (key, ledger) in ledgers(&world) {
-            let position = ledger.unassessed.max(ledger.uncounted);
+            let position = ledger.assess_watermark.max(ledger.count_watermark);
             assert!(position.start() <= now, "{key} is at {position}, and it is {now}");
         }
     }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::episode::TrackedEpisode;
 use nearmiss_core::detect::outlook::History;
-use nearmiss_core::detect::{Detectors, Rule, State, Verdict};
+use nearmiss_core::detect::{Detectors, Evaluation, Rule, State};
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
@@ -35,8 +35,8 @@ pub fn gateway(timeout: f64) -> Arc<Gateway> {
 }
 
 /// A quarter of an ordinary service: 4,500 requests, p99 4 s.
-pub fn ordinary() -> Summary {
-    Summary {
+pub fn ordinary() -> QuarterHourStats {
+    QuarterHourStats {
         samples: 4_500.0,
         sum: Some(2_000.0),
         p50: Some(0.3),
@@ -51,9 +51,9 @@ pub fn ordinary() -> Summary {
 
 /// Days of quarters that end with the one before `NOW`; `f` changes each,
 /// given its age in quarters (1 is the newest).
-pub fn history(days: i64, f: impl Fn(i64, &mut Summary)) -> History {
+pub fn history(days: i64, f: impl Fn(i64, &mut QuarterHourStats)) -> History {
     let mut history = History::new();
-    let running = Quarter::containing(NOW.plus(1));
+    let running = QuarterHour::containing(NOW.plus(1));
     for age in (1..=days * 96).rev() {
         let mut summary = ordinary();
         f(age, &mut summary);
@@ -87,11 +87,11 @@ pub fn calm() -> Snapshot {
     minutes(|_, _| {})
 }
 
-pub fn report(snapshot: &Snapshot, history: &mut History, records: Vec<Record>) -> Report {
+pub fn report(snapshot: &Snapshot, history: &mut History, records: Vec<TrackedEpisode>) -> Report {
     assess(&gateway(60.0), &Detectors::default(), 60, records, snapshot, history, NOW).unwrap()
 }
 
-pub fn breaching(snapshot: &Snapshot, history: &mut History) -> Vec<Verdict> {
+pub fn breaching(snapshot: &Snapshot, history: &mut History) -> Vec<Evaluation> {
     let verdicts = report(snapshot, history, Vec::new()).verdicts;
     verdicts.into_iter().filter(|v| v.state == State::Breaching).collect()
 }

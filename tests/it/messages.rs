@@ -9,11 +9,11 @@ mod schema;
 
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::Severity;
-use nearmiss_core::notification::News;
+use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
 use nearmiss_core::time::Minute;
 
-fn of(news: &News) -> Message {
+fn of(news: &Notification) -> Message {
     Message::of(news, &made::links())
 }
 
@@ -71,7 +71,7 @@ fn only_what_is_told_late_says_so() {
     let mut notice = made::warning(Reason::Firing);
     for (minutes, is_late) in [(0, false), (29, false), (30, true), (3_000, true)] {
         notice.told = Minute(made::BEGAN.0 + minutes);
-        let text = of(&News::One(notice.clone())).text;
+        let text = of(&Notification::One(notice.clone())).text;
         assert_eq!(text.contains("is told here only now"), is_late, "{text}");
     }
 }

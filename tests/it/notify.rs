@@ -3,15 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nearmiss_core::Notice;
-use nearmiss_core::alerting::episode::{COMES_BACK, Episode, Evidence, Record};
+use nearmiss_core::EpisodeNotification;
+use nearmiss_core::alerting::episode::{COMES_BACK, Episode, Evidence, TrackedEpisode};
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::alerting::{
-    Desk, Due, Matcher, Quiet, Receiver, Repeat, Route, Silence, Window,
+    Due, Matcher, Mute, Receiver, Repeat, Route, Router, Silence, Window,
 };
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::notification::{GROUP, News, Own, Parcel, pack};
+use nearmiss_core::notification::{Delivery, GROUP, Notification, SelfAlert, pack};
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
 use nearmiss_core::time::Minute;
@@ -38,7 +38,7 @@ fn gateway(name: &str) -> Gateway {
     }
 }
 
-fn record(name: &str, began: Minute, severity: Severity) -> Record {
+fn record(name: &str, began: Minute, severity: Severity) -> TrackedEpisode {
     let gateway = gateway(name);
     let evidence = Evidence {
         rule: Rule::NearMiss,
@@ -63,7 +63,7 @@ fn record(name: &str, began: Minute, severity: Severity) -> Record {
         timeouts: 0,
         returns: None,
     };
-    Record::untold(&gateway, episode)
+    TrackedEpisode::untold(&gateway, episode)
 }
 
 fn route(matcher: Matcher, at_least: Severity, topic: &str, goes_on: bool) -> Route {
@@ -77,13 +77,18 @@ fn named(pattern: &str) -> Matcher {
 
 /// What is told of one record from minute to minute, as it changes; everything is
 /// taken at once.
-fn story(desk: &Desk, record: Record, minutes: i64, change: impl Fn(i64, &mut Record)) -> String {
+fn story(
+    desk: &Router,
+    record: TrackedEpisode,
+    minutes: i64,
+    change: impl Fn(i64, &mut TrackedEpisode),
+) -> String {
     let mut records = vec![record];
     let mut said = Vec::new();
     for minute in 0..minutes {
         let Some(one) = records.first_mut() else { break };
         change(minute, one);
-        if one.episode.is_open() && !desk.quiet.keeps_back(one_subject(one), T0.plus(minute)) {
+        if one.episode.is_open() && !desk.quiet.mutes(one_subject(one), T0.plus(minute)) {
             one.audible = true;
         }
         for notice in desk.tell(&mut records, T0.plus(minute)) {
@@ -93,11 +98,11 @@ fn story(desk: &Desk, record: Record, minutes: i64, change: impl Fn(i64, &mut Re
     said.join(", ")
 }
 
-fn one_subject(record: &Record) -> nearmiss_core::alerting::Subject<'_> {
+fn one_subject(record: &TrackedEpisode) -> nearmiss_core::alerting::Subject<'_> {
     nearmiss_core::alerting::Subject::of(record)
 }
 
-fn worsens(at: i64) -> impl Fn(i64, &mut Record) {
+fn worsens(at: i64) -> impl Fn(i64, &mut TrackedEpisode) {
     move |minute, record| {
         if minute >= at {
             record.episode.severity = Severity::Critical;
@@ -105,7 +110,7 @@ fn worsens(at: i64) -> impl Fn(i64, &mut Record) {
     }
 }
 
-fn ends(at: i64) -> impl Fn(i64, &mut Record) {
+fn ends(at: i64) -> impl Fn(i64, &mut TrackedEpisode) {
     move |minute, record| {
         if minute == at {
             record.episode.ended = Some(T0.plus(minute));
@@ -115,9 +120,9 @@ fn ends(at: i64) -> impl Fn(i64, &mut Record) {
 
 #[test]
 fn an_episode_is_told_once_per_change() {
-    let desk = Desk::plain();
+    let desk = Router::plain();
     let warning = || record("web", T0, Severity::Warning);
-    let both = |minute: i64, record: &mut Record| {
+    let both = |minute: i64, record: &mut TrackedEpisode| {
         worsens(10)(minute, record);
         ends(20)(minute, record);
     };
@@ -132,11 +137,11 @@ fn an_episode_is_told_once_per_change() {
 
 #[test]
 fn an_open_episode_is_repeated_and_a_benign_one_is_not() {
-    let desk = Desk { repeat: Repeat::After(Span::seconds(1200)), ..Desk::plain() };
+    let desk = Router { repeat: Repeat::After(Span::seconds(1200)), ..Router::plain() };
     let warning = || record("web", T0, Severity::Warning);
     let repeated = "0 firing warning, 20 reminder warning, 40 reminder warning";
     assert_eq!(story(&desk, warning(), 60, |_, _| {}), repeated);
-    let benign = |minute: i64, record: &mut Record| record.episode.benign = minute >= 5;
+    let benign = |minute: i64, record: &mut TrackedEpisode| record.episode.benign = minute >= 5;
     assert_eq!(story(&desk, warning(), 60, benign), "0 firing warning");
     // What becomes worse counts as told anew.
     let worse =
@@ -145,7 +150,7 @@ fn an_open_episode_is_repeated_and_a_benign_one_is_not() {
 }
 
 /// Everybody that a record is due to, and why.
-fn due(desk: &Desk, record: &Record, now: Minute) -> String {
+fn due(desk: &Router, record: &TrackedEpisode, now: Minute) -> String {
     match desk.due(record, now) {
         Due::Tell(due) => {
             let one = |(receiver, reason): &(Receiver, Reason)| {
@@ -199,7 +204,7 @@ fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
     ];
     let record = record("shop-web", T0, Severity::Warning);
     for (routes, expected) in rows {
-        let desk = Desk { routes, ..Desk::plain() };
+        let desk = Router { routes, ..Router::plain() };
         assert_eq!(due(&desk, &record, T0), expected, "{:#?}", desk.routes);
     }
 }
@@ -210,11 +215,11 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
         route(Matcher::default(), Severity::Critical, CALL, true),
         route(Matcher::default(), Severity::Info, TEAM, false),
     ];
-    let desk = Desk { routes, ..Desk::plain() };
+    let desk = Router { routes, ..Router::plain() };
     let mut one = record("web", T0, Severity::Warning);
     assert_eq!(due(&desk, &one, T0), "team firing");
-    let take = |one: &mut Record, topic: &str, reason| {
-        let notice = Notice::of(one, reason, T0);
+    let take = |one: &mut TrackedEpisode, topic: &str, reason| {
+        let notice = EpisodeNotification::of(one, reason, T0);
         one.enter(&Receiver::topic(topic), notice.reason, &notice.episode, T0);
     };
     take(&mut one, TEAM, Reason::Firing);
@@ -235,22 +240,24 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
 #[test]
 fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_now() {
     let mut one = record("web", T0, Severity::Warning);
-    let notice = Notice::of(&one, Reason::Firing, T0);
+    let notice = EpisodeNotification::of(&one, Reason::Firing, T0);
     one.enter(&Receiver::topic(TEAM), notice.reason, &notice.episode, T0);
     one.episode.ended = Some(T0.plus(9));
     let elsewhere = vec![
         route(named("other"), Severity::Info, TEAM, false),
         route(named("web"), Severity::Info, CALL, false),
     ];
-    let desk = Desk { routes: elsewhere, ..Desk::plain() };
+    let desk = Router { routes: elsewhere, ..Router::plain() };
     assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved, team resolved");
     // A topic that the config no longer names cannot be told anything.
-    let desk =
-        Desk { routes: vec![route(named("web"), Severity::Info, CALL, false)], ..Desk::plain() };
+    let desk = Router {
+        routes: vec![route(named("web"), Severity::Info, CALL, false)],
+        ..Router::plain()
+    };
     assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
 }
 
-fn silenced(from: i64, until: i64, at_most: Severity) -> Desk {
+fn silenced(from: i64, until: i64, at_most: Severity) -> Router {
     let silence = Silence {
         id: "1".into(),
         matcher: named("web"),
@@ -260,14 +267,14 @@ fn silenced(from: i64, until: i64, at_most: Severity) -> Desk {
         by: String::new(),
         comment: String::new(),
     };
-    let quiet = Quiet { silences: vec![silence], windows: Vec::new() };
-    Desk { quiet, ..Desk::plain() }
+    let quiet = Mute { silences: vec![silence], windows: Vec::new() };
+    Router { quiet, ..Router::plain() }
 }
 
-fn maintained(from: i64, until: i64) -> Desk {
+fn maintained(from: i64, until: i64) -> Router {
     let window = Window { matcher: named("web"), from: T0.plus(from), until: T0.plus(until) };
-    let quiet = Quiet { silences: Vec::new(), windows: vec![window] };
-    Desk { quiet, ..Desk::plain() }
+    let quiet = Mute { silences: Vec::new(), windows: vec![window] };
+    Router { quiet, ..Router::plain() }
 }
 
 #[test]
@@ -300,7 +307,7 @@ fn a_silence_of_one_rule_hides_no_other() {
         desk.quiet.silences[0].matcher.rules = rules.iter().copied().collect();
         desk
     };
-    let outage = |minute, record: &mut Record| {
+    let outage = |minute, record: &mut TrackedEpisode| {
         if minute == 5 {
             record.episode.rules.insert(Rule::Blackout, T0.plus(minute));
         }
@@ -311,16 +318,16 @@ fn a_silence_of_one_rule_hides_no_other() {
     assert_eq!(story(&silence(&[Rule::NearMiss, Rule::Blackout]), web(), 20, outage), "");
 }
 
-fn notices(number: usize, reason: Reason) -> Vec<(Receiver, Notice)> {
+fn notices(number: usize, reason: Reason) -> Vec<(Receiver, EpisodeNotification)> {
     let notice = |index: usize| {
         let record = record(&format!("web-{index:02}"), T0, Severity::Warning);
-        (Receiver::topic(TEAM), Notice::of(&record, reason, T0))
+        (Receiver::topic(TEAM), EpisodeNotification::of(&record, reason, T0))
     };
     (0..number).map(notice).collect()
 }
 
 /// How many members each parcel has.
-fn sizes(parcels: &BTreeMap<Receiver, Vec<Parcel>>) -> Vec<usize> {
+fn sizes(parcels: &BTreeMap<Receiver, Vec<Delivery>>) -> Vec<usize> {
     parcels.values().flatten().map(|parcel| parcel.notices().len()).collect()
 }
 
@@ -331,7 +338,9 @@ fn ten_gateways_in_five_minutes_are_one_message() {
     // Those that were told a moment ago count.
     let after = pack(notices(3, Reason::Firing), |_| GROUP - 3);
     assert_eq!(sizes(&after), [3]);
-    let News::Group(group) = &after.values().next().unwrap()[0].news else { panic!("a group") };
+    let Notification::Group(group) = &after.values().next().unwrap()[0].news else {
+        panic!("a group")
+    };
     assert_eq!(group.earlier, GROUP - 3);
     // They do not make a group of ends.
     assert_eq!(sizes(&pack(notices(3, Reason::Resolved), |_| GROUP)), [1; 3]);
@@ -340,7 +349,7 @@ fn ten_gateways_in_five_minutes_are_one_message() {
 
 #[test]
 fn one_gateways_many_ends_are_no_group_and_stand_before_a_beginning() {
-    let end = |(number, (receiver, mut notice)): (i64, (Receiver, Notice))| {
+    let end = |(number, (receiver, mut notice)): (i64, (Receiver, EpisodeNotification))| {
         notice.gateway = std::sync::Arc::new(gateway("web-00"));
         notice.episode.began = T0.plus(number);
         (receiver, notice)
@@ -358,7 +367,7 @@ fn programs_get_each_alert_and_groups_are_the_same_whoever_makes_them() {
     let queue = |(_, notice)| (Receiver::topic(QUEUE), notice);
     let due = notices(40, Reason::Firing).into_iter().map(queue).collect();
     assert_eq!(sizes(&pack(due, |_| 0)), [1; 40]);
-    let id = |mut due: Vec<(Receiver, Notice)>, turn: usize| {
+    let id = |mut due: Vec<(Receiver, EpisodeNotification)>, turn: usize| {
         due.rotate_left(turn);
         pack(due, |_| 0).values().next().unwrap()[0].news.id()
     };
@@ -372,7 +381,7 @@ fn programs_get_each_alert_and_groups_are_the_same_whoever_makes_them() {
 fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     let receiver = Receiver::topic(TEAM);
     let day = Repeat::default();
-    let mut own = Own::starting(T0);
+    let mut own = SelfAlert::starting(T0);
     assert_eq!(own.due(&receiver, 15, day, T0.plus(14)), None);
     assert_eq!(own.due(&receiver, 15, day, T0.plus(15)), Some(Reason::Firing));
     own.enter(&receiver, Reason::Firing, T0.plus(15));
@@ -392,7 +401,7 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     own.ended = Some(T0.plus(310));
     assert_eq!(own.due(&other, 15, day, T0.plus(310)), Some(Reason::Resolved));
     // A short one is never told.
-    let short = Own { ended: Some(T0.plus(3)), ..Own::starting(T0) };
+    let short = SelfAlert { ended: Some(T0.plus(3)), ..SelfAlert::starting(T0) };
     assert!(short.is_done());
     assert_eq!(short.due(&receiver, 15, day, T0.plus(99)), None);
 }
@@ -420,8 +429,8 @@ proptest! {
             route(Matcher::default(), Severity::Info, TEAM, true),
             route(Matcher::default(), Severity::Critical, CALL, false),
         ];
-        let quiet = Quiet { silences: Vec::new(), windows };
-        let desk = Desk { routes, quiet, ..Desk::plain() };
+        let quiet = Mute { silences: Vec::new(), windows };
+        let desk = Router { routes, quiet, ..Router::plain() };
         let receivers = [Receiver::topic(TEAM), Receiver::topic(CALL)];
         let is_away = |receiver: &Receiver, minute: i64| {
             away.iter().any(|(who, from, lasts)| {
@@ -441,7 +450,7 @@ proptest! {
                 one.episode.ended = Some(now);
             }
             let subject = nearmiss_core::alerting::Subject::of(&one);
-            let quiet = desk.quiet.keeps_back(subject, now);
+            let quiet = desk.quiet.mutes(subject, now);
             let open = one.episode.is_open();
             one.audible |= open && !quiet;
             could_be_heard |= !quiet && (open || minute == ends_at);
@@ -449,7 +458,7 @@ proptest! {
                 Due::Tell(due) => {
                     prop_assert!(!quiet);
                     for (receiver, reason) in due.into_iter().filter(|(r, _)| !is_away(r, minute)) {
-                        let notice = Notice::of(&one, reason, now);
+                        let notice = EpisodeNotification::of(&one, reason, now);
                         one.enter(&receiver, notice.reason, &notice.episode, now);
                         heard.entry(receiver).or_default().push((reason, notice.episode.severity));
                     }

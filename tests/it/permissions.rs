@@ -1,6 +1,6 @@
 //! A permission that is missing loses what needs it, and nothing else; and that is said.
 
-use nearmiss::discovery::{Account, Trouble};
+use nearmiss::discovery::{AccountRegion, Trouble};
 use nearmiss_core::number::quantity::Span;
 
 use crate::program::{config, program, sim, text};
@@ -10,7 +10,7 @@ const SPAN: u64 = 20;
 
 /// Who is found by this config, whether that is all, and what is said.
 async fn found(world: &World, text: &str) -> (Vec<String>, bool, Vec<String>) {
-    let accounts = Account::of_config(&world.config(text), &world.base).await;
+    let accounts = AccountRegion::of_config(&world.config(text), &world.base).await;
     let mut account = accounts.into_iter().next().unwrap();
     let span = Span::seconds(SPAN);
     account.refresh(START, span, span).await;

@@ -1,14 +1,14 @@
 //! Nothing that CloudWatch can say makes a panic or a made-up number.
 
-use nearmiss_core::alerting::Desk;
+use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::assess;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, State};
 use nearmiss_core::gateway::signal::Signal;
-use nearmiss_core::notification::News;
+use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
-use nearmiss_core::series::history::{Mark, Quarter, Summary};
+use nearmiss_core::series::history::{Mark, QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::time::Minute;
 use proptest::prelude::*;
@@ -25,13 +25,13 @@ fn absurd() -> impl Strategy<Value = f64> {
     ]
 }
 
-fn summary() -> impl Strategy<Value = Summary> {
+fn summary() -> impl Strategy<Value = QuarterHourStats> {
     let some = || prop::option::weighted(0.8, absurd());
     let timeouts = prop_oneof![3 => Just(0.0), 1 => absurd()];
     let timeout = prop_oneof![3 => Just(60.0), 1 => Just(30.0), 1 => absurd()];
     (absurd(), some(), some(), some(), some(), some(), timeouts, some(), timeout).prop_map(
         |(samples, sum, p50, p99, maximum, near_misses, timeouts, connection_errors, timeout)| {
-            Summary {
+            QuarterHourStats {
                 samples,
                 sum,
                 p50,
@@ -63,7 +63,7 @@ proptest! {
             let timeouts = if bad { 100.0 } else { 0.0 };
             snapshot.record(Signal::Timeouts, NOW.plus(minute), timeouts);
         }
-        let (mut history, gateway, desk) = (History::new(), gateway(60.0), Desk::plain());
+        let (mut history, gateway, desk) = (History::new(), gateway(60.0), Router::plain());
         let mut records = Vec::new();
         let mut ends: Vec<Minute> = Vec::new();
         for minute in (-59..=0).map(|minute| NOW.plus(minute)) {
@@ -92,7 +92,7 @@ proptest! {
         workers in prop::option::of(1_u32..64),
     ) {
         let mut history = History::new();
-        let running = Quarter::containing(NOW.plus(1));
+        let running = QuarterHour::containing(NOW.plus(1));
         for (age, summary) in &quarters {
             history.enter(running.plus(-age), summary);
         }
@@ -121,8 +121,8 @@ proptest! {
                 }
             }
             records = report.records;
-            for notice in Desk::plain().tell(&mut records, minute) {
-                let message = Message::of(&News::One(notice), &Links::default());
+            for notice in Router::plain().tell(&mut records, minute) {
+                let message = Message::of(&Notification::One(notice), &Links::default());
                 prop_assert!(message.subject.len() <= 99);
             }
         }
@@ -134,8 +134,8 @@ proptest! {
         quarters in prop::collection::vec((1_i64..1344, summary()), 0..200),
     ) {
         let mut kept = History::new();
-        let running = Quarter::containing(NOW.plus(1));
-        kept.enter(running.plus(-1), &Summary::default());
+        let running = QuarterHour::containing(NOW.plus(1));
+        kept.enter(running.plus(-1), &QuarterHourStats::default());
         for (index, (age, summary)) in quarters.iter().enumerate() {
             kept.enter(running.plus(-age), summary);
             if index % 50 == 0 {
@@ -143,7 +143,7 @@ proptest! {
             }
         }
         let mut fresh = History::new();
-        fresh.enter(running.plus(-1), &Summary::default());
+        fresh.enter(running.plus(-1), &QuarterHourStats::default());
         for (age, summary) in &quarters {
             fresh.enter(running.plus(-age), summary);
         }

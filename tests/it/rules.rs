@@ -1,14 +1,14 @@
 //! What must speak, and what must not.
 
-use nearmiss_core::alerting::Desk;
-use nearmiss_core::alerting::episode::Record;
+use nearmiss_core::alerting::Router;
+use nearmiss_core::alerting::episode::TrackedEpisode;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::assess;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, Rule, Severity, State};
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
-use nearmiss_core::series::history::{Known, Mark, QUARTERS, Quarter, Summary};
+use nearmiss_core::series::history::{Known, Mark, QUARTERS, QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 
 use crate::made_up::{
@@ -150,19 +150,19 @@ fn always_slow_is_no_drift_and_no_stir() {
     let snapshot = minutes(|_, set| set(Signal::P99, 45.0));
     let report = report(&snapshot, &mut history, Vec::new());
     assert!(report.verdicts.iter().all(|v| v.state != State::Breaching));
-    assert_eq!(report.tier, Tier::Calm);
+    assert_eq!(report.tier, PollRate::Slow);
 }
 
 #[test]
 fn a_growing_queue_is_told_and_a_step_is_not() {
-    let queue = |age: i64, summary: &mut Summary| {
+    let queue = |age: i64, summary: &mut QuarterHourStats| {
         if age <= 6 {
             summary.p50 = Some(0.3 + 0.04 * real(7 - age));
             summary.sum = Some(2_000.0 + 500.0 * real(7 - age));
         }
     };
     assert_eq!(rules(&calm(), &mut history(8, queue)), [Rule::Saturation]);
-    let step = |age: i64, summary: &mut Summary| {
+    let step = |age: i64, summary: &mut QuarterHourStats| {
         if age <= 2 {
             summary.p50 = Some(1.0);
             summary.sum = Some(9_000.0);
@@ -189,7 +189,7 @@ fn known_workers_say_when_they_are_full() {
 #[test]
 fn a_nightly_job_that_grows_is_told_days_ahead() {
     let night = |slowest: fn(f64) -> f64| {
-        move |age: i64, summary: &mut Summary| {
+        move |age: i64, summary: &mut QuarterHourStats| {
             if age % 96 == 30 {
                 summary.maximum = Some(slowest(real(age / 96)));
                 summary.near_misses = Some(20.0);
@@ -221,7 +221,7 @@ fn a_new_gateway_learns_and_says_until_when() {
 
 #[test]
 fn bursts_that_are_over_are_no_trouble_however_many_days_had_one() {
-    let bursts = |age: i64, summary: &mut Summary| {
+    let bursts = |age: i64, summary: &mut QuarterHourStats| {
         if age % 96 == 50 {
             summary.timeouts = 20.0;
         }
@@ -233,7 +233,7 @@ fn bursts_that_are_over_are_no_trouble_however_many_days_had_one() {
 fn what_rises_every_morning_is_no_drift_after_a_step() {
     // Twice as slow at the end of a day as at its beginning.
     let course = |age: i64, seconds: f64| seconds * (1.0 + real((96 - age).rem_euclid(96)) / 96.0);
-    let slow = |seconds: f64, summary: &mut Summary| {
+    let slow = |seconds: f64, summary: &mut QuarterHourStats| {
         summary.p99 = Some(seconds);
         summary.maximum = Some(1.1 * seconds);
     };
@@ -266,7 +266,7 @@ fn a_long_window_counts_what_is_not_known_of_it_as_good() {
     let failing = minutes(|age, set| set(Signal::Timeouts, if age < 55 { 2.5 } else { 0.0 }));
     let burns = |history: &mut History| rules(&failing, history).contains(&Rule::BurnRate);
     assert!(!burns(&mut History::new()), "0.83 % for 55 minutes, and nothing is known before");
-    let four_hours = |age: i64, summary: &mut Summary| {
+    let four_hours = |age: i64, summary: &mut QuarterHourStats| {
         if (5..=20).contains(&age) {
             summary.timeouts = 40.0;
         }
@@ -274,7 +274,7 @@ fn a_long_window_counts_what_is_not_known_of_it_as_good() {
     assert!(burns(&mut history(1, four_hours)), "five hours of 0.85 %");
     // The same with a gap of two hours, of which nothing is known.
     let mut gap = History::new();
-    let running = Quarter::containing(NOW.plus(1));
+    let running = QuarterHour::containing(NOW.plus(1));
     for age in (1..=30).rev().filter(|age| !(8..=18).contains(age)) {
         let mut summary = ordinary();
         four_hours(age, &mut summary);
@@ -353,7 +353,7 @@ fn two_a_minute(near: i64) -> Snapshot {
 #[test]
 fn of_few_requests_three_are_enough_where_there_were_none_in_many_days() {
     let nights = |often: bool| {
-        move |age: i64, summary: &mut Summary| {
+        move |age: i64, summary: &mut QuarterHourStats| {
             summary.samples = 30.0;
             summary.near_misses = Some(if often && age % 5 == 0 { 1.0 } else { 0.0 });
         }
@@ -372,7 +372,7 @@ fn of_few_requests_three_are_enough_where_there_were_none_in_many_days() {
 #[test]
 fn work_that_takes_longer_is_no_queue() {
     let slower = |p50: f64, p99: f64| {
-        move |age: i64, summary: &mut Summary| {
+        move |age: i64, summary: &mut QuarterHourStats| {
             if age <= 6 {
                 summary.p50 = Some(p50);
                 summary.p99 = Some(p99);
@@ -387,7 +387,7 @@ fn work_that_takes_longer_is_no_queue() {
         [Rule::Saturation],
         "0.45 s later, slow or fast"
     );
-    let idle = |age: i64, summary: &mut Summary| {
+    let idle = |age: i64, summary: &mut QuarterHourStats| {
         slower(0.75, 4.5)(age, summary);
         summary.sum = summary.sum.map(|sum| sum / 10.0);
     };
@@ -397,7 +397,7 @@ fn work_that_takes_longer_is_no_queue() {
 #[test]
 fn a_job_is_a_warning_when_its_next_run_may_fail() {
     let night = |slowest: fn(f64) -> f64| {
-        move |age: i64, summary: &mut Summary| {
+        move |age: i64, summary: &mut QuarterHourStats| {
             if age % 96 == 30 {
                 let ago = real(age / 96);
                 // A minute's difference from one night to the next.
@@ -507,7 +507,7 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
         let report =
             assess(&gateway, &Detectors::default(), 60, records, &snapshot, &mut history, minute);
         records = report.unwrap().records;
-        for notice in Desk::plain().tell(&mut records, minute) {
+        for notice in Router::plain().tell(&mut records, minute) {
             told.push((notice.reason, minute.since(first)));
         }
     }
@@ -521,9 +521,9 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
 #[test]
 fn absence_idleness_and_replacement_are_three_things() {
     let mut history = History::new();
-    let quarter = Quarter(1_000_000);
+    let quarter = QuarterHour(1_000_000);
     assert_eq!(history.quarter(quarter), Known::Unknown);
-    history.enter(quarter, &Summary::default());
+    history.enter(quarter, &QuarterHourStats::default());
     assert_eq!(history.quarter(quarter), Known::Idle);
     history.enter(quarter, &ordinary());
     assert!(matches!(history.quarter(quarter), Known::Measured(s) if s.p99 == Some(4.0)));
@@ -543,12 +543,12 @@ fn a_gateway_fits_in_64_kib() {
     });
     let failing = minutes(|_, set| set(Signal::Timeouts, 15.0));
     let report = report(&failing, &mut full, Vec::new());
-    let record = |r: &Record| {
+    let record = |r: &TrackedEpisode| {
         let words = r.episode.id.capacity() + r.episode.evidence.why.capacity();
-        size_of::<Record>() + words + r.episode.rules.len() * 64
+        size_of::<TrackedEpisode>() + words + r.episode.rules.len() * 64
     };
     let records: usize = report.records.iter().map(record).sum();
-    let most = nearmiss_core::alerting::episode::MOST_EPISODES;
+    let most = nearmiss_core::alerting::episode::MAX_EPISODES;
     assert!(full.bytes() > QUARTERS * 24, "it is full");
     assert!(full.bytes() + most * records <= 64 * 1024, "{} + {most} * {records}", full.bytes());
 }

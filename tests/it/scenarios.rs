@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::state::StateFile;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Detail, Kind};
 use nearmiss_sim::Setup;
 
@@ -162,15 +162,15 @@ async fn counters_equal_the_truth(scenario: &str, seed: u64, faults: &str) {
     for minute in SCRIPT.start..SCRIPT.end + 20 {
         poll(&mut daemon, minute..minute + 1).await;
         for (key, ledger) in StateFile::new(&world.state()).load().unwrap().gateways {
-            first_counted.entry(key).or_insert(ledger.uncounted.0);
+            first_counted.entry(key).or_insert(ledger.count_watermark.0);
         }
     }
     let ledgers = StateFile::new(&world.state()).load().unwrap().gateways;
     assert!(!ledgers.is_empty());
     for (key, ledger) in ledgers {
         let name = key.split('/').nth(3).unwrap();
-        assert!(ledger.uncounted.0 > START / 60 + SCRIPT.end, "{key} lags: {faults}");
-        let truth = world.truth(name, first_counted[&key], ledger.uncounted.0);
+        assert!(ledger.count_watermark.0 > START / 60 + SCRIPT.end, "{key} lags: {faults}");
+        let truth = world.truth(name, first_counted[&key], ledger.count_watermark.0);
         #[allow(clippy::cast_precision_loss)]
         for (metric_name, truth) in [
             ("nearmiss_requests_total", truth.0),
@@ -312,9 +312,13 @@ async fn a_calm_day_costs_less_than_two_alarms_and_what_was_predicted() {
     let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
     let a_month = billed / 5.0 * 30.0 * 0.01 / 1000.0;
     assert!(a_month <= 0.20, "${a_month:.3} per load balancer and month");
-    let predicted =
-        nearmiss::cost::per_month(&world_poll(), (Kind::Alb, Detail::Figures), Tier::Calm, 0.01)
-            .dollars;
+    let predicted = nearmiss::cost::per_month(
+        &world_poll(),
+        (Kind::Alb, Detail::Figures),
+        PollRate::Slow,
+        0.01,
+    )
+    .dollars;
     let difference = (a_month - predicted).abs() / predicted;
     assert!(difference < 0.02, "metered ${a_month:.4}, predicted ${predicted:.4}");
 }

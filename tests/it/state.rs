@@ -8,8 +8,8 @@ use std::time::Duration;
 use nearmiss::edge::exporter::{Exporter, Series};
 use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::Stopwatch;
-use nearmiss_core::alerting::Desk;
-use nearmiss_core::notification::News;
+use nearmiss_core::alerting::Router;
+use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
 use nearmiss_core::time::Minute;
 use serde_json::{Value, json};
@@ -48,11 +48,11 @@ fn use_it(file: &StateFile) {
     let now = Minute::containing(START).plus(40);
     let exporter = Exporter::new(std::iter::empty()).unwrap();
     for mut ledger in memory.gateways.into_values() {
-        let desk = Desk::plain();
+        let desk = Router::plain();
         ledger.skip_to(now.plus(-10));
         ledger.listen(&desk, now);
         for (_, notice) in ledger.due(&desk, now) {
-            let _ = Message::of(&News::One(notice), &Links::default()).text.len();
+            let _ = Message::of(&Notification::One(notice), &Links::default()).text.len();
         }
         for record in &ledger.records.clone() {
             let series = Series { gateway: &record.gateway, report: None, ledger: Some(&ledger) };

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::alerting::episode::{self, Episode, Record};
+use crate::alerting::episode::{self, Episode, TrackedEpisode};
 use crate::detect::outlook::History;
-use crate::detect::{Case, Detectors, LONGEST_WINDOW, State, Verdict};
+use crate::detect::{Case, Detectors, Evaluation, LONGEST_WINDOW, State};
 use crate::diagnose::Diagnosis;
 use crate::gateway::Gateway;
-use crate::gateway::polling::Tier;
+use crate::gateway::polling::PollRate;
 use crate::poll_rate::poll_rate;
 use crate::series::snapshot::{Snapshot, TargetGroup};
 use crate::series::window::{Reading, Window};
@@ -29,15 +29,15 @@ pub struct Report {
     /// very newest one may still be on its way to CloudWatch.
     pub shown: Reading,
     /// What each detector says of the window that ends with it.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<Evaluation>,
     /// The gateway's episodes, this minute included.
-    pub records: Vec<Record>,
+    pub records: Vec<TrackedEpisode>,
     /// What its target groups were like, last time; empty while it is calm.
     pub target_groups: Vec<TargetGroup>,
     /// Why its open episode began, as far as it was found out.
     pub diagnosis: Option<Arc<Diagnosis>>,
     /// How closely it is to be watched from here on.
-    pub tier: Tier,
+    pub tier: PollRate,
     /// Until when too little is known of its usual days for the rules that
     /// compare with them; `None` once enough is known.
     pub learning_until: Option<Minute>,
@@ -46,7 +46,7 @@ pub struct Report {
 /// Assesses one minute of one gateway: the detectors look at the hour that ends
 /// with it and at the quarters before it, and the episodes move on by it. `None`
 /// when the snapshot does not reach that minute. Of which minutes anything can be
-/// said yet, [`Ledger::receive`](ledger::Ledger::receive) tells.
+/// said yet, [`GatewayState::receive`](ledger::GatewayState::receive) tells.
 ///
 /// The history is only read; it is `&mut` for the outlook that it keeps.
 #[must_use]
@@ -54,7 +54,7 @@ pub fn assess(
     gateway: &Arc<Gateway>,
     detectors: &Detectors,
     resolve_after: u32,
-    records: Vec<Record>,
+    records: Vec<TrackedEpisode>,
     snapshot: &Snapshot,
     history: &mut History,
     minute: Minute,
@@ -99,7 +99,7 @@ impl Report {
     /// and then known, or a new nightly job would be told every night.
     #[must_use]
     pub fn incident(&self) -> Option<(Minute, Minute)> {
-        let breaches = |v: &Verdict| v.state == State::Breaching && v.rule.is_failure();
+        let breaches = |v: &Evaluation| v.state == State::Breaching && v.rule.is_failure();
         let episode = self.open_episode().filter(|episode| !episode.benign)?;
         self.verdicts.iter().any(breaches).then_some(())?;
         Some((episode.came(), self.reading.minute))

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::alerting::episode::{Episode, MOST_EPISODES, Record};
+use crate::alerting::episode::{Episode, MAX_EPISODES, TrackedEpisode};
 use crate::detect::Detectors;
 use crate::detect::outlook::History;
 use crate::gateway::Gateway;
@@ -29,30 +29,30 @@ pub struct Rules<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Amended {
     /// The gateway's episodes.
-    pub records: Vec<Record>,
+    pub records: Vec<TrackedEpisode>,
     /// Stretches of trouble, first and last minute: see [`Report::incident`].
     pub incidents: Vec<(Minute, Minute)>,
 }
 
 /// Assesses the minutes before `end` again, from the first of which something came
-/// `late`; see [`Ledger::receive`](crate::state::Ledger::receive).
+/// `late`; see [`GatewayState::receive`](crate::state::GatewayState::receive).
 #[must_use]
 pub fn assess_again(
     gateway: &Arc<Gateway>,
     rules: Rules<'_>,
-    mut records: Vec<Record>,
+    mut records: Vec<TrackedEpisode>,
     snapshot: &Snapshot,
     history: &mut History,
     late: &[(Minute, Totals)],
     end: Minute,
 ) -> Amended {
     for (minute, more) in late.iter().filter(|(minute, _)| *minute < end) {
-        let covers = |record: &&mut Record| record.episode.covers(*minute);
+        let covers = |record: &&mut TrackedEpisode| record.episode.covers(*minute);
         if let Some(record) = records.iter_mut().rev().find(covers) {
             record.episode.count_more(*more);
         }
     }
-    let mut found: Vec<Record> = Vec::new();
+    let mut found: Vec<TrackedEpisode> = Vec::new();
     let mut incidents = Vec::new();
     let first = late.iter().map(|(minute, _)| *minute).min().unwrap_or(end);
     for minute in (first.0..end.min(snapshot.end()).0).map(Minute) {
@@ -69,8 +69,8 @@ pub fn assess_again(
 }
 
 /// Adds an episode that was found late to those that are known.
-fn amend(records: &mut Vec<Record>, mut found: Record) {
-    let overlaps = |known: &&mut Record| {
+fn amend(records: &mut Vec<TrackedEpisode>, mut found: TrackedEpisode) {
+    let overlaps = |known: &&mut TrackedEpisode| {
         found.episode.covers(known.episode.began) || known.episode.covers(found.episode.began)
     };
     if let Some(known) = records.iter_mut().rev().find(overlaps) {
@@ -82,13 +82,13 @@ fn amend(records: &mut Vec<Record>, mut found: Record) {
     }
     let after = records.partition_point(|known| known.episode.began <= found.episode.began);
     records.insert(after, found);
-    let excess = records.len().saturating_sub(MOST_EPISODES);
+    let excess = records.len().saturating_sub(MAX_EPISODES);
     records.drain(..excess);
 }
 
 /// Raises an episode to what was found late of it. Whoever heard that it is over hears
 /// it again if it was worse than told.
-fn raise(known: &mut Record, found: &Episode) {
+fn raise(known: &mut TrackedEpisode, found: &Episode) {
     let is_worse = found.severity > known.episode.severity;
     known.episode.raise(found);
     if is_worse && !known.episode.is_open() {

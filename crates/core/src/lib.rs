@@ -23,5 +23,5 @@ pub mod state;
 pub mod suggestion;
 pub mod time;
 
-pub use alerting::notice::Notice;
+pub use alerting::notice::EpisodeNotification;
 pub use assess::{Report, assess};

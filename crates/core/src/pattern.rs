@@ -12,11 +12,11 @@ use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
 /// The longest pattern, in bytes: the names of a hundred load balancers.
-const MOST_BYTES: usize = 4_096;
+const MAX_BYTES: usize = 4_096;
 /// The deepest `{...}` within each other.
-const MOST_NESTING: usize = 10;
+const MAX_NESTING: usize = 10;
 /// AWS lets a resource have no more tags.
-const MOST_TAGS: usize = 50;
+const MAX_TAGS: usize = 50;
 
 /// A pattern for names, with `*`, `?`, `[...]` and `{a,b}`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -37,16 +37,16 @@ impl Pattern {
     }
 
     fn compiled(text: &str) -> Result<Self, String> {
-        if text.len() > MOST_BYTES {
+        if text.len() > MAX_BYTES {
             return Err(format!(
-                "expected a pattern of at most {MOST_BYTES} bytes, found {}",
+                "expected a pattern of at most {MAX_BYTES} bytes, found {}",
                 text.len()
             ));
         }
         let nesting = nesting(text);
-        if nesting > MOST_NESTING {
+        if nesting > MAX_NESTING {
             return Err(format!(
-                "expected a pattern with at most {MOST_NESTING} {{...}} within each other, found {nesting}"
+                "expected a pattern with at most {MAX_NESTING} {{...}} within each other, found {nesting}"
             ));
         }
         match Glob::new(text) {
@@ -141,9 +141,9 @@ impl TryFrom<BTreeMap<String, Value>> for Tags {
     type Error = String;
 
     fn try_from(tags: BTreeMap<String, Value>) -> Result<Self, String> {
-        if tags.len() > MOST_TAGS {
+        if tags.len() > MAX_TAGS {
             return Err(format!(
-                "expected at most {MOST_TAGS} tags, as many as AWS gives a load balancer, found {}",
+                "expected at most {MAX_TAGS} tags, as many as AWS gives a load balancer, found {}",
                 tags.len()
             ));
         }
@@ -203,11 +203,11 @@ mod tests {
     #[test]
     fn a_pattern_at_its_bounds_compiles() {
         for unit in ["?", "*", "[!a-z0-9]", "{a,b}", "é", "[é-中]", "**/", "\\{"] {
-            let text = unit.repeat(MOST_BYTES / unit.len());
+            let text = unit.repeat(MAX_BYTES / unit.len());
             // Ten thousand escaped braces are still too many.
             assert_eq!(pattern(&text).is_ok(), unit != "\\{", "{unit}");
         }
-        let nested = format!("{}a{}", "{".repeat(MOST_NESTING), "}".repeat(MOST_NESTING));
+        let nested = format!("{}a{}", "{".repeat(MAX_NESTING), "}".repeat(MAX_NESTING));
         assert!(pattern(&nested).unwrap().fits("a"));
     }
 

@@ -1,9 +1,9 @@
 //! Whether something stirs in a gateway, so that it is read every minute.
 
-use crate::alerting::episode::Record;
+use crate::alerting::episode::TrackedEpisode;
 use crate::detect::Rule;
 use crate::gateway::Gateway;
-use crate::gateway::polling::Tier;
+use crate::gateway::polling::PollRate;
 use crate::series::baseline::Baseline;
 use crate::series::window::{Reading, Window};
 
@@ -31,18 +31,19 @@ const MEDIAN_REQUESTS: f64 = 20.0;
 #[must_use]
 pub fn poll_rate(
     gateway: &Gateway,
-    records: &[Record],
+    records: &[TrackedEpisode],
     window: Window<'_>,
     usual: &Baseline,
-) -> Tier {
-    let slow_job = |record: &Record| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
+) -> PollRate {
+    let slow_job =
+        |record: &TrackedEpisode| record.episode.rules.keys().all(|r| *r == Rule::RecurringJob);
     let open = records.iter().any(|record| record.episode.goes_on() && !slow_job(record));
     let recent = window.newest(15);
     let at_risk = recent.near_misses() + recent.timeouts();
     let stirs = open
         || at_risk > usual.usual_at_risk()
         || slower(gateway.timeout.seconds, window.newest(5), usual);
-    if stirs { Tier::Stirring } else { Tier::Calm }
+    if stirs { PollRate::Fast } else { PollRate::Slow }
 }
 
 /// Whether several of these minutes are slower than is usual.

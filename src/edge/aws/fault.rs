@@ -17,17 +17,17 @@ use super::dial::DialError;
 use crate::edge::net::causes;
 
 /// What AWS says is cut after so many characters.
-const MOST_CHARACTERS: usize = 600;
+const MAX_CHARACTERS: usize = 600;
 
 /// A call that did not give what it was made for.
 #[derive(Debug, Clone)]
-pub struct Fault {
+pub struct AwsError {
     /// The IAM action of the call, such as `cloudwatch:GetMetricData`.
     pub action: &'static str,
     /// Where it was made; empty where no Region is known.
     pub region: String,
     /// What went wrong, as far as it changes what to do.
-    pub problem: Problem,
+    pub problem: ErrorKind,
     /// What AWS or the SDK said: one line.
     pub said: String,
     /// AWS's error code; empty where there is none.
@@ -37,7 +37,7 @@ pub struct Fault {
 
 /// The kinds of failure that call for different answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Problem {
+pub enum ErrorKind {
     /// The identity may not do it.
     Denied,
     /// There is no identity, or AWS does not take it.
@@ -68,7 +68,7 @@ enum Hint {
     Metadata,
 }
 
-impl Problem {
+impl ErrorKind {
     /// Its name in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -91,7 +91,7 @@ impl Problem {
     }
 }
 
-impl Fault {
+impl AwsError {
     /// What a failed SDK call means.
     #[must_use]
     pub fn of<E>(action: &'static str, region: &str, error: &SdkError<E, HttpResponse>) -> Self
@@ -107,14 +107,14 @@ impl Fault {
                 (of_code(code, message, status), join(code, message))
             }
             (Some(_), Some(status @ 300..), _) => (unsigned(status), not_aws(status)),
-            (_, _, Some(none)) => (Problem::Credentials, nobody(none)),
-            (_, Some(_), None) => (Problem::Failed, unreadable(error)),
+            (_, _, Some(none)) => (ErrorKind::Credentials, nobody(none)),
+            (_, Some(_), None) => (ErrorKind::Failed, unreadable(error)),
             (_, None, None) if caused::<TooLong>(error).is_some() => {
-                (Problem::Failed, unreadable(error))
+                (ErrorKind::Failed, unreadable(error))
             }
             (_, None, None) => {
                 let dialled = caused::<DialError>(error);
-                (Problem::Unreachable, dialled.map_or_else(|| chain(error), |dial| chain(dial)))
+                (ErrorKind::Unreachable, dialled.map_or_else(|| chain(error), |dial| chain(dial)))
             }
         };
         let (said, code) = (plain(&said), plain(code));
@@ -124,7 +124,7 @@ impl Fault {
     /// An answer that left something out.
     #[must_use]
     pub fn incomplete(action: &'static str, region: &str, said: impl AsRef<str>) -> Self {
-        Self::saying(action, region, Problem::Incomplete, said)
+        Self::saying(action, region, ErrorKind::Incomplete, said)
     }
 
     /// A failure within an answer that is good as a whole.
@@ -132,7 +132,7 @@ impl Fault {
     pub fn saying(
         action: &'static str,
         region: &str,
-        problem: Problem,
+        problem: ErrorKind,
         said: impl AsRef<str>,
     ) -> Self {
         let (region, said) = (region.to_owned(), plain(said.as_ref()));
@@ -152,8 +152,8 @@ impl Fault {
         const ABOUT: [&str; 6] =
             ["Parameter", "Validation", "Format", "Limit", "TooLarge", "NextToken"];
         match self.problem {
-            Problem::Failed | Problem::Incomplete => true,
-            Problem::Refused => ABOUT.iter().any(|part| self.code.contains(part)),
+            ErrorKind::Failed | ErrorKind::Incomplete => true,
+            ErrorKind::Refused => ABOUT.iter().any(|part| self.code.contains(part)),
             _ => false,
         }
     }
@@ -166,20 +166,20 @@ impl Fault {
             return advice;
         }
         match self.problem {
-            Problem::Denied => denied(action, &self.said),
-            Problem::Credentials if self.hint == Hint::Metadata => format!("{GIVE} {HOP_LIMIT} {ROLE}"),
-            Problem::Credentials => format!("{GIVE} {ROLE}"),
-            Problem::Clock => "Set this machine's clock right (`chronyc tracking`, `timedatectl`): AWS takes a request for 5 to 15 minutes. If the clock is right, temporary credentials have expired: renew them.".into(),
-            Problem::Throttled => "Wait; the next poll tries again. If it lasts, another client uses up the account's quota.".into(),
-            Problem::Unreachable => unreachable(action, self.hint),
-            Problem::Refused if concerns_account(&self.code) => "Look at the account itself in the AWS console: is it active, is the Region enabled, is it subscribed to the service?".into(),
-            Problem::Refused => "Check the name, the ARN and the Region in the config.".into(),
-            Problem::Failed | Problem::Incomplete => "Nothing to do: the next poll tries again.".into(),
+            ErrorKind::Denied => denied(action, &self.said),
+            ErrorKind::Credentials if self.hint == Hint::Metadata => format!("{GIVE} {HOP_LIMIT} {ROLE}"),
+            ErrorKind::Credentials => format!("{GIVE} {ROLE}"),
+            ErrorKind::Clock => "Set this machine's clock right (`chronyc tracking`, `timedatectl`): AWS takes a request for 5 to 15 minutes. If the clock is right, temporary credentials have expired: renew them.".into(),
+            ErrorKind::Throttled => "Wait; the next poll tries again. If it lasts, another client uses up the account's quota.".into(),
+            ErrorKind::Unreachable => unreachable(action, self.hint),
+            ErrorKind::Refused if concerns_account(&self.code) => "Look at the account itself in the AWS console: is it active, is the Region enabled, is it subscribed to the service?".into(),
+            ErrorKind::Refused => "Check the name, the ARN and the Region in the config.".into(),
+            ErrorKind::Failed | ErrorKind::Incomplete => "Nothing to do: the next poll tries again.".into(),
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for AwsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.action)?;
         if !self.region.is_empty() {
@@ -189,7 +189,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl StdError for Fault {}
+impl StdError for AwsError {}
 
 /// An error and its causes on one line.
 #[must_use]
@@ -202,10 +202,10 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
 /// change the direction of writing are escaped, and what is too long is cut.
 #[must_use]
 pub fn plain(text: &str) -> String {
-    let mut line = String::with_capacity(text.len().min(MOST_CHARACTERS));
+    let mut line = String::with_capacity(text.len().min(MAX_CHARACTERS));
     for (number, c) in text.chars().enumerate() {
         match c {
-            _ if number >= MOST_CHARACTERS => {
+            _ if number >= MAX_CHARACTERS => {
                 line.push('…');
                 break;
             }
@@ -243,7 +243,7 @@ const REFUSED_IDENTITY: [&str; 14] = [
 ];
 
 /// What an error code means, whatever the status; the status, where it does not say.
-fn of_code(code: &str, message: &str, status: Option<u16>) -> Problem {
+fn of_code(code: &str, message: &str, status: Option<u16>) -> ErrorKind {
     const DENIED: [&str; 6] = [
         "AccessDenied",
         "AuthorizationError",
@@ -268,25 +268,25 @@ fn of_code(code: &str, message: &str, status: Option<u16>) -> Problem {
         .iter()
         .any(|words| message.starts_with(words));
     match (name, status) {
-        _ if DENIED.contains(&name) => Problem::Denied,
-        _ if LATE.contains(&name) => Problem::Clock,
-        _ if REFUSED_IDENTITY.contains(&name) && is_of_time => Problem::Clock,
-        _ if REFUSED_IDENTITY.contains(&name) => Problem::Credentials,
-        _ if THROTTLED.contains(&name) || name.contains("Throttl") => Problem::Throttled,
-        (_, Some(401)) => Problem::Credentials,
-        (_, Some(403)) => Problem::Denied,
-        (_, Some(429)) => Problem::Throttled,
-        (_, Some(500..)) => Problem::Failed,
-        _ => Problem::Refused,
+        _ if DENIED.contains(&name) => ErrorKind::Denied,
+        _ if LATE.contains(&name) => ErrorKind::Clock,
+        _ if REFUSED_IDENTITY.contains(&name) && is_of_time => ErrorKind::Clock,
+        _ if REFUSED_IDENTITY.contains(&name) => ErrorKind::Credentials,
+        _ if THROTTLED.contains(&name) || name.contains("Throttl") => ErrorKind::Throttled,
+        (_, Some(401)) => ErrorKind::Credentials,
+        (_, Some(403)) => ErrorKind::Denied,
+        (_, Some(429)) => ErrorKind::Throttled,
+        (_, Some(500..)) => ErrorKind::Failed,
+        _ => ErrorKind::Refused,
     }
 }
 
 /// What a status means in an answer without an error code.
-fn unsigned(status: u16) -> Problem {
+fn unsigned(status: u16) -> ErrorKind {
     match status {
-        429 => Problem::Throttled,
-        500.. => Problem::Failed,
-        _ => Problem::Unreachable,
+        429 => ErrorKind::Throttled,
+        500.. => ErrorKind::Failed,
+        _ => ErrorKind::Unreachable,
     }
 }
 
@@ -433,7 +433,7 @@ mod tests {
 
     #[test]
     fn a_code_says_whose_the_problem_is() {
-        use Problem::{Clock, Credentials, Denied, Failed, Refused, Throttled};
+        use ErrorKind::{Clock, Credentials, Denied, Failed, Refused, Throttled};
         const LATE: &str =
             "Signature expired: 20260105T090000Z is now earlier than 20260105T094500Z";
         for (code, message, status, problem) in [
@@ -473,27 +473,27 @@ mod tests {
         }
     }
 
-    fn saying(problem: Problem, code: &str, message: &str) -> Fault {
-        let fault = Fault::saying("sns:Publish", "eu-central-1", problem, join(code, message));
-        Fault { code: code.to_owned(), ..fault }
+    fn saying(problem: ErrorKind, code: &str, message: &str) -> AwsError {
+        let fault = AwsError::saying("sns:Publish", "eu-central-1", problem, join(code, message));
+        AwsError { code: code.to_owned(), ..fault }
     }
 
     #[test]
     fn what_is_of_the_account_is_not_asked_in_smaller_parts() {
         for (problem, code, smaller) in [
-            (Problem::Credentials, "ExpiredToken", false),
-            (Problem::Clock, "RequestExpired", false),
-            (Problem::Denied, "AccessDenied", false),
-            (Problem::Throttled, "Throttling", false),
-            (Problem::Unreachable, "", false),
-            (Problem::Refused, "OptInRequired", false),
-            (Problem::Refused, "InvalidAction", false),
-            (Problem::Refused, "ValidationError", true),
-            (Problem::Refused, "InvalidParameterCombination", true),
-            (Problem::Refused, "InvalidParameterValueException", true),
-            (Problem::Refused, "LimitExceeded", true),
-            (Problem::Failed, "InternalFailure", true),
-            (Problem::Incomplete, "", true),
+            (ErrorKind::Credentials, "ExpiredToken", false),
+            (ErrorKind::Clock, "RequestExpired", false),
+            (ErrorKind::Denied, "AccessDenied", false),
+            (ErrorKind::Throttled, "Throttling", false),
+            (ErrorKind::Unreachable, "", false),
+            (ErrorKind::Refused, "OptInRequired", false),
+            (ErrorKind::Refused, "InvalidAction", false),
+            (ErrorKind::Refused, "ValidationError", true),
+            (ErrorKind::Refused, "InvalidParameterCombination", true),
+            (ErrorKind::Refused, "InvalidParameterValueException", true),
+            (ErrorKind::Refused, "LimitExceeded", true),
+            (ErrorKind::Failed, "InternalFailure", true),
+            (ErrorKind::Incomplete, "", true),
         ] {
             assert_eq!(saying(problem, code, "").is_about_what_was_asked(), smaller, "{code}");
         }
@@ -507,60 +507,60 @@ mod tests {
         );
         for (problem, code, message, says) in [
             (
-                Problem::Denied,
+                ErrorKind::Denied,
                 "KMSAccessDenied",
                 not_authorized.as_str(),
                 &["kms:GenerateDataKey*", "kms:Decrypt", KEY, "the key's own policy"][..],
             ),
             (
-                Problem::Denied,
+                ErrorKind::Denied,
                 "KMSAccessDeniedException",
                 "The ciphertext refers to a key that you may not use.",
                 &["kms:Decrypt", "the key that the topic is encrypted with"],
             ),
             (
-                Problem::Denied,
+                ErrorKind::Denied,
                 "AuthorizationError",
                 not_authorized.as_str(),
                 &["kms:GenerateDataKey*", KEY],
             ),
             (
-                Problem::Refused,
+                ErrorKind::Refused,
                 "KMSDisabled",
                 "arn:aws:kms:a:1:key/2 is disabled.",
                 &["Enable the key arn:aws:kms:a:1:key/2 in"],
             ),
             (
-                Problem::Refused,
+                ErrorKind::Refused,
                 "KMSInvalidState",
                 "arn:aws:kms:a:1:key/2 is pending deletion.",
                 &["it is being deleted"],
             ),
             (
-                Problem::Refused,
+                ErrorKind::Refused,
                 "KMSNotFound",
                 "Key 'arn:aws:kms:a:1:key/2' does not exist",
                 &["the key arn:aws:kms:a:1:key/2", "it is gone"],
             ),
-            (Problem::Refused, "KMSOptInRequired", "", &["Activate AWS KMS"]),
-            (Problem::Throttled, "KMSThrottling", "", &["quota of AWS KMS"]),
+            (ErrorKind::Refused, "KMSOptInRequired", "", &["Activate AWS KMS"]),
+            (ErrorKind::Throttled, "KMSThrottling", "", &["quota of AWS KMS"]),
             (
-                Problem::Denied,
+                ErrorKind::Denied,
                 "AuthorizationError",
                 "User: u is not authorized to perform: SNS:Publish on resource: arn:aws:sns:a:1:t because x",
                 &["Allow SNS:Publish on arn:aws:sns:a:1:t."],
             ),
             (
-                Problem::Denied,
+                ErrorKind::Denied,
                 "AccessDenied",
                 "User: u is not authorized to perform: sns:Publish with an explicit deny in a service control policy",
                 &["explicit deny", "no Allow outweighs it"],
             ),
-            (Problem::Denied, "AccessDenied", "no", &["Allow sns:Publish", "iam-policy"]),
-            (Problem::Credentials, "ExpiredToken", "", &["renew them"]),
-            (Problem::Clock, "RequestExpired", "", &["clock", "chronyc", "renew them"]),
-            (Problem::Refused, "OptInRequired", "", &["the account itself"]),
-            (Problem::Refused, "NotFound", "", &["the ARN"]),
+            (ErrorKind::Denied, "AccessDenied", "no", &["Allow sns:Publish", "iam-policy"]),
+            (ErrorKind::Credentials, "ExpiredToken", "", &["renew them"]),
+            (ErrorKind::Clock, "RequestExpired", "", &["clock", "chronyc", "renew them"]),
+            (ErrorKind::Refused, "OptInRequired", "", &["the account itself"]),
+            (ErrorKind::Refused, "NotFound", "", &["the ARN"]),
         ] {
             let advice = saying(problem, code, message).advice();
             for part in says {
@@ -578,10 +578,10 @@ mod tests {
         const HUNG: &str = "no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: could not communicate with IMDS: no answer within 1 s";
         let fault = |text: &str| {
             let none = CredentialsError::not_loaded(text.to_owned());
-            Fault::of("a:b", "c", &Failed::construction_failure(none))
+            AwsError::of("a:b", "c", &Failed::construction_failure(none))
         };
         let (hung, off) = (fault(HUNG), fault("IMDS disabled by AWS_EC2_METADATA_DISABLED"));
-        assert_eq!((hung.problem, off.problem), (Problem::Credentials, Problem::Credentials));
+        assert_eq!((hung.problem, off.problem), (ErrorKind::Credentials, ErrorKind::Credentials));
         assert!(hung.said.contains("Attempted: Environment: not set; Ec2Inst"), "{hung}");
         assert!(hung.advice().contains("HttpPutResponseHopLimit is 2"), "{}", hung.advice());
         for advice in [hung.advice(), off.advice()] {
@@ -598,8 +598,8 @@ mod tests {
             plain("a\nb\r\u{1b}[2J\u{0}é\u{85}\u{2028}"),
             "a\\nb\\r\\u{1b}[2J\\u{0}é\\u{85}\\u{2028}"
         );
-        assert_eq!(plain(&"é".repeat(10_000)).chars().count(), MOST_CHARACTERS + 1);
-        let fault = Fault::incomplete("a:b", "c", "d\ne");
+        assert_eq!(plain(&"é".repeat(10_000)).chars().count(), MAX_CHARACTERS + 1);
+        let fault = AwsError::incomplete("a:b", "c", "d\ne");
         assert_eq!(fault.to_string(), "a:b in c: d\\ne");
     }
 }

@@ -34,7 +34,7 @@ use crate::edge::time::instant;
 /// long: a role that is gone would have all others assumed again at each call.
 const PAUSE: Duration = Duration::from_mins(1);
 /// Identities that are kept: one for each role.
-const MOST_IDENTITIES: usize = 4096;
+const MAX_IDENTITIES: usize = 4096;
 
 /// Who nearmiss is; a clone is the same.
 #[derive(Debug, Clone)]
@@ -141,7 +141,7 @@ impl Identity {
 }
 
 fn cache() -> SharedIdentityCache {
-    IdentityCache::lazy().max_partitions(MOST_IDENTITIES).build()
+    IdentityCache::lazy().max_partitions(MAX_IDENTITIES).build()
 }
 
 fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {

@@ -1,7 +1,7 @@
 //! Talking to AWS at all: identities, Regions, connections, and what a failed call means.
 //!
 //! An [`SdkConfig`] is the seam of the whole program: where its endpoint points
-//! is where AWS is. A [`Fault`] turns the SDK's many errors into the few that
+//! is where AWS is. A [`AwsError`] turns the SDK's many errors into the few that
 //! a person can act on, each with the way out. No answer is waited for, or longer,
 //! than an answer of AWS can be.
 
@@ -33,7 +33,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
 pub use environment::{VariableError, empty as empty_variables, known as known_variables};
-pub use fault::{Fault, Problem, chain, plain};
+pub use fault::{AwsError, ErrorKind, chain, plain};
 pub use identity::Identity;
 pub use pages::{Pages, collect};
 pub use skew::Skew;

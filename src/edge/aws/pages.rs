@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::fault::Fault;
+use super::fault::AwsError;
 
 /// Counts the pages of an answer.
 #[derive(Debug)]
@@ -54,21 +54,21 @@ pub async fn collect<P, T, E>(
     (most, enough): (usize, usize),
     mut pages: PaginationStream<Result<P, SdkError<E, HttpResponse>>>,
     take: impl Fn(P) -> (Vec<T>, Option<String>),
-) -> Result<Vec<T>, Fault>
+) -> Result<Vec<T>, AwsError>
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let mut turned = Pages::at_most(most);
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
-        let (items, token) = take(page.map_err(|error| Fault::of(action, region, &error))?);
+        let (items, token) = take(page.map_err(|error| AwsError::of(action, region, &error))?);
         all.extend(items);
         if all.len() >= enough {
             all.truncate(enough);
             break;
         }
         let next = turned.turn(token.as_deref());
-        if next.map_err(|said| Fault::incomplete(action, region, said))?.is_none() {
+        if next.map_err(|said| AwsError::incomplete(action, region, said))?.is_none() {
             break;
         }
     }

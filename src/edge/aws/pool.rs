@@ -14,7 +14,7 @@ use super::dial::Dialer;
 const KEPT: Duration = Duration::from_secs(20);
 
 /// More connections to one host are not kept: twice what is asked at once.
-const MOST_KEPT: usize = 16;
+const MAX_KEPT: usize = 16;
 
 /// The connections that are kept, until one is in doubt.
 pub(super) struct Pool {
@@ -54,7 +54,7 @@ fn client(dialer: &Dialer) -> Client<Dialer, SdkBody> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(KEPT)
-        .pool_max_idle_per_host(MOST_KEPT)
+        .pool_max_idle_per_host(MAX_KEPT)
         .build(dialer.clone())
 }
 

@@ -29,14 +29,14 @@ fn good() -> Vec<u8> {
     answer(200, "text/xml", WHO)
 }
 
-async fn ask(sdk: &SdkConfig) -> Result<String, Fault> {
+async fn ask(sdk: &SdkConfig) -> Result<String, AwsError> {
     let answer = aws_sdk_sts::Client::new(sdk).get_caller_identity().send().await;
-    let answer = answer.map_err(|error| Fault::of(ACTION, REGION, &error));
+    let answer = answer.map_err(|error| AwsError::of(ACTION, REGION, &error));
     answer.map(|who| who.arn().unwrap_or_default().to_owned())
 }
 
 /// What a call to this server ends with.
-async fn fault(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (Fault, usize) {
+async fn fault(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (AwsError, usize) {
     let server = Server::new(does).await;
     let fault = ask(&sdk(server.address).await).await.unwrap_err();
     (fault, server.requests())
@@ -89,7 +89,7 @@ async fn an_answer_without_an_end_is_cut_off() {
     assert!(long.said.contains("longer than 8192 KiB"), "{long}");
     let (many, _) = fault(endless(b"<a/>".repeat(1 << 14))).await;
     assert!(many.said.contains("more elements"), "{many}");
-    assert_eq!((long.problem, many.problem), (Problem::Failed, Problem::Failed));
+    assert_eq!((long.problem, many.problem), (ErrorKind::Failed, ErrorKind::Failed));
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_slow_answer_is_given_up() {
     let some = answer(200, "text/xml", WHO)[..80].to_vec();
     let stalls = move |_| Does::Says(some.clone());
     for (slow, requests) in <[_; 2]>::from(tokio::join!(fault(|_| Does::Waits), fault(stalls))) {
-        assert_eq!((slow.problem, requests), (Problem::Unreachable, 3), "{slow}");
+        assert_eq!((slow.problem, requests), (ErrorKind::Unreachable, 3), "{slow}");
         assert!(slow.said.contains("timed out"), "{slow}");
     }
 }
@@ -106,31 +106,31 @@ async fn a_slow_answer_is_given_up() {
 async fn each_answer_is_one_kind_of_problem() {
     let xml = |body: &str| answer(200, "text/xml", body);
     for (case, bytes, problem, says) in [
-        ("denied", error(403, "AccessDenied", "no"), Problem::Denied, "AccessDenied: no"),
-        ("no text", xml(""), Problem::Failed, "cannot be read"),
-        ("other text", xml("<html>Login</html>"), Problem::Failed, "cannot be read"),
-        ("bytes", xml("\u{0}\u{1}<"), Problem::Failed, "cannot be read"),
-        ("a portal", answer(302, "text/html", ""), Problem::Unreachable, "HTTP 302"),
+        ("denied", error(403, "AccessDenied", "no"), ErrorKind::Denied, "AccessDenied: no"),
+        ("no text", xml(""), ErrorKind::Failed, "cannot be read"),
+        ("other text", xml("<html>Login</html>"), ErrorKind::Failed, "cannot be read"),
+        ("bytes", xml("\u{0}\u{1}<"), ErrorKind::Failed, "cannot be read"),
+        ("a portal", answer(302, "text/html", ""), ErrorKind::Unreachable, "HTTP 302"),
         (
             "a firewall",
             answer(403, "text/html", "<h1>Blocked</h1>"),
-            Problem::Unreachable,
+            ErrorKind::Unreachable,
             "a proxy or a firewall",
         ),
-        ("a proxy", answer(407, "text/html", "no"), Problem::Unreachable, "user and a password"),
-        ("a gateway", answer(502, "text/html", "no"), Problem::Failed, "HTTP 502"),
-        ("no HTTP", b"SSH-2.0-OpenSSH_9\r\n\r\n".to_vec(), Problem::Unreachable, "HTTP"),
+        ("a proxy", answer(407, "text/html", "no"), ErrorKind::Unreachable, "user and a password"),
+        ("a gateway", answer(502, "text/html", "no"), ErrorKind::Failed, "HTTP 502"),
+        ("no HTTP", b"SSH-2.0-OpenSSH_9\r\n\r\n".to_vec(), ErrorKind::Unreachable, "HTTP"),
         (
             "forged",
             error(400, "A\nB", "ERROR\nall is\u{202e} lost"),
-            Problem::Refused,
+            ErrorKind::Refused,
             "A\\nB: ERROR\\nall is\\u{202e} lost",
         ),
-        ("long", error(400, "A", &"x".repeat(10_000)), Problem::Refused, "…"),
+        ("long", error(400, "A", &"x".repeat(10_000)), ErrorKind::Refused, "…"),
         (
             "too long",
             error(400, "A", &"x".repeat(100_000)),
-            Problem::Failed,
+            ErrorKind::Failed,
             "cannot be read: the answer is longer than 64 KiB",
         ),
     ] {
@@ -148,7 +148,7 @@ async fn nobody_there_is_told_with_the_address() {
     let address = listener.local_addr().unwrap();
     drop(listener);
     let fault = ask(&sdk(address).await).await.unwrap_err();
-    assert_eq!(fault.problem, Problem::Unreachable);
+    assert_eq!(fault.problem, ErrorKind::Unreachable);
     assert!(fault.said.starts_with(&format!("cannot connect to {address}: ")), "{fault}");
     assert!(fault.said.contains("refused"), "{fault}");
 }
@@ -187,7 +187,7 @@ fn tls_file(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
 }
 
-async fn through(proxies: Proxies, bundle: Option<&str>, url: &str) -> Result<String, Fault> {
+async fn through(proxies: Proxies, bundle: Option<&str>, url: &str) -> Result<String, AwsError> {
     let bundle = bundle.map(|name| CaBundle::load(&tls_file(name)).unwrap());
     let http = Http::new(proxies, bundle);
     ask(&at(loader().http_client(http), url).await).await
@@ -207,7 +207,7 @@ async fn a_ca_bundle_says_who_is_believed() {
         let answer = through(Proxies::default(), bundle, &url).await;
         assert_eq!(answer.is_ok(), believed, "{bundle:?}: {answer:?}");
         if let Err(fault) = answer {
-            assert_eq!(fault.problem, Problem::Unreachable);
+            assert_eq!(fault.problem, ErrorKind::Unreachable);
             assert!(fault.said.contains("self-signed"), "{fault}");
             assert!(fault.advice().contains("ca_bundle"), "{}", fault.advice());
             assert!(!fault.said.contains("CaUsedAsEndEntity"), "{fault}");
@@ -341,7 +341,7 @@ async fn an_identity_is_found_out_anew_when_aws_refuses_it() {
     ask(&sdk).await.unwrap();
     *taken.lock().unwrap() = "NEW";
     let fault = ask(&sdk).await.unwrap_err();
-    assert_eq!(fault.problem, Problem::Credentials);
+    assert_eq!(fault.problem, ErrorKind::Credentials);
     ask(&sdk).await.unwrap();
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::fault::Problem;
+use super::fault::ErrorKind;
 
-/// How many calls were made, by action and outcome (`ok` or a [`Problem`]'s
+/// How many calls were made, by action and outcome (`ok` or a [`ErrorKind`]'s
 /// name), and what CloudWatch will charge for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -16,8 +16,8 @@ pub struct Usage {
 
 impl Usage {
     /// One more call.
-    pub fn call(&mut self, action: &'static str, fault: Option<Problem>) {
-        *self.calls.entry((action, fault.map_or("ok", Problem::name))).or_default() += 1;
+    pub fn call(&mut self, action: &'static str, fault: Option<ErrorKind>) {
+        *self.calls.entry((action, fault.map_or("ok", ErrorKind::name))).or_default() += 1;
     }
 
     /// Adds another tally to this one.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use super::request::{Query, Wanted};
-use super::{Answer, CloudWatch, Pace};
+use super::{Answer, CloudWatch, RateLimiter};
 use crate::config::Quotas;
 use crate::edge::aws::{Scope, Skew, Usage, scoped};
 
@@ -70,7 +70,7 @@ impl Chat {
     pub async fn connect(configuration: &str, base: &SdkConfig) -> Self {
         let scope = Scope { region: Some(REGION.to_owned()), role_arn: None, external_id: None };
         let config = scoped(base, &scope).await;
-        let pace = Arc::new(Pace::of(&Quotas::default()));
+        let pace = Arc::new(RateLimiter::of(&Quotas::default()));
         let cloudwatch = CloudWatch::new(&config, pace, None, &Skew::default());
         Self { cloudwatch, configuration: configuration.to_owned() }
     }

@@ -12,7 +12,7 @@ use nearmiss_core::gateway::evidence::{Published, Row};
 use nearmiss_core::time::Minute;
 
 /// Of so many target groups the figures are read.
-const MOST_TARGET_GROUPS: usize = 10;
+const MAX_TARGET_GROUPS: usize = 10;
 
 impl CloudWatch {
     /// The figures of the minutes from `first` to before `end`, of the gateway, its
@@ -29,7 +29,7 @@ impl CloudWatch {
         usage: &mut Usage,
     ) -> Answer<Figures> {
         let zones = zones.iter().map(|zone| Scope::Zone(zone.clone()));
-        let groups = groups.iter().take(MOST_TARGET_GROUPS);
+        let groups = groups.iter().take(MAX_TARGET_GROUPS);
         let groups = groups.map(|group| Scope::TargetGroup(group.clone()));
         let scopes = [Scope::All].into_iter().chain(zones).chain(groups);
         let asked: Vec<(Scope, &Row)> = scopes

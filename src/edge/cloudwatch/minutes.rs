@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
 use nearmiss_core::gateway::bounds;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway};
 use nearmiss_core::series::snapshot::{Snapshot, TargetGroup};
@@ -23,7 +23,7 @@ pub struct Ask {
     /// The first minute that is needed.
     pub from: Minute,
     /// Which of its signals.
-    pub tier: Tier,
+    pub tier: PollRate,
     /// Whether targets' answers are asked for too: see [`Signal::Answers`].
     pub answers: bool,
     /// The dimension values of its target groups, where they are asked for too.

@@ -2,7 +2,7 @@
 //!
 //! An answer is whole or nothing: unless every statistic of a gateway came
 //! back marked Complete, over all pages, the gateway has no answer but a
-//! [`Fault`], and its neighbours in the same request keep theirs. All
+//! [`AwsError`], and its neighbours in the same request keep theirs. All
 //! statistics of a gateway travel in one request, because five statistics of
 //! one metric are billed as one metric only there.
 //!
@@ -14,9 +14,9 @@ mod chat;
 mod figures;
 mod healthy;
 mod minutes;
-mod pace;
 mod proof;
 mod quarters;
+mod rate_limiter;
 mod request;
 mod results;
 #[cfg(test)]
@@ -37,20 +37,20 @@ use tracing::warn;
 pub use chat::{Chat, REGION as CHAT_REGION, Reached};
 pub use healthy::Healthy;
 pub use minutes::Ask;
-pub use pace::Pace;
-pub use proof::Proof;
+pub use proof::SelfCheck;
 pub use quarters::{Quarters, Stretch};
+pub use rate_limiter::RateLimiter;
 use request::{Query, Wanted, batches, billed_metrics};
 use results::{Lack, Points, Remarks, Results};
 
-use super::aws::{Fault, Pages, Problem, Skew, Usage, region_of};
+use super::aws::{AwsError, ErrorKind, Pages, Skew, Usage, region_of};
 use super::time::Stopwatch;
 
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
 
 /// `GetMetricData` takes so many queries.
-const MOST_QUERIES: usize = 500;
+const MAX_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
 /// An answer may have so many pages, and one more for so many points that were asked
@@ -59,20 +59,20 @@ const LEAST_PAGES: usize = 10;
 /// See [`LEAST_PAGES`].
 const POINTS_OF_A_PAGE: usize = 1_000;
 /// So many different remarks of CloudWatch are told in the log.
-const MOST_REMARKS: usize = 20;
+const MAX_REMARKS: usize = 20;
 
 /// CloudWatch, seen from one account and Region.
 #[derive(Debug, Clone)]
 pub struct CloudWatch {
     client: Client,
     region: String,
-    pace: Arc<Pace>,
+    pace: Arc<RateLimiter>,
     linked: Option<String>,
     told: Arc<Mutex<HashSet<String>>>,
 }
 
 /// What was asked of one gateway, or why it did not come.
-pub type Answer<T> = Result<T, Arc<Fault>>;
+pub type Answer<T> = Result<T, Arc<AwsError>>;
 
 impl CloudWatch {
     /// A client for the account and Region of this configuration, which keeps
@@ -80,7 +80,12 @@ impl CloudWatch {
     /// account it reads the metrics of the account that is `linked` to it
     /// (cross-account observability).
     #[must_use]
-    pub fn new(config: &SdkConfig, pace: Arc<Pace>, linked: Option<String>, skew: &Skew) -> Self {
+    pub fn new(
+        config: &SdkConfig,
+        pace: Arc<RateLimiter>,
+        linked: Option<String>,
+        skew: &Skew,
+    ) -> Self {
         let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
         Self { client, region: region_of(config), pace, linked, told: Arc::default() }
@@ -106,7 +111,7 @@ impl CloudWatch {
         let mut open: Vec<usize> = (0..wanted.len()).collect();
         let mut usage = Usage::default();
         let mut failed = Vec::new();
-        for queries in [MOST_QUERIES, MOST_QUERIES / 10, 1] {
+        for queries in [MAX_QUERIES, MAX_QUERIES / 10, 1] {
             let batches = batches(&open, wanted, queries, period, end);
             if batches == failed {
                 continue; // the same requests, and each failed as a whole
@@ -121,7 +126,7 @@ impl CloudWatch {
             while let (Some((got, used)), Some(batch)) = (done.next().await, each.next()) {
                 usage.add(used);
                 some_came |= got.is_ok();
-                is_down &= got.as_ref().is_err_and(|fault| fault.problem != Problem::Refused);
+                is_down &= got.as_ref().is_err_and(|fault| fault.problem != ErrorKind::Refused);
                 let got = got.unwrap_or_else(|fault| of_all(fault, batch));
                 for (index, answer) in batch.iter().zip(got) {
                     answers[*index] = answer;
@@ -145,7 +150,7 @@ impl CloudWatch {
         period: i64,
         end: i64,
         left: Duration,
-    ) -> (Result<Vec<Answer<Vec<Points>>>, Fault>, Usage) {
+    ) -> (Result<Vec<Answer<Vec<Points>>>, AwsError>, Usage) {
         let mut usage = Usage::default();
         let read = self.read_batch(&batch, period, end, &mut usage);
         let read = tokio::time::timeout(left, read).await;
@@ -159,7 +164,7 @@ impl CloudWatch {
         period: i64,
         end: i64,
         usage: &mut Usage,
-    ) -> Result<Vec<Answer<Vec<Points>>>, Fault> {
+    ) -> Result<Vec<Answer<Vec<Points>>>, AwsError> {
         let first = batch.iter().map(|wanted| wanted.from).min().unwrap_or(end);
         let linked = self.linked.as_deref();
         let of_one = |(index, wanted): (usize, &&Wanted)| wanted.spelled(index, period, linked);
@@ -170,14 +175,14 @@ impl CloudWatch {
         let answer = |(index, wanted): (usize, &&Wanted)| {
             let points = results.take(index, wanted, end);
             points.map_err(|Lack { problem, said }| {
-                Arc::new(Fault::saying(ACTION, &self.region, problem, said))
+                Arc::new(AwsError::saying(ACTION, &self.region, problem, said))
             })
         };
         Ok(batch.iter().enumerate().map(answer).collect())
     }
 
-    fn incomplete(&self, said: impl AsRef<str>) -> Fault {
-        Fault::incomplete(ACTION, &self.region, said)
+    fn incomplete(&self, said: impl AsRef<str>) -> AwsError {
+        AwsError::incomplete(ACTION, &self.region, said)
     }
 
     /// The results of all pages, and what CloudWatch remarks on them.
@@ -187,7 +192,7 @@ impl CloudWatch {
         points: usize,
         (first, end): (i64, i64),
         usage: &mut Usage,
-    ) -> Result<(Vec<MetricDataResult>, Remarks), Fault> {
+    ) -> Result<(Vec<MetricDataResult>, Remarks), AwsError> {
         let mut results = Vec::with_capacity(queries.len());
         let mut remarks = Remarks::default();
         let mut pages = Pages::at_most(LEAST_PAGES + points / POINTS_OF_A_PAGE);
@@ -215,7 +220,7 @@ impl CloudWatch {
     fn tell(&self, remarks: &Remarks) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let text = remarks.to_string();
-        if !text.is_empty() && told.len() < MOST_REMARKS && told.insert(text.clone()) {
+        if !text.is_empty() && told.len() < MAX_REMARKS && told.insert(text.clone()) {
             warn!(region = self.region, "CloudWatch says: {text}");
         }
     }
@@ -226,7 +231,7 @@ impl CloudWatch {
         (first, end): (i64, i64),
         token: Option<String>,
         usage: &mut Usage,
-    ) -> Result<GetMetricDataOutput, Fault> {
+    ) -> Result<GetMetricDataOutput, AwsError> {
         let answer = self
             .client
             .get_metric_data()
@@ -237,7 +242,7 @@ impl CloudWatch {
             .set_next_token(token)
             .send()
             .await
-            .map_err(|error| Fault::of(ACTION, &self.region, &error));
+            .map_err(|error| AwsError::of(ACTION, &self.region, &error));
         usage.call(ACTION, answer.as_ref().err().map(|fault| fault.problem));
         if answer.is_ok() {
             usage.billed_metrics += billed_metrics(queries);
@@ -247,7 +252,7 @@ impl CloudWatch {
 }
 
 /// A request that failed as a whole, as the answer to each that was in it.
-fn of_all<T>(fault: Fault, batch: &[usize]) -> Vec<Answer<T>> {
+fn of_all<T>(fault: AwsError, batch: &[usize]) -> Vec<Answer<T>> {
     let fault = Arc::new(fault);
     batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
 }

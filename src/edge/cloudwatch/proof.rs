@@ -13,7 +13,7 @@ use nearmiss_core::time::Minute;
 
 /// What one gateway's figures show; `None` where they cannot tell.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Proof {
+pub struct SelfCheck {
     /// Whether the count of samples up to a very high bound is the number of
     /// samples.
     pub counts_add_up: Option<bool>,
@@ -31,7 +31,7 @@ struct Sums {
     resets: f64,
 }
 
-impl Proof {
+impl SelfCheck {
     /// What either of two proofs knows; a failed one counts more.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -72,7 +72,7 @@ impl CloudWatch {
         (first, end): (Minute, Minute),
         deadline: Duration,
         usage: &mut Usage,
-    ) -> Answer<Proof> {
+    ) -> Answer<SelfCheck> {
         let rows = gateway.kind.proof_rows().iter();
         let queries = rows.map(|(metric, stat)| Query::of(metric, *stat)).collect();
         let wanted = [Wanted::of(gateway, first.start(), queries)];
@@ -82,7 +82,7 @@ impl CloudWatch {
         let sum = |row: usize| -> f64 {
             points.get(row).into_iter().flatten().map(|(_, value)| value).sum()
         };
-        Ok(Proof::of(Sums {
+        Ok(SelfCheck::of(Sums {
             samples: sum(0),
             within: sum(1),
             timeouts: sum(2),
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn figures_prove_or_refute_or_leave_it_open() {
         let all = |samples, answered, timeouts, resets| {
-            Proof::of(Sums { samples, within: samples, answered, timeouts, resets })
+            SelfCheck::of(Sums { samples, within: samples, answered, timeouts, resets })
                 .timeouts_leave_no_sample
         };
         assert_eq!(all(100.0, 100.0, 7.0, 0.0), Some(true));
@@ -109,15 +109,15 @@ mod tests {
         assert_eq!(all(103.0, 100.0, 3.0, 3.0), None, "502s or 504s?");
         assert_eq!(all(150.0, 100.0, 7.0, 0.0), None, "neither");
         let off = Sums { samples: 100.0, within: 99.0, ..Sums::default() };
-        assert_eq!(Proof::of(off).counts_add_up, Some(false));
-        assert_eq!(Proof::of(Sums::default()).counts_add_up, None);
+        assert_eq!(SelfCheck::of(off).counts_add_up, Some(false));
+        assert_eq!(SelfCheck::of(Sums::default()).counts_add_up, None);
     }
 
     #[test]
     fn one_refutation_outweighs_a_proof() {
         let (yes, no) = (Some(true), Some(false));
-        let proof = |a, b| Proof { counts_add_up: a, timeouts_leave_no_sample: b };
+        let proof = |a, b| SelfCheck { counts_add_up: a, timeouts_leave_no_sample: b };
         assert_eq!(proof(yes, None).and(proof(no, yes)), proof(no, yes));
-        assert_eq!(Proof::default().and(proof(yes, no)), proof(yes, no));
+        assert_eq!(SelfCheck::default().and(proof(yes, no)), proof(yes, no));
     }
 }

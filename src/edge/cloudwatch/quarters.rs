@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
 use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::Tier;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
-use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
 
 /// Seconds in a quarter of an hour.
@@ -20,13 +20,13 @@ pub struct Stretch {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
     /// The first quarter that is needed.
-    pub from: Quarter,
+    pub from: QuarterHour,
     /// Which of its signals.
-    pub tier: Tier,
+    pub tier: PollRate,
 }
 
 /// Quarters, oldest first, without a hole.
-pub type Quarters = Vec<(Quarter, Summary)>;
+pub type Quarters = Vec<(QuarterHour, QuarterHourStats)>;
 
 impl CloudWatch {
     /// The quarters of each gateway up to before `end`, in the order of the
@@ -34,7 +34,7 @@ impl CloudWatch {
     pub async fn quarters(
         &self,
         stretches: &[Stretch],
-        end: Quarter,
+        end: QuarterHour,
         deadline: Duration,
     ) -> (Vec<Answer<Quarters>>, Usage) {
         let wanted: Vec<Wanted> = stretches.iter().map(Stretch::wanted).collect();
@@ -53,14 +53,18 @@ impl Stretch {
         Wanted::of(&self.gateway, self.from.start().start(), queries.collect())
     }
 
-    fn quarters(&self, end: Quarter, points: Vec<Points>) -> Quarters {
+    fn quarters(&self, end: QuarterHour, points: Vec<Points>) -> Quarters {
         let rows = || self.gateway.kind.quarter_rows(self.tier);
-        let mut quiet = Summary { timeout: self.gateway.timeout.seconds, ..Summary::default() };
+        let mut quiet = QuarterHourStats {
+            timeout: self.gateway.timeout.seconds,
+            ..QuarterHourStats::default()
+        };
         rows().for_each(|row| set(&mut quiet, row.signal, 0.0));
-        let mut quarters: Quarters = (self.from.0..end.0).map(|q| (Quarter(q), quiet)).collect();
+        let mut quarters: Quarters =
+            (self.from.0..end.0).map(|q| (QuarterHour(q), quiet)).collect();
         for (row, points) in rows().zip(points) {
             for (at, value) in points.into_iter().filter(|(_, v)| v.is_finite() && *v >= 0.0) {
-                let quarter = Quarter::containing(Minute::containing(at));
+                let quarter = QuarterHour::containing(Minute::containing(at));
                 let index = usize::try_from(quarter.0 - self.from.0).ok();
                 if let Some((_, summary)) = index.and_then(|index| quarters.get_mut(index)) {
                     set(summary, row.signal, value);
@@ -72,7 +76,7 @@ impl Stretch {
 }
 
 /// Enters one figure; a quantile of nothing is no figure.
-fn set(summary: &mut Summary, signal: Signal, value: f64) {
+fn set(summary: &mut QuarterHourStats, signal: Signal, value: f64) {
     let measured = (value > 0.0).then_some(value);
     match signal {
         Signal::P50 => summary.p50 = measured,

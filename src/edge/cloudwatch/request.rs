@@ -10,7 +10,7 @@ use nearmiss_core::gateway::Gateway;
 const STATISTICS_PER_METRIC: usize = 5;
 /// `GetMetricData` answers so many points in one page; more take another page,
 /// which is billed again.
-const MOST_POINTS: usize = 100_800;
+const MAX_POINTS: usize = 100_800;
 
 /// A statistic of a metric.
 #[derive(Debug, Clone)]
@@ -116,7 +116,7 @@ pub(super) fn batches(
         let reaching = first.min(one.from);
         let steps = usize::try_from((end - reaching) / period).unwrap_or(0);
         let together = queries + one.queries.len();
-        let fits = together <= most_queries && together * steps <= MOST_POINTS;
+        let fits = together <= most_queries && together * steps <= MAX_POINTS;
         if let Some(batch) = batches.last_mut().filter(|_| fits) {
             batch.push(index);
             (queries, first) = (together, reaching);

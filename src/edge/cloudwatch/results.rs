@@ -9,12 +9,12 @@ use std::fmt;
 use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult, StatusCode};
 
 use super::request::{Query, Wanted, query_id};
-use crate::edge::aws::{Problem, plain};
+use crate::edge::aws::{ErrorKind, plain};
 
 /// No count, and no sum of seconds, is larger in an hour.
 const LARGEST: f64 = 1e12;
 /// So many different remarks on an answer or a result are passed on.
-const MOST_REMARKS: usize = 3;
+const MAX_REMARKS: usize = 3;
 
 /// Points of one query, the oldest first: when (Unix seconds) and what.
 pub(super) type Points = Vec<(i64, f64)>;
@@ -22,7 +22,7 @@ pub(super) type Points = Vec<(i64, f64)>;
 /// Why there are no points.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Lack {
-    pub(super) problem: Problem,
+    pub(super) problem: ErrorKind,
     pub(super) said: String,
 }
 
@@ -34,7 +34,7 @@ impl Remarks {
     pub(super) fn add(&mut self, message: &MessageData) {
         let parts = [message.code(), message.value()].into_iter().flatten();
         let text = plain(&parts.collect::<Vec<_>>().join(": "));
-        if self.0.len() < MOST_REMARKS && !text.is_empty() && !self.0.contains(&text) {
+        if self.0.len() < MAX_REMARKS && !text.is_empty() && !self.0.contains(&text) {
             self.0.push(text);
         }
     }
@@ -94,7 +94,7 @@ impl Results {
     fn complete(&mut self, id: &str, Query { metric, .. }: &Query) -> Result<Points, Lack> {
         let Some(Merged { mut points, malformed, status, remarks }) = self.by_id.remove(id) else {
             let said = with(format!("no result for {metric}"), &self.remarks);
-            return Err(Lack { problem: Problem::Incomplete, said });
+            return Err(Lack { problem: ErrorKind::Incomplete, said });
         };
         let problem = match status {
             Some(StatusCode::Complete) => match malformed {
@@ -108,12 +108,12 @@ impl Results {
                 }
                 Some(what) => {
                     let said = format!("the result for {metric} has {what}");
-                    return Err(Lack { problem: Problem::Incomplete, said });
+                    return Err(Lack { problem: ErrorKind::Incomplete, said });
                 }
             },
-            Some(StatusCode::Forbidden) => Problem::Denied,
-            Some(StatusCode::InternalError) => Problem::Failed,
-            _ => Problem::Incomplete,
+            Some(StatusCode::Forbidden) => ErrorKind::Denied,
+            Some(StatusCode::InternalError) => ErrorKind::Failed,
+            _ => ErrorKind::Incomplete,
         };
         let status = status.as_ref().map_or("without a status", StatusCode::as_str);
         let said = with(format!("the result for {metric} is {status}"), &remarks);
@@ -189,7 +189,7 @@ mod tests {
             (&[60], &[f64::INFINITY], "the value inf"),
         ] {
             let lack = take(vec![result(StatusCode::Complete, times, values)]).unwrap_err();
-            assert_eq!(lack.problem, Problem::Incomplete);
+            assert_eq!(lack.problem, ErrorKind::Incomplete);
             assert!(lack.said.contains(says), "{}", lack.said);
         }
     }
@@ -198,10 +198,10 @@ mod tests {
     fn a_status_says_whose_the_problem_is() {
         let forbidden = "Authentication too complex to retrieve cross region data";
         for (status, problem) in [
-            (StatusCode::Forbidden, Problem::Denied),
-            (StatusCode::InternalError, Problem::Failed),
-            (StatusCode::PartialData, Problem::Incomplete),
-            (StatusCode::from("News"), Problem::Incomplete),
+            (StatusCode::Forbidden, ErrorKind::Denied),
+            (StatusCode::InternalError, ErrorKind::Failed),
+            (StatusCode::PartialData, ErrorKind::Incomplete),
+            (StatusCode::from("News"), ErrorKind::Incomplete),
         ] {
             let lack = take(vec![remarked(status, "A\nB", forbidden)]).unwrap_err();
             assert_eq!(lack.problem, problem);
@@ -210,7 +210,7 @@ mod tests {
         }
         let complete = || result(StatusCode::Complete, &[], &[]);
         let pages = vec![remarked(StatusCode::Forbidden, "", forbidden), complete()];
-        assert_eq!(take(pages).unwrap_err().problem, Problem::Denied, "on any page");
+        assert_eq!(take(pages).unwrap_err().problem, ErrorKind::Denied, "on any page");
         assert_eq!(take(vec![complete()]), Ok(vec![]));
         assert!(take(vec![]).unwrap_err().said.contains("no result for RequestCount"));
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use ciborium::Value;
 
 use super::request::{Query, Wanted};
-use super::{Answer, CloudWatch, Pace, Points};
+use super::{Answer, CloudWatch, Points, RateLimiter};
 use crate::config::Quotas;
 use crate::edge::aws::testing::{Asked, Does, Server, sdk};
-use crate::edge::aws::{Problem, Skew, Usage};
+use crate::edge::aws::{ErrorKind, Skew, Usage};
 
 /// Load balancers of a small account, and the minutes that are read of each.
 const LOAD_BALANCERS: usize = 60;
@@ -55,7 +55,7 @@ fn result(id: &str, status: &str) -> Value {
 async fn read(server: &Server) -> (Vec<Answer<Vec<Points>>>, Usage) {
     let fast = NonZeroU32::MAX;
     let quotas = Quotas { requests_per_second: fast, datapoints_per_second: fast };
-    let pace = Arc::new(Pace::of(&quotas));
+    let pace = Arc::new(RateLimiter::of(&quotas));
     let cloudwatch = CloudWatch::new(&sdk(server.address).await, pace, None, &Skew::default());
     let wanted = |number: usize| {
         let queries = ["A", "B", "C", "D", "E"].map(|metric| Query::of(metric, "Sum")).to_vec();
@@ -66,7 +66,7 @@ async fn read(server: &Server) -> (Vec<Answer<Vec<Points>>>, Usage) {
 }
 
 /// What all answers are, and how many requests that took.
-async fn all(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (Problem, String, usize) {
+async fn all(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (ErrorKind, String, usize) {
     let server = Server::new(does).await;
     let (answers, usage) = read(&server).await;
     let faults: Vec<_> = answers.iter().map(|answer| answer.as_ref().unwrap_err()).collect();
@@ -79,12 +79,12 @@ async fn all(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (Problem, 
 #[tokio::test]
 async fn what_is_of_the_account_is_asked_once() {
     for (status, code, problem) in [
-        (400, "InvalidSignatureException", Problem::Credentials),
-        (400, "RequestExpired", Problem::Clock),
-        (403, "InvalidAccessKeyId", Problem::Credentials),
-        (400, "AccessDeniedException", Problem::Denied),
-        (400, "OptInRequired", Problem::Refused),
-        (400, "UnknownOperationException", Problem::Refused),
+        (400, "InvalidSignatureException", ErrorKind::Credentials),
+        (400, "RequestExpired", ErrorKind::Clock),
+        (403, "InvalidAccessKeyId", ErrorKind::Credentials),
+        (400, "AccessDeniedException", ErrorKind::Denied),
+        (400, "OptInRequired", ErrorKind::Refused),
+        (400, "UnknownOperationException", ErrorKind::Refused),
     ] {
         let (found, _, requests) = all(move |_| Does::Says(error(status, code))).await;
         assert_eq!((found, requests), (problem, 1), "{code}");
@@ -95,9 +95,9 @@ async fn what_is_of_the_account_is_asked_once() {
 async fn a_service_that_fails_is_not_asked_for_each_load_balancer() {
     // One request, then six smaller ones, which fail alike: no sixty.
     let (problem, _, requests) = all(|_| Does::Says(error(500, "InternalServiceFault"))).await;
-    assert_eq!((problem, requests), (Problem::Failed, 7 * ATTEMPTS));
+    assert_eq!((problem, requests), (ErrorKind::Failed, 7 * ATTEMPTS));
     let (problem, said, requests) = all(|_| Does::Says(cbor(200, &Value::Array(vec![])))).await;
-    assert_eq!((problem, requests), (Problem::Failed, 7), "{said}");
+    assert_eq!((problem, requests), (ErrorKind::Failed, 7), "{said}");
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_result_that_is_forbidden_is_a_denial_of_that_one() {
     let (answers, _) = read(&server).await;
     let problems: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
     assert_eq!(problems.len(), 1, "{problems:?}");
-    assert_eq!(problems[0].problem, Problem::Denied);
+    assert_eq!(problems[0].problem, ErrorKind::Denied);
     assert!(problems[0].advice().contains("Allow cloudwatch:GetMetricData"), "{problems:?}");
     assert_eq!(server.requests(), 1);
 }
@@ -159,6 +159,6 @@ async fn more_than_was_asked_for_is_no_answer() {
         Does::Says(page(results.collect(), None))
     })
     .await;
-    assert_eq!(problem, Problem::Incomplete);
+    assert_eq!(problem, ErrorKind::Incomplete);
     assert!(said.contains("1000 results for"), "{said}");
 }

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_sdk_elasticloadbalancingv2::types as aws;
 use futures::stream::StreamExt;
 
-use super::{Inquiry, because, text};
-use crate::edge::aws::Fault;
+use super::{TopologyReader, because, text};
+use crate::edge::aws::AwsError;
 use nearmiss_core::diagnose::evidence::{
     Checked, HealthCheck, LoadBalancer, Target, TargetGroup, TargetGroups, TargetKind, Zone,
 };
@@ -25,13 +25,13 @@ const CONCURRENCY: usize = 4;
 /// A page has up to so many things.
 const PAGE: i32 = 400;
 /// A load balancer may have hundreds of target groups; of so many the targets are read.
-const MOST_GROUPS: usize = 100;
+const MAX_GROUPS: usize = 100;
 
-impl Inquiry {
-    pub(super) async fn read_balancer(&self, arn: &str) -> Result<LoadBalancer, Fault> {
+impl TopologyReader {
+    pub(super) async fn read_balancer(&self, arn: &str) -> Result<LoadBalancer, AwsError> {
         let described = self.elb.describe_load_balancers().load_balancer_arns(arn).send().await;
         let described = described.map_err(|error| self.fault(DESCRIBE, &error))?;
-        let gone = || Fault::incomplete(DESCRIBE, &self.region, format!("{arn} is not there"));
+        let gone = || AwsError::incomplete(DESCRIBE, &self.region, format!("{arn} is not there"));
         let one = described.load_balancers().first().ok_or_else(gone)?;
         let zone = |zone: &aws::AvailabilityZone| Zone {
             name: text(zone.zone_name()),
@@ -56,7 +56,7 @@ impl Inquiry {
         Ok(answer.attributes().iter().filter_map(pair).collect())
     }
 
-    pub(super) async fn read_groups(&self, arn: &str) -> Result<TargetGroups, Fault> {
+    pub(super) async fn read_groups(&self, arn: &str) -> Result<TargetGroups, AwsError> {
         let pages = self.elb.describe_target_groups().load_balancer_arn(arn);
         let pages = pages.page_size(PAGE).into_paginator().send();
         let groups =
@@ -66,15 +66,15 @@ impl Inquiry {
         let receiving = receiving.as_ref();
         let arn = |group: &aws::TargetGroup| text(group.target_group_arn());
         groups.sort_by_key(|group| receiving.is_some_and(|those| !those.contains(&arn(group))));
-        let left_out = groups.len().saturating_sub(MOST_GROUPS);
-        let each = groups.into_iter().take(MOST_GROUPS);
+        let left_out = groups.len().saturating_sub(MAX_GROUPS);
+        let each = groups.into_iter().take(MAX_GROUPS);
         let read = each.map(|group| async move { self.group(&group, receiving).await });
         let read = futures::stream::iter(read).buffered(CONCURRENCY).collect().await;
         Ok(TargetGroups { read, left_out })
     }
 
     /// ARNs of the target groups that a rule forwards to with a weight above zero.
-    async fn receiving(&self, arn: &str) -> Result<BTreeSet<String>, Fault> {
+    async fn receiving(&self, arn: &str) -> Result<BTreeSet<String>, AwsError> {
         let pages = self.elb.describe_listeners().load_balancer_arn(arn);
         let pages = pages.page_size(PAGE).into_paginator().send();
         let listeners =

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use super::{Inquiry, text};
-use crate::edge::aws::Fault;
+use super::{TopologyReader, text};
+use crate::edge::aws::AwsError;
 use nearmiss_core::diagnose::evidence::{Function, TargetGroup, TargetKind};
 
 const FUNCTION: &str = "lambda:GetFunctionConfiguration";
 
-impl Inquiry {
+impl TopologyReader {
     pub(super) async fn read_functions(
         &self,
         groups: &[TargetGroup],
-    ) -> Result<Vec<Function>, Fault> {
+    ) -> Result<Vec<Function>, AwsError> {
         let of_lambda = groups.iter().filter(|group| group.kind == TargetKind::Lambda);
         let targets = of_lambda.filter_map(|group| group.targets.as_ref().ok()).flatten();
         let arns: BTreeSet<&String> = targets.map(|target| &target.id).collect();

@@ -27,7 +27,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use tokio::time::Instant;
 
-use super::aws::{Fault, collect, plain, region_of};
+use super::aws::{AwsError, collect, plain, region_of};
 use nearmiss_core::diagnose::evidence::{
     Checked, Function, LoadBalancer, Network, NotChecked, Service, TargetGroup, TargetGroups,
 };
@@ -37,8 +37,8 @@ use nearmiss_core::number::quantity::seconds;
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An answer has no more pages, and no more things are looked at.
-const MOST_PAGES: usize = 100;
-const MOST_THINGS: usize = 10_000;
+const MAX_PAGES: usize = 100;
+const MAX_THINGS: usize = 10_000;
 
 /// Everything that is asked here, for the least policy.
 pub const ACTIONS: &[&str] = &[
@@ -66,7 +66,7 @@ pub const ACTIONS: &[&str] = &[
 
 /// Asks about one account in a Region.
 #[derive(Debug, Clone)]
-pub struct Inquiry {
+pub struct TopologyReader {
     region: String,
     patience: Duration,
     elb: elb::Client,
@@ -78,7 +78,7 @@ pub struct Inquiry {
     lambda: aws_sdk_lambda::Client,
 }
 
-impl Inquiry {
+impl TopologyReader {
     /// With the identity and the Region of this configuration; what takes longer than
     /// `patience` is not waited for.
     #[must_use]
@@ -167,7 +167,7 @@ impl Inquiry {
         &self,
         deadline: Instant,
         what: &str,
-        asked: impl Future<Output = Result<T, Fault>>,
+        asked: impl Future<Output = Result<T, AwsError>>,
     ) -> Checked<T> {
         match tokio::time::timeout_at(deadline, asked).await {
             Ok(answer) => answer.map_err(|fault| because(what, &fault)),
@@ -186,18 +186,18 @@ impl Inquiry {
         action: &'static str,
         pages: PaginationStream<Result<P, SdkError<E, HttpResponse>>>,
         take: impl Fn(P) -> (Vec<T>, Option<String>),
-    ) -> Result<Vec<T>, Fault>
+    ) -> Result<Vec<T>, AwsError>
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        collect((action, &self.region), (MOST_PAGES, MOST_THINGS), pages, take).await
+        collect((action, &self.region), (MAX_PAGES, MAX_THINGS), pages, take).await
     }
 
-    fn fault<E>(&self, action: &'static str, error: &SdkError<E, HttpResponse>) -> Fault
+    fn fault<E>(&self, action: &'static str, error: &SdkError<E, HttpResponse>) -> AwsError
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        Fault::of(action, &self.region, error)
+        AwsError::of(action, &self.region, error)
     }
 }
 
@@ -208,7 +208,7 @@ fn text(value: Option<&str>) -> String {
 
 /// Why something was not looked at.
 #[must_use]
-pub fn because(what: &str, fault: &Fault) -> NotChecked {
+pub fn because(what: &str, fault: &AwsError) -> NotChecked {
     let (because, remedy) = (fault.to_string(), fault.advice());
     NotChecked { what: what.to_owned(), because, remedy }
 }

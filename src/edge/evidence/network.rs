@@ -10,8 +10,8 @@ use aws_sdk_ec2::types as aws;
 
 use tokio::time::Instant;
 
-use super::{Inquiry, text};
-use crate::edge::aws::Fault;
+use super::{TopologyReader, text};
+use crate::edge::aws::AwsError;
 use nearmiss_core::diagnose::evidence::{
     Acl, AclEntry, Interface, LoadBalancer, Network, Permission, Route, SecurityGroup, Subnet,
     TargetGroup, TargetKind,
@@ -31,7 +31,7 @@ const PAGE: i32 = 100;
 
 type Ids = BTreeSet<String>;
 
-impl Inquiry {
+impl TopologyReader {
     pub(super) async fn read_network(
         &self,
         balancer: Option<&LoadBalancer>,
@@ -74,7 +74,7 @@ impl Inquiry {
         &self,
         balancer: Option<&LoadBalancer>,
         groups: &[TargetGroup],
-    ) -> Result<Vec<Interface>, Fault> {
+    ) -> Result<Vec<Interface>, AwsError> {
         let tail = balancer.and_then(|one| Some(one.arn.split_once(":loadbalancer/")?.1));
         let nodes: Vec<String> = tail.into_iter().map(|tail| format!("ELB {tail}")).collect();
         let (mut instances, mut addresses) = (Vec::new(), Vec::new());
@@ -102,7 +102,7 @@ impl Inquiry {
         Ok(found.into_values().collect())
     }
 
-    async fn filtered(&self, name: &str, values: &[String]) -> Result<Vec<Interface>, Fault> {
+    async fn filtered(&self, name: &str, values: &[String]) -> Result<Vec<Interface>, AwsError> {
         let pages = self.ec2.describe_network_interfaces().filters(filter(name, values));
         let pages = pages.max_results(PAGE).into_paginator().send();
         let found = self
@@ -110,7 +110,10 @@ impl Inquiry {
         Ok(found.await?.iter().map(interface).collect())
     }
 
-    async fn security_groups(&self, ids: &Ids) -> Result<BTreeMap<String, SecurityGroup>, Fault> {
+    async fn security_groups(
+        &self,
+        ids: &Ids,
+    ) -> Result<BTreeMap<String, SecurityGroup>, AwsError> {
         let mut found = BTreeMap::new();
         for some in chunks(ids) {
             // A filter skips what has been deleted; a list of ids is refused for it.
@@ -124,7 +127,7 @@ impl Inquiry {
         Ok(found)
     }
 
-    async fn subnets(&self, ids: &Ids) -> Result<BTreeMap<String, Subnet>, Fault> {
+    async fn subnets(&self, ids: &Ids) -> Result<BTreeMap<String, Subnet>, AwsError> {
         let mut found = BTreeMap::new();
         for some in chunks(ids) {
             let pages = self.ec2.describe_subnets().filters(filter("subnet-id", &some));
@@ -136,7 +139,7 @@ impl Inquiry {
         Ok(found)
     }
 
-    async fn acls(&self, vpcs: &Ids) -> Result<Associated<Acl>, Fault> {
+    async fn acls(&self, vpcs: &Ids) -> Result<Associated<Acl>, AwsError> {
         let mut found = Associated::default();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_network_acls().filters(filter("vpc-id", &some));
@@ -153,7 +156,7 @@ impl Inquiry {
         Ok(found)
     }
 
-    async fn route_tables(&self, vpcs: &Ids) -> Result<Associated<Vec<Route>>, Fault> {
+    async fn route_tables(&self, vpcs: &Ids) -> Result<Associated<Vec<Route>>, AwsError> {
         let mut found = Associated::default();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_route_tables().filters(filter("vpc-id", &some));
@@ -177,7 +180,7 @@ impl Inquiry {
         Ok(found)
     }
 
-    async fn vpc_blocks(&self, vpcs: &Ids) -> Result<Vec<String>, Fault> {
+    async fn vpc_blocks(&self, vpcs: &Ids) -> Result<Vec<String>, AwsError> {
         let mut found = Vec::new();
         for some in chunks(vpcs) {
             let pages = self.ec2.describe_vpcs().filters(filter("vpc-id", &some));

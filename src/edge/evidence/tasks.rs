@@ -9,8 +9,8 @@ use std::collections::BTreeSet;
 use aws_sdk_ecs::types as aws;
 use aws_smithy_types::DateTime;
 
-use super::{Inquiry, because, text};
-use crate::edge::aws::{Fault, collect, plain};
+use super::{TopologyReader, because, text};
+use crate::edge::aws::{AwsError, collect, plain};
 use nearmiss_core::diagnose::evidence::{Container, Deployment, Service, StoppedTask, TargetGroup};
 
 const CLUSTERS: &str = "ecs:ListClusters";
@@ -21,23 +21,23 @@ const LIST_TASKS: &str = "ecs:ListTasks";
 const TASKS: &str = "ecs:DescribeTasks";
 
 /// Clusters, and services of each, that are looked through.
-const MOST_CLUSTERS: usize = 50;
-const MOST_SERVICES: usize = 500;
+const MAX_CLUSTERS: usize = 50;
+const MAX_SERVICES: usize = 500;
 /// A page of a list has so many.
 const PAGE: i32 = 100;
 /// Services per call, and stopped tasks that are looked at.
 const PER_CALL: usize = 10;
-const MOST_TASKS: i32 = 100;
+const MAX_TASKS: i32 = 100;
 
-impl Inquiry {
+impl TopologyReader {
     pub(super) async fn read_services(
         &self,
         groups: &[TargetGroup],
-    ) -> Result<Vec<Service>, Fault> {
+    ) -> Result<Vec<Service>, AwsError> {
         let wanted: BTreeSet<&str> = groups.iter().map(|group| group.arn.as_str()).collect();
         let call = (CLUSTERS, self.region.as_str());
         let pages = self.ecs.list_clusters().max_results(PAGE).into_paginator().send();
-        let clusters = collect(call, (MOST_CLUSTERS, MOST_CLUSTERS), pages, |page| {
+        let clusters = collect(call, (MAX_CLUSTERS, MAX_CLUSTERS), pages, |page| {
             (page.cluster_arns.unwrap_or_default(), page.next_token)
         });
         let mut found = Vec::new();
@@ -45,7 +45,7 @@ impl Inquiry {
             let call = (SERVICES, self.region.as_str());
             let pages = self.ecs.list_services().cluster(cluster).max_results(PAGE);
             let pages = pages.into_paginator().send();
-            let services = collect(call, (MOST_SERVICES, MOST_SERVICES), pages, |page| {
+            let services = collect(call, (MAX_SERVICES, MAX_SERVICES), pages, |page| {
                 (page.service_arns.unwrap_or_default(), page.next_token)
             });
             for some in services.await?.chunks(PER_CALL) {
@@ -74,7 +74,7 @@ impl Inquiry {
         }
     }
 
-    async fn containers(&self, definition: &str) -> Result<Vec<Container>, Fault> {
+    async fn containers(&self, definition: &str) -> Result<Vec<Container>, AwsError> {
         let answer = self.ecs.describe_task_definition().task_definition(definition).send().await;
         let answer = answer.map_err(|error| self.fault(DEFINITION, &error))?;
         let all = answer.task_definition().map(aws::TaskDefinition::container_definitions);
@@ -85,9 +85,9 @@ impl Inquiry {
         Ok(all.unwrap_or_default().iter().map(container).collect())
     }
 
-    async fn stopped(&self, cluster: &str, service: &str) -> Result<Vec<StoppedTask>, Fault> {
+    async fn stopped(&self, cluster: &str, service: &str) -> Result<Vec<StoppedTask>, AwsError> {
         let list = self.ecs.list_tasks().cluster(cluster).service_name(service);
-        let list = list.desired_status(aws::DesiredStatus::Stopped).max_results(MOST_TASKS);
+        let list = list.desired_status(aws::DesiredStatus::Stopped).max_results(MAX_TASKS);
         let list = list.send().await.map_err(|error| self.fault(LIST_TASKS, &error))?;
         if list.task_arns().is_empty() {
             return Ok(Vec::new());

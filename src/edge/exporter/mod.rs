@@ -21,14 +21,14 @@ use super::aws::Usage;
 use crate::config::TagLabels;
 use nearmiss_core::Report;
 use nearmiss_core::alerting::Receiver;
-use nearmiss_core::detect::{Severity, State, Verdict};
+use nearmiss_core::detect::{Evaluation, Severity, State};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::bounds::bound_seconds;
-use nearmiss_core::gateway::polling::Tier;
-use nearmiss_core::notification::Theme;
+use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::notification::Component;
 use nearmiss_core::series::forecast::Forecast;
 use nearmiss_core::series::snapshot::TargetGroup;
-use nearmiss_core::state::{Ledger, Minutes};
+use nearmiss_core::state::{GatewayState, Minutes};
 pub use telling::Telling;
 
 /// What the page says of one gateway.
@@ -39,7 +39,7 @@ pub struct Series<'a> {
     /// Its latest report; `None` when the latest poll did not get its data.
     pub report: Option<&'a Report>,
     /// Its counters and positions.
-    pub ledger: Option<&'a Ledger>,
+    pub ledger: Option<&'a GatewayState>,
 }
 
 /// One metric of a gateway: its name, type, help, and how to read it.
@@ -118,12 +118,12 @@ const GATEWAY: &[Row] = &[
     gauge(
         "nearmiss_read_timestamp_seconds",
         "Unix time up to which the gateway's minutes were read and assessed. Calm gateways are read every few minutes, and minutes that may be late are waited for.",
-        |s| Some(number(s.ledger?.unassessed.start())),
+        |s| Some(number(s.ledger?.assess_watermark.start())),
     ),
     gauge(
         "nearmiss_counted_timestamp_seconds",
         "Unix time up to which the gateway's minutes are counted into its counters.",
-        |s| Some(number(s.ledger?.uncounted.start())),
+        |s| Some(number(s.ledger?.count_watermark.start())),
     ),
     gauge(
         "nearmiss_late_counted_timestamp_seconds",
@@ -131,9 +131,9 @@ const GATEWAY: &[Row] = &[
         |s| Some(number(s.ledger?.counted_late()?.start())),
     ),
     gauge(
-        "nearmiss_gateway_stirring",
+        "nearmiss_gateway_fast_polling",
         "1 if the gateway is read every minute because something stirs in it, 0 if it is calm.",
-        |s| Some(f64::from(u8::from(s.report?.tier == Tier::Stirring))),
+        |s| Some(f64::from(u8::from(s.report?.tier == PollRate::Fast))),
     ),
     gauge(
         "nearmiss_learning_until_timestamp_seconds",
@@ -250,7 +250,7 @@ fn info(series: &Series, tags: &TagLabels) -> Metric {
 struct DetectorRow {
     name: &'static str,
     help: &'static str,
-    read: fn(&Verdict) -> Option<f64>,
+    read: fn(&Evaluation) -> Option<f64>,
 }
 
 const DETECTOR: &[DetectorRow] = &[
@@ -269,8 +269,8 @@ const DETECTOR: &[DetectorRow] = &[
         help: "1 if the detector's condition holds, 0 if not. Absent without requests, or while too little is known to compare with.",
         read: |v| match v.state {
             State::Breaching => Some(1.0),
-            State::Quiet => Some(0.0),
-            State::Unknown => None,
+            State::Ok => Some(0.0),
+            State::InsufficientData => None,
         },
     },
 ];
@@ -457,13 +457,13 @@ impl Exporter {
             let _ = self.state_saves.with_label_values(&[outcome]);
         }
         self.reloaded.set(1);
-        for theme in Theme::ALL {
+        for theme in Component::ALL {
             self.trouble(theme, false);
         }
     }
 
     /// Whether the daemon itself is in trouble.
-    pub fn trouble(&self, theme: Theme, is_there: bool) {
+    pub fn trouble(&self, theme: Component, is_there: bool) {
         self.troubles.with_label_values(&[theme.name()]).set(i64::from(is_there));
     }
 

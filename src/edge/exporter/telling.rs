@@ -2,7 +2,7 @@
 
 use prometheus::{IntCounterVec, IntGauge, Registry};
 
-use super::super::aws::Problem;
+use super::super::aws::ErrorKind;
 use super::{own_counters, own_gauge};
 use nearmiss_core::alerting::Receiver;
 
@@ -68,13 +68,13 @@ impl Telling {
     }
 
     /// Counts a notification, and whether its receiver took it.
-    pub fn notified(&self, receiver: &Receiver, problem: Option<Problem>) {
+    pub fn notified(&self, receiver: &Receiver, problem: Option<ErrorKind>) {
         let outcome = match problem {
             None => "delivered",
-            Some(Problem::Throttled) => "throttled",
-            Some(Problem::Refused | Problem::Denied | Problem::Credentials | Problem::Clock) => {
-                "refused"
-            }
+            Some(ErrorKind::Throttled) => "throttled",
+            Some(
+                ErrorKind::Refused | ErrorKind::Denied | ErrorKind::Credentials | ErrorKind::Clock,
+            ) => "refused",
             Some(_) => "failed",
         };
         self.notifications.with_label_values(&[short(receiver), outcome]).inc();

@@ -27,7 +27,7 @@ use tracing::warn;
 use super::causes;
 
 /// A file of certificates is no longer, in bytes: twenty times Mozilla's list.
-const MOST_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Certificates to believe instead of this machine's.
 #[derive(Debug, Clone)]
@@ -48,7 +48,7 @@ pub enum CaBundleError {
         source: std::io::Error,
     },
     /// It is too long for one.
-    #[error("the CA bundle {} is longer than {} MiB: is it another file?", path.display(), MOST_BYTES >> 20)]
+    #[error("the CA bundle {} is longer than {} MiB: is it another file?", path.display(), MAX_BYTES >> 20)]
     Long {
         /// Which file.
         path: PathBuf,
@@ -71,8 +71,8 @@ impl CaBundle {
         let failed = |source| CaBundleError::Read { path: path.to_owned(), source };
         let file = std::fs::File::open(path).map_err(failed)?;
         let mut pem = Vec::new();
-        file.take(MOST_BYTES + 1).read_to_end(&mut pem).map_err(failed)?;
-        if pem.len() as u64 > MOST_BYTES {
+        file.take(MAX_BYTES + 1).read_to_end(&mut pem).map_err(failed)?;
+        if pem.len() as u64 > MAX_BYTES {
             return Err(CaBundleError::Long { path: path.to_owned() });
         }
         let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem).flatten().collect();

@@ -25,15 +25,15 @@ use nearmiss_core::chain::{Version, printable};
 /// Bytes of all files, each once.
 const LARGEST_SUM: u64 = 128 << 20;
 /// Files, each once.
-const MOST_FILES: usize = 20_000;
+const MAX_FILES: usize = 20_000;
 /// Directives that can matter, of all files, each once.
-const MOST_READ: u64 = 1_000_000;
+const MAX_READ: u64 = 1_000_000;
 /// The same, each as often as its file is included.
-const MOST_INCLUDED: u64 = 4_000_000;
+const MAX_INCLUDED: u64 = 4_000_000;
 /// Files that include each other.
 const DEEPEST: usize = 20;
 /// Links that lead to each other.
-const MOST_LINKS: usize = 8;
+const MAX_LINKS: usize = 8;
 /// Where nginx, `OpenResty` and their packages look for their configuration.
 const SYSTEM: [&str; 8] = [
     "/etc",
@@ -147,8 +147,8 @@ impl Reader {
     fn parse(&mut self, path: &Path, text: &str) -> Result<Vec<Directive>, Fault> {
         self.files.push(path.to_owned());
         self.bytes += text.len() as u64;
-        if self.files.len() > MOST_FILES {
-            return Err(too_much(path, &format!("more than {MOST_FILES} files")));
+        if self.files.len() > MAX_FILES {
+            return Err(too_much(path, &format!("more than {MAX_FILES} files")));
         }
         if self.bytes > LARGEST_SUM {
             return Err(too_large(path));
@@ -168,7 +168,7 @@ impl Reader {
             let what = format!("more than {DEEPEST} files that include each other");
             return Err(too_much(path, &what));
         }
-        if self.read > MOST_READ || loaded.size > MOST_INCLUDED {
+        if self.read > MAX_READ || loaded.size > MAX_INCLUDED {
             return Err(too_much(path, "more directives than anybody writes"));
         }
         loaded.directives = directives.into();
@@ -321,7 +321,7 @@ impl Reader {
         };
         let mut moved = tails(&target).map(|(_, tail)| home.join(tail));
         let moved = moved.find(|moved| *moved != path && moved.symlink_metadata().is_ok());
-        self.at_home(moved?, links + 1).filter(|_| links < MOST_LINKS)
+        self.at_home(moved?, links + 1).filter(|_| links < MAX_LINKS)
     }
 
     /// What makes two names the same file.
@@ -422,12 +422,12 @@ fn on_disk(wanted: &Path) -> Result<Vec<PathBuf>, Fault> {
         found = match pattern_of(component) {
             Some(pattern) => {
                 let all = found.iter().flat_map(|path| entries(path, &pattern));
-                all.take(MOST_FILES + 1).collect()
+                all.take(MAX_FILES + 1).collect()
             }
             None => found.iter().map(|path| path.join(component)).collect(),
         };
-        if found.len() > MOST_FILES {
-            return Err(too_much(wanted, &format!("more than {MOST_FILES} files")));
+        if found.len() > MAX_FILES {
+            return Err(too_much(wanted, &format!("more than {MAX_FILES} files")));
         }
     }
     found.retain(|path| path.symlink_metadata().is_ok());

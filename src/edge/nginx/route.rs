@@ -17,7 +17,7 @@ use nearmiss_core::chain::{Doubt, Limit, Repeats, Said, Timer, Tries, Version};
 /// Blocks that inherit from the block around them.
 const WALKED: [&str; 5] = ["http", "server", "location", "if", "limit_except"];
 /// Places that pass requests on; more than that are a mistake.
-const MOST_ROUTES: usize = 100_000;
+const MAX_ROUTES: usize = 100_000;
 /// Since this version nginx keeps connections to the servers of an upstream block
 /// without being told, and speaks HTTP/1.1 to them.
 const KEEPS: Version = Version([1, 29, 7]);
@@ -262,8 +262,8 @@ impl Walk {
         pass: Pass,
         scope: &Arc<Scope>,
     ) -> Result<(), Problem> {
-        if self.routes.len() >= MOST_ROUTES {
-            let what = format!("more than {MOST_ROUTES} places that pass requests on");
+        if self.routes.len() >= MAX_ROUTES {
+            let what = format!("more than {MAX_ROUTES} places that pass requests on");
             return Err(Problem::at(directive, what));
         }
         let to = self.around.target(directive, pass, scope)?;

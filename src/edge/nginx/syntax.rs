@@ -9,9 +9,9 @@ use std::sync::Arc;
 use super::lua;
 
 /// Directives of one file that are wanted; more than that nobody writes.
-const MOST_DIRECTIVES: usize = 1_000_000;
+const MAX_DIRECTIVES: usize = 1_000_000;
 /// Words of one directive, such as the names of a server.
-const MOST_WORDS: usize = 100_000;
+const MAX_WORDS: usize = 100_000;
 /// Blocks in blocks; nginx's own files have four.
 pub(super) const DEEPEST: usize = 64;
 
@@ -159,8 +159,8 @@ impl Reader<'_> {
                         place = self.place();
                     }
                     words.push(word);
-                    if words.len() > MOST_WORDS {
-                        return self.problem(&format!("more than {MOST_WORDS} words"));
+                    if words.len() > MAX_WORDS {
+                        return self.problem(&format!("more than {MAX_WORDS} words"));
                     }
                     continue;
                 }
@@ -174,8 +174,8 @@ impl Reader<'_> {
             let words = std::mem::take(&mut words);
             if words.first().is_some_and(|first| (self.wanted)(name, first)) {
                 self.kept += 1;
-                if self.kept > MOST_DIRECTIVES {
-                    return self.problem(&format!("more than {MOST_DIRECTIVES} directives"));
+                if self.kept > MAX_DIRECTIVES {
+                    return self.problem(&format!("more than {MAX_DIRECTIVES} directives"));
                 }
                 let included = Vec::new();
                 directives.push(Directive { words, place: place.clone(), block, included });

@@ -18,7 +18,7 @@ use crate::edge::time::instant;
 use nearmiss_core::answer::phase::Phase;
 
 /// A load balancer has a few.
-const MOST_ADDRESSES: usize = 8;
+const MAX_ADDRESSES: usize = 8;
 
 pub(super) async fn addresses(
     peer: &Peer,
@@ -36,7 +36,7 @@ pub(super) async fn addresses(
     let name = (peer.host.as_str(), peer.port);
     let found = timeout_at(run.deadline(), lookup_host(name)).await;
     let found: Vec<SocketAddr> = match found {
-        Ok(Ok(found)) => found.take(MOST_ADDRESSES).collect(),
+        Ok(Ok(found)) => found.take(MAX_ADDRESSES).collect(),
         Ok(Err(error)) => {
             return Err(Failure::of(run, Phase::Dns, unresolved(&error)).caused(&error));
         }

@@ -24,9 +24,9 @@ use super::watched::{Marks, Watched};
 use super::{Method, Options, Target};
 use nearmiss_core::answer::phase::Phase;
 
-const MOST_HEADERS_READ: usize = 256;
-const MOST_HEADERS_KEPT: usize = 64;
-const MOST_CHARACTERS: usize = 512;
+const MAX_HEADERS_READ: usize = 256;
+const MAX_HEADERS_KEPT: usize = 64;
+const MAX_CHARACTERS: usize = 512;
 /// Twice what an Application Load Balancer lets a target send (32 KiB).
 const HEAD_BYTES: usize = 64 * 1024;
 const BODY_KEPT: usize = 4 * 1024;
@@ -43,7 +43,7 @@ where
     let marks = Marks::new();
     let stream = TokioIo::new(Watched::new(stream, Arc::clone(&marks)));
     let mut http = http1::Builder::new();
-    http.max_buf_size(HEAD_BYTES).max_headers(MOST_HEADERS_READ);
+    http.max_buf_size(HEAD_BYTES).max_headers(MAX_HEADERS_READ);
     let (mut sender, connection) = http
         .handshake(stream)
         .await
@@ -157,13 +157,13 @@ fn kept_head(status: u16, headers: &HeaderMap) -> Answer {
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let short = |name: &HeaderName, value: &HeaderValue| match *name {
         SET_COOKIE => "(not kept)".to_owned(), // a report is passed around
-        _ => text(value).chars().take(MOST_CHARACTERS).collect(),
+        _ => text(value).chars().take(MAX_CHARACTERS).collect(),
     };
-    let kept = headers.iter().take(MOST_HEADERS_KEPT);
+    let kept = headers.iter().take(MAX_HEADERS_KEPT);
     Answer {
         status,
         headers: kept.map(|(name, value)| (name.as_str().to_owned(), short(name, value))).collect(),
-        headers_left_out: headers.len().saturating_sub(MOST_HEADERS_KEPT),
+        headers_left_out: headers.len().saturating_sub(MAX_HEADERS_KEPT),
         location: headers.get(LOCATION).map(text),
         body_start: String::new(),
         body_bytes: 0,

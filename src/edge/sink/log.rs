@@ -2,32 +2,32 @@
 
 use tracing::{info, warn};
 
-use nearmiss_core::Notice;
+use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::told::Reason;
-use nearmiss_core::notification::{News, Parcel};
+use nearmiss_core::notification::{Delivery, Notification};
 use nearmiss_core::render;
 
 /// Writes what a receiver took.
-pub fn write(parcel: &Parcel) {
+pub fn write(parcel: &Delivery) {
     let receiver = parcel.receiver.as_str();
     match &parcel.news {
-        News::One(notice) => one(receiver, notice),
-        News::Group(group) => {
+        Notification::One(notice) => one(receiver, notice),
+        Notification::Group(group) => {
             let (reason, gateways) = (group.reason.name(), group.notices.len());
             info!(receiver, reason, gateways, "many gateways in one message");
             group.notices.iter().for_each(|notice| one(receiver, notice));
         }
-        News::Own(own) => {
+        Notification::SelfAlert(own) => {
             let theme = own.theme.name();
             info!(receiver, theme, reason = own.reason.name(), "told of the daemon's own trouble");
         }
-        News::Alive(_) => info!(receiver, "told that the daemon is alive"),
-        News::Digest(_) => info!(receiver, "told the capacity report"),
-        News::Test(_) => info!(receiver, "told a test message"),
+        Notification::DeadMansSwitch(_) => info!(receiver, "told that the daemon is alive"),
+        Notification::Digest(_) => info!(receiver, "told the capacity report"),
+        Notification::Test(_) => info!(receiver, "told a test message"),
     }
 }
 
-fn one(receiver: &str, notice: &Notice) {
+fn one(receiver: &str, notice: &EpisodeNotification) {
     let gateway = &notice.gateway.id.name;
     let (rule, severity, why) = (notice.rule(), notice.episode.severity, render::why(notice));
     let (reason, at) = (notice.reason.name(), notice.at);

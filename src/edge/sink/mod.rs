@@ -9,11 +9,11 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use futures::stream::{self, Stream};
 
-use super::aws::{Fault, Problem, Usage};
+use super::aws::{AwsError, ErrorKind, Usage};
 use super::time::Deadline;
 use crate::config::Topic;
 use nearmiss_core::alerting::Receiver;
-use nearmiss_core::notification::Parcel;
+use nearmiss_core::notification::Delivery;
 use nearmiss_core::render::{Links, Message};
 pub use sns::{GET_TOPIC, PUBLISH, SnsTopic};
 
@@ -31,9 +31,9 @@ pub struct Sinks {
 #[derive(Debug)]
 pub struct Sent {
     /// Which one.
-    pub parcel: Parcel,
+    pub parcel: Delivery,
     /// Whether its receiver took it.
-    pub outcome: Result<(), Fault>,
+    pub outcome: Result<(), AwsError>,
     /// What that took.
     pub usage: Usage,
 }
@@ -59,7 +59,7 @@ impl Sinks {
     /// reason to hold back the next. When the daemon is to stop, none is begun.
     pub fn deliver<'a>(
         &'a self,
-        parcels: Vec<Parcel>,
+        parcels: Vec<Delivery>,
         deadline: &'a Deadline,
     ) -> impl Stream<Item = Sent> + 'a {
         let start = (parcels.into_iter(), true, false);
@@ -73,9 +73,9 @@ impl Sinks {
             let sent = deadline.run(self.send(&parcel, &mut usage)).await;
             let outcome = sent.unwrap_or_else(|| {
                 let said = format!("not taken within {} s", late.as_secs());
-                Err(Fault::incomplete(PUBLISH, "", said))
+                Err(AwsError::incomplete(PUBLISH, "", said))
             });
-            let refused = |fault: &Fault| fault.problem == Problem::Refused;
+            let refused = |fault: &AwsError| fault.problem == ErrorKind::Refused;
             let goes_on = outcome.as_ref().err().is_none_or(refused);
             let is_topic = self.topics.contains_key(&parcel.receiver);
             let pauses = is_topic && !parcel.receiver.is_for_programs();
@@ -83,7 +83,7 @@ impl Sinks {
         })
     }
 
-    async fn send(&self, parcel: &Parcel, usage: &mut Usage) -> Result<(), Fault> {
+    async fn send(&self, parcel: &Delivery, usage: &mut Usage) -> Result<(), AwsError> {
         if let Some(topic) = self.topics.get(&parcel.receiver) {
             let message = Message::of(&parcel.news, &self.links);
             topic.publish(&message, &parcel.news, usage).await?;

@@ -12,8 +12,8 @@ use aws_sdk_sns::types::MessageAttributeValue;
 use serde_json::json;
 
 use crate::config::Topic;
-use crate::edge::aws::{Fault, Scope, Usage, scoped};
-use nearmiss_core::notification::{News, fingerprint};
+use crate::edge::aws::{AwsError, Scope, Usage, scoped};
+use nearmiss_core::notification::{Notification, fingerprint};
 use nearmiss_core::render::Message;
 
 /// The IAM action of a notification.
@@ -69,9 +69,9 @@ impl SnsTopic {
     pub async fn publish(
         &self,
         message: &Message,
-        news: &News,
+        news: &Notification,
         usage: &mut Usage,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), AwsError> {
         let request = self.client.publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let request = match self.form {
             Form::PerProtocol => request.message_structure("json").message(per_protocol(message)),
@@ -85,11 +85,11 @@ impl SnsTopic {
                 .message_deduplication_id(fingerprint([news.id()])),
             Form::PerProtocol | Form::Attributes => request,
         };
-        let answer = request.send().await.map_err(|e| Fault::of(PUBLISH, &self.region, &e));
+        let answer = request.send().await.map_err(|e| AwsError::of(PUBLISH, &self.region, &e));
         // What SNS took has an id; an answer without one is not SNS's.
         let taken = answer.and_then(|answer| match answer.message_id() {
             Some(id) if !id.trim().is_empty() => Ok(()),
-            _ => Err(Fault::incomplete(PUBLISH, &self.region, "the answer has no MessageId")),
+            _ => Err(AwsError::incomplete(PUBLISH, &self.region, "the answer has no MessageId")),
         });
         usage.call(PUBLISH, taken.as_ref().err().map(|fault| fault.problem));
         taken
@@ -99,9 +99,9 @@ impl SnsTopic {
     ///
     /// # Errors
     /// When it is not, or may not.
-    pub async fn look(&self) -> Result<(), Fault> {
+    pub async fn look(&self) -> Result<(), AwsError> {
         let answer = self.client.get_topic_attributes().topic_arn(&self.topic_arn).send().await;
-        answer.map(|_| ()).map_err(|error| Fault::of(GET_TOPIC, &self.region, &error))
+        answer.map(|_| ()).map_err(|error| AwsError::of(GET_TOPIC, &self.region, &error))
     }
 }
 
@@ -135,17 +135,17 @@ fn per_protocol(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::edge::aws::Problem;
+    use crate::edge::aws::ErrorKind;
     use crate::edge::aws::testing::{Server, answer, error, sdk};
     use nearmiss_core::render::Links;
     use nearmiss_core::time::Minute;
 
-    async fn publish(bytes: Vec<u8>) -> Result<(), Fault> {
+    async fn publish(bytes: Vec<u8>) -> Result<(), AwsError> {
         let server = Server::says(bytes).await;
         let topic = "topic_arn = \"arn:aws:sns:eu-central-1:111122223333:nearmiss\"";
         let topic: Topic = toml::from_str(topic).unwrap();
         let topic = SnsTopic::connect(&topic, &sdk(server.address).await).await;
-        let news = News::Test(Minute(0));
+        let news = Notification::Test(Minute(0));
         let message = Message::of(&news, &Links::default());
         topic.publish(&message, &news, &mut Usage::default()).await
     }
@@ -161,7 +161,7 @@ mod tests {
         publish(says("<MessageId>1-2</MessageId>")).await.unwrap();
         for without in ["", "<MessageId></MessageId>", "<MessageId> </MessageId>", "<Id>1</Id>"] {
             let fault = publish(says(without)).await.unwrap_err();
-            assert_eq!(fault.problem, Problem::Incomplete, "{without}");
+            assert_eq!(fault.problem, ErrorKind::Incomplete, "{without}");
             assert!(fault.said.contains("no MessageId"), "{fault}");
         }
     }
@@ -170,7 +170,7 @@ mod tests {
     async fn a_key_that_may_not_be_used_is_named() {
         let message = "User: u is not authorized to perform: kms:GenerateDataKey on resource: arn:aws:kms:eu-central-1:111122223333:key/1";
         let fault = publish(error(400, "KMSAccessDenied", message)).await.unwrap_err();
-        assert_eq!(fault.problem, Problem::Denied);
+        assert_eq!(fault.problem, ErrorKind::Denied);
         let advice = fault.advice();
         assert!(advice.contains("kms:GenerateDataKey* and kms:Decrypt"), "{advice}");
         assert!(advice.contains("key arn:aws:kms:eu-central-1:111122223333:key/1"), "{advice}");

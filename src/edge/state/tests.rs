@@ -20,7 +20,7 @@ fn names(directory: &tempfile::TempDir) -> Vec<String> {
 }
 
 /// Something that is remembered, of so many bytes.
-fn memory(bytes: usize) -> Memory {
+fn memory(bytes: usize) -> PersistedState {
     let silence = json!({
         "id": "1", "at_most": "critical", "from": 1, "until": 2, "comment": "x".repeat(bytes),
     });
@@ -68,7 +68,7 @@ fn whatever_is_malformed_is_set_aside() {
         let (directory, path) = place();
         fs::write(&path, text).unwrap();
         let shown: String = text.chars().take(80).collect();
-        assert_eq!(StateFile::new(&path).load().unwrap(), Memory::default(), "{shown}");
+        assert_eq!(StateFile::new(&path).load().unwrap(), PersistedState::default(), "{shown}");
         assert_eq!(names(&directory), ["state.json.damaged"], "{shown}");
         assert_eq!(fs::read_to_string(directory.path().join("state.json.damaged")).unwrap(), text);
     }
@@ -132,7 +132,7 @@ fn what_is_no_file_is_refused_at_once() {
         let file = StateFile::new(path);
         for error in [
             file.load().unwrap_err(),
-            file.save(&Memory::default()).unwrap_err(),
+            file.save(&PersistedState::default()).unwrap_err(),
             file.probe().unwrap_err(),
         ] {
             let error = error.to_string();
@@ -141,7 +141,7 @@ fn what_is_no_file_is_refused_at_once() {
     }
     let in_the_way = StateFile::new(&path);
     fs::create_dir(directory.path().join("state.json.spare")).unwrap();
-    let error = in_the_way.save(&Memory::default()).unwrap_err();
+    let error = in_the_way.save(&PersistedState::default()).unwrap_err();
     assert!(
         crate::edge::aws::chain(&error)
             .ends_with("state.json.spare is in the way: it is a directory"),

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use nearmiss_core::Notice;
+use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::diagnose::cause::Cause;
 use nearmiss_core::diagnose::finding::{Finding, Fix};
-use nearmiss_core::notification::{Alive, News, OwnNotice, Theme};
+use nearmiss_core::notification::{Component, DeadMansSwitch, Notification, SelfAlertNotification};
 use nearmiss_core::render::{Links, Message};
 use nearmiss_core::time::Minute;
 use proptest::prelude::*;
@@ -40,20 +40,20 @@ const NAMES: &[&str] = &[
 ];
 
 /// Every kind of news with this text in every field that comes from outside.
-fn news(text: &str, reason: Reason) -> Vec<News> {
+fn news(text: &str, reason: Reason) -> Vec<Notification> {
     let one = || hostile(text, reason);
     let mut known = one();
     known.diagnosis = Some(Arc::new(hostile_diagnosis(text)));
-    let own = OwnNotice {
+    let own = SelfAlertNotification {
         id: text.into(),
-        theme: Theme::Chat,
+        theme: Component::Chat,
         reason,
         since: made::BEGAN,
         at: made::BEGAN.plus(60),
         lines: vec![text.into(); 100],
         host: text.into(),
     };
-    let alive = Alive {
+    let alive = DeadMansSwitch {
         at: made::BEGAN,
         host: text.into(),
         gateways: 1,
@@ -65,18 +65,18 @@ fn news(text: &str, reason: Reason) -> Vec<News> {
     let mut nowhere = one();
     Arc::make_mut(&mut nowhere.gateway).id.region = String::new();
     vec![
-        News::One(one()),
-        News::One(known),
+        Notification::One(one()),
+        Notification::One(known),
         made::any_group(text, reason, vec![one(); 60], usize::MAX),
         made::any_group(text, reason, vec![one(), nowhere], 0),
         made::any_group(text, reason, Vec::new(), 0),
-        News::Own(own),
-        News::Alive(alive),
-        News::Test(made::BEGAN),
+        Notification::SelfAlert(own),
+        Notification::DeadMansSwitch(alive),
+        Notification::Test(made::BEGAN),
     ]
 }
 
-fn hostile(text: &str, reason: Reason) -> Notice {
+fn hostile(text: &str, reason: Reason) -> EpisodeNotification {
     let mut gateway = made::gateway(text);
     gateway.id.region = text.into();
     gateway.id.account = text.into();
@@ -129,7 +129,8 @@ fn own_links_survive_every_name() {
         dashboard: Some(made::template("https://g.example.com/{severity}")),
     };
     for name in NAMES.iter().map(|name| (*name).to_owned()).chain(["日\"".repeat(10_000)]) {
-        let message = Message::of(&News::One(hostile(&name, Reason::Firing)), &static_links);
+        let message =
+            Message::of(&Notification::One(hostile(&name, Reason::Firing)), &static_links);
         let description = message.chat["content"]["description"].as_str().unwrap();
         for link in [
             "<https://wiki.example.com/%40team?a=1&amp;b=2|Runbook>",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use nearmiss_core::Notice;
+use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::alerting::episode::{Episode, Evidence};
 use nearmiss_core::alerting::told::Reason;
@@ -14,9 +14,11 @@ use nearmiss_core::diagnose::cause::Cause;
 use nearmiss_core::diagnose::finding::Finding;
 use nearmiss_core::diagnose::{Diagnosis, Moment, Verdict};
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
-use nearmiss_core::notification::{Alive, Group, News, OwnNotice, Theme, pack};
+use nearmiss_core::notification::{
+    Component, DeadMansSwitch, Group, Notification, SelfAlertNotification, pack,
+};
 use nearmiss_core::render::{Links, Template};
-use nearmiss_core::series::history::{Quarter, Summary};
+use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
 
 /// 2026-01-05T09:19Z.
@@ -53,7 +55,7 @@ pub fn gateway(name: &str) -> Gateway {
     }
 }
 
-pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
+pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> EpisodeNotification {
     let episode = Episode {
         id: format!("{}@{BEGAN}", gateway.id.key()),
         began: BEGAN,
@@ -76,7 +78,7 @@ pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
         timeouts: 4,
         returns: None,
     };
-    Notice {
+    EpisodeNotification {
         gateway: Arc::new(gateway),
         at: episode.ended.unwrap_or(BEGAN.plus(4)),
         told: episode.ended.unwrap_or(BEGAN.plus(4)),
@@ -88,7 +90,7 @@ pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> Notice {
     }
 }
 
-pub fn warning(reason: Reason) -> Notice {
+pub fn warning(reason: Reason) -> EpisodeNotification {
     notice(gateway("checkout"), WHY, reason)
 }
 
@@ -107,49 +109,49 @@ pub fn diagnosis(words: &str) -> Diagnosis {
     }
 }
 
-pub fn firing() -> News {
-    News::One(warning(Reason::Firing))
+pub fn firing() -> Notification {
+    Notification::One(warning(Reason::Firing))
 }
 
 /// Told two hours late, with a cause.
-pub fn late() -> News {
+pub fn late() -> Notification {
     let mut notice = warning(Reason::Firing);
     (notice.at, notice.told) = (BEGAN.plus(130), BEGAN.plus(130));
     notice.provisional = false;
     notice.diagnosis = Some(Arc::new(diagnosis("Slow requests come closer to the timeout")));
-    News::One(notice)
+    Notification::One(notice)
 }
 
-pub fn escalated() -> News {
+pub fn escalated() -> Notification {
     let mut notice = warning(Reason::Escalated);
     (notice.at, notice.told) = (BEGAN.plus(22), BEGAN.plus(22));
     notice.episode.severity = Severity::Critical;
     notice.episode.rules.insert(Rule::AtLimit, BEGAN.plus(22));
     notice.episode.evidence.rule = Rule::AtLimit;
     notice.episode.evidence.why = FAILING.into();
-    News::One(notice)
+    Notification::One(notice)
 }
 
-pub fn reminder() -> News {
+pub fn reminder() -> Notification {
     let mut notice = warning(Reason::Reminder);
     (notice.at, notice.told) = (BEGAN.plus(1_565), BEGAN.plus(1_565));
     notice.episode.last_breach = BEGAN.plus(1_562);
     notice.reminders = 1;
-    News::One(notice)
+    Notification::One(notice)
 }
 
-pub fn resolved() -> News {
-    News::One(warning(Reason::Resolved))
+pub fn resolved() -> Notification {
+    Notification::One(warning(Reason::Resolved))
 }
 
-pub fn closed() -> News {
+pub fn closed() -> Notification {
     let mut notice = warning(Reason::Resolved);
     notice.episode.abandoned = true;
-    News::One(notice)
+    Notification::One(notice)
 }
 
 /// Many gateways, each third with another rule and severity.
-pub fn members(count: usize, reason: Reason) -> Vec<Notice> {
+pub fn members(count: usize, reason: Reason) -> Vec<EpisodeNotification> {
     let member = |number: usize| {
         let mut notice = notice(gateway(&format!("shop-{number:02}")), FAILING, reason);
         let severity =
@@ -163,7 +165,7 @@ pub fn members(count: usize, reason: Reason) -> Vec<Notice> {
     (1..=count).map(member).collect()
 }
 
-pub fn grouped(notices: Vec<Notice>, earlier: usize) -> News {
+pub fn grouped(notices: Vec<EpisodeNotification>, earlier: usize) -> Notification {
     let topic = Receiver::topic("arn:aws:sns:eu-central-1:111122223333:alerts");
     let due = notices.into_iter().map(|notice| (topic.clone(), notice)).collect();
     let mut parcels = pack(due, |_| earlier).remove(&topic).unwrap();
@@ -171,7 +173,7 @@ pub fn grouped(notices: Vec<Notice>, earlier: usize) -> News {
     parcels.remove(0).news
 }
 
-pub fn group(reason: Reason) -> News {
+pub fn group(reason: Reason) -> Notification {
     let mut notices = members(14, reason);
     for notice in &mut notices {
         notice.episode.evidence.rule = Rule::AtLimit;
@@ -179,18 +181,23 @@ pub fn group(reason: Reason) -> News {
     grouped(notices, 9)
 }
 
-pub fn mixed_group() -> News {
+pub fn mixed_group() -> Notification {
     let mut notices = members(48, Reason::Firing);
     Arc::make_mut(&mut notices[1].gateway).id.region = "eu-west-1".into();
     grouped(notices, 0)
 }
 
 /// A group whose fields are given, whatever they are.
-pub fn any_group(id: &str, reason: Reason, notices: Vec<Notice>, earlier: usize) -> News {
-    News::Group(Group { id: id.into(), reason, at: BEGAN.plus(7), notices, earlier })
+pub fn any_group(
+    id: &str,
+    reason: Reason,
+    notices: Vec<EpisodeNotification>,
+    earlier: usize,
+) -> Notification {
+    Notification::Group(Group { id: id.into(), reason, at: BEGAN.plus(7), notices, earlier })
 }
 
-pub fn own(reason: Reason) -> News {
+pub fn own(reason: Reason) -> Notification {
     let minutes = match reason {
         Reason::Firing | Reason::Escalated => 15,
         Reason::Reminder => 1_450,
@@ -202,9 +209,9 @@ pub fn own(reason: Reason) -> News {
             "cloudwatch:GetMetricData in eu-central-1: AccessDenied. The gateways concerned are without data. Allow cloudwatch:GetMetricData: `nearmiss iam-policy` prints the policy that is needed.".into(),
         ],
     };
-    News::Own(OwnNotice {
+    Notification::SelfAlert(SelfAlertNotification {
         id: format!("own/data@{BEGAN}/{}", reason.name()),
-        theme: Theme::Data,
+        theme: Component::Data,
         reason,
         since: BEGAN,
         at: BEGAN.plus(minutes),
@@ -213,8 +220,8 @@ pub fn own(reason: Reason) -> News {
     })
 }
 
-pub fn alive() -> News {
-    News::Alive(Alive {
+pub fn alive() -> Notification {
+    Notification::DeadMansSwitch(DeadMansSwitch {
         at: BEGAN,
         host: "watch-1".into(),
         gateways: 214,
@@ -225,8 +232,8 @@ pub fn alive() -> News {
     })
 }
 
-pub fn ailing() -> News {
-    News::Alive(Alive {
+pub fn ailing() -> Notification {
+    Notification::DeadMansSwitch(DeadMansSwitch {
         at: BEGAN,
         host: "watch-1".into(),
         gateways: 214,
@@ -238,13 +245,13 @@ pub fn ailing() -> News {
 }
 
 /// A fortnight of a gateway that grows, and of one that nobody asked.
-pub fn digest() -> News {
+pub fn digest() -> Notification {
     let end = Minute(29_470_080); // 2026-01-12T08:00Z
-    let last = Quarter::containing(end);
+    let last = QuarterHour::containing(end);
     let mut history = History::new();
     for age in 1..=14 * 96_i64 {
         let p99 = 44.0 - 0.01 * f64::from(u32::try_from(age).unwrap());
-        let summary = Summary {
+        let summary = QuarterHourStats {
             samples: 3_000.0,
             sum: Some(9_000.0),
             p50: Some(2.0),
@@ -270,11 +277,11 @@ pub fn digest() -> News {
     };
     let facts = [facts(&known, &history, false), facts(&unknown, &nothing, true)];
     let bill = Bill { billed_metrics: 4_536, dollars: 0.045 };
-    News::Digest(Arc::new(Digest::of(&facts, end, 7, Some(bill), "monitor-1")))
+    Notification::Digest(Arc::new(Digest::of(&facts, end, 7, Some(bill), "monitor-1")))
 }
 
 /// Every kind of news, by name.
-pub fn all() -> Vec<(&'static str, News)> {
+pub fn all() -> Vec<(&'static str, Notification)> {
     vec![
         ("firing", firing()),
         ("late", late()),
@@ -293,6 +300,6 @@ pub fn all() -> Vec<(&'static str, News)> {
         ("alive", alive()),
         ("ailing", ailing()),
         ("digest", digest()),
-        ("test", News::Test(BEGAN)),
+        ("test", Notification::Test(BEGAN)),
     ]
 }

@@ -2,7 +2,7 @@
 //!
 //! An episode belongs to one gateway; rules attach to it and its severity only
 //! rises. [`advance`] folds one more minute into a gateway's episodes, and
-//! [`Desk::due`](crate::alerting::Desk::due) says whether somebody must be told. What
+//! [`Router::due`](crate::alerting::Router::due) says whether somebody must be told. What
 //! was delivered is part of the record, so that an alert that could not be sent is
 //! simply decided again.
 //!
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::alerting::Receiver;
-use crate::alerting::told::{Reason, Told};
-use crate::detect::{Rule, Severity, State, Verdict};
+use crate::alerting::told::{NotificationLogEntry, Reason};
+use crate::detect::{Evaluation, Rule, Severity, State};
 use crate::gateway::Gateway;
 use crate::number::whole;
 use crate::series::baseline::Baseline;
@@ -28,7 +28,7 @@ use crate::time::Minute;
 /// How many episodes of one gateway are kept, most of them to be told. Each lasts an
 /// hour at the least unless `resolve_after` is shorter, and what comes back is one, so
 /// that this is over a day without a receiver.
-pub const MOST_EPISODES: usize = 24;
+pub const MAX_EPISODES: usize = 24;
 /// The newest minutes whose near misses and 504s belong to an episode that begins.
 const RECENT: u32 = 15;
 /// The share of the timeout above which the slowest answers forbid an end.
@@ -126,13 +126,13 @@ pub struct Evidence {
 
 /// An episode, and what its receivers know of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct TrackedEpisode {
     /// Whose it is, as it was last: it can be told when the gateway is gone.
     pub gateway: Gateway,
     /// What happened.
     pub episode: Episode,
     /// Who took what of it.
-    pub told: BTreeMap<Receiver, Told>,
+    pub told: BTreeMap<Receiver, NotificationLogEntry>,
     /// Whether it was open at a moment at which nothing kept it quiet.
     #[serde(default)]
     pub audible: bool,
@@ -169,8 +169,8 @@ impl Episode {
     fn starting(
         gateway: &Gateway,
         window: Window<'_>,
-        verdict: &Verdict,
-        before: Option<&Record>,
+        verdict: &Evaluation,
+        before: Option<&TrackedEpisode>,
     ) -> Option<Self> {
         let readings = window.readings();
         let last = readings.last()?;
@@ -257,7 +257,7 @@ impl Episode {
     }
 
     /// Enters a verdict that breaches at the end of this window.
-    fn breach(&mut self, window: Window<'_>, verdict: &Verdict) {
+    fn breach(&mut self, window: Window<'_>, verdict: &Evaluation) {
         let Some(reading) = window.readings().last() else { return };
         if let Some(returns) = self.returns.as_mut().filter(|returns| returns.over) {
             let first = onset(window.readings(), verdict.rule, Some(self.last_breach));
@@ -307,8 +307,8 @@ fn onset(readings: &[Reading], rule: Rule, over: Option<Minute>) -> Option<usize
 impl Returns {
     /// Trouble of this rule that begins in this minute, if it is that of the episode
     /// before and somebody heard of it: the same kind within a day.
-    fn of(before: &Record, rule: Rule, began: Minute) -> Option<Self> {
-        let Record { episode, told, audible, .. } = before;
+    fn of(before: &TrackedEpisode, rule: Rule, began: Minute) -> Option<Self> {
+        let TrackedEpisode { episode, told, audible, .. } = before;
         let is_same = episode.rules.keys().any(|known| known.is_like(rule));
         let is_known = (*audible || !told.is_empty()) && !episode.benign && !episode.abandoned;
         if !is_same || !is_known || began.since(episode.last_breach) > episode.comes_back_within() {
@@ -351,13 +351,13 @@ impl Returns {
 }
 
 impl Evidence {
-    fn of(verdict: &Verdict) -> Self {
-        let Verdict { rule, value, threshold, ref why, forecast, .. } = *verdict;
+    fn of(verdict: &Evaluation) -> Self {
+        let Evaluation { rule, value, threshold, ref why, forecast, .. } = *verdict;
         Self { rule, why: why.clone(), value, threshold, forecast }
     }
 }
 
-impl Told {
+impl NotificationLogEntry {
     /// What a receiver knows after it took this.
     #[must_use]
     pub fn after(before: Option<Self>, reason: Reason, episode: &Episode, now: Minute) -> Self {
@@ -366,7 +366,7 @@ impl Told {
     }
 }
 
-impl Record {
+impl TrackedEpisode {
     /// An episode of which nobody knows.
     #[must_use]
     pub fn untold(gateway: &Gateway, episode: Episode) -> Self {
@@ -376,7 +376,7 @@ impl Record {
     /// Enters what a receiver took of it.
     pub fn enter(&mut self, receiver: &Receiver, reason: Reason, episode: &Episode, now: Minute) {
         let before = self.told.get(receiver).copied();
-        let told = Told::after(before, reason, episode, now);
+        let told = NotificationLogEntry::after(before, reason, episode, now);
         self.told.insert(receiver.clone(), told);
     }
 }
@@ -389,13 +389,13 @@ impl Record {
 /// ends once it has stayed away for [`COMES_BACK`] too.
 #[must_use]
 pub fn advance(
-    mut records: Vec<Record>,
+    mut records: Vec<TrackedEpisode>,
     gateway: &Gateway,
     window: Window<'_>,
     usual: &Baseline,
-    verdicts: &[Verdict],
+    verdicts: &[Evaluation],
     resolve_after: u32,
-) -> Vec<Record> {
+) -> Vec<TrackedEpisode> {
     let Some(reading) = window.readings().last() else { return records };
     let breaching = || verdicts.iter().filter(|v| v.state == State::Breaching);
     let worst = breaching().max_by_key(|v| (v.severity, v.rule));
@@ -403,8 +403,8 @@ pub fn advance(
         && !records.last().is_some_and(|r| r.episode.is_open())
     {
         let episode = Episode::starting(gateway, window.newest(RECENT), verdict, records.last());
-        records.extend(episode.map(|episode| Record::untold(gateway, episode)));
-        let excess = records.len().saturating_sub(MOST_EPISODES);
+        records.extend(episode.map(|episode| TrackedEpisode::untold(gateway, episode)));
+        let excess = records.len().saturating_sub(MAX_EPISODES);
         records.drain(..excess);
     }
     if let Some(record) = records.last_mut().filter(|r| r.episode.is_open()) {
@@ -436,8 +436,8 @@ fn is_slow(timeout: f64, window: Window<'_>, usual: &Baseline) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Notice;
-    use crate::alerting::{Desk, Matcher, Silence};
+    use crate::EpisodeNotification;
+    use crate::alerting::{Matcher, Router, Silence};
     use crate::gateway::{Detail, Identity, Kind, Timeout};
 
     /// A Monday, 00:00.
@@ -481,8 +481,8 @@ mod tests {
         }
     }
 
-    fn verdict((rule, severity, value): Trouble) -> Verdict {
-        Verdict {
+    fn verdict((rule, severity, value): Trouble) -> Evaluation {
+        Evaluation {
             rule,
             state: State::Breaching,
             severity,
@@ -496,17 +496,17 @@ mod tests {
     /// The messages of some days from Monday on, each with its minute after that, and the
     /// records at the end.
     fn told(
-        desk: &Desk,
+        desk: &Router,
         minutes: i64,
         trouble: impl Fn(i64) -> Option<Trouble>,
-    ) -> (Vec<(i64, Notice)>, Vec<Record>) {
+    ) -> (Vec<(i64, EpisodeNotification)>, Vec<TrackedEpisode>) {
         let (gateway, mut readings) = (gateway(), Vec::new());
         let (mut records, mut told) = (Vec::new(), Vec::new());
         for minute in 0..minutes {
             let (now, trouble) = (MONDAY.plus(minute), trouble(minute));
             readings.push(reading(now, trouble.map_or(0.0, |(_, _, timeouts)| timeouts)));
             let window = Window::over(&readings).newest(60);
-            let verdicts: Vec<Verdict> = trouble.map(verdict).into_iter().collect();
+            let verdicts: Vec<Evaluation> = trouble.map(verdict).into_iter().collect();
             let usual = Baseline::default();
             records = advance(records, &gateway, window, &usual, &verdicts, 60);
             told.extend(desk.tell(&mut records, now).into_iter().map(|notice| (minute, notice)));
@@ -515,7 +515,7 @@ mod tests {
     }
 
     /// The reasons of messages, and on which day they came.
-    fn reasons(told: &[(i64, Notice)]) -> Vec<(i64, Reason)> {
+    fn reasons(told: &[(i64, EpisodeNotification)]) -> Vec<(i64, Reason)> {
         told.iter().map(|(minute, notice)| (minute / DAY, notice.reason)).collect()
     }
 
@@ -528,7 +528,7 @@ mod tests {
     fn what_comes_back_is_one_ticket_from_the_second_time_on() {
         use Reason::{Firing, Reminder, Resolved};
         for hours in [3, 6, 12] {
-            let (told, records) = told(&Desk::default(), 4 * DAY, every(hours * HOUR));
+            let (told, records) = told(&Router::default(), 4 * DAY, every(hours * HOUR));
             let expected = [
                 (0, Firing),
                 (0, Resolved),
@@ -541,14 +541,14 @@ mod tests {
             let returns = records.last().unwrap().episode.returns.unwrap();
             assert_eq!(i64::from(returns.times), 4 * 24 / hours, "{returns:?}");
         }
-        let (told, _) = told(&Desk::default(), 4 * DAY, every(DAY));
+        let (told, _) = told(&Router::default(), 4 * DAY, every(DAY));
         let expected = [(0, Firing), (0, Resolved), (1, Firing), (2, Reminder), (3, Reminder)];
         assert_eq!(reasons(&told), expected, "every day");
     }
 
     #[test]
     fn it_is_over_when_a_day_has_passed_without_it() {
-        let (told, records) = told(&Desk::default(), 4 * DAY, |minute| {
+        let (told, records) = told(&Router::default(), 4 * DAY, |minute| {
             every(6 * HOUR)(minute).filter(|_| minute < DAY)
         });
         let (minute, last) = told.last().unwrap();
@@ -559,7 +559,7 @@ mod tests {
 
     #[test]
     fn what_happens_on_weekdays_is_the_same_on_monday() {
-        let (told, _) = told(&Desk::default(), 9 * DAY, |minute| {
+        let (told, _) = told(&Router::default(), 9 * DAY, |minute| {
             let is_weekday = (minute / DAY) % 7 < 5;
             every(DAY)(minute).filter(|_| is_weekday)
         });
@@ -571,7 +571,7 @@ mod tests {
 
     #[test]
     fn two_incidents_on_two_days_are_two_and_not_a_third() {
-        let (told, records) = told(&Desk::default(), 5 * DAY, |minute| {
+        let (told, records) = told(&Router::default(), 5 * DAY, |minute| {
             let bad = (670..715).contains(&minute) || (DAY + 980..DAY + 1020).contains(&minute);
             bad.then_some((Rule::BurnRate, Severity::Critical, 30.0))
         });
@@ -590,7 +590,7 @@ mod tests {
     #[test]
     fn worse_is_told_at_the_same_severity_once_each_time() {
         let critical = |rule, timeouts| Some((rule, Severity::Critical, timeouts));
-        let (told, _) = told(&Desk::default(), 2 * DAY, |minute| match minute {
+        let (told, _) = told(&Router::default(), 2 * DAY, |minute| match minute {
             _ if minute % (6 * HOUR) >= 20 => None,
             _ if minute / (6 * HOUR) == 3 => critical(Rule::AtLimit, 40.0),
             _ if minute / (6 * HOUR) == 5 => critical(Rule::Blackout, 1.0),
@@ -610,7 +610,7 @@ mod tests {
 
     #[test]
     fn a_severity_that_rises_is_told_whenever_it_does() {
-        let (told, _) = told(&Desk::default(), DAY, |minute| {
+        let (told, _) = told(&Router::default(), DAY, |minute| {
             let severity = if minute < 12 * HOUR { Severity::Warning } else { Severity::Critical };
             (minute % (6 * HOUR) < 20).then_some((Rule::AtLimit, severity, 2.0))
         });
@@ -620,7 +620,7 @@ mod tests {
 
     #[test]
     fn another_kind_of_trouble_begins_anew() {
-        let (told, _) = told(&Desk::default(), DAY, |minute| {
+        let (told, _) = told(&Router::default(), DAY, |minute| {
             let rule = if minute < 6 * HOUR { Rule::Unreachable } else { Rule::AtLimit };
             (minute % (6 * HOUR) < 20 && minute < 7 * HOUR).then_some((
                 rule,
@@ -643,7 +643,7 @@ mod tests {
             by: String::new(),
             comment: String::new(),
         };
-        let mut desk = Desk::default();
+        let mut desk = Router::default();
         desk.quiet.silences = (0..12).map(|i| silence(i * 6 * HOUR)).collect();
         // Somebody heard of the first time.
         desk.quiet.silences.remove(0);
@@ -655,7 +655,7 @@ mod tests {
 
     #[test]
     fn only_its_times_are_an_incident_and_only_they_stir() {
-        let (_, records) = told(&Desk::default(), DAY, every(6 * HOUR));
+        let (_, records) = told(&Router::default(), DAY, every(6 * HOUR));
         let episode = &records.last().unwrap().episode;
         assert_eq!(episode.came(), MONDAY.plus(18 * HOUR));
         assert!(episode.is_open() && !episode.goes_on());

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alerting::episode::{Episode, Record};
+use crate::alerting::episode::{Episode, TrackedEpisode};
 use crate::detect::Rule;
 use crate::gateway::Gateway;
 use crate::pattern::{Pattern, Tags};
@@ -25,7 +25,7 @@ pub struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// What a record is about.
     #[must_use]
-    pub fn of(record: &'a Record) -> Self {
+    pub fn of(record: &'a TrackedEpisode) -> Self {
         Self { gateway: &record.gateway, episode: &record.episode }
     }
 }

@@ -1,7 +1,7 @@
 //! Who must be told what, now: routes, quiet times, repeats and groups.
 //!
-//! A function of what is known. An episode's [`Record`] says what each receiver has
-//! taken; [`Desk::due`] compares that with how the episode stands and with who may
+//! A function of what is known. An episode's [`TrackedEpisode`] says what each receiver has
+//! taken; [`Router::due`] compares that with how the episode stands and with who may
 //! be told at this moment. What was not taken is due again, what is quiet is held
 //! back, and nothing here remembers anything.
 
@@ -13,13 +13,13 @@ mod receiver;
 mod route;
 pub mod told;
 
-use crate::Notice;
-use crate::alerting::episode::{Episode, Record};
-use crate::alerting::told::{Reason, Told};
+use crate::EpisodeNotification;
+use crate::alerting::episode::{Episode, TrackedEpisode};
+use crate::alerting::told::{NotificationLogEntry, Reason};
 use crate::time::Minute;
 pub use matcher::{Matcher, Subject};
 pub use quiet::{
-    KEPT_MINUTES, LONGEST_COMMENT, MOST_SILENCES, Quiet, SILENCE_SECONDS, Silence, Window,
+    KEPT_MINUTES, LONGEST_COMMENT, MAX_SILENCES, Mute, SILENCE_SECONDS, Silence, Window,
 };
 pub use receiver::Receiver;
 pub use route::{Repeat, Route};
@@ -49,7 +49,7 @@ impl Due {
 
 /// Where alerts go and when they do not.
 #[derive(Debug, Clone, Default)]
-pub struct Desk {
+pub struct Router {
     /// In order; the first that fits, and those after it while they go on.
     pub routes: Vec<Route>,
     /// Who is told what no route fits.
@@ -57,10 +57,10 @@ pub struct Desk {
     /// When an open episode is told again.
     pub repeat: Repeat,
     /// What is kept back at present.
-    pub quiet: Quiet,
+    pub quiet: Mute,
 }
 
-impl Desk {
+impl Router {
     /// Everything to the log at once, once.
     #[must_use]
     pub fn plain() -> Self {
@@ -93,12 +93,12 @@ impl Desk {
 
     /// What is told of episodes to receivers that take everything at once, which the
     /// records then say: for looking back, where nobody is waited for.
-    pub fn tell(&self, records: &mut Vec<Record>, now: Minute) -> Vec<Notice> {
+    pub fn tell(&self, records: &mut Vec<TrackedEpisode>, now: Minute) -> Vec<EpisodeNotification> {
         let mut said = Vec::new();
         for record in records.iter_mut() {
             let Due::Tell(due) = self.due(record, now) else { continue };
             for (receiver, reason) in due {
-                let notice = Notice::of(record, reason, now);
+                let notice = EpisodeNotification::of(record, reason, now);
                 record.enter(&receiver, reason, &notice.episode, now);
                 said.push(notice);
             }
@@ -109,12 +109,12 @@ impl Desk {
 
     /// What is to be done about a record at the end of minute `now`.
     #[must_use]
-    pub fn due(&self, record: &Record, now: Minute) -> Due {
+    pub fn due(&self, record: &TrackedEpisode, now: Minute) -> Due {
         let subject = Subject::of(record);
         let episode = &record.episode;
         if let Some(ended) = episode.ended
             && !record.audible
-            && self.quiet.keeps_back(subject, ended)
+            && self.quiet.mutes(subject, ended)
         {
             return Due::over(episode, now);
         }
@@ -132,14 +132,19 @@ impl Desk {
         match (due.is_empty(), episode.is_open()) {
             (true, true) => Due::Nothing,
             (true, false) => Due::over(episode, now),
-            (false, _) if self.quiet.keeps_back(subject, now) => Due::Held,
+            (false, _) if self.quiet.mutes(subject, now) => Due::Held,
             (false, _) => Due::Tell(due),
         }
     }
 }
 
 /// Why a receiver that knows this much must be told of a record, if it must.
-fn reason(record: &Record, told: Option<&Told>, repeat: Repeat, now: Minute) -> Option<Reason> {
+fn reason(
+    record: &TrackedEpisode,
+    told: Option<&NotificationLogEntry>,
+    repeat: Repeat,
+    now: Minute,
+) -> Option<Reason> {
     let episode = &record.episode;
     let worse = episode.returns.map_or(0, |returns| returns.worse);
     match (episode.is_open(), told) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::alerting::episode::{Episode, Record};
+use crate::alerting::episode::{Episode, TrackedEpisode};
 use crate::alerting::told::Reason;
 use crate::detect::Rule;
 use crate::diagnose::Diagnosis;
@@ -11,7 +11,7 @@ use crate::time::Minute;
 
 /// One thing to tell people.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Notice {
+pub struct EpisodeNotification {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
     /// The newest minute that was assessed: what is said is as of then.
@@ -30,10 +30,10 @@ pub struct Notice {
     pub diagnosis: Option<Arc<Diagnosis>>,
 }
 
-impl Notice {
+impl EpisodeNotification {
     /// What is to be told of a record, at the end of this minute.
     #[must_use]
-    pub fn of(record: &Record, reason: Reason, at: Minute) -> Self {
+    pub fn of(record: &TrackedEpisode, reason: Reason, at: Minute) -> Self {
         Self {
             gateway: Arc::new(record.gateway.clone()),
             at,

@@ -14,7 +14,7 @@ use crate::detect::Severity;
 use crate::time::Minute;
 
 /// So many silences may be in force at once.
-pub const MOST_SILENCES: usize = 1000;
+pub const MAX_SILENCES: usize = 1000;
 /// A silence lasts so many seconds at the least and at the most.
 pub const SILENCE_SECONDS: RangeInclusive<u64> = 60..=90 * 86_400;
 /// The longest comment of a silence, in characters.
@@ -48,7 +48,7 @@ pub struct Silence {
 impl Silence {
     /// Whether it keeps an alert back at this minute.
     #[must_use]
-    pub fn keeps_back(&self, subject: Subject<'_>, minute: Minute) -> bool {
+    pub fn mutes(&self, subject: Subject<'_>, minute: Minute) -> bool {
         (self.from..self.until).contains(&minute)
             && subject.episode.severity <= self.at_most
             && self.matcher.covers(subject)
@@ -68,21 +68,21 @@ pub struct Window {
 
 /// All quiet times around the present.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Quiet {
+pub struct Mute {
     /// Those that somebody set.
     pub silences: Vec<Silence>,
     /// Those that the config plans.
     pub windows: Vec<Window>,
 }
 
-impl Quiet {
+impl Mute {
     /// Whether an alert is kept back at this minute.
     #[must_use]
-    pub fn keeps_back(&self, subject: Subject<'_>, minute: Minute) -> bool {
+    pub fn mutes(&self, subject: Subject<'_>, minute: Minute) -> bool {
         let in_window = |window: &Window| {
             (window.from..window.until).contains(&minute) && window.matcher.covers(subject)
         };
-        self.silences.iter().any(|silence| silence.keeps_back(subject, minute))
+        self.silences.iter().any(|silence| silence.mutes(subject, minute))
             || self.windows.iter().any(in_window)
     }
 }

@@ -34,7 +34,7 @@ impl Reason {
 
 /// What one receiver has taken of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Told {
+pub struct NotificationLogEntry {
     /// The worst severity that it was told.
     pub severity: Severity,
     /// When it was told first.
@@ -52,7 +52,7 @@ pub struct Told {
     pub over: bool,
 }
 
-impl Told {
+impl NotificationLogEntry {
     /// What a receiver knows after it took news of this severity, whatever they are about.
     #[must_use]
     pub fn after_any(

@@ -1,6 +1,6 @@
 //! What to do about a gateway: one line, the most telling first.
 
-use crate::capacity::standing::Standing;
+use crate::capacity::standing::CapacityRow;
 use crate::capacity::week::Peak;
 use crate::capacity::words::{later, name};
 use crate::detect::Rule;
@@ -19,7 +19,7 @@ const SOON: f64 = 86_400.0;
 const CLOSE: f64 = 0.5;
 
 /// What to do about it, without its name.
-pub fn of(standing: &Standing, end: Minute) -> String {
+pub fn of(standing: &CapacityRow, end: Minute) -> String {
     let timeout = seconds(standing.limits.now);
     let diagnose = format!("`nearmiss diagnose {}`", name(&standing.id));
     let usage = standing.usage().unwrap_or(0.0);
@@ -64,7 +64,7 @@ pub fn of(standing: &Standing, end: Minute) -> String {
 }
 
 /// Whether its slowest quarter is one of load, or of slow work.
-fn on_usual_days(standing: &Standing, peak: Peak, diagnose: &str) -> String {
+fn on_usual_days(standing: &CapacityRow, peak: Peak, diagnose: &str) -> String {
     let at = peak.at.start().utc().format("%H:%M UTC");
     let mean = standing.now.requests / f64::from(standing.now.measured.max(1));
     let factor = peak.requests / mean;

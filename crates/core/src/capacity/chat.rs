@@ -1,6 +1,6 @@
 //! The report for a chat, below its title: short plain lines, the most urgent first.
 
-use crate::capacity::standing::Standing;
+use crate::capacity::standing::CapacityRow;
 use crate::capacity::{Digest, page, words};
 use crate::number::quantity::seconds;
 
@@ -51,7 +51,7 @@ fn all(digest: &Digest) -> Vec<String> {
     lines
 }
 
-fn gateway(standing: &Standing) -> String {
+fn gateway(standing: &CapacityRow) -> String {
     let typical = standing.now.typical();
     let peak = typical.map_or("not known".to_owned(), words::p99);
     format!(

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::capacity::Facts;
 use crate::capacity::limits::Limits;
-use crate::capacity::standing::{Data, Standing, Trouble};
+use crate::capacity::standing::{CapacityRow, Data, Trouble};
 use crate::capacity::week::{Hour, Peak, Week};
-use crate::series::history::Quarter;
+use crate::series::history::QuarterHour;
 
 /// Counts of some gateways.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -32,7 +32,7 @@ impl Sums {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Busiest {
     /// Its first quarter.
-    pub at: Quarter,
+    pub at: QuarterHour,
     /// Requests of all.
     pub requests: f64,
     /// The gateway that came closest to its timeout, its quarter, and the share of the timeout.
@@ -66,12 +66,12 @@ pub struct Fleet {
     pub trouble: Trouble,
     /// The busiest hour.
     pub busiest: Option<Busiest>,
-    hours: BTreeMap<Quarter, f64>,
+    hours: BTreeMap<QuarterHour, f64>,
 }
 
 impl Fleet {
     /// Adds a gateway.
-    pub fn add(&mut self, standing: &Standing) {
+    pub fn add(&mut self, standing: &CapacityRow) {
         let (now, before) = (&standing.now, &standing.before);
         self.gateways += 1;
         match standing.data {
@@ -103,7 +103,7 @@ impl Fleet {
     /// Finds the busiest hour, and who came closest in it.
     pub fn find_busiest(&mut self, facts: &[(String, &Facts<'_>)]) {
         let hours = std::mem::take(&mut self.hours);
-        let busier = |a: (Quarter, f64), b: (Quarter, f64)| if b.1 > a.1 { b } else { a };
+        let busier = |a: (QuarterHour, f64), b: (QuarterHour, f64)| if b.1 > a.1 { b } else { a };
         let Some((at, requests)) = hours.into_iter().reduce(busier) else { return };
         let mut closest: Option<(String, Peak, f64)> = None;
         for (label, facts) in facts {

@@ -3,7 +3,7 @@
 
 use crate::capacity::Facts;
 use crate::capacity::period::Period;
-use crate::series::history::{Known, Quarter, Summary};
+use crate::series::history::{Known, QuarterHour, QuarterHourStats};
 use crate::time::Minute;
 
 /// Timeouts that differ by less are the same: a history keeps three digits.
@@ -42,7 +42,7 @@ impl Limits {
 
     /// The timeout in force in a quarter, seconds: as it was handed in where a
     /// later step bounds it, else the one for which its near misses were counted.
-    pub fn in_force(&self, quarter: Quarter, summary: &Summary) -> f64 {
+    pub fn in_force(&self, quarter: QuarterHour, summary: &QuarterHourStats) -> f64 {
         let begun = self.steps.partition_point(|(since, _)| *since <= quarter.start());
         match begun.checked_sub(1).and_then(|step| self.steps.get(step)) {
             Some((_, seconds)) if begun < self.steps.len() => *seconds,
@@ -52,7 +52,7 @@ impl Limits {
     }
 
     /// Whether a quarter's near misses were counted for another timeout than the present one.
-    pub fn is_another(&self, summary: &Summary) -> bool {
+    pub fn is_another(&self, summary: &QuarterHourStats) -> bool {
         summary.timeout > 0.0 && !same(summary.timeout, self.now)
     }
 
@@ -90,8 +90,8 @@ impl Limits {
         period: Period,
         after: Option<Minute>,
     ) -> Option<(f64, Minute)> {
-        let mut newer: Option<Quarter> = None;
-        for quarter in (period.from.0.saturating_sub(1)..period.end.0).rev().map(Quarter) {
+        let mut newer: Option<QuarterHour> = None;
+        for quarter in (period.from.0.saturating_sub(1)..period.end.0).rev().map(QuarterHour) {
             let Known::Measured(summary) = facts.history.quarter(quarter) else { continue };
             if summary.timeout <= 0.0 {
                 continue;

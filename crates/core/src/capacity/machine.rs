@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::capacity::fleet::{Busiest, Sums};
-use crate::capacity::standing::{Change, Standing};
+use crate::capacity::standing::{CapacityRow, Change};
 use crate::capacity::week::{Hour, Peak, Week};
 use crate::capacity::words::{later, shortened};
 use crate::capacity::{Digest, advice, page};
@@ -95,8 +95,8 @@ fn busiest(busiest: &Busiest) -> Value {
     })
 }
 
-fn gateway(digest: &Digest, standing: &Standing) -> Value {
-    let Standing { label, id, limits, now, before, .. } = standing;
+fn gateway(digest: &Digest, standing: &CapacityRow) -> Value {
+    let CapacityRow { label, id, limits, now, before, .. } = standing;
     let of = |found: Option<Peak>| found.map(|found| peak(&found, standing.share(found)));
     let headroom = |found: Option<Peak>| found.and_then(|p| number(1.0 - standing.share(p)));
     let hour = |hour: Hour| {
@@ -153,7 +153,7 @@ fn peak(peak: &Peak, share: f64) -> Value {
     })
 }
 
-fn forecast(digest: &Digest, standing: &Standing) -> Value {
+fn forecast(digest: &Digest, standing: &CapacityRow) -> Value {
     let at = |seconds: f64| later(digest.end, seconds).to_string();
     standing.expected.map_or(Value::Null, |expected| {
         json!({
@@ -166,7 +166,7 @@ fn forecast(digest: &Digest, standing: &Standing) -> Value {
     })
 }
 
-fn episode(standing: &Standing) -> Value {
+fn episode(standing: &CapacityRow) -> Value {
     standing.episode.as_ref().map_or(Value::Null, |episode| {
         json!({
             "gateway": standing.label,

@@ -26,14 +26,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::Verdict;
+use crate::detect::Evaluation;
 use crate::gateway::{Gateway, Identity};
-use crate::series::history::{Quarter, QuarterHours};
-use crate::state::Ledger;
+use crate::series::history::{QuarterHour, QuarterHours};
+use crate::state::GatewayState;
 use crate::time::Minute;
 use fleet::Fleet;
 use period::Period;
-use standing::{Change, Standing};
+use standing::{CapacityRow, Change};
 
 pub use machine::SCHEMA;
 
@@ -45,9 +45,9 @@ pub struct Facts<'a> {
     /// Its last fourteen days.
     pub history: &'a QuarterHours,
     /// Its episodes and stretches of trouble, where they are kept.
-    pub ledger: Option<&'a Ledger>,
+    pub ledger: Option<&'a GatewayState>,
     /// What the detectors say of the latest minute: for their forecasts.
-    pub verdicts: &'a [Verdict],
+    pub verdicts: &'a [Evaluation],
     /// The timeouts that it had before, as far as known: since when, and how long,
     /// seconds. The present one may be the last of them.
     pub timeouts: &'a [(Minute, f64)],
@@ -75,11 +75,11 @@ pub struct Digest {
     host: String,
     fleet: Fleet,
     /// Those that came close, least headroom first.
-    close: Vec<Standing>,
+    close: Vec<CapacityRow>,
     /// Those expected to reach their timeout, the soonest first.
-    expected: Vec<Standing>,
+    expected: Vec<CapacityRow>,
     /// Those with an open episode, the worst first.
-    open: Vec<Standing>,
+    open: Vec<CapacityRow>,
     /// What changed, by gateway.
     changes: Vec<(String, Change)>,
     /// Gateways without data, by name.
@@ -127,7 +127,7 @@ impl Digest {
             partly: Vec::new(),
         };
         for (label, facts) in &named {
-            digest.add(Standing::of(facts, label.clone(), period));
+            digest.add(CapacityRow::of(facts, label.clone(), period));
         }
         digest.fleet.find_busiest(&named);
         digest.sort();
@@ -191,7 +191,7 @@ impl Digest {
     /// The beginning of the period before, of the period, and its end.
     #[must_use]
     pub fn weeks(&self) -> [Minute; 3] {
-        [self.period.before().from, self.period.from, self.period.end].map(Quarter::start)
+        [self.period.before().from, self.period.from, self.period.end].map(QuarterHour::start)
     }
 
     /// How many days it covers.
@@ -199,7 +199,7 @@ impl Digest {
         self.period.length() / 96
     }
 
-    fn add(&mut self, mut standing: Standing) {
+    fn add(&mut self, mut standing: CapacityRow) {
         self.fleet.add(&standing);
         let label = || standing.label.clone();
         self.changes.extend(standing.changes.iter().map(|change| (label(), *change)));
@@ -224,13 +224,13 @@ impl Digest {
 
     /// Puts the lists in order; gateways are added by key, which decides what is alike.
     fn sort(&mut self) {
-        let usage = |s: &Standing| s.usage().unwrap_or(0.0);
-        let highest = |s: &Standing| s.now.highest().map_or(0.0, |peak| s.share(peak));
+        let usage = |s: &CapacityRow| s.usage().unwrap_or(0.0);
+        let highest = |s: &CapacityRow| s.now.highest().map_or(0.0, |peak| s.share(peak));
         self.close
             .sort_by(|a, b| usage(b).total_cmp(&usage(a)).then(highest(b).total_cmp(&highest(a))));
-        let soon = |s: &Standing| s.expected.map_or(f64::INFINITY, |e| e.left.mid);
+        let soon = |s: &CapacityRow| s.expected.map_or(f64::INFINITY, |e| e.left.mid);
         self.expected.sort_by(|a, b| soon(a).total_cmp(&soon(b)));
-        let bad = |s: &Standing| s.episode.as_ref().map(|e| (e.severity, Reverse(e.began)));
+        let bad = |s: &CapacityRow| s.episode.as_ref().map(|e| (e.severity, Reverse(e.began)));
         self.open.sort_by_key(|s| Reverse(bad(s)));
     }
 }

@@ -1,7 +1,7 @@
 //! The report for people: what is in it, in which order. The most urgent comes
 //! first, and every list is bounded.
 
-use crate::capacity::standing::{Standing, Trouble};
+use crate::capacity::standing::{CapacityRow, Trouble};
 use crate::capacity::week::Week;
 use crate::capacity::write::Block;
 use crate::capacity::{Bill, Digest, advice, words};
@@ -71,7 +71,7 @@ fn trouble(digest: &Digest) -> Option<String> {
 
 /// What to do about the first three.
 pub fn steps(digest: &Digest) -> Vec<String> {
-    let line = |s: &Standing| format!("{}: {}.", s.label, advice::of(s, digest.end));
+    let line = |s: &CapacityRow| format!("{}: {}.", s.label, advice::of(s, digest.end));
     let steps: Vec<String> = digest.close.iter().take(ADVISED).map(line).collect();
     if steps.is_empty() && digest.fleet.measured > 0 {
         return vec!["Nothing: no gateway came close to its timeout.".to_owned()];
@@ -81,7 +81,7 @@ pub fn steps(digest: &Digest) -> Vec<String> {
 
 /// Who reaches the timeout when, the soonest first.
 pub fn forecasts(digest: &Digest) -> Vec<String> {
-    let line = |s: &Standing| Some(words::expected(s, &s.expected?, digest.end));
+    let line = |s: &CapacityRow| Some(words::expected(s, &s.expected?, digest.end));
     digest.expected.iter().filter_map(line).collect()
 }
 
@@ -149,7 +149,7 @@ pub fn each(dollars: f64, gateways: usize) -> Option<f64> {
 fn ranking(digest: &Digest) -> Vec<Block> {
     let fleet = &digest.fleet;
     let mut blocks = Vec::new();
-    let shown: Vec<&Standing> = digest.close.iter().take(SHOWN).collect();
+    let shown: Vec<&CapacityRow> = digest.close.iter().take(SHOWN).collect();
     if !shown.is_empty() {
         let head = [
             "gateway",
@@ -176,7 +176,7 @@ fn ranking(digest: &Digest) -> Vec<Block> {
             words::gateways(comfortable)
         )));
     }
-    let few = |s: &&Standing| s.now.typical().is_some_and(|peak| peak.is_of_few());
+    let few = |s: &&CapacityRow| s.now.typical().is_some_and(|peak| peak.is_of_few());
     let notes =
         [(shown.iter().any(few), FEW), (shown.iter().any(|s| s.now.near_of_another), OF_ANOTHER)];
     let notes = notes.into_iter().filter(|(is_needed, _)| *is_needed);
@@ -184,7 +184,7 @@ fn ranking(digest: &Digest) -> Vec<Block> {
     blocks
 }
 
-fn row(standing: &Standing) -> Vec<String> {
+fn row(standing: &CapacityRow) -> Vec<String> {
     let week = &standing.now;
     let typical = week.typical();
     let star = |text: String| {

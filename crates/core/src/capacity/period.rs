@@ -1,25 +1,25 @@
 //! Whole days.
 
-use crate::series::history::{DAY, Quarter};
+use crate::series::history::{DAY, QuarterHour};
 use crate::time::Minute;
 
 /// The most days that a history has.
-const MOST_DAYS: u32 = 14;
+const MAX_DAYS: u32 = 14;
 
 /// Some whole days, in quarters; the end is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
     /// The first quarter.
-    pub from: Quarter,
+    pub from: QuarterHour,
     /// The first quarter after it.
-    pub end: Quarter,
+    pub end: QuarterHour,
 }
 
 impl Period {
     /// The `days` (1 to 14) that end with the last quarter that is over at `end`.
     pub fn ending(end: Minute, days: u32) -> Self {
-        let end = Quarter::containing(end);
-        Self { from: end.plus(-DAY * i64::from(days.clamp(1, MOST_DAYS))), end }
+        let end = QuarterHour::containing(end);
+        Self { from: end.plus(-DAY * i64::from(days.clamp(1, MAX_DAYS))), end }
     }
 
     /// As long, just before it.
@@ -41,7 +41,7 @@ impl Period {
         })
     }
 
-    pub fn quarters(self) -> impl Iterator<Item = Quarter> {
-        (self.from.0..self.end.0).map(Quarter)
+    pub fn quarters(self) -> impl Iterator<Item = QuarterHour> {
+        (self.from.0..self.end.0).map(QuarterHour)
     }
 }

@@ -11,7 +11,7 @@ use crate::detect::{Rule, State};
 use crate::gateway::Identity;
 use crate::number::statistics::{median, rising, theil_sen};
 use crate::series::forecast::{Forecast, last_step};
-use crate::series::history::{DAY, Known, Quarter, QuarterHours};
+use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 use crate::time::Minute;
 
 /// Days of each week that must have a peak for the two to be compared.
@@ -101,7 +101,7 @@ pub struct Trouble {
 
 /// One gateway in the report.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
+pub struct CapacityRow {
     /// How it is called in the report.
     pub label: String,
     /// Which one.
@@ -130,7 +130,7 @@ pub struct Standing {
     pub changes: Vec<Change>,
 }
 
-impl Standing {
+impl CapacityRow {
     /// What these facts say of a period.
     pub fn of(facts: &Facts<'_>, label: String, period: Period) -> Self {
         let limits = Limits::of(facts);
@@ -216,7 +216,7 @@ fn told(facts: &Facts<'_>) -> Option<Expected> {
 /// Where the daily peaks lead, from the robust line through them (Theil, 1950; Sen,
 /// 1968), when they rise by more than chance and scatter. At the earliest it is as
 /// growth by a factor has it, which gets faster.
-fn growth(now: &Week, before: &Week, timeout: f64, end: Quarter) -> Option<Expected> {
+fn growth(now: &Week, before: &Week, timeout: f64, end: QuarterHour) -> Option<Expected> {
     let days = before.peaks.iter().chain(&now.peaks).rev().take(GROWTH_DAYS);
     let mut peaks: Vec<Peak> = days.flatten().copied().filter(|peak| peak.p99 > 0.0).collect();
     peaks.reverse();
@@ -304,14 +304,14 @@ fn first_seen(history: &QuarterHours, period: Period) -> Option<Minute> {
 /// When its last requests ended, if that was three days ago or more, and whether
 /// CloudWatch said of all quarters since (up to three hours) that there were none.
 fn silent(history: &QuarterHours, period: Period) -> Option<Change> {
-    let is_measured = |q: &Quarter| matches!(history.quarter(*q), Known::Measured(_));
+    let is_measured = |q: &QuarterHour| matches!(history.quarter(*q), Known::Measured(_));
     let oldest = period.before().from.0;
-    let last = (oldest..period.end.0).rev().map(Quarter).find(is_measured)?;
+    let last = (oldest..period.end.0).rev().map(QuarterHour).find(is_measured)?;
     let since = last.plus(1);
     if period.end.0.saturating_sub(since.0) < SILENT {
         return None;
     }
-    let after = (since.0..period.end.0).map(Quarter);
+    let after = (since.0..period.end.0).map(QuarterHour);
     let unknown = after.filter(|q| history.quarter(*q) == Known::Unknown).count();
     Some(Change::Silent(since.start(), unknown <= 12))
 }

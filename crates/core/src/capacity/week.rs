@@ -8,7 +8,7 @@
 use crate::capacity::limits::Limits;
 use crate::capacity::period::Period;
 use crate::number::ratio;
-use crate::series::history::{Known, Quarter, QuarterHours, Summary};
+use crate::series::history::{Known, QuarterHour, QuarterHourStats, QuarterHours};
 
 /// Requests from which on a quarter's p99 is more than its slowest answer.
 pub const ENOUGH: f64 = 100.0;
@@ -27,7 +27,7 @@ const LATE: u32 = 12;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {
     /// Which quarter.
-    pub at: Quarter,
+    pub at: QuarterHour,
     /// Its effective p99, seconds.
     pub p99: f64,
     /// Its requests.
@@ -38,7 +38,7 @@ pub struct Peak {
 
 impl Peak {
     /// The effective p99 of a quarter; `None` when nothing was answered late or at all.
-    fn of(at: Quarter, summary: &Summary, limit: f64) -> Option<Self> {
+    fn of(at: QuarterHour, summary: &QuarterHourStats, limit: f64) -> Option<Self> {
         let p99 = summary.effective_p99(limit).filter(|p99| p99.is_finite())?;
         let late = summary.slow_timeouts();
         let share = ratio(late, summary.samples + late).unwrap_or(0.0);
@@ -60,7 +60,7 @@ impl Peak {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hour {
     /// Its first quarter.
-    pub at: Quarter,
+    pub at: QuarterHour,
     /// Its requests.
     pub requests: f64,
     /// Its quarter with the highest effective p99.
@@ -69,8 +69,8 @@ pub struct Hour {
 
 impl Hour {
     /// The hour that contains this quarter, with nothing in it.
-    pub fn containing(quarter: Quarter) -> Self {
-        let at = Quarter(quarter.0.div_euclid(4).saturating_mul(4));
+    pub fn containing(quarter: QuarterHour) -> Self {
+        let at = QuarterHour(quarter.0.div_euclid(4).saturating_mul(4));
         Self { at, requests: 0.0, closest: None }
     }
 
@@ -85,7 +85,7 @@ impl Hour {
         hour
     }
 
-    fn add(&mut self, summary: &Summary, peak: Option<Peak>) {
+    fn add(&mut self, summary: &QuarterHourStats, peak: Option<Peak>) {
         self.requests += summary.requests();
         self.closest = match (self.closest, peak) {
             (Some(a), Some(b)) => Some(a.slower(b)),
@@ -175,7 +175,7 @@ impl Week {
     }
 
     /// Counts a quarter; returns its near misses and slow 504s.
-    fn add(&mut self, summary: &Summary, limits: &Limits) -> f64 {
+    fn add(&mut self, summary: &QuarterHourStats, limits: &Limits) -> f64 {
         let late = summary.near_misses.unwrap_or(0.0) + summary.slow_timeouts();
         self.measured += 1;
         self.requests += summary.requests();
@@ -192,7 +192,12 @@ impl Week {
         late
     }
 
-    fn add_to_hour(&mut self, quarter: Quarter, summary: &Summary, peak: Option<Peak>) {
+    fn add_to_hour(
+        &mut self,
+        quarter: QuarterHour,
+        summary: &QuarterHourStats,
+        peak: Option<Peak>,
+    ) {
         let empty = Hour::containing(quarter);
         if self.hours.last().is_none_or(|hour| hour.at != empty.at) {
             self.hours.push(empty);

@@ -2,7 +2,7 @@
 
 use crate::capacity::Digest;
 use crate::capacity::fleet::Sums;
-use crate::capacity::standing::{Change, Direction, Expected, Standing};
+use crate::capacity::standing::{CapacityRow, Change, Direction, Expected};
 use crate::capacity::week::Peak;
 use crate::gateway::Identity;
 use crate::number::quantity::{count, percent, rough_time, seconds};
@@ -141,7 +141,7 @@ pub fn p99(peak: Peak) -> String {
 }
 
 /// What a peak leaves of the timeout.
-pub fn headroom(standing: &Standing, peak: Option<Peak>) -> String {
+pub fn headroom(standing: &CapacityRow, peak: Option<Peak>) -> String {
     let usage = peak.map(|peak| (standing.share(peak), peak.at_least));
     match usage.filter(|(usage, _)| usage.is_finite()) {
         None => "not known".to_owned(),
@@ -162,7 +162,7 @@ pub fn direction(direction: Direction) -> &'static str {
 }
 
 /// A forecast: who reaches its timeout, and when.
-pub fn expected(standing: &Standing, expected: &Expected, end: Minute) -> String {
+pub fn expected(standing: &CapacityRow, expected: &Expected, end: Minute) -> String {
     let left = expected.left;
     let by = expected.rule.map_or("the growth of its daily peaks", |rule| rule.name());
     format!(
@@ -183,7 +183,7 @@ pub fn later(end: Minute, seconds: f64) -> Minute {
 }
 
 /// An open episode.
-pub fn episode(standing: &Standing) -> String {
+pub fn episode(standing: &CapacityRow) -> String {
     let Some(episode) = &standing.episode else { return String::new() };
     let benign = if episode.benign { ", meant to be so" } else { "" };
     format!(

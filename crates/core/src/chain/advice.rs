@@ -14,11 +14,11 @@ use crate::chain::remedy::{Change, Step};
 use crate::chain::rule;
 
 /// How often the rules are asked about one suggestion.
-const MOST_TRIALS: usize = 24;
+const MAX_TRIALS: usize = 24;
 /// Ways out of one finding; more than that nobody compares.
-const MOST_ADVICE: usize = 3;
+const MAX_ADVICE: usize = 3;
 /// More settings than that nobody changes for one finding.
-const MOST_STEPS: usize = 4;
+const MAX_STEPS: usize = 4;
 
 /// The findings with what can be done about each, tried on the chain.
 pub(super) fn findings(chain: &Chain) -> Vec<Finding> {
@@ -29,7 +29,7 @@ pub(super) fn findings(chain: &Chain) -> Vec<Finding> {
             Trial { chain, before: &before, rule: draft.finding.rule, hops: &draft.finding.hops };
         let mut found = Vec::<Vec<Step>>::new();
         for remedy in &draft.remedies {
-            let mut left = MOST_TRIALS;
+            let mut left = MAX_TRIALS;
             let grown = trial.grown(remedy.clone(), &mut left);
             found.extend(grown.filter(|steps| !found.contains(steps)));
         }
@@ -55,7 +55,7 @@ fn simplest(mut found: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
             kept.push(steps);
         }
     }
-    kept.truncate(MOST_ADVICE);
+    kept.truncate(MAX_ADVICE);
     kept
 }
 
@@ -89,7 +89,7 @@ impl Trial<'_> {
     /// The steps, with those that cure what they would bring. `None` when the
     /// finding does not end so, or another one comes whatever is done.
     fn grown(&self, steps: Vec<Step>, left: &mut usize) -> Option<Vec<Step>> {
-        if steps.len() > MOST_STEPS || *left == 0 {
+        if steps.len() > MAX_STEPS || *left == 0 {
             return None;
         }
         *left -= 1;

@@ -16,9 +16,9 @@ use crate::chain::survey::{Place, Set, Survey, Told};
 /// Narrower than that, lines get longer than asked for.
 const NARROWEST: usize = 40;
 /// Sets that the table shows; the others are in the JSON.
-const MOST_ROWS: usize = 40;
+const MAX_ROWS: usize = 40;
 /// Ranges of sets that are named.
-const MOST_RANGES: usize = 6;
+const MAX_RANGES: usize = 6;
 
 /// Whether the terminal takes colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +167,7 @@ fn table(survey: &Survey, width: usize) -> Lines {
             .chain(["found".to_owned(), "where".to_owned()])
             .collect::<Vec<_>>(),
     ];
-    for set in survey.sets.iter().take(MOST_ROWS) {
+    for set in survey.sets.iter().take(MAX_ROWS) {
         let values = columns.iter().map(|column| column.value(set));
         let row = [set.set.to_string()].into_iter().chain(values);
         rows.push(row.chain([found(survey, set), places(&set.places)]).collect());
@@ -184,8 +184,8 @@ fn table(survey: &Survey, width: usize) -> Lines {
     {
         lines.extend(row.into_iter().map(|line| (line, severity)));
     }
-    if count > MOST_ROWS {
-        let rest = format!("  and {} more: --format json lists all", count - MOST_ROWS);
+    if count > MAX_ROWS {
+        let rest = format!("  and {} more: --format json lists all", count - MAX_ROWS);
         lines.push((rest, Severity::Ok));
     }
     lines
@@ -297,9 +297,9 @@ fn numbers(survey: &Survey, mut sets: Vec<usize>) -> String {
         0 => first.to_string(),
         _ => format!("{first}-{last}"),
     };
-    let shown: Vec<_> = ranges.iter().take(MOST_RANGES).map(range).collect();
+    let shown: Vec<_> = ranges.iter().take(MAX_RANGES).map(range).collect();
     let plural = if sets.len() == 1 { "set" } else { "sets" };
-    let more = if ranges.len() > MOST_RANGES { ", ..." } else { "" };
+    let more = if ranges.len() > MAX_RANGES { ", ..." } else { "" };
     format!("{plural} {}{more}", shown.join(", "))
 }
 

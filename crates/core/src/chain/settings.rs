@@ -19,9 +19,9 @@ use crate::chain::product::{Product, Role};
 use crate::number::quantity::Span;
 
 /// More hops than that are a mistake.
-const MOST_HOPS: usize = 20;
+const MAX_HOPS: usize = 20;
 /// More attempts than that are a mistake.
-const MOST_ATTEMPTS: u32 = 100;
+const MAX_ATTEMPTS: u32 = 100;
 /// A name is shown in a column.
 const LONGEST_NAME: usize = 60;
 
@@ -194,10 +194,10 @@ impl TryFrom<u32> for Tries {
     type Error = String;
 
     fn try_from(count: u32) -> Result<Self, String> {
-        if (1..=MOST_ATTEMPTS).contains(&count) {
+        if (1..=MAX_ATTEMPTS).contains(&count) {
             Ok(Self(count))
         } else {
-            Err(format!("expected attempts from 1 to {MOST_ATTEMPTS}, found {count}"))
+            Err(format!("expected attempts from 1 to {MAX_ATTEMPTS}, found {count}"))
         }
     }
 }
@@ -240,9 +240,9 @@ impl TryFrom<RawChain> for Settings {
 
     fn try_from(raw: RawChain) -> Result<Self, String> {
         let RawChain { name: Name(name), gateway, hops } = raw;
-        if !(2..=MOST_HOPS).contains(&hops.len()) {
+        if !(2..=MAX_HOPS).contains(&hops.len()) {
             return Err(format!(
-                "expected 2 to {MOST_HOPS} [[chain.hop]] in chain \"{name}\", found {}",
+                "expected 2 to {MAX_HOPS} [[chain.hop]] in chain \"{name}\", found {}",
                 hops.len()
             ));
         }

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
-use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::ratio;
 use crate::number::statistics::{beyond_chance, chance};
@@ -49,7 +49,7 @@ pub(super) const LEAST_SHARE: f64 = 0.0005;
 impl AtLimit {
     /// The verdict on the last 5 and 30 minutes.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let usual = &case.outlook.usual;
         let (burst, half_hour) = (case.window.newest(5), case.window.newest(30));
         let at_once = FEWEST.max(SHARE * burst.requests()).max(usual.most_timeouts);
@@ -59,7 +59,7 @@ impl AtLimit {
             let hurts = failed >= CRITICAL_COUNT && failed >= CRITICAL_SHARE * burst.requests();
             let severity = if hurts { Severity::Critical } else { Severity::Warning };
             let usual = (Over(usual.mean_timeouts, 15), Over(usual.most_timeouts, 15));
-            return Verdict::quiet(Rule::AtLimit, Some(failed), at_once)
+            return Evaluation::ok(Rule::AtLimit, Some(failed), at_once)
                 .breaching(severity, why(case, 5, usual));
         }
         let failed = half_hour.slow_timeouts();
@@ -67,7 +67,7 @@ impl AtLimit {
             .max(usual.most_timeouts_in_three)
             .max(LEAST_SHARE * half_hour.requests());
         let quiet =
-            Verdict::quiet(Rule::AtLimit, (half_hour.requests() > 0.0).then_some(failed), limit);
+            Evaluation::ok(Rule::AtLimit, (half_hour.requests() > 0.0).then_some(failed), limit);
         if failed <= limit {
             return quiet;
         }

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::words::traffic_words;
-use crate::detect::{Case, Rule, Severity, Verdict, at_least};
+use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::count;
 use crate::series::window::Reading;
 
@@ -35,12 +35,12 @@ const MINUTES: usize = 2;
 impl Blackout {
     /// The verdict on the last three minutes.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let recent = case.window.newest(3);
         let fewest = f64::from(self.min_requests.get());
         let dark = recent.readings().iter().filter(|r| r.samples <= 0.0 && asked(r) >= fewest);
         let requests: f64 = recent.readings().iter().map(asked).sum();
-        let quiet = Verdict::quiet(Rule::Blackout, (requests > 0.0).then_some(requests), fewest);
+        let quiet = Evaluation::ok(Rule::Blackout, (requests > 0.0).then_some(requests), fewest);
         if dark.count() < MINUTES {
             return quiet;
         }

@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::at_limit::cause;
 use crate::detect::words::traffic_words;
-use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{Ratio, count, percent, rough_time, telling};
 use crate::number::ratio;
-use crate::series::history::{Known, PERIOD, Quarter};
+use crate::series::history::{Known, PERIOD, QuarterHour};
 use crate::series::window::Window;
 
 /// Fires when the error budget of 30 days would be gone in about two or five days.
@@ -88,7 +88,7 @@ impl Failed {
 impl BurnRate {
     /// The verdict on the last 5 and 60 minutes, and on the last 30 minutes and 6 hours.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let allowed = 1.0 - self.objective.get();
         let newest = |minutes: u32| Failed::of(case.window.newest(minutes), minutes);
         let hour = newest(60);
@@ -109,9 +109,9 @@ impl BurnRate {
         };
         let value = (hour.requests > 0.0).then(|| hour.share() / allowed);
         match pairs.iter().find(burns) {
-            None => Verdict::quiet(Rule::BurnRate, value, pairs[0].rate),
+            None => Evaluation::ok(Rule::BurnRate, value, pairs[0].rate),
             Some(pair) => {
-                Verdict::quiet(Rule::BurnRate, Some(pair.long.share() / allowed), pair.rate)
+                Evaluation::ok(Rule::BurnRate, Some(pair.long.share() / allowed), pair.rate)
                     .breaching(Severity::Critical, self.why(case, pair))
             }
         }
@@ -144,12 +144,12 @@ fn objective(objective: Ratio) -> String {
 fn six_hours(case: Case<'_>, hour: Failed) -> Failed {
     let readings = case.window.readings();
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return hour };
-    let begin = Quarter::containing(last.minute.plus(14 - 6 * 60));
-    let end = Quarter::containing(first.minute);
+    let begin = QuarterHour::containing(last.minute.plus(14 - 6 * 60));
+    let end = QuarterHour::containing(first.minute);
     (begin.0..end.0).fold(hour, |sum, quarter| {
         let sum = Failed { length: sum.length + PERIOD / 60.0, ..sum };
         let known = sum.known + PERIOD / 60.0;
-        match case.outlook.recent(Quarter(quarter)) {
+        match case.outlook.recent(QuarterHour(quarter)) {
             Known::Measured(summary) => Failed {
                 timeouts: sum.timeouts + summary.timeouts,
                 requests: sum.requests + summary.requests(),

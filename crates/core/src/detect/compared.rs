@@ -2,7 +2,7 @@
 
 use crate::number::statistics::median;
 use crate::series::baseline::Baseline;
-use crate::series::history::{Quarter, Summary};
+use crate::series::history::{QuarterHour, QuarterHourStats};
 
 /// How many of the newest quarters are looked at for a trend: six hours.
 pub const LOOKBACK: usize = 24;
@@ -11,9 +11,9 @@ pub const LOOKBACK: usize = 24;
 #[derive(Debug, Clone)]
 pub struct Compared {
     /// Which quarter.
-    pub quarter: Quarter,
+    pub quarter: QuarterHour,
     /// What it was like.
-    pub summary: Summary,
+    pub summary: QuarterHourStats,
     /// What is usual at its time of day.
     pub usual: Baseline,
 }

@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::compared::{Compared, LOOKBACK, Slower, slower};
 use crate::detect::words::{in_about, traffic_words};
-use crate::detect::{Case, Rule, Severity, Verdict, at_least};
+use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::{Span, count, rough_time, seconds};
 use crate::series::baseline::Baseline;
 use crate::series::forecast::{Limit, Trend, trend};
-use crate::series::history::{Known, Quarter, Summary};
+use crate::series::history::{Known, QuarterHour, QuarterHourStats};
 
 /// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,14 +52,14 @@ const CLOSE: f64 = 3600.0;
 impl Drift {
     /// The verdict on the newest two quarters.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let timeout = case.gateway.timeout.seconds;
         let outlook = case.outlook;
         let Some(now) = outlook.newest.first() else {
-            return Verdict::quiet(Rule::Drift, None, timeout);
+            return Evaluation::ok(Rule::Drift, None, timeout);
         };
         let p99 = self.p99(&now.summary, timeout);
-        let quiet = Verdict::quiet(Rule::Drift, p99, timeout);
+        let quiet = Evaluation::ok(Rule::Drift, p99, timeout);
         let (Some(p99), Some(found)) = (p99, &outlook.trend) else { return quiet };
         let age =
             case.window.readings().last().map_or(0, |r| r.minute.plus(1).since(now.quarter.end()));
@@ -78,9 +78,9 @@ impl Drift {
     pub fn trend(
         &self,
         newest: &[Compared],
-        recent: &[(Quarter, Known)],
+        recent: &[(QuarterHour, Known)],
         timeout: f64,
-        course: impl Fn(Quarter) -> Option<f64>,
+        course: impl Fn(QuarterHour) -> Option<f64>,
     ) -> Option<Trend> {
         let now = newest.first()?;
         let is_high = |c: &&Compared| self.is_high(&c.summary, &c.usual, timeout);
@@ -89,7 +89,7 @@ impl Drift {
             return None;
         }
         let usual = course(now.quarter).filter(|usual| *usual > 0.0 && now.usual.is_known());
-        let beside_now = |quarter: Quarter| match usual {
+        let beside_now = |quarter: QuarterHour| match usual {
             Some(usual) => course(quarter).map_or(1.0, |then| usual / then),
             None => 1.0,
         };
@@ -111,7 +111,7 @@ impl Drift {
     }
 
     /// The p99 of a quarter, where it has requests enough for one.
-    fn p99(&self, summary: &Summary, timeout: f64) -> Option<f64> {
+    fn p99(&self, summary: &QuarterHourStats, timeout: f64) -> Option<f64> {
         let enough = summary.requests() >= f64::from(self.min_requests.get());
         summary.effective_p99(timeout).filter(|_| enough)
     }
@@ -124,7 +124,7 @@ impl Drift {
     }
 
     /// Whether a quarter is worth a look: high, and higher than usual.
-    fn is_high(&self, summary: &Summary, usual: &Baseline, timeout: f64) -> bool {
+    fn is_high(&self, summary: &QuarterHourStats, usual: &Baseline, timeout: f64) -> bool {
         let Some(p99) = self.p99(summary, timeout) else { return false };
         let looked_at = if usual.is_known() { LOOKED_AT } else { LOOKED_AT_LEARNING };
         p99 >= looked_at * timeout && usual.p99.is_none_or(|most| p99 > ABOVE_USUAL * most)
@@ -147,7 +147,7 @@ fn queues(newest: &[Compared], timeout: f64) -> bool {
 /// looks where `(sqrt(k) - 0.85)^2` are expected (the square root of a Poisson
 /// count has a deviation of 1/2); how far that smaller share lies beyond the
 /// p99 is read off the power law through the p99 and the maximum.
-fn first_failures(summary: &Summary, timeout: f64) -> f64 {
+fn first_failures(summary: &QuarterHourStats, timeout: f64) -> f64 {
     let requests = summary.requests();
     let in_five_minutes = requests / 3.0;
     let events = (0.01 * in_five_minutes).max(3.0);

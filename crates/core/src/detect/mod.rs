@@ -178,14 +178,14 @@ pub enum State {
     /// The condition holds.
     Breaching,
     /// There were requests, and the condition does not hold.
-    Quiet,
+    Ok,
     /// Not one request, or too little is known to compare with: nothing can be said.
-    Unknown,
+    InsufficientData,
 }
 
 /// What one detector says at one minute.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Verdict {
+pub struct Evaluation {
     /// Who says it.
     pub rule: Rule,
     /// What it sees.
@@ -203,10 +203,10 @@ pub struct Verdict {
     pub forecast: Option<Forecast>,
 }
 
-impl Verdict {
+impl Evaluation {
     /// A verdict that the condition does not hold.
-    fn quiet(rule: Rule, value: Option<f64>, threshold: f64) -> Self {
-        let state = if value.is_some() { State::Quiet } else { State::Unknown };
+    fn ok(rule: Rule, value: Option<f64>, threshold: f64) -> Self {
+        let state = if value.is_some() { State::Ok } else { State::InsufficientData };
         let why = String::new();
         Self { rule, state, severity: Severity::Info, value, threshold, why, forecast: None }
     }
@@ -257,9 +257,9 @@ pub struct Detectors {
 impl Detectors {
     /// The verdict of every detector that is enabled, in a fixed order.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Vec<Verdict> {
+    pub fn judge(&self, case: Case<'_>) -> Vec<Evaluation> {
         let mut verdicts = Vec::with_capacity(Rule::ALL.len());
-        let mut add = |enabled: bool, judge: &dyn Fn() -> Verdict| {
+        let mut add = |enabled: bool, judge: &dyn Fn() -> Evaluation| {
             if enabled {
                 verdicts.push(judge());
             }

@@ -10,7 +10,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
-use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::statistics::{beyond_chance, chance, wilson_lower};
 use crate::series::baseline::Baseline;
@@ -56,7 +56,7 @@ const ANSWERED: f64 = 0.1;
 impl NearMiss {
     /// The verdict on the last 15 and 60 minutes.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let usual = &case.outlook.usual;
         let most = usual.usual_at_risk();
         let quarter = (beyond_chance(usual.mean_at_risk) + MARGIN)
@@ -79,9 +79,9 @@ impl NearMiss {
         {
             (60, hour_of, of_few)
         } else {
-            return Verdict::quiet(Rule::NearMiss, value, quarter);
+            return Evaluation::ok(Rule::NearMiss, value, quarter);
         };
-        Verdict::quiet(Rule::NearMiss, Some(recent.at_risk()), limit)
+        Evaluation::ok(Rule::NearMiss, Some(recent.at_risk()), limit)
             .breaching(Severity::Warning, why(case, recent, minutes))
     }
 }

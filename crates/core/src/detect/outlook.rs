@@ -12,7 +12,7 @@ use crate::detect::compared::Compared;
 use crate::gateway::Gateway;
 use crate::series::baseline::{Baseline, KNOWN_DAYS};
 use crate::series::forecast::Trend;
-use crate::series::history::{DAY, Known, Quarter, QuarterHours};
+use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 use crate::series::recurrence::{self, Recurrence};
 use crate::time::Minute;
 
@@ -25,14 +25,14 @@ pub struct Outlook {
     timeout: f64,
     near: f64,
     drift: Drift,
-    running: Quarter,
+    running: QuarterHour,
     changes: u64,
     /// What is usual at this time of day.
     pub usual: Baseline,
     /// The newest known quarter and the two before it, newest first.
     pub newest: Vec<Compared>,
     /// The last six hours and a quarter, oldest first, ending with the newest known one.
-    pub recent: Vec<(Quarter, Known)>,
+    pub recent: Vec<(QuarterHour, Known)>,
     /// Where the p99 leads, if it rises as [`Drift`] wants it.
     pub trend: Option<Trend>,
     /// The time of day that comes closer to the timeout day by day.
@@ -46,13 +46,18 @@ pub struct Outlook {
 impl Outlook {
     /// What this history says of quarters that were over when `running` began.
     #[must_use]
-    pub fn of(history: &QuarterHours, gateway: &Gateway, drift: &Drift, running: Quarter) -> Self {
+    pub fn of(
+        history: &QuarterHours,
+        gateway: &Gateway,
+        drift: &Drift,
+        running: QuarterHour,
+    ) -> Self {
         let timeout = gateway.timeout.seconds;
         let first = history.first_measured().unwrap_or(running);
         let over = || (1..=NEWS).map(|age| running.plus(-age));
-        let known = |q: &Quarter| history.quarter(*q) != Known::Unknown;
+        let known = |q: &QuarterHour| history.quarter(*q) != Known::Unknown;
         let last = over().find(known);
-        let compare = |quarter: Quarter| match history.quarter(quarter) {
+        let compare = |quarter: QuarterHour| match history.quarter(quarter) {
             Known::Measured(summary) => Some(Compared {
                 quarter,
                 summary,
@@ -85,7 +90,7 @@ impl Outlook {
 
     /// What is known of a quarter of the last six hours; nothing of any other.
     #[must_use]
-    pub fn recent(&self, quarter: Quarter) -> Known {
+    pub fn recent(&self, quarter: QuarterHour) -> Known {
         let first = self.recent.first().map_or(quarter, |(first, _)| *first);
         let index = usize::try_from(quarter.0.saturating_sub(first.0)).ok();
         index.and_then(|index| self.recent.get(index)).map_or(Known::Unknown, |(_, known)| *known)
@@ -97,7 +102,7 @@ impl Outlook {
         history: &QuarterHours,
         gateway: &Gateway,
         drift: &Drift,
-        running: Quarter,
+        running: QuarterHour,
     ) -> bool {
         let same = |a: f64, b: f64| a.to_bits() == b.to_bits();
         self.running == running
@@ -112,11 +117,11 @@ impl Outlook {
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
             + self.newest.capacity() * size_of::<Compared>()
-            + self.recent.capacity() * size_of::<(Quarter, Known)>()
+            + self.recent.capacity() * size_of::<(QuarterHour, Known)>()
     }
 }
 
-fn learning_until(first: Quarter, running: Quarter) -> Option<Minute> {
+fn learning_until(first: QuarterHour, running: QuarterHour) -> Option<Minute> {
     let until = first.min(running).plus(KNOWN_DAYS * DAY);
     (until > running).then(|| until.start())
 }
@@ -156,7 +161,7 @@ impl History {
     /// what is asked, has changed.
     #[must_use]
     pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> &Outlook {
-        let running = Quarter::containing(minute.plus(1));
+        let running = QuarterHour::containing(minute.plus(1));
         let Self { quarters, outlook } = self;
         let kept = outlook.take().filter(|kept| kept.is_for(quarters, gateway, drift, running));
         let kept = kept.unwrap_or_else(|| Box::new(Outlook::of(quarters, gateway, drift, running)));

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detect::words::in_about;
-use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::seconds;
 
 /// Fires when the slowest answers of an hour of the day grow and reach the
@@ -28,11 +28,11 @@ const CLOSE: f64 = 86_400.0;
 impl RecurringJob {
     /// The verdict on the last 14 days.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let timeout = case.gateway.timeout.seconds;
         let Some(found) = &case.outlook.recurrence else {
             let known = case.outlook.learning_until.is_none().then_some(0.0);
-            return Verdict::quiet(Rule::RecurringJob, known, timeout);
+            return Evaluation::ok(Rule::RecurringJob, known, timeout);
         };
         let end = case.window.readings().last().map_or(found.at.end(), |r| r.minute.plus(1));
         #[allow(clippy::cast_precision_loss)] // two weeks at most
@@ -53,7 +53,7 @@ impl RecurringJob {
             seconds(found.per_day),
             found.days,
         );
-        let verdict = Verdict::quiet(Rule::RecurringJob, Some(found.now), timeout);
-        Verdict { forecast, ..verdict.breaching(severity, why) }
+        let verdict = Evaluation::ok(Rule::RecurringJob, Some(found.now), timeout);
+        Evaluation { forecast, ..verdict.breaching(severity, why) }
     }
 }

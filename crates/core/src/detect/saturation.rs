@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::compared::{Compared, Slower, slower};
 use crate::detect::words::{in_about, traffic_words};
-use crate::detect::{Case, Rule, Severity, Verdict, at_least};
+use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::{Span, count, percent, seconds};
 use crate::series::forecast::{Forecast, Limit, trend};
 use crate::series::history::Known;
@@ -65,11 +65,11 @@ const RISE: f64 = 1.2;
 impl Saturation {
     /// The verdict on the newest three quarters.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let inflations: Vec<Option<f64>> =
             case.outlook.newest.iter().map(|c| self.inflation(case, c)).collect();
         let quiet =
-            Verdict::quiet(Rule::Saturation, inflations.first().copied().flatten(), ABOVE_USUAL);
+            Evaluation::ok(Rule::Saturation, inflations.first().copied().flatten(), ABOVE_USUAL);
         if let Some(full) = self.full(case) {
             return full;
         }
@@ -95,7 +95,7 @@ impl Saturation {
     }
 
     /// The verdict where it is known how many requests fit in.
-    fn full(&self, case: Case<'_>) -> Option<Verdict> {
+    fn full(&self, case: Case<'_>) -> Option<Evaluation> {
         let timeout = case.gateway.timeout.seconds;
         let healthy = case.window.readings().iter().rev().find_map(|r| r.healthy_hosts)?;
         let healthy = Some(healthy).filter(|hosts| *hosts >= 1.0)?;
@@ -112,7 +112,7 @@ impl Saturation {
         let rise = trend(&figures, Limit { at: workers, from: workers }, RISE);
         let forecast = rise.map(|trend| trend.forecast);
         let soon = forecast.filter(|f| f.low <= self.horizon.get().as_secs_f64() && now < workers);
-        let quiet = Verdict::quiet(Rule::Saturation, Some(now / workers), NEARLY_FULL);
+        let quiet = Evaluation::ok(Rule::Saturation, Some(now / workers), NEARLY_FULL);
         let severity = if now >= workers { Severity::Critical } else { Severity::Warning };
         let why = filling(now, workers, healthy, soon, &traffic_words(case, 15));
         let verdict = (now > NEARLY_FULL * workers || soon.is_some())

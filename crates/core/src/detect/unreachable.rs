@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detect::at_limit::LEAST_SHARE;
 use crate::detect::words::{of_requests, traffic_words};
-use crate::detect::{Case, Rule, Severity, Verdict};
+use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent};
 use crate::series::window::Reading;
 
@@ -31,11 +31,11 @@ const CRITICAL: f64 = 0.01;
 impl Unreachable {
     /// The verdict on the last 15 minutes.
     #[must_use]
-    pub fn judge(&self, case: Case<'_>) -> Verdict {
+    pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let recent = case.window.newest(15);
         let errors = recent.readings().iter().filter_map(Reading::unreachable).reduce(|a, b| a + b);
         let fewest = FEWEST.max(LEAST_SHARE * recent.requests());
-        let quiet = Verdict::quiet(Rule::Unreachable, errors, fewest);
+        let quiet = Evaluation::ok(Rule::Unreachable, errors, fewest);
         let Some(failed) = errors.map(|e| e.min(recent.timeouts())).filter(|f| *f >= fewest) else {
             return quiet;
         };

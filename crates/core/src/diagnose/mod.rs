@@ -42,7 +42,7 @@ use facts::Facts;
 use finding::{Confidence, Finding, POSSIBLE};
 
 /// No more candidates than this are told.
-const MOST_FINDINGS: usize = 5;
+const MAX_FINDINGS: usize = 5;
 /// Around this idle timeout, seconds, a failed connection and a silent target take as
 /// long as each other.
 const CONNECT_TIMEOUT: f64 = 10.0;
@@ -127,7 +127,7 @@ fn ranked(facts: &Facts) -> Vec<Finding> {
     let mut findings = checks::findings(facts);
     findings.retain(|finding| finding.score >= POSSIBLE);
     findings.sort_by(|one, other| other.score.total_cmp(&one.score));
-    findings.truncate(MOST_FINDINGS);
+    findings.truncate(MAX_FINDINGS);
     findings
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gateway::Gateway;
 use crate::gateway::bounds;
-use crate::gateway::polling::Tier;
+use crate::gateway::polling::PollRate;
 use crate::gateway::signal::Signal;
 use crate::number::milliseconds;
 
@@ -16,7 +16,7 @@ pub struct Row {
     /// CloudWatch's `Stat`.
     pub stat: Stat,
     /// The least tier that needs it.
-    pub tier: Tier,
+    pub tier: PollRate,
 }
 
 /// A statistic, possibly one that depends on the gateway's timeout.
@@ -58,11 +58,11 @@ impl Stat {
 pub(super) const LATENCY: &str = "TargetResponseTime";
 
 const fn always(signal: Signal, metric: &'static str, stat: Stat) -> Row {
-    Row { signal, metric, stat, tier: Tier::Calm }
+    Row { signal, metric, stat, tier: PollRate::Slow }
 }
 
-const fn stirring(signal: Signal, metric: &'static str, stat: Stat) -> Row {
-    Row { signal, metric, stat, tier: Tier::Stirring }
+const fn fast_only(signal: Signal, metric: &'static str, stat: Stat) -> Row {
+    Row { signal, metric, stat, tier: PollRate::Fast }
 }
 
 pub(super) const ALB: &[Row] = &[
@@ -72,9 +72,9 @@ pub(super) const ALB: &[Row] = &[
     always(Signal::Samples, LATENCY, Stat::Fixed("SampleCount")),
     always(Signal::NearMisses, LATENCY, Stat::CountNearTimeout),
     always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
-    stirring(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
-    stirring(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
-    stirring(Signal::RequestCount, "RequestCount", Stat::Fixed("Sum")),
+    fast_only(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
+    fast_only(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
+    fast_only(Signal::RequestCount, "RequestCount", Stat::Fixed("Sum")),
 ];
 
 pub(super) const ALB_QUARTERS: &[Row] = &[

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use metrics::{ALB, ALB_HISTOGRAM, ALB_QUARTERS, LATENCY, Row};
-use polling::Tier;
+use polling::PollRate;
 
 /// A kind of gateway that answers 504 for its targets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ impl Kind {
     }
 
     /// What is read of a quarter of an hour.
-    pub fn quarter_rows(self, tier: Tier) -> impl Iterator<Item = &'static Row> {
+    pub fn quarter_rows(self, tier: PollRate) -> impl Iterator<Item = &'static Row> {
         let rows = match self {
             Self::Alb => ALB_QUARTERS,
         };
@@ -121,20 +121,20 @@ impl Kind {
     }
 
     /// The rows that a tier needs.
-    pub fn rows_for(self, tier: Tier, detail: Detail) -> impl Iterator<Item = &'static Row> {
+    pub fn rows_for(self, tier: PollRate, detail: Detail) -> impl Iterator<Item = &'static Row> {
         self.rows(detail).iter().filter(move |row| row.tier <= tier)
     }
 
     /// The metrics that CloudWatch bills for one request of a tier: each once
     /// for every five of its statistics.
     #[must_use]
-    pub fn billed_metrics(self, tier: Tier, detail: Detail) -> u64 {
+    pub fn billed_metrics(self, tier: PollRate, detail: Detail) -> u64 {
         billed(self.rows_for(tier, detail))
     }
 
     /// The metrics that CloudWatch bills for one request of quarters.
     #[must_use]
-    pub fn billed_quarter_metrics(self, tier: Tier) -> u64 {
+    pub fn billed_quarter_metrics(self, tier: PollRate) -> u64 {
         billed(self.quarter_rows(tier))
     }
 }
@@ -304,10 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn a_calm_gateway_costs_two_metrics_a_request_and_a_stirring_one_five() {
-        for (detail, calm, stirring) in [(Detail::Figures, 2, 5), (Detail::Histogram, 4, 7)] {
-            assert_eq!(Kind::Alb.billed_metrics(Tier::Calm, detail), calm);
-            assert_eq!(Kind::Alb.billed_metrics(Tier::Stirring, detail), stirring);
+    fn a_slowly_polled_gateway_costs_two_metrics_a_request_and_a_fast_polled_one_five() {
+        for (detail, slow, fast) in [(Detail::Figures, 2, 5), (Detail::Histogram, 4, 7)] {
+            assert_eq!(Kind::Alb.billed_metrics(PollRate::Slow, detail), slow);
+            assert_eq!(Kind::Alb.billed_metrics(PollRate::Fast, detail), fast);
         }
     }
 

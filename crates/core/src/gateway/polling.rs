@@ -9,14 +9,14 @@ use crate::time::Minute;
 
 /// How closely a gateway is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tier {
+pub enum PollRate {
     /// Far from its timeout: asked every few minutes for its least signals.
-    Calm,
+    Slow,
     /// Asked every minute for all signals.
-    Stirring,
+    Fast,
 }
 
-impl Tier {
+impl PollRate {
     /// Whether a gateway whose first unread minute is `unread` must be asked for
     /// the minutes up to before `end`. Calm ones take turns: `key` decides in
     /// which of the `calm_every` minutes one has its turn.
@@ -24,7 +24,7 @@ impl Tier {
     pub fn is_due(self, calm_every: i64, key: &str, unread: Minute, end: Minute) -> bool {
         let waiting = end.since(unread);
         let its_turn = || (end.0 + Self::turn(key)).rem_euclid(calm_every.max(1)) == 0;
-        waiting > 0 && (self == Self::Stirring || waiting >= calm_every || its_turn())
+        waiting > 0 && (self == Self::Fast || waiting >= calm_every || its_turn())
     }
 
     /// A number that sets gateways apart, so that not all have their turn at once.
@@ -39,7 +39,7 @@ impl Tier {
     /// Whether a gateway with so many unknown quarters must be asked for them.
     #[must_use]
     pub fn wants_quarters(self, waiting: i64) -> bool {
-        waiting > 0 && (self == Self::Stirring || waiting >= Self::CALM_QUARTERS)
+        waiting > 0 && (self == Self::Fast || waiting >= Self::CALM_QUARTERS)
     }
 }
 
@@ -47,7 +47,7 @@ impl Tier {
 mod tests {
     use super::*;
 
-    fn polls(tier: Tier, calm_every: i64, key: &str, minutes: i64) -> Vec<i64> {
+    fn polls(tier: PollRate, calm_every: i64, key: &str, minutes: i64) -> Vec<i64> {
         let mut unread = Minute(0);
         let mut polls = Vec::new();
         for end in 1..=minutes {
@@ -62,21 +62,21 @@ mod tests {
     #[test]
     fn a_calm_gateway_is_asked_every_five_minutes_for_five_minutes() {
         for key in ["a", "b", "eu-central-1/1/app/web/50dc6c495c0c9188"] {
-            let polls = polls(Tier::Calm, 5, key, 101);
+            let polls = polls(PollRate::Slow, 5, key, 101);
             assert!(polls[1..].iter().all(|minutes| *minutes == 5), "{key}: {polls:?}");
             assert!((20..=21).contains(&polls.len()), "{key}: {polls:?}");
         }
     }
 
     #[test]
-    fn a_stirring_gateway_is_asked_every_minute() {
-        assert_eq!(polls(Tier::Stirring, 5, "a", 10), [1; 10]);
-        assert_eq!(polls(Tier::Calm, 1, "a", 10), [1; 10]);
+    fn a_fast_polled_gateway_is_asked_every_minute() {
+        assert_eq!(polls(PollRate::Fast, 5, "a", 10), [1; 10]);
+        assert_eq!(polls(PollRate::Slow, 1, "a", 10), [1; 10]);
     }
 
     #[test]
     fn calm_gateways_take_turns() {
-        let turns = (0..1000).map(|i| polls(Tier::Calm, 5, &format!("gateway-{i}"), 5)[0]);
+        let turns = (0..1000).map(|i| polls(PollRate::Slow, 5, &format!("gateway-{i}"), 5)[0]);
         let mut gateways = [0; 6];
         turns.for_each(|turn| gateways[usize::try_from(turn).unwrap()] += 1);
         assert!(gateways[1..].iter().all(|n| *n > 150), "{gateways:?}");
@@ -84,8 +84,8 @@ mod tests {
 
     #[test]
     fn a_poll_that_comes_late_asks_for_all_that_waits() {
-        assert!(Tier::Calm.is_due(5, "a", Minute(0), Minute(7)));
-        assert!(!Tier::Stirring.is_due(5, "a", Minute(7), Minute(7)));
-        assert!(!Tier::Calm.is_due(5, "a", Minute(9), Minute(7)), "the clock went back");
+        assert!(PollRate::Slow.is_due(5, "a", Minute(0), Minute(7)));
+        assert!(!PollRate::Fast.is_due(5, "a", Minute(7), Minute(7)));
+        assert!(!PollRate::Slow.is_due(5, "a", Minute(9), Minute(7)), "the clock went back");
     }
 }

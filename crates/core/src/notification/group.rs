@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::{News, Parcel};
-use crate::Notice;
+use super::{Delivery, Notification};
+use crate::EpisodeNotification;
 use crate::alerting::Receiver;
 use crate::alerting::told::Reason;
 use crate::time::Minute;
@@ -29,18 +29,18 @@ pub struct Group {
     /// The newest minute that gave rise to it.
     pub at: Minute,
     /// The members, the worst first, then by name; each of another gateway's episode.
-    pub notices: Vec<Notice>,
+    pub notices: Vec<EpisodeNotification>,
     /// How many others began in the five minutes before, and were told already.
     pub earlier: usize,
 }
 
 impl Group {
-    fn of(reason: Reason, mut notices: Vec<Notice>, earlier: usize) -> Self {
+    fn of(reason: Reason, mut notices: Vec<EpisodeNotification>, earlier: usize) -> Self {
         notices.sort_by(|a, b| {
             let severity = b.episode.severity.cmp(&a.episode.severity);
             severity.then_with(|| a.gateway.id.cmp(&b.gateway.id))
         });
-        let mut ids: Vec<String> = notices.iter().map(Notice::id).collect();
+        let mut ids: Vec<String> = notices.iter().map(EpisodeNotification::id).collect();
         ids.sort_unstable();
         let at = notices.iter().map(|notice| notice.at).max().unwrap_or(Minute(0));
         Self {
@@ -57,10 +57,10 @@ impl Group {
 /// receiver was told to be firing in the last [`GROUP_MINUTES`].
 #[must_use]
 pub fn pack(
-    due: Vec<(Receiver, Notice)>,
+    due: Vec<(Receiver, EpisodeNotification)>,
     earlier: impl Fn(&Receiver) -> usize,
-) -> BTreeMap<Receiver, Vec<Parcel>> {
-    let mut sorted: BTreeMap<Receiver, Vec<Notice>> = BTreeMap::new();
+) -> BTreeMap<Receiver, Vec<Delivery>> {
+    let mut sorted: BTreeMap<Receiver, Vec<EpisodeNotification>> = BTreeMap::new();
     for (receiver, notice) in due {
         sorted.entry(receiver).or_default().push(notice);
     }
@@ -68,7 +68,7 @@ pub fn pack(
     for (receiver, notices) in sorted {
         let before = earlier(&receiver);
         let news = if receiver.is_for_programs() { singly(notices) } else { news(notices, before) };
-        let parcel = |news| Parcel { receiver: receiver.clone(), news };
+        let parcel = |news| Delivery { receiver: receiver.clone(), news };
         packed.insert(receiver.clone(), news.into_iter().map(parcel).collect());
     }
     packed
@@ -76,11 +76,11 @@ pub fn pack(
 
 /// One receiver's news: ends before beginnings, as one episode's end stands before the
 /// next one's beginning, and each reason that many have as a group.
-fn news(notices: Vec<Notice>, earlier: usize) -> Vec<News> {
+fn news(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> {
     let (ended, mut rest): (Vec<_>, Vec<_>) =
         notices.into_iter().partition(|notice| notice.reason == Reason::Resolved);
     let mut news = if is_many(&ended, 0) {
-        vec![News::Group(Group::of(Reason::Resolved, ended, 0))]
+        vec![Notification::Group(Group::of(Reason::Resolved, ended, 0))]
     } else {
         singly(ended)
     };
@@ -89,7 +89,7 @@ fn news(notices: Vec<Notice>, earlier: usize) -> Vec<News> {
         let (members, others): (Vec<_>, Vec<_>) =
             rest.iter().cloned().partition(|notice| notice.reason == reason);
         if is_many(&members, earlier) {
-            news.push(News::Group(Group::of(reason, members, earlier)));
+            news.push(Notification::Group(Group::of(reason, members, earlier)));
             rest = others;
         }
     }
@@ -98,13 +98,13 @@ fn news(notices: Vec<Notice>, earlier: usize) -> Vec<News> {
 }
 
 /// Whether so many gateways are a group, beside those that were told earlier.
-fn is_many(notices: &[Notice], earlier: usize) -> bool {
+fn is_many(notices: &[EpisodeNotification], earlier: usize) -> bool {
     let gateways: BTreeSet<_> = notices.iter().map(|notice| &notice.gateway.id).collect();
     gateways.len() > 1 && gateways.len() + earlier >= GROUP
 }
 
-fn singly(notices: Vec<Notice>) -> Vec<News> {
-    notices.into_iter().map(News::One).collect()
+fn singly(notices: Vec<EpisodeNotification>) -> Vec<Notification> {
+    notices.into_iter().map(Notification::One).collect()
 }
 
 /// A hash of texts in their order, as 64 hexadecimal digits. SHA-256, because it

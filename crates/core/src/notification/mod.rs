@@ -5,38 +5,38 @@ mod own;
 
 use std::sync::Arc;
 
-use crate::Notice;
+use crate::EpisodeNotification;
 use crate::alerting::Receiver;
 use crate::capacity::Digest;
 pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
-pub use own::{Alive, Own, OwnNotice, Theme};
+pub use own::{Component, DeadMansSwitch, SelfAlert, SelfAlertNotification};
 
 /// One thing to tell.
 #[derive(Debug, Clone, PartialEq)]
-pub enum News {
+pub enum Notification {
     /// Of one episode.
-    One(Notice),
+    One(EpisodeNotification),
     /// Of many gateways at once.
     Group(Group),
     /// Of the daemon itself.
-    Own(OwnNotice),
+    SelfAlert(SelfAlertNotification),
     /// That the daemon is alive.
-    Alive(Alive),
+    DeadMansSwitch(DeadMansSwitch),
     /// The capacity report.
     Digest(Arc<Digest>),
     /// Nothing: somebody tries whether messages arrive. The minute, and who asked.
     Test(crate::time::Minute),
 }
 
-impl News {
+impl Notification {
     /// The same for the same news, whoever computes it.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
             Self::One(notice) => notice.id(),
             Self::Group(group) => group.id.clone(),
-            Self::Own(own) => own.id.clone(),
-            Self::Alive(alive) => format!("alive/{}/{}", alive.host, alive.at),
+            Self::SelfAlert(own) => own.id.clone(),
+            Self::DeadMansSwitch(alive) => format!("alive/{}/{}", alive.host, alive.at),
             Self::Digest(digest) => digest.id(),
             Self::Test(at) => format!("test/{at}"),
         }
@@ -47,30 +47,35 @@ impl News {
     pub fn about(&self) -> String {
         match self {
             Self::One(notice) => notice.gateway.id.key(),
-            Self::Group(_) | Self::Own(_) | Self::Alive(_) | Self::Digest(_) | Self::Test(_) => {
-                "nearmiss".to_owned()
-            }
+            Self::Group(_)
+            | Self::SelfAlert(_)
+            | Self::DeadMansSwitch(_)
+            | Self::Digest(_)
+            | Self::Test(_) => "nearmiss".to_owned(),
         }
     }
 }
 
 /// News for a receiver.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Parcel {
+pub struct Delivery {
     /// For whom.
     pub receiver: Receiver,
     /// What.
-    pub news: News,
+    pub news: Notification,
 }
 
-impl Parcel {
+impl Delivery {
     /// The notices of episodes that it carries.
     #[must_use]
-    pub fn notices(&self) -> &[Notice] {
+    pub fn notices(&self) -> &[EpisodeNotification] {
         match &self.news {
-            News::One(notice) => std::slice::from_ref(notice),
-            News::Group(group) => &group.notices,
-            News::Own(_) | News::Alive(_) | News::Digest(_) | News::Test(_) => &[],
+            Notification::One(notice) => std::slice::from_ref(notice),
+            Notification::Group(group) => &group.notices,
+            Notification::SelfAlert(_)
+            | Notification::DeadMansSwitch(_)
+            | Notification::Digest(_)
+            | Notification::Test(_) => &[],
         }
     }
 }

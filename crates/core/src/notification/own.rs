@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alerting::told::{Reason, Told};
+use crate::alerting::told::{NotificationLogEntry, Reason};
 use crate::alerting::{Receiver, Repeat};
 use crate::detect::Severity;
 use crate::time::Minute;
@@ -15,7 +15,7 @@ use crate::time::Minute;
 /// What a trouble is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Theme {
+pub enum Component {
     /// CloudWatch cannot be read, or its data is old.
     Data,
     /// Credentials are expired or refused.
@@ -34,7 +34,7 @@ pub enum Theme {
     Clock,
 }
 
-impl Theme {
+impl Component {
     /// Every theme.
     pub const ALL: [Self; 8] = [
         Self::Data,
@@ -80,7 +80,7 @@ impl Theme {
 
 /// A trouble of the daemon itself, and who knows of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Own {
+pub struct SelfAlert {
     /// Since when.
     pub since: Minute,
     /// What is wrong, and the way out: a line each.
@@ -89,10 +89,10 @@ pub struct Own {
     pub ended: Option<Minute>,
     /// Who was told what.
     #[serde(default)]
-    pub told: BTreeMap<Receiver, Told>,
+    pub told: BTreeMap<Receiver, NotificationLogEntry>,
 }
 
-impl Own {
+impl SelfAlert {
     /// A trouble that begins.
     #[must_use]
     pub fn starting(now: Minute) -> Self {
@@ -140,7 +140,7 @@ impl Own {
     /// Enters that a receiver took it.
     pub fn enter(&mut self, receiver: &Receiver, reason: Reason, now: Minute) {
         let before = self.told.get(receiver).copied();
-        let told = Told::after_any(before, reason, Severity::Warning, now);
+        let told = NotificationLogEntry::after_any(before, reason, Severity::Warning, now);
         self.told.insert(receiver.clone(), told);
     }
 
@@ -153,11 +153,11 @@ impl Own {
 
 /// News of a trouble of the daemon itself.
 #[derive(Debug, Clone, PartialEq)]
-pub struct OwnNotice {
+pub struct SelfAlertNotification {
     /// The same for the same news.
     pub id: String,
     /// What it is about.
-    pub theme: Theme,
+    pub theme: Component,
     /// Why it is told.
     pub reason: Reason,
     /// Since when.
@@ -172,7 +172,7 @@ pub struct OwnNotice {
 
 /// That the daemon is alive, once a day for who wants it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Alive {
+pub struct DeadMansSwitch {
     /// When it is told.
     pub at: Minute,
     /// Which host says so.

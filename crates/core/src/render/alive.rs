@@ -3,17 +3,17 @@
 use serde_json::json;
 
 use crate::detect::Severity;
-use crate::notification::Alive;
+use crate::notification::DeadMansSwitch;
 use crate::render::escape::name;
-use crate::render::words::{List, RESOLVED, Words, number, things};
+use crate::render::words::{List, MessageContent, RESOLVED, number, things};
 
 /// The words of a sign of life.
-pub fn words(alive: &Alive) -> Words {
-    let Alive { at, host, gateways, without_data, open, silences, troubles } = alive;
+pub fn words(alive: &DeadMansSwitch) -> MessageContent {
+    let DeadMansSwitch { at, host, gateways, without_data, open, silences, troubles } = alive;
     let wrong = wrong(alive);
     let is_well = wrong.is_empty();
     let severity = if is_well { Severity::Info } else { Severity::Warning };
-    let mut words = Words::new("alive", "alive", severity);
+    let mut words = MessageContent::new("alive", "alive", severity);
     words.id = format!("alive/{host}/{at}");
     words.thread = format!("alive/{host}");
     words.at = Some(*at);
@@ -43,7 +43,7 @@ pub fn words(alive: &Alive) -> Words {
 }
 
 /// What is wrong with the watching itself, for the title.
-fn wrong(alive: &Alive) -> Vec<String> {
+fn wrong(alive: &DeadMansSwitch) -> Vec<String> {
     let without = (alive.without_data > 0)
         .then(|| format!("{} without data", things(alive.without_data, "gateway")));
     let troubles = alive.troubles.len();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::render::escape::{ID, chat as sentence, chat_value as value};
 use crate::render::link::Link;
-use crate::render::words::Words;
+use crate::render::words::MessageContent;
 
 /// So many lines of a list stand in a chat channel.
 const LISTED_IN_CHAT: usize = 20;
@@ -32,7 +32,7 @@ const RESOURCE: usize = 256;
 const RESOURCES: usize = 5;
 
 /// The custom notification.
-pub fn chat(words: &Words) -> Value {
+pub fn chat(words: &MessageContent) -> Value {
     let steps = words.next_steps.iter().take(STEP.1).map(|step| sentence(step, STEP.0));
     let keywords = [words.rule, words.severity.name(), &words.gateway];
     let keywords = keywords.into_iter().map(|word| value(word, KEYWORD));
@@ -65,7 +65,7 @@ fn said(texts: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// `nearmiss.firing` for an episode; the other kinds name themselves.
-fn event(words: &Words) -> String {
+fn event(words: &MessageContent) -> String {
     match words.kind {
         "episode" => format!("nearmiss.{}", words.reason),
         kind if kind == words.reason => format!("nearmiss.{kind}"),
@@ -73,7 +73,7 @@ fn event(words: &Words) -> String {
     }
 }
 
-fn context(words: &Words) -> Map<String, Value> {
+fn context(words: &MessageContent) -> Map<String, Value> {
     let common = [
         ("kind", words.kind),
         ("reason", words.reason),
@@ -88,7 +88,7 @@ fn context(words: &Words) -> Map<String, Value> {
 }
 
 /// The facts and the links keep their place; what happened has the rest of it.
-fn description(words: &Words) -> String {
+fn description(words: &MessageContent) -> String {
     let glance = sentence(&words.at_a_glance.join(" · "), GLANCE);
     let glance = if glance.is_empty() { None } else { Some(format!("_{glance}_")) };
     let foot: Vec<String> = glance.into_iter().chain(links(&words.links)).collect();

@@ -2,16 +2,16 @@
 
 use crate::capacity::Digest;
 use crate::detect::Severity;
-use crate::render::words::Words;
+use crate::render::words::MessageContent;
 
 /// The words of a capacity report.
-pub fn words(digest: &Digest) -> Words {
+pub fn words(digest: &Digest) -> MessageContent {
     let title = digest.title();
     let lines = |text: &str| text.lines().map(ToOwned::to_owned).collect();
     // Its first line is the title.
     let text = digest.text();
     let text = text.strip_prefix(&title).unwrap_or(&text);
-    let mut words = Words::new("digest", "digest", Severity::Info);
+    let mut words = MessageContent::new("digest", "digest", Severity::Info);
     words.id = digest.id();
     words.thread = "digest".into();
     words.emoji = ":bar_chart:";

@@ -7,7 +7,7 @@
 use crate::notification::fingerprint;
 
 /// No more marks than this stand on one letter.
-const MOST_MARKS: u32 = 2;
+const MAX_MARKS: u32 = 2;
 /// The longest name inside a sentence; AWS's have at most 32 characters.
 const NAME: usize = 64;
 /// The longest identifier.
@@ -22,16 +22,16 @@ const NOTHING: &str = "\u{200b}";
 /// towers of marks are gone. Spaces inside stay, so that columns do.
 #[must_use]
 pub fn line(text: &str, most: usize) -> String {
-    let mut marks = MOST_MARKS;
+    let mut marks = MAX_MARKS;
     let visible = text.chars().filter(|c| !is_invisible(*c));
     let plain = visible.map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c });
     let kept = plain.filter(|c| {
         marks = match c {
             _ if is_mark(*c) => marks + 1,
-            ' ' => MOST_MARKS,
+            ' ' => MAX_MARKS,
             _ => 0,
         };
-        !is_mark(*c) || marks <= MOST_MARKS
+        !is_mark(*c) || marks <= MAX_MARKS
     });
     let kept: String = kept.take(most.saturating_add(1)).collect();
     shortened(kept.trim_end(), most)

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::Notice;
+use crate::EpisodeNotification;
 use crate::alerting::told::Reason;
 use crate::detect::{Rule, Severity};
 use crate::notification::Group;
 use crate::render::console::{self, Curve};
 use crate::render::link::{Links, Placeholder};
 use crate::render::notice::{cause, lasted, milliseconds};
-use crate::render::words::{LISTED, List, MACHINE, RESOLVED, Words, number, things};
+use crate::render::words::{LISTED, List, MACHINE, MessageContent, RESOLVED, number, things};
 use crate::render::{escape, fit};
 use crate::time::Minute;
 
@@ -40,9 +40,9 @@ struct Common<'a> {
 }
 
 /// The words of a group.
-pub fn words(group: &Group, links: &Links) -> Words {
+pub fn words(group: &Group, links: &Links) -> MessageContent {
     let common = Common::of(group);
-    let mut words = Words::new("group", group.reason.name(), common.severity);
+    let mut words = MessageContent::new("group", group.reason.name(), common.severity);
     words.id.clone_from(&group.id);
     words.thread.clone_from(&group.id);
     words.at = Some(group.at);
@@ -75,9 +75,9 @@ impl<'a> Common<'a> {
     fn of(group: &'a Group) -> Self {
         let notices = &group.notices;
         let severity = notices.iter().map(|n| n.episode.severity).max().unwrap_or(Severity::Info);
-        let rules = counted(notices.iter().map(Notice::rule));
+        let rules = counted(notices.iter().map(EpisodeNotification::rule));
         let worst = notices.iter().filter(|notice| notice.episode.severity == severity);
-        let worst_rules = counted(worst.map(Notice::rule));
+        let worst_rules = counted(worst.map(EpisodeNotification::rule));
         let began = || notices.iter().map(|notice| notice.episode.began);
         Self {
             region: same(notices.iter().map(|notice| notice.gateway.id.region.as_str())),
@@ -158,7 +158,7 @@ fn what(group: &Group, common: &Common<'_>) -> String {
 }
 
 /// `checkout: critical, at_limit`, and where it is unless that is the same for all.
-fn line(notice: &Notice, common: &Common<'_>) -> String {
+fn line(notice: &EpisodeNotification, common: &Common<'_>) -> String {
     let id = &notice.gateway.id;
     let severity = notice.episode.severity;
     let mut line = format!("{}: {severity}, {}", escape::name(&id.name), notice.rule());
@@ -190,7 +190,7 @@ fn next_steps(group: &Group) -> Vec<String> {
 
 fn facts(group: &Group, common: &Common<'_>) -> Vec<(&'static str, String)> {
     let severities = counted(group.notices.iter().map(|notice| notice.episode.severity));
-    let rules = counted(group.notices.iter().map(Notice::rule));
+    let rules = counted(group.notices.iter().map(EpisodeNotification::rule));
     let severities =
         severities.iter().rev().map(|(severity, n)| format!("{} {severity}", number(*n)));
     let rules = rules.iter().rev().map(|(rule, n)| format!("{} {rule}", number(*n)));
@@ -211,7 +211,7 @@ fn facts(group: &Group, common: &Common<'_>) -> Vec<(&'static str, String)> {
 
 /// The 504s of the worst, where one console can show them.
 fn graph<'a>(group: &'a Group, common: &Common<'_>) -> Option<String> {
-    let curve = |notice: &'a Notice| Curve {
+    let curve = |notice: &'a EpisodeNotification| Curve {
         namespace: notice.gateway.kind.namespace(),
         metric: "HTTPCode_ELB_504_Count",
         dimension: notice.gateway.kind.dimension(),
@@ -254,7 +254,7 @@ fn machine(group: &Group, common: &Common<'_>) -> Value {
 /// As many members as there is room for.
 fn members(group: &Group) -> Vec<Value> {
     let mut left = MEMBERS_BYTES;
-    let member = |notice: &Notice| {
+    let member = |notice: &EpisodeNotification| {
         json!({
             "id": escape::id(&notice.id()),
             "gateway": escape::name(&notice.gateway.id.name),

@@ -1,6 +1,6 @@
 //! News as words: for a chat channel, a mailbox, a phone and a program.
 //!
-//! Each kind of news becomes [`Words`](words::Words): what is to be said, as it is.
+//! Each kind of news becomes [`MessageContent`](words::MessageContent): what is to be said, as it is.
 //! One place then makes the forms of it, so that every limit and every escape stands
 //! once, whatever the news, and no name of a load balancer can make a message that
 //! Amazon SNS refuses or that Slack reads as anything but a name.
@@ -21,7 +21,7 @@ mod words;
 
 use serde_json::Value;
 
-use crate::notification::News;
+use crate::notification::Notification;
 pub use link::{Links, Placeholder, Template};
 pub use notice::why;
 pub use steps::next_steps;
@@ -54,14 +54,14 @@ pub struct Message {
 impl Message {
     /// The news in words.
     #[must_use]
-    pub fn of(news: &News, links: &Links) -> Self {
+    pub fn of(news: &Notification, links: &Links) -> Self {
         let words = match news {
-            News::One(notice) => notice::words(notice, links),
-            News::Group(group) => group::words(group, links),
-            News::Own(notice) => own::words(notice, links),
-            News::Alive(alive) => alive::words(alive),
-            News::Digest(digest) => digest::words(digest),
-            News::Test(minute) => trial::words(*minute),
+            Notification::One(notice) => notice::words(notice, links),
+            Notification::Group(group) => group::words(group, links),
+            Notification::SelfAlert(notice) => own::words(notice, links),
+            Notification::DeadMansSwitch(alive) => alive::words(alive),
+            Notification::Digest(digest) => digest::words(digest),
+            Notification::Test(minute) => trial::words(*minute),
         };
         let words = words.escaped();
         Self {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::Notice;
+use crate::EpisodeNotification;
 use crate::alerting::episode::{COMES_BACK, Episode, Returns};
 use crate::alerting::told::Reason;
 use crate::detect::Severity;
@@ -13,7 +13,7 @@ use crate::render::console::{self, Curve};
 use crate::render::escape;
 use crate::render::link::{Links, Placeholder};
 use crate::render::steps::{found, next_steps};
-use crate::render::words::{RESOLVED, Why, Words, emoji, length, number};
+use crate::render::words::{MessageContent, RESOLVED, Why, emoji, length, number};
 
 /// From so many minutes on it is said that something is told late.
 const LATE: i64 = 30;
@@ -21,10 +21,10 @@ const LATE: i64 = 30;
 const AROUND: i64 = 60;
 
 /// The words of news of an episode.
-pub fn words(notice: &Notice, links: &Links) -> Words {
-    let Notice { gateway, episode, reason, .. } = notice;
+pub fn words(notice: &EpisodeNotification, links: &Links) -> MessageContent {
+    let EpisodeNotification { gateway, episode, reason, .. } = notice;
     let id = &gateway.id;
-    let mut words = Words::new("episode", reason.name(), episode.severity);
+    let mut words = MessageContent::new("episode", reason.name(), episode.severity);
     words.id = notice.id();
     words.thread.clone_from(&episode.id);
     words.at = Some(notice.at);
@@ -54,7 +54,7 @@ pub fn words(notice: &Notice, links: &Links) -> Words {
 
 /// The evidence, or at the end the whole episode, in words.
 #[must_use]
-pub fn why(notice: &Notice) -> String {
+pub fn why(notice: &EpisodeNotification) -> String {
     match notice.reason {
         Reason::Firing | Reason::Escalated | Reason::Reminder => {
             notice.episode.evidence.why.clone()
@@ -100,8 +100,8 @@ pub fn milliseconds(seconds: i64) -> String {
     seconds.saturating_mul(1_000).to_string()
 }
 
-fn title(notice: &Notice) -> String {
-    let Notice { episode, reason, .. } = notice;
+fn title(notice: &EpisodeNotification) -> String {
+    let EpisodeNotification { episode, reason, .. } = notice;
     let name = escape::name(&notice.gateway.id.name);
     let headline = notice.rule().headline();
     let severity = episode.severity.name().to_uppercase();
@@ -120,14 +120,14 @@ fn title(notice: &Notice) -> String {
 }
 
 /// How long an open episode goes on.
-fn age(notice: &Notice) -> String {
+fn age(notice: &EpisodeNotification) -> String {
     length(notice.told.since(notice.episode.began))
 }
 
 /// Since when it goes on, where that is no news of the last minutes, and whether it
 /// came back.
-fn going_on(notice: &Notice) -> Option<String> {
-    let Notice { episode, told, .. } = notice;
+fn going_on(notice: &EpisodeNotification) -> Option<String> {
+    let EpisodeNotification { episode, told, .. } = notice;
     let (began, age) = (episode.began, age(notice));
     let said = match notice.reason {
         Reason::Firing if told.since(began) >= LATE => {
@@ -163,7 +163,7 @@ fn diagnosed(found: &Diagnosis) -> Why {
     Why { headline: found.headline(), evidence: evidence.unwrap_or_default() }
 }
 
-fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
+fn facts(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
     let id = &notice.gateway.id;
     let provisional = if notice.provisional { " (provisional: counts may still rise)" } else { "" };
     let mut facts = vec![
@@ -181,7 +181,7 @@ fn facts(notice: &Notice) -> Vec<(&'static str, String)> {
     facts
 }
 
-fn timeout_words(notice: &Notice) -> String {
+fn timeout_words(notice: &EpisodeNotification) -> String {
     let timeout = notice.gateway.timeout;
     let near = seconds(notice.gateway.near_seconds());
     match timeout.mismatch() {
@@ -195,8 +195,8 @@ fn timeout_words(notice: &Notice) -> String {
 }
 
 /// The slowest answers and the 504s, from an hour before.
-fn graph(notice: &Notice) -> Option<String> {
-    let Notice { gateway, episode, at, .. } = notice;
+fn graph(notice: &EpisodeNotification) -> Option<String> {
+    let EpisodeNotification { gateway, episode, at, .. } = notice;
     let curve = |metric, statistic, axis| Curve {
         namespace: gateway.kind.namespace(),
         metric,
@@ -216,8 +216,8 @@ fn graph(notice: &Notice) -> Option<String> {
     )
 }
 
-fn value(notice: &Notice, placeholder: Placeholder) -> String {
-    let Notice { gateway, episode, told, .. } = notice;
+fn value(notice: &EpisodeNotification, placeholder: Placeholder) -> String {
+    let EpisodeNotification { gateway, episode, told, .. } = notice;
     match placeholder {
         Placeholder::Gateway => gateway.id.name.clone(),
         Placeholder::Dimension => gateway.id.dimension.clone(),
@@ -232,11 +232,11 @@ fn value(notice: &Notice, placeholder: Placeholder) -> String {
 }
 
 /// The name of the most probable cause, where one was found.
-pub fn cause(notice: &Notice) -> Option<&'static str> {
+pub fn cause(notice: &EpisodeNotification) -> Option<&'static str> {
     found(notice)?.cause().map(Cause::name)
 }
 
-fn context(notice: &Notice) -> Vec<(&'static str, String)> {
+fn context(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
     let id = &notice.gateway.id;
     let mut context = vec![
         ("region", id.region.clone()),
@@ -248,8 +248,8 @@ fn context(notice: &Notice) -> Vec<(&'static str, String)> {
     context
 }
 
-fn machine(notice: &Notice) -> Value {
-    let Notice { gateway, episode, .. } = notice;
+fn machine(notice: &EpisodeNotification) -> Value {
+    let EpisodeNotification { gateway, episode, .. } = notice;
     json!({
         "provisional": notice.provisional,
         "gateway": gateway.id,

@@ -4,16 +4,16 @@ use serde_json::json;
 
 use crate::alerting::told::Reason;
 use crate::detect::Severity;
-use crate::notification::OwnNotice;
+use crate::notification::SelfAlertNotification;
 use crate::render::link::{Links, Placeholder};
 use crate::render::notice::milliseconds;
-use crate::render::words::{List, RESOLVED, Words, length};
+use crate::render::words::{List, MessageContent, RESOLVED, length};
 
 /// The words of a trouble of the daemon itself.
-pub fn words(notice: &OwnNotice, links: &Links) -> Words {
-    let OwnNotice { id, theme, reason, since, at, lines, host } = notice;
+pub fn words(notice: &SelfAlertNotification, links: &Links) -> MessageContent {
+    let SelfAlertNotification { id, theme, reason, since, at, lines, host } = notice;
     let lasted = length(at.since(*since));
-    let mut words = Words::new("own", reason.name(), Severity::Warning);
+    let mut words = MessageContent::new("own", reason.name(), Severity::Warning);
     words.id.clone_from(id);
     words.thread = format!("own/{}", theme.name());
     words.at = Some(*at);

@@ -1,6 +1,6 @@
 //! What to do, the most telling step first.
 
-use crate::Notice;
+use crate::EpisodeNotification;
 use crate::alerting::told::Reason;
 use crate::detect::Rule;
 use crate::diagnose::Diagnosis;
@@ -9,7 +9,7 @@ use crate::number::quantity::seconds;
 /// What to do about an episode: what the cause asks for where it was found, else what
 /// the rule does.
 #[must_use]
-pub fn next_steps(notice: &Notice) -> Vec<String> {
+pub fn next_steps(notice: &EpisodeNotification) -> Vec<String> {
     if notice.reason == Reason::Resolved && notice.episode.abandoned {
         return vec![
             "Nothing to do, unless it should still be watched: then look at what the config selects."
@@ -64,6 +64,6 @@ fn of_rule(rule: Rule, near: &str, timeout: &str) -> Vec<String> {
 }
 
 /// Why it happened, where a cause was found.
-pub fn found(notice: &Notice) -> Option<&Diagnosis> {
+pub fn found(notice: &EpisodeNotification) -> Option<&Diagnosis> {
     notice.diagnosis.as_deref().filter(|diagnosis| !diagnosis.findings.is_empty())
 }

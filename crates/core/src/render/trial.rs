@@ -1,12 +1,12 @@
 //! A trial: somebody wants to see whether messages arrive.
 
 use crate::detect::Severity;
-use crate::render::words::Words;
+use crate::render::words::MessageContent;
 use crate::time::Minute;
 
 /// The words of a trial.
-pub fn words(at: Minute) -> Words {
-    let mut words = Words::new("test", "test", Severity::Info);
+pub fn words(at: Minute) -> MessageContent {
+    let mut words = MessageContent::new("test", "test", Severity::Info);
     words.id = format!("test/{at}");
     words.thread = "test".into();
     words.at = Some(at);

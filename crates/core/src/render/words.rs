@@ -56,7 +56,7 @@ pub struct List {
 
 /// One piece of news before it has a form. Nothing in it is escaped.
 #[derive(Debug, Clone)]
-pub struct Words {
+pub struct MessageContent {
     /// `episode`, `group`, `own`, `alive`, `digest` or `test`.
     pub kind: &'static str,
     /// The same for the same news.
@@ -103,7 +103,7 @@ pub struct Words {
     pub machine: Value,
 }
 
-impl Words {
+impl MessageContent {
     /// Words of this kind, to be filled.
     pub fn new(kind: &'static str, reason: &'static str, severity: Severity) -> Self {
         Self {

@@ -7,7 +7,7 @@
 //! in full, once there are two weeks: Sunday's job is usual on Sundays.
 
 use crate::number::statistics::median;
-use crate::series::history::{DAY, Known, Quarter, QuarterHours, Summary};
+use crate::series::history::{DAY, Known, QuarterHour, QuarterHourStats, QuarterHours};
 
 /// Days from which on a usual value is trusted.
 pub const KNOWN_DAYS: i64 = 3;
@@ -71,7 +71,12 @@ impl Baseline {
     /// `first`, when the gateway first had a request: the quiet before is no
     /// example. Near misses count only where they were counted for the same timeout.
     #[must_use]
-    pub fn of(history: &QuarterHours, timeout: f64, first: Quarter, quarter: Quarter) -> Self {
+    pub fn of(
+        history: &QuarterHours,
+        timeout: f64,
+        first: QuarterHour,
+        quarter: QuarterHour,
+    ) -> Self {
         let among = |exclude| Self::from_days(history, timeout, first, quarter, exclude);
         let usual = among(Exclude::Incidents);
         if usual.days > 0 { usual } else { among(Exclude::Nothing).without_counts() }
@@ -82,12 +87,12 @@ impl Baseline {
     pub fn typical_p99_at(
         history: &QuarterHours,
         timeout: f64,
-        first: Quarter,
-        quarter: Quarter,
+        first: QuarterHour,
+        quarter: QuarterHour,
     ) -> Option<f64> {
         let days = (1..=DAYS).map(|day| quarter.plus(-day * DAY));
         let near = days.flat_map(|day| (-NEAR..=NEAR).map(move |offset| day.plus(offset)));
-        let p99 = |quarter: Quarter| match history.quarter(quarter) {
+        let p99 = |quarter: QuarterHour| match history.quarter(quarter) {
             Known::Measured(s) if !history.is_incident(quarter) => s.effective_p99(timeout),
             _ => None,
         };
@@ -116,8 +121,8 @@ impl Baseline {
     fn from_days(
         history: &QuarterHours,
         timeout: f64,
-        first: Quarter,
-        quarter: Quarter,
+        first: QuarterHour,
+        quarter: QuarterHour,
         exclude: Exclude,
     ) -> Self {
         let mut gathered = Gathered::default();
@@ -216,8 +221,8 @@ impl Gathered {
         self.most.iter_mut().zip(most).for_each(|(kept, new)| *kept = kept.max(new));
     }
 
-    fn same_time(&mut self, day: i64, timeout: f64, summary: Option<&Summary>) {
-        let requests = summary.map_or(0.0, Summary::requests);
+    fn same_time(&mut self, day: i64, timeout: f64, summary: Option<&QuarterHourStats>) {
+        let requests = summary.map_or(0.0, QuarterHourStats::requests);
         self.p99s.extend(summary.and_then(|s| s.effective_p99(timeout)));
         self.medians.extend(summary.and_then(|s| s.p50));
         self.requests.push(requests);
@@ -252,7 +257,7 @@ impl Gathered {
     }
 }
 
-fn counts(summary: &Summary, timeout: f64) -> (Option<f64>, f64) {
+fn counts(summary: &QuarterHourStats, timeout: f64) -> (Option<f64>, f64) {
     let timeouts = summary.slow_timeouts();
     (summary.near_misses_of(timeout).map(|near| near + timeouts), timeouts)
 }

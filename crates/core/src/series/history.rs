@@ -27,9 +27,9 @@ pub const CONNECT_TIMEOUT: f64 = 10.0;
 /// Fifteen minutes of UTC, counted from the Unix epoch, aligned as
 /// CloudWatch aligns datapoints of `Period=900`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Quarter(pub i64);
+pub struct QuarterHour(pub i64);
 
-impl Quarter {
+impl QuarterHour {
     /// The quarter that contains this minute.
     #[must_use]
     pub fn containing(minute: Minute) -> Self {
@@ -57,7 +57,7 @@ impl Quarter {
 
 /// What CloudWatch said of one quarter: statistics of `Period=900`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Summary {
+pub struct QuarterHourStats {
     /// Answered requests (`SampleCount` of the latency).
     pub samples: f64,
     /// The sum of their latencies, seconds.
@@ -79,7 +79,7 @@ pub struct Summary {
     pub timeout: f64,
 }
 
-impl Summary {
+impl QuarterHourStats {
     /// Answered requests plus 504s.
     #[must_use]
     pub fn requests(&self) -> f64 {
@@ -134,7 +134,7 @@ pub enum Known {
     /// CloudWatch said that there was no request.
     Idle,
     /// There were requests.
-    Measured(Summary),
+    Measured(QuarterHourStats),
 }
 
 /// Whether a stretch of time may serve as an example of what is usual.
@@ -163,7 +163,7 @@ const UNKNOWN: Cell =
     Cell { sums: [f32::NAN; 2], figures: [f16::NAN; 7], known: false, mark: Mark::Usual };
 
 impl Cell {
-    fn of(summary: &Summary, mark: Mark) -> Self {
+    fn of(summary: &QuarterHourStats, mark: Mark) -> Self {
         let sane = |value: Option<f64>| value.filter(|v| v.is_finite() && *v >= 0.0);
         #[allow(clippy::cast_possible_truncation)] // 7 digits are plenty
         let sum = |value: Option<f64>| sane(value).map_or(f32::NAN, |v| v.min(1e30) as f32);
@@ -187,7 +187,7 @@ impl Cell {
         self.figures.convert_to_f32_slice(&mut figures);
         let [p50, p99, maximum, near, timeouts, connections, timeout] =
             figures.map(|figure| (!figure.is_nan()).then_some(f64::from(figure)));
-        let summary = Summary {
+        let summary = QuarterHourStats {
             samples: samples.unwrap_or(0.0),
             sum,
             p50,
@@ -212,7 +212,7 @@ pub struct QuarterHours {
     /// By quarter modulo its length; empty until something is entered.
     ring: Vec<Cell>,
     /// The newest quarter that was entered.
-    newest: Option<Quarter>,
+    newest: Option<QuarterHour>,
     /// Where in the ring that one is: looking back from it needs no division.
     head: usize,
     /// How often it has changed.
@@ -235,7 +235,7 @@ impl QuarterHours {
     /// Enters what CloudWatch said of a quarter that is over, or says of it
     /// now; without requests it is idle. What is older than fourteen days before
     /// the newest quarter is left out.
-    pub fn enter(&mut self, quarter: Quarter, summary: &Summary) {
+    pub fn enter(&mut self, quarter: QuarterHour, summary: &QuarterHourStats) {
         self.reach(quarter);
         let Some(index) = self.index(quarter) else { return };
         self.changes += 1;
@@ -245,7 +245,7 @@ impl QuarterHours {
 
     /// Forgets what CloudWatch said of a quarter, so that it is read again. What it is an
     /// example of stays.
-    pub fn forget(&mut self, quarter: Quarter) {
+    pub fn forget(&mut self, quarter: QuarterHour) {
         if let Some(index) = self.index(quarter) {
             let mark = self.ring[index].mark;
             self.ring[index] = Cell { mark, ..UNKNOWN };
@@ -256,10 +256,10 @@ impl QuarterHours {
     /// Says of the quarters that share a minute with `from` to `to` (both
     /// included) whether they are examples of what is usual.
     pub fn mark(&mut self, from: Minute, to: Minute, mark: Mark) {
-        self.reach(Quarter::containing(to));
+        self.reach(QuarterHour::containing(to));
         let oldest = self.newest.map_or(i64::MAX, |q| q.plus(1 - DAY * 14).0);
-        for quarter in Quarter::containing(from).0.max(oldest)..=Quarter::containing(to).0 {
-            let Some(index) = self.index(Quarter(quarter)) else { continue };
+        for quarter in QuarterHour::containing(from).0.max(oldest)..=QuarterHour::containing(to).0 {
+            let Some(index) = self.index(QuarterHour(quarter)) else { continue };
             let now = &mut self.ring[index].mark;
             if *now != mark && (*now, mark) != (Mark::Benign, Mark::Incident) {
                 *now = mark;
@@ -270,35 +270,35 @@ impl QuarterHours {
 
     /// What is known of a quarter.
     #[must_use]
-    pub fn quarter(&self, quarter: Quarter) -> Known {
+    pub fn quarter(&self, quarter: QuarterHour) -> Known {
         self.index(quarter).map_or(Known::Unknown, |index| self.ring[index].read())
     }
 
     /// Whether a quarter is marked as an incident.
     #[must_use]
-    pub fn is_incident(&self, quarter: Quarter) -> bool {
+    pub fn is_incident(&self, quarter: QuarterHour) -> bool {
         self.index(quarter).is_some_and(|index| self.ring[index].mark == Mark::Incident)
     }
 
     /// The quarters that are kept, oldest first; none when nothing was entered.
-    pub fn quarters(&self) -> impl Iterator<Item = Quarter> + use<> {
+    pub fn quarters(&self) -> impl Iterator<Item = QuarterHour> + use<> {
         let end = self.newest.map_or(0, |q| q.0.saturating_add(1));
         let length = if self.newest.is_some() { DAY * 14 } else { 0 };
-        (end.saturating_sub(length)..end).map(Quarter)
+        (end.saturating_sub(length)..end).map(QuarterHour)
     }
 
     /// The oldest quarter that is kept in which there were requests.
     #[must_use]
-    pub fn first_measured(&self) -> Option<Quarter> {
+    pub fn first_measured(&self) -> Option<QuarterHour> {
         self.quarters().find(|q| matches!(self.quarter(*q), Known::Measured(_)))
     }
 
     /// The first quarter that is not known, of those from `from` to before
     /// `end`: where to read on.
     #[must_use]
-    pub fn first_unknown(&self, from: Quarter, end: Quarter) -> Option<Quarter> {
-        let is_known = |q: &Quarter| self.index(*q).is_some_and(|index| self.ring[index].known);
-        (from.0..end.0).map(Quarter).find(|quarter| !is_known(quarter))
+    pub fn first_unknown(&self, from: QuarterHour, end: QuarterHour) -> Option<QuarterHour> {
+        let is_known = |q: &QuarterHour| self.index(*q).is_some_and(|index| self.ring[index].known);
+        (from.0..end.0).map(QuarterHour).find(|quarter| !is_known(quarter))
     }
 
     /// How often it has changed: what was made of it is good for as long as this is the
@@ -315,7 +315,7 @@ impl QuarterHours {
     }
 
     /// Makes room for a quarter newer than all.
-    fn reach(&mut self, quarter: Quarter) {
+    fn reach(&mut self, quarter: QuarterHour) {
         if self.ring.is_empty() {
             self.ring = vec![UNKNOWN; QUARTERS];
         }
@@ -330,7 +330,7 @@ impl QuarterHours {
         self.head = slot(newest);
     }
 
-    fn index(&self, quarter: Quarter) -> Option<usize> {
+    fn index(&self, quarter: QuarterHour) -> Option<usize> {
         let age = self.newest?.0.saturating_sub(quarter.0);
         let age = usize::try_from(age).ok().filter(|age| *age < QUARTERS)?;
         Some(if age <= self.head { self.head - age } else { self.head + QUARTERS - age })
@@ -338,6 +338,6 @@ impl QuarterHours {
 }
 
 /// Where in the ring a quarter has its place.
-fn slot(quarter: Quarter) -> usize {
+fn slot(quarter: QuarterHour) -> usize {
     usize::try_from(quarter.0.rem_euclid(DAY * 14)).unwrap_or(0)
 }

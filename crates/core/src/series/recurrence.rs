@@ -8,7 +8,7 @@
 
 use crate::number::statistics::{median, rising, theil_sen};
 use crate::series::forecast::{Forecast, last_step};
-use crate::series::history::{DAY, Known, Quarter, QuarterHours};
+use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 
 /// Days that it takes to tell a trend.
 const DAYS: usize = 7;
@@ -40,7 +40,7 @@ const HORIZON: f64 = 14.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recurrence {
     /// The newest quarter in which it was slowest.
-    pub at: Quarter,
+    pub at: QuarterHour,
     /// How long its slowest answers take now (the line's last value), seconds.
     pub now: f64,
     /// How much longer they take each day, seconds.
@@ -54,7 +54,7 @@ pub struct Recurrence {
 
 /// The time of day that reaches the timeout first.
 #[must_use]
-pub fn find(history: &QuarterHours, timeout: f64, running: Quarter) -> Option<Recurrence> {
+pub fn find(history: &QuarterHours, timeout: f64, running: QuarterHour) -> Option<Recurrence> {
     let lately = (1..=2 * DAY + 12).map(|age| history.quarter(running.plus(-age)));
     let is_slow = |known: Known| match known {
         Known::Measured(s) => s.at_risk().is_some_and(|n| n > 0.0) || s.p99 >= Some(LONG * timeout),
@@ -76,7 +76,7 @@ struct Day {
     /// How many days ago, not positive.
     ago: f64,
     /// The quarter with the slowest answer.
-    at: Quarter,
+    at: QuarterHour,
     /// The slowest answer, seconds; 504s count as the timeout.
     slowest: f64,
     /// Whether more than a stray request was slow.
@@ -147,7 +147,7 @@ impl Day {
 #[derive(Clone, Copy)]
 struct Hour {
     /// The slowest answer, seconds, and its quarter.
-    slowest: Option<(f64, Quarter)>,
+    slowest: Option<(f64, QuarterHour)>,
     /// Near misses and slow 504s.
     at_risk: f64,
     /// Whether so many were slow that the p99 was.
@@ -159,12 +159,12 @@ struct Hour {
 struct Past<'a> {
     history: &'a QuarterHours,
     timeout: f64,
-    newest: Quarter,
+    newest: QuarterHour,
     hours: Vec<Option<Hour>>,
 }
 
 impl<'a> Past<'a> {
-    fn of(history: &'a QuarterHours, timeout: f64, running: Quarter) -> Self {
+    fn of(history: &'a QuarterHours, timeout: f64, running: QuarterHour) -> Self {
         Self { history, timeout, newest: running.plus(-1), hours: vec![None; 15 * 24] }
     }
 
@@ -192,12 +192,16 @@ impl<'a> Past<'a> {
 }
 
 /// The slower of two answers; of two alike the first.
-fn slower(a: (f64, Quarter), b: (f64, Quarter)) -> (f64, Quarter) {
+fn slower(a: (f64, QuarterHour), b: (f64, QuarterHour)) -> (f64, QuarterHour) {
     if b.0 > a.0 { b } else { a }
 }
 
 impl Hour {
-    fn of(history: &QuarterHours, timeout: f64, quarters: impl Iterator<Item = Quarter>) -> Self {
+    fn of(
+        history: &QuarterHours,
+        timeout: f64,
+        quarters: impl Iterator<Item = QuarterHour>,
+    ) -> Self {
         let mut hour = Self { slowest: None, at_risk: 0.0, is_job: false };
         for quarter in quarters {
             let Known::Measured(summary) = history.quarter(quarter) else { continue };

@@ -2,7 +2,7 @@
 //! its account know.
 
 use crate::gateway::Gateway;
-use crate::state::Ledger;
+use crate::state::GatewayState;
 use crate::time::Minute;
 
 /// A gateway whose newest data is no older than this has data.
@@ -35,7 +35,7 @@ pub struct Tally {
 impl Tally {
     /// Counts gateways at a poll up to before `end`.
     #[must_use]
-    pub fn of<'a>(ledgers: impl Iterator<Item = &'a Ledger>, end: Minute) -> Self {
+    pub fn of<'a>(ledgers: impl Iterator<Item = &'a GatewayState>, end: Minute) -> Self {
         ledgers.fold(Self::default(), |Self { silent, fresh }, ledger| {
             let is_silent = ledger.silent_since().is_some();
             let has_data = ledger.newest_data.is_some_and(|data| end.since(data) <= FRESH_MINUTES);
@@ -65,14 +65,14 @@ impl Lateness {
     /// Whether CloudWatch is late with an account, at a poll up to before `end`.
     #[must_use]
     pub fn of<'a>(
-        gateways: impl Iterator<Item = (&'a Gateway, &'a Ledger)> + Clone,
+        gateways: impl Iterator<Item = (&'a Gateway, &'a GatewayState)> + Clone,
         end: Minute,
     ) -> Option<Self> {
         let tally = Tally::of(gateways.clone().map(|(_, ledger)| ledger), end);
         if !tally.is_late() {
             return None;
         }
-        let silent = |(gateway, ledger): (&'a Gateway, &Ledger)| {
+        let silent = |(gateway, ledger): (&'a Gateway, &GatewayState)| {
             Some((ledger.silent_since()?, gateway.id.name.clone()))
         };
         let mut silent: Vec<(Minute, String)> = gateways.filter_map(silent).collect();

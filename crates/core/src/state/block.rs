@@ -18,7 +18,7 @@ use crate::state::counted::Counted;
 use crate::time::Minute;
 
 /// A block has so many minutes at the most.
-const MOST_MINUTES: i64 = 30;
+const MAX_MINUTES: i64 = 30;
 
 /// Counted minutes in a row.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -72,7 +72,7 @@ pub(super) fn append(blocks: &mut VecDeque<Block>, counted: Counted) {
     let active = u8::from(totals.requests > 0);
     let goes_on = |block: &&mut Block| {
         block.until == minute
-            && minute.since(block.from) < MOST_MINUTES
+            && minute.since(block.from) < MAX_MINUTES
             && block.timeout.total_cmp(&timeout).is_eq()
     };
     if let Some(block) = blocks.back_mut().filter(goes_on) {

@@ -15,7 +15,7 @@ use crate::series::totals::Totals;
 use crate::series::window::Reading;
 use crate::state::counted::Counted;
 use crate::state::limits::{LATE_MINUTES, RETENTION_MINUTES};
-use crate::state::{Ledger, block};
+use crate::state::{GatewayState, block};
 use crate::time::Minute;
 
 /// Counted minutes are compared with what CloudWatch says of them later, as long as
@@ -105,7 +105,7 @@ impl Totals {
     }
 }
 
-impl Ledger {
+impl GatewayState {
     /// Counts what a snapshot brings: minutes that have settled and are not counted
     /// yet, and what came late of those that are. `expects_silence` says whether nobody
     /// comes at this time of other days either; it is asked only where somebody did.
@@ -127,7 +127,7 @@ impl Ledger {
         snapshot.awaits(arrivals.awaited);
         let bounds_are_new = self.forget_old_bounds(gateway);
         let late = self.fill(gateway, snapshot, present);
-        if snapshot.first() <= self.unassessed.min(self.uncounted) {
+        if snapshot.first() <= self.assess_watermark.min(self.count_watermark) {
             self.read = self.read.max(Some(snapshot.end()));
         }
         self.newest_data = snapshot.last_active().max(self.newest_data);
@@ -135,8 +135,8 @@ impl Ledger {
             self.histogram = Some(Histogram::starting(gateway.timeout.seconds));
         } else {
             let until = ready.min(present.settled);
-            while self.uncounted < until
-                && let Some(reading) = snapshot.reading(self.uncounted)
+            while self.count_watermark < until
+                && let Some(reading) = snapshot.reading(self.count_watermark)
             {
                 let fate = self.fate(snapshot, reading.minute, given_up, present);
                 self.add(gateway, snapshot, &reading, fate, present);
@@ -222,7 +222,7 @@ impl Ledger {
         if let Some((histogram, minute)) = self.histogram.as_mut().zip(buckets) {
             histogram.add(&minute, totals.requests, totals.timeouts);
         }
-        self.uncounted = minute.plus(1);
+        self.count_watermark = minute.plus(1);
         let timeout = gateway.timeout.seconds;
         let idle = is_empty && fate != Fate::Late;
         let buckets = buckets.map(Box::new);
@@ -256,7 +256,7 @@ impl Ledger {
         if self.empty.is_empty() {
             return late;
         }
-        let newer = self.remembered.front().map_or(self.uncounted, |first| first.minute);
+        let newer = self.remembered.front().map_or(self.count_watermark, |first| first.minute);
         let newer = self.blocks.front().map_or(newer, |first| first.from);
         for minute in snapshot.minutes().take_while(|minute| *minute < newer) {
             let Some(reading) = snapshot.reading(minute).filter(|r| r.requests() > 0.0) else {

@@ -17,9 +17,9 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Notice;
-use crate::alerting::episode::Record;
-use crate::alerting::{Desk, Due, Receiver, Subject};
+use crate::EpisodeNotification;
+use crate::alerting::episode::TrackedEpisode;
+use crate::alerting::{Due, Receiver, Router, Subject};
 use crate::series::arrival::Silence;
 use crate::series::histogram::Histogram;
 use crate::series::totals::Totals;
@@ -36,17 +36,19 @@ pub use succession::{Former, succeed};
 /// Trouble is remembered for fourteen days, as long as anything is compared with
 /// them, and no more than so many stretches of it.
 const INCIDENT_MINUTES: i64 = 14 * 24 * 60;
-const MOST_INCIDENTS: usize = 200;
+const MAX_INCIDENTS: usize = 200;
 /// And so many timeouts that it had.
-const MOST_TIMEOUTS: usize = 20;
+const MAX_TIMEOUTS: usize = 20;
 
 /// What is remembered of one gateway.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Ledger {
+pub struct GatewayState {
     /// The first minute that is not assessed yet.
-    pub unassessed: Minute,
+    #[serde(rename = "unassessed")]
+    pub assess_watermark: Minute,
     /// The first minute that is not counted yet.
-    pub uncounted: Minute,
+    #[serde(rename = "uncounted")]
+    pub count_watermark: Minute,
     /// What was counted.
     pub totals: Totals,
     /// The same by latency, where it is read.
@@ -59,7 +61,7 @@ pub struct Ledger {
     #[serde(default)]
     pub newest_data: Option<Minute>,
     /// Episodes that go on, or of which somebody must still be told.
-    pub records: Vec<Record>,
+    pub records: Vec<TrackedEpisode>,
     /// Stretches of trouble of the last fourteen days, oldest first: no examples
     /// of what is usual.
     #[serde(default)]
@@ -67,7 +69,7 @@ pub struct Ledger {
     /// Since when it had which timeout, seconds, oldest first.
     #[serde(default)]
     timeouts: Vec<(Minute, f64)>,
-    /// The end of what was read last. It is past `unassessed` while minutes are
+    /// The end of what was read last. It is past `assess_watermark` while minutes are
     /// held back that may be late: those need no reading of their own.
     #[serde(default)]
     read: Option<Minute>,
@@ -120,15 +122,15 @@ pub struct Minutes {
     pub revised: u64,
 }
 
-impl Ledger {
+impl GatewayState {
     /// A gateway seen for the first time: assessing begins with `minute`, and
     /// counting with the minute after it, so that all counters are exported
     /// once as zero and no increase is hidden before the first scrape.
     #[must_use]
     pub fn starting(minute: Minute) -> Self {
         Self {
-            unassessed: minute,
-            uncounted: minute.plus(1),
+            assess_watermark: minute,
+            count_watermark: minute.plus(1),
             totals: Totals::default(),
             histogram: None,
             minutes: Minutes::default(),
@@ -156,7 +158,7 @@ impl Ledger {
         if last.is_none_or(|last| (last - seconds).abs() > f64::EPSILON) {
             let since = if last.is_none() { Minute(0) } else { now };
             self.timeouts.push((since, seconds));
-            let surplus = self.timeouts.len().saturating_sub(MOST_TIMEOUTS);
+            let surplus = self.timeouts.len().saturating_sub(MAX_TIMEOUTS);
             self.timeouts.drain(..surplus);
         }
     }
@@ -169,21 +171,22 @@ impl Ledger {
 
     /// Notes which of its episodes can be heard of at the end of minute `now`, and
     /// forgets those of which nobody needs to hear any more.
-    pub fn listen(&mut self, desk: &Desk, now: Minute) {
+    pub fn listen(&mut self, desk: &Router, now: Minute) {
         for record in self.records.iter_mut().filter(|r| r.episode.goes_on() && !r.audible) {
-            record.audible = !desk.quiet.keeps_back(Subject::of(record), now);
+            record.audible = !desk.quiet.mutes(Subject::of(record), now);
         }
         self.records.retain(|record| desk.due(record, now) != Due::Done);
     }
 
     /// What must be told of it and to whom, oldest first.
     #[must_use]
-    pub fn due(&self, desk: &Desk, now: Minute) -> Vec<(Receiver, Notice)> {
+    pub fn due(&self, desk: &Router, now: Minute) -> Vec<(Receiver, EpisodeNotification)> {
         let mut due = Vec::new();
         for record in &self.records {
             let Due::Tell(receivers) = desk.due(record, now) else { continue };
             for (receiver, reason) in receivers {
-                let mut notice = Notice::of(record, reason, self.unassessed.plus(-1));
+                let mut notice =
+                    EpisodeNotification::of(record, reason, self.assess_watermark.plus(-1));
                 notice.told = now;
                 notice.reminders = record.told.get(&receiver).map_or(0, |told| told.reminders);
                 notice.provisional = self.provisional() > 0;
@@ -194,8 +197,8 @@ impl Ledger {
     }
 
     /// Enters what a receiver took.
-    pub fn told(&mut self, notice: &Notice, receiver: &Receiver, now: Minute) {
-        let is_it = |record: &&mut Record| record.episode.id == notice.episode.id;
+    pub fn told(&mut self, notice: &EpisodeNotification, receiver: &Receiver, now: Minute) {
+        let is_it = |record: &&mut TrackedEpisode| record.episode.id == notice.episode.id;
         if let Some(record) = self.records.iter_mut().find(is_it) {
             record.enter(receiver, notice.reason, &notice.episode, now);
         }
@@ -204,7 +207,7 @@ impl Ledger {
     /// The episodes that a receiver was first told of since this minute.
     #[must_use]
     pub fn told_since(&self, receiver: &Receiver, since: Minute) -> usize {
-        let is_new = |record: &&Record| {
+        let is_new = |record: &&TrackedEpisode| {
             record.told.get(receiver).is_some_and(|told| told.first >= since && !told.over)
         };
         self.records.iter().filter(is_new).count()
@@ -237,7 +240,7 @@ impl Ledger {
             _ => self.incidents.push_back((from, to)),
         }
         let kept = to.plus(-INCIDENT_MINUTES);
-        while self.incidents.len() > MOST_INCIDENTS
+        while self.incidents.len() > MAX_INCIDENTS
             || self.incidents.front().is_some_and(|first| first.1 < kept)
         {
             self.incidents.pop_front();

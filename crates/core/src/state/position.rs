@@ -7,7 +7,7 @@
 //! more and more rarely, until CloudWatch forgets it: that takes requests of its own.
 
 use crate::detect::LONGEST_WINDOW;
-use crate::state::Ledger;
+use crate::state::GatewayState;
 use crate::state::limits::{LATE_MINUTES, RETENTION_MINUTES};
 use crate::time::Minute;
 
@@ -20,12 +20,12 @@ const FURTHER_BACK_EVERY: i64 = 20;
 const SOUGHT_MINUTES: i64 = 60;
 /// At most so many minutes of a gateway are read at once; a longer gap is closed
 /// stretch by stretch.
-const MOST_MINUTES: i64 = 180;
+const MAX_MINUTES: i64 = 180;
 /// A position may be so many minutes past the present: what time it is at AWS is not
 /// known to the second.
 const TOLERATED_MINUTES: i64 = 5;
 /// A position that was wrong goes back by no more than this.
-const MOST_MINUTES_BACK: i64 = 24 * 60;
+const MAX_MINUTES_BACK: i64 = 24 * 60;
 
 /// How far minutes that stayed empty are read again.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -36,12 +36,12 @@ pub(super) struct Backfill {
     next: Option<Minute>,
 }
 
-impl Ledger {
+impl GatewayState {
     /// The first minute that a snapshot must have to go on from here, when
     /// detectors look at windows of `window` minutes.
     #[must_use]
     pub fn needs_from(&self, window: u32) -> Minute {
-        self.unassessed.min(self.uncounted).plus(1 - i64::from(window))
+        self.assess_watermark.min(self.count_watermark).plus(1 - i64::from(window))
     }
 
     /// Which minutes the next request asks for at a poll up to before `end`: from the
@@ -55,7 +55,7 @@ impl Ledger {
         end: Minute,
     ) -> (Minute, Minute) {
         let kept = end.plus(-RETENTION_MINUTES);
-        let until = end.min(self.unread().max(kept).plus(MOST_MINUTES));
+        let until = end.min(self.unread().max(kept).plus(MAX_MINUTES));
         let whole = self.needs_from(LONGEST_WINDOW);
         let again = self.reads_again_from(turn, until);
         let is_known = recent.is_some_and(|(first, last)| first <= whole && last >= again);
@@ -65,7 +65,7 @@ impl Ledger {
 
     /// The first minute that is read again.
     fn reads_again_from(&self, turn: i64, end: Minute) -> Minute {
-        let position = self.unassessed.min(self.uncounted);
+        let position = self.assess_watermark.min(self.count_watermark);
         let again = position.plus(1 - READ_AGAIN);
         let slot = |minute: Minute| (minute.0.saturating_add(turn)).div_euclid(FURTHER_BACK_EVERY);
         let is_turn = self.read.is_some_and(|read| slot(read) != slot(end));
@@ -84,8 +84,9 @@ impl Ledger {
     /// the second. All of them are due when there is data after them, and each time they
     /// are twice as long ago.
     pub fn backfill(&mut self, end: Minute) -> Option<(Minute, Minute)> {
-        let closed =
-            |(_, until): &(Minute, Minute)| *until < self.uncounted && !self.late.contains(*until);
+        let closed = |(_, until): &(Minute, Minute)| {
+            *until < self.count_watermark && !self.late.contains(*until)
+        };
         let newest = self.empty.ranges().rfind(closed)?.1;
         if self.backfill.next.is_none() {
             let age = |at: Minute| at.since(newest).max(0).checked_ilog2();
@@ -98,7 +99,7 @@ impl Ledger {
         let left = self.empty.ranges().filter(closed).find(|(_, until)| *until > from);
         let stretch = left.map(|(first, until)| {
             let first = first.max(from);
-            (first, until.min(first.plus(MOST_MINUTES)))
+            (first, until.min(first.plus(MAX_MINUTES)))
         });
         self.backfill.next = stretch.map(|(_, until)| until);
         stretch
@@ -113,21 +114,21 @@ impl Ledger {
     /// The first minute that was not read yet.
     #[must_use]
     pub fn unread(&self) -> Minute {
-        self.read.map_or(self.unassessed, |read| read.max(self.unassessed))
+        self.read.map_or(self.assess_watermark, |read| read.max(self.assess_watermark))
     }
 
     /// How many minutes were assessed and are not counted yet, because CloudWatch
     /// may still add to them.
     #[must_use]
     pub fn provisional(&self) -> u64 {
-        u64::try_from(self.unassessed.since(self.uncounted)).unwrap_or(0)
+        u64::try_from(self.assess_watermark.since(self.count_watermark)).unwrap_or(0)
     }
 
     /// How many minutes were read and are waited for, because they are empty and
     /// may be late.
     #[must_use]
     pub fn waiting(&self) -> u64 {
-        let held_back = u64::try_from(self.unread().since(self.unassessed)).unwrap_or(0);
+        let held_back = u64::try_from(self.unread().since(self.assess_watermark)).unwrap_or(0);
         held_back + self.late.minutes()
     }
 
@@ -152,17 +153,17 @@ impl Ledger {
     /// Goes on at `kept` where CloudWatch has nothing older. Returns how many
     /// minutes are lost by that.
     pub fn skip_to(&mut self, kept: Minute) -> u64 {
-        let lost = u64::try_from(kept.since(self.uncounted)).unwrap_or(0);
+        let lost = u64::try_from(kept.since(self.count_watermark)).unwrap_or(0);
         self.minutes.lost = self.minutes.lost.saturating_add(lost);
-        self.unassessed = self.unassessed.max(kept);
-        self.uncounted = self.uncounted.max(kept);
+        self.assess_watermark = self.assess_watermark.max(kept);
+        self.count_watermark = self.count_watermark.max(kept);
         lost
     }
 
     /// Whether its position lies in the future, where `end` is the present.
     #[must_use]
     pub fn is_ahead_of(&self, end: Minute) -> bool {
-        self.unassessed.max(self.uncounted) > end.plus(TOLERATED_MINUTES)
+        self.assess_watermark.max(self.count_watermark) > end.plus(TOLERATED_MINUTES)
     }
 
     /// Puts a position right that lies in the future, where `end` is the present by
@@ -174,10 +175,10 @@ impl Ledger {
             return false;
         }
         self.newest_data = self.newest_data.filter(|data| *data < end);
-        let known = self.newest_data.map(|data| data.plus(1).max(end.plus(-MOST_MINUTES_BACK)));
+        let known = self.newest_data.map(|data| data.plus(1).max(end.plus(-MAX_MINUTES_BACK)));
         let position = known.unwrap_or(end);
-        self.unassessed = self.unassessed.min(known.unwrap_or(end.plus(-1)));
-        self.uncounted = self.uncounted.min(position);
+        self.assess_watermark = self.assess_watermark.min(known.unwrap_or(end.plus(-1)));
+        self.count_watermark = self.count_watermark.min(position);
         self.read = None;
         self.silence = None;
         self.counted_late = self.counted_late.filter(|at| *at <= end);

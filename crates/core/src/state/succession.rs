@@ -11,13 +11,13 @@ use std::collections::{BTreeMap, HashSet};
 use serde::{Deserialize, Serialize};
 
 use crate::gateway::{Gateway, Identity};
-use crate::state::Ledger;
+use crate::state::GatewayState;
 use crate::state::limits::LATE_MINUTES;
 use crate::state::limits::RETENTION_MINUTES;
 use crate::time::Minute;
 
 /// So many former dimension values are remembered.
-const MOST_FORMER: usize = 4;
+const MAX_FORMER: usize = 4;
 /// An episode outlives its gateway by so many minutes: a load balancer that is made
 /// anew is away for a while.
 const MISSED_MINUTES: i64 = 15;
@@ -38,7 +38,7 @@ pub type Succession = (String, String);
 /// of the same kind, name, Region and account that are watched and of which nothing is
 /// remembered. Where the account is not known, a name says nothing.
 pub fn succeed(
-    ledgers: &mut BTreeMap<String, Ledger>,
+    ledgers: &mut BTreeMap<String, GatewayState>,
     watched: &[&Gateway],
     now: Minute,
 ) -> Vec<Succession> {
@@ -49,11 +49,11 @@ pub fn succeed(
         let Some(name) = namesakes(&gateway.id).filter(|_| !ledgers.contains_key(&key)) else {
             continue;
         };
-        let is_old = |(old, _): &(&String, &Ledger)| {
+        let is_old = |(old, _): &(&String, &GatewayState)| {
             old.strip_prefix(&name).is_some_and(|rest| !rest.contains('/')) && !keys.contains(*old)
         };
         let namesakes = ledgers.range(name.clone()..).take_while(|(old, _)| old.starts_with(&name));
-        let newest = namesakes.filter(is_old).max_by_key(|(_, ledger)| ledger.unassessed);
+        let newest = namesakes.filter(is_old).max_by_key(|(_, ledger)| ledger.assess_watermark);
         let Some(old) = newest.map(|(old, _)| old.clone()) else { continue };
         if let Some(mut ledger) = ledgers.remove(&old) {
             ledger.goes_on_as(gateway, &old, now);
@@ -70,12 +70,12 @@ fn namesakes(id: &Identity) -> Option<String> {
     Some(format!("{}/{}/{name}/", id.region, id.account))
 }
 
-impl Ledger {
+impl GatewayState {
     /// From now on it is this gateway's.
     fn goes_on_as(&mut self, gateway: &Gateway, old: &str, now: Minute) {
         let dimension = old.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
         self.former.push(Former { dimension, until: now });
-        let surplus = self.former.len().saturating_sub(MOST_FORMER);
+        let surplus = self.former.len().saturating_sub(MAX_FORMER);
         self.former.drain(..surplus);
         self.gone = None;
         for record in self.records.iter_mut().filter(|record| record.episode.is_open()) {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::time::Minute;
 
 /// A set has so many ranges at the most; the oldest are given up first.
-const MOST_RANGES: usize = 256;
+const MAX_RANGES: usize = 256;
 
 /// Minutes since the Unix epoch, as ranges that neither touch nor overlap, oldest
 /// first.
@@ -94,7 +94,7 @@ impl MinuteSet {
             new.end = new.end.max(touched[touched.len() - 1].end);
         }
         self.0.splice(first..after, [new]);
-        let surplus = self.0.len().saturating_sub(MOST_RANGES);
+        let surplus = self.0.len().saturating_sub(MAX_RANGES);
         self.0.drain(..surplus);
     }
 
@@ -196,7 +196,7 @@ mod tests {
         for minute in 0..1000 {
             set.insert(Minute(2 * minute), Minute(2 * minute + 1));
         }
-        assert_eq!(set.ranges().count(), MOST_RANGES);
+        assert_eq!(set.ranges().count(), MAX_RANGES);
         assert!(set.contains(Minute(1998)) && !set.contains(Minute(4)));
     }
 }

@@ -10,7 +10,7 @@ use crate::capacity::tests::scene::{
 use crate::capacity::{Bill, Digest};
 use crate::detect::Rule;
 use crate::detect::outlook::History;
-use crate::series::history::{Known, Quarter, Summary};
+use crate::series::history::{Known, QuarterHour, QuarterHourStats};
 use crate::time::Minute;
 
 #[test]
@@ -103,19 +103,21 @@ fn figure() -> impl Strategy<Value = f64> {
     ]
 }
 
-fn summary() -> impl Strategy<Value = Summary> {
+fn summary() -> impl Strategy<Value = QuarterHourStats> {
     let figures = (figure(), figure(), figure(), figure(), figure(), figure());
     (figures, proptest::option::of(figure()), figure()).prop_map(
-        |((samples, p50, p99, maximum, timeouts, connections), near_misses, timeout)| Summary {
-            samples,
-            sum: Some(samples),
-            p50: Some(p50),
-            p99: Some(p99),
-            maximum: Some(maximum),
-            near_misses,
-            timeouts,
-            connection_errors: Some(connections),
-            timeout,
+        |((samples, p50, p99, maximum, timeouts, connections), near_misses, timeout)| {
+            QuarterHourStats {
+                samples,
+                sum: Some(samples),
+                p50: Some(p50),
+                p99: Some(p99),
+                maximum: Some(maximum),
+                near_misses,
+                timeouts,
+                connection_errors: Some(connections),
+                timeout,
+            }
         },
     )
 }
@@ -146,7 +148,7 @@ proptest! {
         let mut made = Made::new("web", |_, _| Known::Unknown);
         let mut history = History::new();
         for (age, summary) in quarters {
-            history.enter(Quarter::containing(END).plus(-age), &summary);
+            history.enter(QuarterHour::containing(END).plus(-age), &summary);
         }
         made.history = history;
         made.gateway.timeout.seconds = seconds;

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::capacity::Digest;
 use crate::detect::Rule;
-use crate::series::history::{Known, Summary};
+use crate::series::history::{Known, QuarterHourStats};
 use crate::time::Minute;
 use scene::{
     END, Made, answers, bad_afternoon, calm, censored, cut_off, digest, expecting, growing,
@@ -56,7 +56,9 @@ fn raised() -> Made {
 
 fn unasked(day: i64, quarter: i64) -> Known {
     match growing(day, quarter) {
-        Known::Measured(summary) => Known::Measured(Summary { near_misses: None, ..summary }),
+        Known::Measured(summary) => {
+            Known::Measured(QuarterHourStats { near_misses: None, ..summary })
+        }
         other => other,
     }
 }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::alerting::episode::{Episode, Evidence, Record};
+use crate::alerting::episode::{Episode, Evidence, TrackedEpisode};
 use crate::capacity::{Bill, Digest, Facts};
 use crate::detect::outlook::History;
-use crate::detect::{Rule, Severity, State, Verdict};
+use crate::detect::{Evaluation, Rule, Severity, State};
 use crate::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use crate::series::forecast::Forecast;
-use crate::series::history::{Known, QUARTERS, Quarter, Summary};
-use crate::state::Ledger;
+use crate::series::history::{Known, QUARTERS, QuarterHour, QuarterHourStats};
+use crate::state::GatewayState;
 use crate::time::Minute;
 
 /// Monday, 2026-01-12T00:00Z.
@@ -20,8 +20,8 @@ pub const END: Minute = Minute(1_768_176_000 / 60);
 pub struct Made {
     pub gateway: Gateway,
     pub history: History,
-    pub ledger: Ledger,
-    pub verdicts: Vec<Verdict>,
+    pub ledger: GatewayState,
+    pub verdicts: Vec<Evaluation>,
     pub timeouts: Vec<(Minute, f64)>,
     pub healthy: Option<(f64, f64)>,
     pub without_data: bool,
@@ -33,18 +33,18 @@ impl Made {
     pub fn new(name: &str, quarter: impl Fn(i64, i64) -> Known) -> Self {
         let mut history = History::new();
         let length = i64::try_from(QUARTERS).unwrap();
-        let first = Quarter::containing(END).plus(-length);
+        let first = QuarterHour::containing(END).plus(-length);
         for age in 0..length {
             match quarter(age / 96, age % 96) {
                 Known::Unknown => {}
-                Known::Idle => history.enter(first.plus(age), &Summary::default()),
+                Known::Idle => history.enter(first.plus(age), &QuarterHourStats::default()),
                 Known::Measured(summary) => history.enter(first.plus(age), &summary),
             }
         }
         Self {
             gateway: gateway(name),
             history,
-            ledger: Ledger::starting(END),
+            ledger: GatewayState::starting(END),
             verdicts: Vec::new(),
             timeouts: Vec::new(),
             healthy: None,
@@ -89,8 +89,8 @@ pub fn gateway(name: &str) -> Gateway {
 }
 
 /// A quarter of so many answers with this p99 in seconds and no trouble.
-pub fn answers(samples: f64, p99: f64) -> Summary {
-    Summary {
+pub fn answers(samples: f64, p99: f64) -> QuarterHourStats {
+    QuarterHourStats {
         samples,
         sum: Some(samples * 0.3),
         p50: Some(0.2),
@@ -122,14 +122,18 @@ pub fn growing(day: i64, quarter: i64) -> Known {
     let p99 = 18.0 + 2.5 * day as f64 + 0.01 * (quarter % 7) as f64;
     let p99 = if (56..60).contains(&quarter) { p99 } else { 3.0 };
     let near_misses = Some(if p99 > 45.0 { 12.0 } else { 0.0 });
-    Known::Measured(Summary { near_misses, ..answers(traffic(quarter), p99) })
+    Known::Measured(QuarterHourStats { near_misses, ..answers(traffic(quarter), p99) })
 }
 
 /// Thursday of the second week, 13:00 to 17:00.
 pub fn bad_afternoon(day: i64, quarter: i64) -> Known {
     if day == 10 && (52..68).contains(&quarter) {
         let bad = answers(2000.0, 55.0);
-        return Known::Measured(Summary { near_misses: Some(160.0), timeouts: 5.0, ..bad });
+        return Known::Measured(QuarterHourStats {
+            near_misses: Some(160.0),
+            timeouts: 5.0,
+            ..bad
+        });
     }
     calm(day, quarter)
 }
@@ -137,7 +141,7 @@ pub fn bad_afternoon(day: i64, quarter: i64) -> Known {
 /// A constant job of 50 s at 02:00, when there is little else.
 pub fn nightly(day: i64, quarter: i64) -> Known {
     if quarter == 8 {
-        return Known::Measured(Summary { near_misses: Some(6.0), ..answers(60.0, 50.0) });
+        return Known::Measured(QuarterHourStats { near_misses: Some(6.0), ..answers(60.0, 50.0) });
     }
     calm(day, quarter)
 }
@@ -148,7 +152,7 @@ pub fn growing_nightly(day: i64, quarter: i64) -> Known {
     let p99 = 41.0 + 0.9 * day as f64;
     let near_misses = Some(if p99 > 48.0 { 4.0 } else { 0.0 });
     match quarter {
-        8 => Known::Measured(Summary { near_misses, ..answers(120.0, p99) }),
+        8 => Known::Measured(QuarterHourStats { near_misses, ..answers(120.0, p99) }),
         _ => calm(day, quarter),
     }
 }
@@ -156,7 +160,7 @@ pub fn growing_nightly(day: i64, quarter: i64) -> Known {
 /// Every afternoon 2 % end in 504, so that the p99 of the answers says nothing.
 pub fn censored(day: i64, quarter: i64) -> Known {
     if (56..60).contains(&quarter) {
-        return Known::Measured(Summary { timeouts: 80.0, ..answers(4000.0, 9.0) });
+        return Known::Measured(QuarterHourStats { timeouts: 80.0, ..answers(4000.0, 9.0) });
     }
     calm(day, quarter)
 }
@@ -173,14 +177,14 @@ pub fn shorter_before(day: i64, quarter: i64) -> Known {
     let p99 = if busy { 26.0 } else { 3.0 };
     let near_misses = Some(if busy && is_old { 50.0 } else { 0.0 });
     let timeout = if is_old { 30.0 } else { 60.0 };
-    Known::Measured(Summary { near_misses, timeout, ..answers(traffic(quarter), p99) })
+    Known::Measured(QuarterHourStats { near_misses, timeout, ..answers(traffic(quarter), p99) })
 }
 
 /// 504s cut the answers off at 30 s until the timeout was raised in the second week.
 pub fn cut_off(day: i64, quarter: i64) -> Known {
     match (shorter_before(day, quarter), censored(day, quarter)) {
         (Known::Measured(s), Known::Measured(cut)) if s.timeout < 60.0 => {
-            Known::Measured(Summary { timeout: s.timeout, ..cut })
+            Known::Measured(QuarterHourStats { timeout: s.timeout, ..cut })
         }
         (Known::Measured(s), _) if s.p99 > Some(20.0) => Known::Measured(answers(4000.0, 41.0)),
         (known, _) => known,
@@ -188,8 +192,8 @@ pub fn cut_off(day: i64, quarter: i64) -> Known {
 }
 
 /// A forecast of a rule, hours from the end.
-pub fn expecting(rule: Rule, [low, mid, high]: [f64; 3]) -> Verdict {
-    Verdict {
+pub fn expecting(rule: Rule, [low, mid, high]: [f64; 3]) -> Evaluation {
+    Evaluation {
         rule,
         state: State::Breaching,
         severity: Severity::Warning,
@@ -201,7 +205,7 @@ pub fn expecting(rule: Rule, [low, mid, high]: [f64; 3]) -> Verdict {
 }
 
 /// An open episode, of a rule and since so many minutes.
-pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> Record {
+pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> TrackedEpisode {
     let began = END.plus(-minutes);
     let why = "Requests are slow.".to_owned();
     let evidence = Evidence { rule, why, value: Some(41.0), threshold: 60.0, forecast: None };
@@ -221,7 +225,7 @@ pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> Record {
         timeouts: 1,
         returns: None,
     };
-    Record::untold(gateway, episode)
+    TrackedEpisode::untold(gateway, episode)
 }
 
 /// Six gateways with something to say of each.

@@ -20,9 +20,9 @@ use crate::diagnose::series::{groups_in_use, real};
 use address::{Block, any_contains};
 
 /// No more targets than this are looked at: enough to see a pattern.
-const MOST_TARGETS: usize = 300;
+const MAX_TARGETS: usize = 300;
 /// No more nodes than this.
-const MOST_NODES: usize = 24;
+const MAX_NODES: usize = 24;
 
 /// An address from which the load balancer connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,7 +171,7 @@ pub fn nodes(evidence: &Evidence) -> Vec<Node> {
     let known: Vec<Node> =
         interfaces.iter().filter(|interface| interface.is_node).flat_map(of_interface).collect();
     let mut nodes = if known.is_empty() { subnet_ends(evidence) } else { known };
-    nodes.truncate(MOST_NODES);
+    nodes.truncate(MAX_NODES);
     nodes
 }
 
@@ -216,7 +216,7 @@ pub fn places(evidence: &Evidence) -> Vec<Place<'_>> {
         targets.iter().map(move |target| (group, target))
     });
     let used = targets.filter(|(_, target)| target.state != "unused");
-    used.filter_map(|(group, target)| place(evidence, group, target)).take(MOST_TARGETS).collect()
+    used.filter_map(|(group, target)| place(evidence, group, target)).take(MAX_TARGETS).collect()
 }
 
 fn place<'a>(

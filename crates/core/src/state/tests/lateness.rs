@@ -5,9 +5,9 @@ use crate::detect::Severity;
 use crate::detect::outlook::History;
 use crate::gateway::signal::Signal;
 use crate::gateway::{Detail, Gateway};
-use crate::series::history::{Quarter, Summary};
+use crate::series::history::{QuarterHour, QuarterHourStats};
 use crate::state::tests::world::{Poller, START, World, gateway};
-use crate::state::{Ledger, Minutes, Present};
+use crate::state::{GatewayState, Minutes, Present};
 use crate::time::Minute;
 
 /// Minutes of steady traffic before anything happens.
@@ -42,10 +42,10 @@ fn steady_traffic_that_vanishes_is_late_and_not_idle() {
         let ledger = poller.ledger();
         assert_eq!(ledger.silent_since(), None);
         assert_eq!(
-            (since_start(ledger.unassessed), since_start(ledger.uncounted)),
+            (since_start(ledger.assess_watermark), since_start(ledger.count_watermark)),
             (end - 2, end - 3)
         );
-        assert_eq!(ledger.totals, world.sum(14, ledger.uncounted), "{late} min late");
+        assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark), "{late} min late");
         assert_eq!(
             ledger.minutes,
             Minutes { settled: ledger.minutes.settled, ..Minutes::default() }
@@ -59,14 +59,14 @@ fn what_is_new_is_assessed_now_and_what_is_old_is_counted_when_it_comes() {
     let world = World::steady(600, 600).silent(BEFORE..BEFORE + 20, 60).failing(62..66, 300);
     let mut poller = polled(&world, 15..67);
     let ledger = poller.ledger();
-    assert_eq!(since_start(ledger.unassessed), 65, "not held back");
+    assert_eq!(since_start(ledger.assess_watermark), 65, "not held back");
     assert_eq!((ledger.passed_over(), ledger.minutes.idle), (20, 0));
     assert_eq!(ledger.silent_since(), None);
     assert_eq!(poller.worst(), Some(Severity::Critical), "the present is seen: {:?}", poller.told);
     poller.polls(&world, 67..130);
     let ledger = poller.ledger();
     assert_eq!(ledger.passed_over(), 0);
-    assert_eq!(ledger.totals, world.sum(14, ledger.uncounted));
+    assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
     assert_eq!(ledger.minutes.revised, 0, "it is not a revision: it was not counted before");
 }
 
@@ -85,9 +85,12 @@ fn low_traffic_is_never_missed() {
             poller.poll(&world, START + now);
             let ledger = poller.ledger();
             assert_eq!(ledger.silent_since(), None, "up to {most} a minute, at {now}");
-            assert!(now - since_start(ledger.uncounted) <= 14, "up to {most} a minute, at {now}");
+            assert!(
+                now - since_start(ledger.count_watermark) <= 14,
+                "up to {most} a minute, at {now}"
+            );
         }
-        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
         assert_eq!(poller.told, []);
     }
 }
@@ -115,12 +118,15 @@ fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
 /// A fortnight in which nobody came at this time of day, but an hour before.
 fn quiet_at_this_time() -> History {
     let mut history = History::new();
-    let now = Quarter::containing(Minute(START));
+    let now = QuarterHour::containing(Minute(START));
     for quarter in (1..1344).map(|age| now.plus(-age)) {
         let busy =
             (quarter.0 - now.0).rem_euclid(96) >= 92 || (quarter.0 - now.0).rem_euclid(96) <= 2;
         let samples = if busy { 9000.0 } else { 0.0 };
-        history.enter(quarter, &Summary { samples, timeout: 60.0, ..Summary::default() });
+        history.enter(
+            quarter,
+            &QuarterHourStats { samples, timeout: 60.0, ..QuarterHourStats::default() },
+        );
     }
     history
 }
@@ -203,7 +209,7 @@ fn an_end_that_was_told_too_mildly_is_told_again_as_bad_as_it_was() {
     poller.polls(&world, 225..290);
     let after = &poller.told[before.len()..];
     assert_eq!(after, [(60, Reason::Resolved, Severity::Critical)], "{before:?}");
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
 }
 
 #[test]
@@ -235,17 +241,17 @@ fn latencies_that_are_late_make_no_outage_of_a_few_504s() {
         for now in 15..109 {
             poller.poll(&world, START + now);
             let ledger = poller.ledger();
-            assert!(now - since_start(ledger.unassessed) <= 4, "blind at {now}");
+            assert!(now - since_start(ledger.assess_watermark) <= 4, "blind at {now}");
             let silent = ledger.silent_since().map(since_start);
             assert_eq!(silent, (now > 56).then_some(50), "at {now}");
         }
         assert_eq!(
             poller.ledger().totals.timeouts,
-            world.sum(14, poller.ledger().uncounted).timeouts
+            world.sum(14, poller.ledger().count_watermark).timeouts
         );
         poller.polls(&world, 109..200);
         assert_eq!(poller.told, polled(&in_time, 15..200).told, "stirs: {stirs}");
-        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
     }
 }
 
@@ -287,7 +293,7 @@ fn five_hundred_and_fours_that_are_alone_in_time_make_no_outage_of_themselves() 
     poller.stirs = true;
     poller.polls(&world, 15..200);
     assert_eq!(poller.told, polled(&in_time, 15..200).told);
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
 }
 
 #[test]
@@ -299,7 +305,7 @@ fn what_stayed_empty_for_half_a_day_is_read_again_until_it_comes_and_costs_littl
     poller.only_counts = true;
     poller.polls(&world, 15..minutes.try_into().unwrap());
     let ledger = poller.ledger();
-    assert_eq!(ledger.totals, world.sum(14, ledger.uncounted));
+    assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
     assert!(ledger.minutes.recovered >= 350, "{:?}", ledger.minutes);
     let polls = u64::try_from(minutes).unwrap() - 15;
     let more = poller.requests - polls;
@@ -336,12 +342,12 @@ fn a_gateway_takes_little_memory_and_little_of_the_state() {
     poller.polls(&idle, 15..700);
     let text = serde_json::to_string(poller.ledger()).unwrap();
     assert!(text.len() < 1_700, "{} bytes: {text}", text.len());
-    assert!(size_of::<Ledger>() <= 640, "{} bytes", size_of::<Ledger>());
+    assert!(size_of::<GatewayState>() <= 640, "{} bytes", size_of::<GatewayState>());
 }
 
 #[test]
 fn no_count_breaks_a_total() {
-    let mut ledger = Ledger::starting(Minute(START));
+    let mut ledger = GatewayState::starting(Minute(START));
     let mut before = ledger.totals;
     let values = [1e308, f64::MAX, f64::INFINITY, -5.0, f64::NAN, 0.5, 3.4, 1e12];
     for (end, value) in (START + 2..).map(Minute).zip(values) {
@@ -352,7 +358,7 @@ fn no_count_breaks_a_total() {
         }
         let present = Present { end, settled: end, is_late: false };
         ledger.receive(&gateway(), &mut snapshot, present, || false);
-        ledger.unassessed = end;
+        ledger.assess_watermark = end;
         let now = ledger.totals;
         assert!(now.requests >= before.requests && now.timeouts >= before.timeouts, "{value}");
         before = now;

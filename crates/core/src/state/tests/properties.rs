@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use crate::series::totals::Totals;
 use crate::state::tests::world::{Poller, START, Truth, World};
-use crate::state::{Ledger, Minutes};
+use crate::state::{GatewayState, Minutes};
 use crate::time::Minute;
 
 /// Minutes in which something happens.
@@ -129,7 +129,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 60).prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
-fn rises(before: (Totals, Minutes), ledger: &Ledger) -> bool {
+fn rises(before: (Totals, Minutes), ledger: &GatewayState) -> bool {
     let (totals, minutes) = before;
     let now = (ledger.totals, ledger.minutes);
     now.0.requests >= totals.requests
@@ -179,15 +179,15 @@ proptest! {
                 prop_assert!(rises(before, ledger), "{:?} {:?}", before, ledger);
             }
             before = Some((ledger.totals, ledger.minutes));
-            let most = world.sum(14, ledger.uncounted);
+            let most = world.sum(14, ledger.count_watermark);
             prop_assert!(ledger.totals.requests <= most.requests, "counted twice at {now}");
             let Minutes { settled, idle, lost, .. } = ledger.minutes;
-            let passed = ledger.uncounted.0 - (start - 1);
+            let passed = ledger.count_watermark.0 - (start - 1);
             prop_assert_eq!(settled + idle + lost + ledger.passed_over(), passed.unsigned_abs());
         }
         let ledger = poller.ledger();
-        prop_assert!(ledger.uncounted.0 >= last - 13, "{} of {}", ledger.uncounted.0, last);
-        prop_assert_eq!(ledger.totals, world.sum(14, ledger.uncounted));
+        prop_assert!(ledger.count_watermark.0 >= last - 13, "{} of {}", ledger.count_watermark.0, last);
+        prop_assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
     }
 
     /// A minute of which CloudWatch knows only a part for up to ten minutes.
@@ -210,6 +210,6 @@ proptest! {
             }
             poller.poll(&world, now);
         }
-        prop_assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+        prop_assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::gateway::Gateway;
 use crate::state::tests::world::{Poller, START, World, gateway};
-use crate::state::{Ledger, succeed};
+use crate::state::{GatewayState, succeed};
 use crate::time::Minute;
 
 fn anew(change: impl FnOnce(&mut Gateway)) -> Gateway {
@@ -15,7 +15,7 @@ fn anew(change: impl FnOnce(&mut Gateway)) -> Gateway {
 }
 
 /// A ledger with an open episode and some minutes.
-fn remembered() -> (World, Ledger) {
+fn remembered() -> (World, GatewayState) {
     let world = World::steady(200, 600).failing(40..60, 60);
     let mut poller = Poller::new();
     poller.polls(&world, 15..60);
@@ -66,7 +66,7 @@ fn the_episode_and_the_counters_go_on_under_the_new_name() {
     let mut poller = Poller::new();
     poller.ledger = Some(after);
     poller.polls(&world, 60..90);
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().uncounted));
+    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::alerting::Desk;
+use crate::alerting::Router;
 use crate::alerting::told::Reason;
 use crate::assess;
 use crate::detect::outlook::History;
@@ -13,7 +13,7 @@ use crate::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use crate::late::{Amended, Rules, assess_again};
 use crate::series::snapshot::Snapshot;
 use crate::series::totals::Totals;
-use crate::state::{Ledger, Present, Received, Tally};
+use crate::state::{GatewayState, Present, Received, Tally};
 use crate::time::Minute;
 
 /// What the simulated time is counted from: a Monday in 2026, 09:00.
@@ -143,7 +143,7 @@ impl World {
 /// A daemon with one gateway.
 pub(super) struct Poller {
     pub gateway: Arc<Gateway>,
-    pub ledger: Option<Ledger>,
+    pub ledger: Option<GatewayState>,
     pub history: History,
     recent: Option<Snapshot>,
     /// Whether it only counts.
@@ -175,7 +175,7 @@ impl Poller {
         }
     }
 
-    pub fn ledger(&self) -> &Ledger {
+    pub fn ledger(&self) -> &GatewayState {
         self.ledger.as_ref().unwrap()
     }
 
@@ -188,7 +188,7 @@ impl Poller {
 
     fn signals(&self) -> Vec<Signal> {
         let mut asked = vec![Signal::P99, Signal::Samples, Signal::NearMisses, Signal::Timeouts];
-        let answers = self.ledger.as_ref().is_some_and(Ledger::asks_for_answers);
+        let answers = self.ledger.as_ref().is_some_and(GatewayState::asks_for_answers);
         if self.stirs || answers {
             asked.push(Signal::RequestCount);
         }
@@ -215,9 +215,10 @@ impl Poller {
         let end = Minute(now - DELAY);
         for _ in 0..200 {
             let signals = self.signals();
-            let mut ledger = self.ledger.take().unwrap_or_else(|| Ledger::starting(end.plus(-1)));
+            let mut ledger =
+                self.ledger.take().unwrap_or_else(|| GatewayState::starting(end.plus(-1)));
             let known = self.recent.as_ref().map(|recent| (recent.first(), recent.end()));
-            let new = Ledger::starting(asked.plus(-1));
+            let new = GatewayState::starting(asked.plus(-1));
             let from = if ledger.is_ahead_of(asked) { &new } else { &ledger };
             let (from, until) = from.next_stretch(known, 7, asked);
             self.rows += until.since(from);
@@ -254,7 +255,7 @@ impl Poller {
 
     fn tell(&mut self, now: i64) {
         let Some(ledger) = &mut self.ledger else { return };
-        for notice in Desk::plain().tell(&mut ledger.records, Minute(now)) {
+        for notice in Router::plain().tell(&mut ledger.records, Minute(now)) {
             let episode = &notice.episode;
             self.told.push((episode.began.0 - START, notice.reason, episode.severity));
         }
@@ -265,13 +266,13 @@ impl Poller {
         self.told.iter().map(|(_, _, severity)| *severity).max()
     }
 
-    fn assess(&mut self, ledger: &mut Ledger, snapshot: &Snapshot, ready: Minute) {
+    fn assess(&mut self, ledger: &mut GatewayState, snapshot: &Snapshot, ready: Minute) {
         let detectors = Detectors::default();
-        for minute in (ledger.unassessed.0..ready.0).map(Minute) {
+        for minute in (ledger.assess_watermark.0..ready.0).map(Minute) {
             if snapshot.first() > minute {
                 return;
             }
-            ledger.unassessed = minute.plus(1);
+            ledger.assess_watermark = minute.plus(1);
             if !self.only_counts {
                 let records = std::mem::take(&mut ledger.records);
                 let history = &mut self.history;
@@ -282,7 +283,7 @@ impl Poller {
         }
     }
 
-    fn amend(&mut self, ledger: &mut Ledger, snapshot: &Snapshot, late: &[(Minute, Totals)]) {
+    fn amend(&mut self, ledger: &mut GatewayState, snapshot: &Snapshot, late: &[(Minute, Totals)]) {
         if late.is_empty() || self.only_counts {
             return;
         }
@@ -290,7 +291,7 @@ impl Poller {
         let detectors = Detectors::default();
         let rules = Rules { detectors: &detectors, resolve_after: 60 };
         let history = &mut self.history;
-        let assessed = ledger.unassessed;
+        let assessed = ledger.assess_watermark;
         let Amended { records, .. } =
             assess_again(&self.gateway, rules, records, snapshot, history, late, assessed);
         ledger.records = records;

@@ -2,23 +2,23 @@
 
 use std::num::NonZeroU32;
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, Quota};
 
 use crate::config::Quotas;
 
 /// Keeps below the quotas of an account in a Region, which others use too.
 #[derive(Debug)]
-pub struct Pace {
+pub struct RateLimiter {
     requests: DefaultDirectRateLimiter,
     datapoints: DefaultDirectRateLimiter,
     most_datapoints: NonZeroU32,
 }
 
-impl Pace {
+impl RateLimiter {
     /// For these quotas.
     #[must_use]
     pub fn of(quotas: &Quotas) -> Self {
-        let limiter = |per_second| RateLimiter::direct(Quota::per_second(per_second));
+        let limiter = |per_second| DefaultDirectRateLimiter::direct(Quota::per_second(per_second));
         Self {
             requests: limiter(quotas.requests_per_second),
             datapoints: limiter(quotas.datapoints_per_second),
