@@ -104,7 +104,9 @@ fn main() {
 /// What no scenario has enough of.
 fn drawn(seeds: &[u64], total: &mut Total, targets: &mut Targets) {
     let mut drifts = Moments::default();
-    seeds.iter().for_each(|seed| drifts.append(drifts::measure(DRIFTS, *seed)));
+    for seed in seeds {
+        drifts.append(drifts::measure(DRIFTS, *seed));
+    }
     drifts.print("drawn at random");
     drifts.append(std::mem::take(&mut total.moments));
     drifts.judge(targets);
