@@ -44,12 +44,14 @@ POLLS = 3
 ANSWERS_WITHIN = 2.0  # seconds, on the control socket
 STOPS_WITHIN = 5.0  # seconds, after SIGTERM
 MEMORY_MARGIN = 64  # MiB above the daemon that has no faults
+LINES_A_CALL = 2  # about one call that fails, in one poll: two gateways may fail in two ways
 LONGEST_LINE = 2_500  # characters
 OTHER_LINES = 20  # of the log that are not about a trouble: the start, the incidents
 
 # What is broken and known to be: a case and what does not hold in it. It is shown at each
 # run, and fails nothing. Whatever is mended is to be taken off.
 MANY = "DescribeLoadBalancerAttributes attribute:idle_timeout.timeout_seconds, 200 load balancers"
+UNIQUE = "no request ids in its log: each would make the same trouble another one"
 SAID = "it says that something is wrong"
 KNOWN = {
     # While an incident goes on, fourteen days are read at each poll: its mark on the present
@@ -69,8 +71,11 @@ KNOWN = {
     ("GetMetricData times:1970", SAID),
     ("GetMetricData times:2100", SAID),
     # A line for each load balancer, and other ones at each poll.
-    (MANY, "at most a line a poll about discovery"),
-    (MANY, "of discovery nothing is said at every poll"),
+    (MANY, "few lines a poll about discovery"),
+    (MANY, "discovery: the same is not said at every poll"),
+    # Why a role cannot be assumed is told as the SDK has it.
+    *((f"DescribeTags+AssumeRole error:{code}", UNIQUE) for code in ["InternalFailure", "Throttling", "AccessDenied",
+                                                                     "ExpiredToken"]),
     # Idle timeouts that are known and cannot be read again go on for ever, and nobody is told.
     ("DescribeLoadBalancerAttributes hang, later", SAID),
 }
@@ -88,8 +93,8 @@ ROLE = "sts:AssumeRole"
 TOGETHER = [[GET], [LIST], [TAGS, ROLE], [ATTRIBUTES], [PUBLISH, GROUPS]]
 # What any answer may suffer.
 ANY = ["hang", "slow", "endless", "cut", "stall", "empty", "malformed", "garbage", "html", "type:text/csv",
-       "status:204", "status:418", "status:503", "redirect:301", "loop:307", "huge:7", "huge:24", "error:InternalFailure",
-       "error:Throttling", "error:AccessDenied", "error:ExpiredToken", "ok_error:AccessDenied"]
+       "status:204", "status:418", "status:503", "redirect:301", "loop:307", "huge:7", "huge:24",
+       "error:InternalFailure", "error:Throttling", "error:AccessDenied", "error:ExpiredToken", "ok_error:AccessDenied"]
 # What figures may.
 FIGURES = ["values:fewer", "values:more", "values:NaN", "values:inf", "values:-1", "values:1e308", "times:outside",
            "times:unaligned", "times:1970", "times:2100", "ids:unknown", "ids:extra", "ids:duplicate", "ids:none",
@@ -102,7 +107,8 @@ FIELDS += [([LIST], kind) for kind in [
     "token:same", "token:new", "names:control", "names:raw", "names:rtl", "names:long", "without:LoadBalancerArn",
     "set:LoadBalancerArn=arn:aws:nonsense", "without:Type"]]
 FIELDS += [([TAGS, GROUPS], kind) for kind in ["names:control", "names:raw", "names:rtl", "names:long", "token:new"]]
-FIELDS += [([ATTRIBUTES], f"attribute:idle_timeout.timeout_seconds{text}") for text in ["", "=", "=0", "=NaN", "=1e400"]]
+FIELDS += [([ATTRIBUTES], f"attribute:idle_timeout.timeout_seconds{text}")
+           for text in ["", "=", "=0", "=NaN", "=1e400"]]
 FIELDS += [([PUBLISH], "without:MessageId"), ([PUBLISH], "set:MessageId=")]
 FIELDS += [([ROLE], kind) for kind in ["without:Credentials", "without:SecretAccessKey", "set:Expiration=0"]]
 
@@ -413,6 +419,21 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\S+Z +(TRACE|DEBUG|INFO|WARN|ERROR) ")
 TURNS = set("\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def call_of(line):
+    """What a line is about: a call in a Region, as a rule."""
+    return re.sub(r": .*", "", line.split("ERROR ", 1)[-1])
+
+
+def at_once(lines):
+    """The most lines that were written in a row, without a pause: of one poll."""
+    times = [datetime.datetime.fromisoformat(line.split(" ", 1)[0]) for line in lines]
+    row = most = 1
+    for before, after in zip(times, times[1:]):
+        row = row + 1 if after - before < datetime.timedelta(milliseconds=20) else 1
+        most = max(most, row)
+    return most
+
+
 def its_log_is_quiet(ending, log):
     lines = log.split("\n")[:-1]
     longest = max(map(len, lines), default=0)
@@ -427,11 +448,16 @@ def its_log_is_quiet(ending, log):
         theme = re.search(r' theme="([a-z ]+)"$', line)
         about.setdefault(theme.group(1) if theme else "", []).append(line)
     others = about.pop("", [])
-    polls = ending.figures.get("polls", 0) + DEADLINE + 2  # those since the page was read
+    unique = [line for line in lines if "request_id" in line]
+    ending.must(UNIQUE, not unique, "none", unique[:1])
+    polls = ending.figures.get("polls", 0) + DEADLINE  # with those since the page was read
     for theme, said in about.items():
-        ending.must(f"at most a line a poll about {theme}", len(said) <= polls, polls, [len(said), *said[:3]])
+        most = max(at_once([line for line in said if call in line]) for call in map(call_of, said))
+        ending.figures["a call and poll"] = max(most, ending.figures.get("a call and poll", 0))
+        ending.must(f"few lines a poll about {theme}", most <= LINES_A_CALL, LINES_A_CALL, [most, *said[:3]])
         again = len(said) - len(set(line[line.index("Z"):] for line in said))
-        ending.must(f"of {theme} nothing is said at every poll", again <= polls // 2, f"<= {polls // 2} again", again)
+        most = polls // 2
+        ending.must(f"{theme}: the same is not said at every poll", again <= most, f"<= {most} again", again)
     others = [line for line in others if "history is being read" not in line]
     most = OTHER_LINES + 2 * len([line for line in others if " watching " in line])
     ending.must("nothing else fills its log", len(others) <= most, most, [len(others), *others[-3:]])
