@@ -24,7 +24,7 @@ use crate::edge::evidence::{PATIENCE, TopologyReader};
 use crate::edge::time::Stopwatch;
 use choice::{Choice, Match};
 use nearmiss_core::gateway::{Gateway, Identity, Timeout};
-use nearmiss_core::number::quantity::Span;
+use nearmiss_core::number::quantity::{self, Span};
 use tags::Tags;
 
 /// Calls under way at once, per account and Region.
@@ -282,7 +282,7 @@ impl AccountRegion {
             let left = || deadline.saturating_sub(watch.elapsed());
             match listed {
                 Ok(list) => {
-                    self.read_tags(&list, left(), usage, troubles).await;
+                    self.read_tags(&list, left() / 2, usage, troubles).await;
                     self.idle_timeouts.forget_the_gone(&list);
                     gateways.extend(self.discover(&list, now, left(), usage, troubles).await);
                 }
@@ -585,7 +585,7 @@ impl IdleTimeouts {
                     unread.gone.insert(arn.to_owned());
                 }
                 Err(fault) => {
-                    let lost = is_of_all(&fault);
+                    let lost = !fault.is_about_what_was_asked();
                     faults.add(arn, fault);
                     if lost {
                         break;
@@ -632,13 +632,11 @@ impl Faults {
 pub struct TargetGroups(Vec<(String, Result<Vec<String>, AwsError>)>);
 
 fn late(action: &'static str, region: &str, deadline: Duration) -> AwsError {
-    AwsError::incomplete(action, region, format!("not done within {} s", deadline.as_secs()))
-}
-
-/// Whether the next call of the same kind would fail alike.
-fn is_of_all(fault: &AwsError) -> bool {
-    let is_denied = matches!(fault.problem, ErrorKind::Denied | ErrorKind::Unreachable);
-    is_denied || fault.problem.is_of_the_identity()
+    AwsError::incomplete(
+        action,
+        region,
+        format!("not done within {}", quantity::seconds(deadline.as_secs_f64())),
+    )
 }
 
 /// Makes sure that no two gateways look the same: one that two identities see

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
-use super::{CONCURRENCY, is_of_all};
+use super::CONCURRENCY;
 use crate::edge::aws::{AwsError, Usage};
 use crate::edge::elb::{self, Elb, Found};
 use crate::edge::time::Stopwatch;
@@ -74,7 +74,7 @@ impl Tags {
                         some.iter().map(|arn| (arn.clone(), tags.remove(arn).unwrap_or_default()));
                     self.0.extend(each);
                 }
-                Err(fault) if is_of_all(&fault) => return Some(fault),
+                Err(fault) if !fault.is_about_what_was_asked() => return Some(fault),
                 Err(fault) => first = first.or(Some(fault)),
             }
         }

@@ -23,6 +23,9 @@ pub const START: i64 = 1_767_603_600; // 2026-01-05T09:00:00Z
 pub const REGION: &str = "eu-central-1";
 pub const ACCOUNT: &str = "111122223333";
 
+/// An hour passes in a moment, and its requests with it.
+const QUOTA: &str = "[quota]\nrequests_per_second = 1000000\ndatapoints_per_second = 1000000000\n";
+
 /// A simulated AWS that ends with the test.
 pub struct World {
     pub sim: Sim,
@@ -107,12 +110,14 @@ impl World {
         self.directory.path().join("state.json")
     }
 
+    /// A config that names where things are; nobody's quotas are waited for.
     pub fn config(&self, more: &str) -> Config {
         let state = self.state();
         let text = format!(
             "[http]\nlisten = \"127.0.0.1:0\"\n\
              [sink.sns]\ntopic_arn = \"arn:aws:sns:{REGION}:{ACCOUNT}:nearmiss\"\n\
              [alert]\nresolve_after = \"10m\"\n\
+             {QUOTA}\
              [state]\npath = \"{}\"\n{more}",
             state.display()
         );

@@ -186,7 +186,7 @@ impl fmt::Display for AwsError {
         if !self.region.is_empty() {
             write!(f, " in {}", self.region)?;
         }
-        write!(f, ": {}", self.said)
+        write!(f, ": {}", self.said.trim_end_matches('.'))
     }
 }
 
