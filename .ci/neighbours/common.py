@@ -236,10 +236,10 @@ def binary():
 class Sim(Child):
     """`nearmiss sim` on a port of the system's choice."""
 
-    def __init__(self, nearmiss, start, scenario="slow_burn", seed=7):
+    def __init__(self, nearmiss, start, scenario="slow_burn", seed=7, region=REGION, more=()):
         super().__init__("sim", [
-            nearmiss, "sim", "--scenario", scenario, "--seed", str(seed), "--region", REGION,
-            "--account", ACCOUNT, "--listen", "127.0.0.1:0", "--start", start])
+            nearmiss, "sim", "--scenario", scenario, "--seed", str(seed), "--region", region,
+            "--account", ACCOUNT, "--listen", "127.0.0.1:0", "--start", start, *more])
         line = wait("the sim says where it listens", lambda: self.says(r"listening on (http://\S+)"), 30)
         self.url = line.group(1)
         wait("the sim answers", lambda: get(f"{self.url}/_sim/scenario")[0] == 200, 60)

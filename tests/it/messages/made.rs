@@ -23,7 +23,7 @@ use nearmiss_core::time::Minute;
 
 /// 2026-01-05T09:19Z.
 pub const BEGAN: Minute = Minute(29_460_079);
-const WHY: &str = "164 of 9,418 requests (1.7 %) took more than 44 s (80 % of the 55 s timeout) in 5 min. Traffic is normal (1.0x what is usual at this time): a capacity warning, not a spike.";
+const WHY: &str = "164 of 9,418 requests (1.7 %) took more than 44 s (80 % of the 55 s timeout) in 5 min. Traffic in these 5 min is normal (1.0x what is usual at this time): a capacity warning, not a spike.";
 const FAILING: &str = "212 of 9,630 requests (2.2 %) ended in 504 in 5 min. Usual at this time: 0.2, at most 3 (last 14 d).";
 
 pub fn template(text: &str) -> Template {

@@ -18,13 +18,15 @@ use crate::series::baseline::Baseline;
 use crate::series::forecast::{Limit, Trend, trend};
 use crate::series::history::{Known, QuarterHour, QuarterHourStats};
 
-/// Fires when the p99 of quarters rises and reaches the timeout within `horizon`.
+/// Fires when the p99 of quarters rises and may reach the timeout within `horizon`: the
+/// early end of the forecast counts, as in `saturation`. What is likely may be a few hours
+/// later. To wait until that is within the horizon would halve the time that is left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Drift {
     /// Whether it is used.
     pub enabled: bool,
-    /// How far ahead it warns.
+    /// How far ahead it warns, by the earliest that is likely.
     pub horizon: Span,
     /// The requests that a quarter of an hour must have for its p99 to count.
     pub min_requests: NonZeroU32,
@@ -176,4 +178,48 @@ fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: &str) -> St
         seconds(case.gateway.timeout.seconds),
         traffic_words(case, 15),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::series::forecast::Forecast;
+
+    /// The trend of a p99 that grows by 3 % a quarter to 34 s, of 60.
+    fn found(horizon: f64) -> Option<Trend> {
+        let drift = Drift {
+            horizon: Span::try_from(format!("{horizon:.0}s")).unwrap(),
+            ..Drift::default()
+        };
+        let grows =
+            |i: i32| 34.0 * 1.03_f64.powi(i - 24) * (1.0 + 0.03 * (f64::from(i) * 2.4).sin());
+        let summary = |i: i32| QuarterHourStats {
+            samples: 10_000.0,
+            sum: Some(5_000.0),
+            p50: Some(0.3),
+            p99: Some(grows(i)),
+            maximum: Some(1.1 * grows(i)),
+            near_misses: Some(0.0),
+            timeouts: 0.0,
+            connection_errors: Some(0.0),
+            timeout: 60.0,
+        };
+        let quarter = |i: i32| QuarterHour(i64::from(i));
+        let recent: Vec<_> = (0..=24).map(|i| (quarter(i), Known::Measured(summary(i)))).collect();
+        let compared = |i: i32| Compared {
+            quarter: quarter(i),
+            summary: summary(i),
+            usual: Baseline::default(),
+        };
+        drift.trend(&[24, 23, 22].map(compared), &recent, 60.0, |_| None)
+    }
+
+    #[test]
+    fn the_early_end_must_be_within_the_horizon_and_not_the_middle() {
+        let Forecast { low, mid, .. } = found(1e6).unwrap().forecast;
+        // A quarter ago it looked further away.
+        let within = f64::midpoint(low, mid);
+        assert_eq!(found(within).map(|trend| trend.forecast.mid), Some(mid));
+        assert_eq!(found(low - 60.0), None);
+    }
 }

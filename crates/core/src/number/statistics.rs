@@ -106,17 +106,21 @@ pub fn theil_sen(points: &[(f64, f64)]) -> Option<Line> {
     (slope.is_finite() && intercept.is_finite()).then_some(Line { slope, intercept })
 }
 
-/// The slope of [`theil_sen`] between its lower and its upper bound, which lie `spread`
-/// standard deviations of Kendall's score to either side (Sen, 1968).
+/// The slope of [`theil_sen`] between its lower and its upper bound, which lie `flatter` and
+/// `steeper` standard deviations of Kendall's score away (Sen, 1968).
 #[must_use]
-pub fn slopes(points: &[(f64, f64)], spread: f64) -> Option<[f64; 3]> {
+pub fn slopes(points: &[(f64, f64)], flatter: f64, steeper: f64) -> Option<[f64; 3]> {
     let mut slopes = slopes_between(points);
     slopes.sort_unstable_by(f64::total_cmp);
     let (n, all) = (real(points.len()), real(slopes.len()));
-    let apart = spread * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
+    let deviation = (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a rank
     let at = |rank: f64| slopes.get(rank.clamp(0.0, all - 1.0) as usize).copied();
-    Some([at((all - apart) / 2.0)?, median(&mut slopes.clone())?, at(f64::midpoint(all, apart))?])
+    Some([
+        at((all - flatter * deviation) / 2.0)?,
+        median(&mut slopes.clone())?,
+        at(f64::midpoint(all, steeper * deviation))?,
+    ])
 }
 
 fn slopes_between(points: &[(f64, f64)]) -> Vec<f64> {

@@ -43,6 +43,9 @@ impl Forecast {
 
 /// A score of Kendall above which a rise is no chance: 1 %, two-sided.
 const SCORE: f64 = 2.58;
+/// How many times closer than a step a line must be: of a noisy step among few points
+/// either is near.
+const SURELY: f64 = 1.2;
 /// A rise through fewer points than this is none.
 const FEWEST: usize = 6;
 /// Fewer points than this are no level: one may be an outlier.
@@ -51,8 +54,11 @@ const LEVEL: usize = 2;
 const STEP: f64 = 900.0;
 /// The line's newest points, which say where it stands now.
 const NEWEST: usize = 4;
-/// Standard deviations to either side for the slopes of a range: 90 %.
-const SPREAD: f64 = 1.645;
+/// Standard deviations for the steepest slope of a range: 5 % are steeper.
+const STEEPER: f64 = 1.645;
+/// The same for the flattest: 2.5 % are flatter. A rise is first seen where chance makes it
+/// look steeper than it is, so that forecasts err to the early side.
+const FLATTER: f64 = 1.96;
 /// The least factor by which a range goes to either side of the estimate; a quarter of
 /// an hour comes on top.
 const DOUBT: f64 = 1.25;
@@ -142,7 +148,7 @@ impl<'a> Law<'a> {
     fn of(points: &[(f64, f64)], growth: &'a Growth) -> Option<Self> {
         let straight: Vec<(f64, f64)> =
             points.iter().map(|(x, y)| (*x, (growth.straight)(*y))).collect();
-        let [flat, middle, steep] = slopes(&straight, SPREAD)?.map(|slope| Line {
+        let [flat, middle, steep] = slopes(&straight, FLATTER, STEEPER)?.map(|slope| Line {
             slope,
             intercept: level(&straight[straight.len().saturating_sub(NEWEST)..], slope),
         });
@@ -177,7 +183,7 @@ fn level(points: &[(f64, f64)], slope: f64) -> f64 {
 
 /// Where a rise begins: after the last step, and where a level turns into a line.
 fn onset(points: &[(f64, f64)]) -> usize {
-    let begin = last_step(points, 1.0);
+    let begin = last_step(points, SURELY);
     begin + Phases::of(&points[begin..]).map_or(0, |phases| phases.bend.1)
 }
 
@@ -273,6 +279,28 @@ mod tests {
         }
         let stairs = |i: i32| noise(i) * [4.0, 11.0, 34.0][usize::try_from(i / 8).unwrap()];
         assert_eq!(found(&(0..24).map(stairs).collect::<Vec<_>>()), None);
+    }
+
+    #[test]
+    fn a_noisy_step_is_no_trend() {
+        // From 16 to 30 in one quarter, up to a half more or less.
+        let steps = [
+            [
+                14.2, 13.1, 11.8, 23.2, 13.0, 13.0, 17.3, 16.5, 13.6, 11.6, 16.4, 16.8, 19.4, 17.2,
+                26.9, 23.7, 32.0, 27.4, 35.2, 30.3, 35.9, 37.8, 18.9, 26.4,
+            ],
+            [
+                14.2, 14.8, 18.0, 13.4, 15.6, 15.4, 15.3, 16.3, 18.2, 18.5, 17.8, 11.5, 20.1, 17.0,
+                18.1, 22.8, 32.9, 22.4, 40.1, 42.5, 26.1, 31.4, 22.7, 38.2,
+            ],
+            [
+                10.7, 15.7, 14.0, 10.8, 19.2, 13.0, 22.4, 16.0, 16.6, 14.9, 10.0, 10.0, 15.0, 17.5,
+                18.8, 36.1, 19.6, 22.6, 28.3, 30.3, 37.2, 28.3, 36.0, 34.4,
+            ],
+        ];
+        for step in steps {
+            assert_eq!(found(&step), None, "{step:?}");
+        }
     }
 
     #[test]

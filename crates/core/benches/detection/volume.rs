@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use nearmiss_core::alerting::told::Reason;
 
 use super::replay::{Alert, Outcome};
+use super::targets::Targets;
 
 /// A severity rises twice at the most.
 const ESCALATIONS: usize = 2;
@@ -65,8 +66,13 @@ impl Volume {
         }
     }
 
-    /// The table. Returns whether every message was news.
-    pub fn print(&self) -> bool {
+    /// What was told without being news.
+    pub fn judge(&self, targets: &mut Targets) {
+        targets.none("a message that is no news", &self.noise);
+    }
+
+    /// The table.
+    pub fn print(&self) {
         println!(
             "\nmessages: scenario, days replayed | episodes: firing + escalated + reminder + resolved | most of an episode, within an hour | of what came back: on its first day, on a later one"
         );
@@ -87,10 +93,6 @@ impl Volume {
                 back.as_deref().unwrap_or("-"),
             );
         }
-        for noise in &self.noise {
-            println!("NO NEWS: {noise}");
-        }
-        self.noise.is_empty()
     }
 }
 

@@ -131,6 +131,8 @@ pub struct Outcome {
     pub jobs: Vec<(Minute, Forecast)>,
     /// What was forecast of a drift after the fault began: first, and first below an hour.
     pub drifts: [Option<(Minute, Forecast)>; 2],
+    /// Whether something was called a drift, ever.
+    pub drifted: bool,
     pub calm_minutes: usize,
     pub minutes: usize,
     /// How long each assessment took, nanoseconds.
@@ -222,6 +224,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
 fn note(report: &Report, fault: Option<Minute>, outcome: &mut Outcome, history: &mut History) {
     let now = report.reading.minute.plus(1);
     for verdict in report.verdicts.iter().filter(|v| v.state == State::Breaching) {
+        outcome.drifted |= verdict.rule == Rule::Drift;
         let Some(forecast) = verdict.forecast else { continue };
         match verdict.rule {
             Rule::RecurringJob if now.0 % 15 == 1 => outcome.jobs.push((now, forecast)),

@@ -4,6 +4,8 @@
 //! A class of requests grows slower until its p99 is at the timeout: by a factor, steadily,
 //! faster and faster, or slower and slower, within two hours to two days, among 200 to
 //! 30,000 requests in a quarter of an hour. What is not slow is not drawn one by one.
+//!
+//! Steps are drawn in the same way: within a minute the class is slower, and stays so.
 
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Case, Detectors, Severity, State};
@@ -19,8 +21,12 @@ use crate::chance::Chance;
 use crate::moments::Moments;
 use crate::replay::gateway;
 
+/// When the first quarter begins.
+const FIRST: Minute = Minute(29_464_320);
 /// Quarters after the p99 is at the timeout.
 const AFTER: i64 = 8;
+/// Quarters after a step: as long as it can be taken for a drift, and some.
+const AFTER_STEP: f64 = 32.0;
 /// Quarters before the drift.
 const BEFORE: i64 = 8 * DAY;
 
@@ -29,9 +35,11 @@ struct Drift {
     timeout: f64,
     /// The p99 before, seconds.
     usual: f64,
-    /// From the beginning to a p99 at the timeout, quarters.
+    /// The p99 at the end, seconds: that of a drift is at the timeout.
+    end: f64,
+    /// From the beginning to the end, quarters.
     takes: f64,
-    /// How the p99 goes from the usual one to the timeout within 0 to 1.
+    /// How the p99 goes from the usual one to that at the end within 0 to 1.
     course: fn(f64, f64, f64) -> f64,
     /// The share of the slow class, and the sigma of its lognormal law.
     share: f64,
@@ -51,6 +59,7 @@ impl Drift {
         Self {
             timeout,
             usual: timeout * chance.between(0.05, 0.35),
+            end: timeout,
             takes: 4.0 * chance.by_factor(2.0, 48.0),
             course: courses[[0, 0, 0, 0, 0, 1, 1, 2, 2, 3][chance.below(10)]],
             share: 0.015 + 0.085 * chance.uniform() * chance.uniform(),
@@ -60,12 +69,19 @@ impl Drift {
         }
     }
 
+    /// A step to one and a half times the p99 at the least, and below the timeout.
+    fn step(chance: &mut Chance) -> Self {
+        let drawn = Self::drawn(chance);
+        let end = chance.by_factor(1.5 * drawn.usual, 0.8 * drawn.timeout);
+        Self { end, takes: AFTER_STEP, course: |_, end, _| end, ..drawn }
+    }
+
     /// The p99 so many quarters after the beginning.
     fn p99(&self, after: f64) -> f64 {
         if after < 0.0 {
             return self.usual;
         }
-        (self.course)(self.usual, self.timeout, after / self.takes)
+        (self.course)(self.usual, self.end, after / self.takes)
     }
 
     /// What CloudWatch says of a quarter, so many after the beginning, and whether 1 % of
@@ -77,9 +93,10 @@ impl Drift {
         let exceeded = 0.01 / self.share;
         let score =
             if exceeded > 0.5 { -normal_score(1.0 - exceeded) } else { normal_score(exceeded) };
-        let median = self.p99(after + 0.5) * (-self.sigma * score).exp();
         let (mut answers, mut timeouts, mut is_incident) = (Vec::new(), 0.0, false);
-        for _ in 0..3 {
+        for part in 0..3 {
+            let p99 = self.p99(after + (f64::from(part) + 0.5) / 3.0);
+            let median = p99 * (-self.sigma * score).exp();
             let mut failed = 0.0;
             for _ in 0..chance.poisson(self.share * requests / 3.0) as usize {
                 let took = median * (self.sigma * chance.normal()).exp();
@@ -108,39 +125,51 @@ impl Drift {
         (summary, is_incident)
     }
 
-    /// The first forecast, and the first that says less than an hour: when, and what.
+    /// The first forecast, and the first that says less than an hour.
     fn forecasts(&self, chance: &mut Chance, moments: &mut Moments) {
-        let first = Minute(29_464_320);
-        let begin = QuarterHour::containing(first).plus(BEFORE + chance.below(96) as i64);
-        let end = begin.plus(self.takes as i64 + AFTER);
+        let begin = QuarterHour::containing(FIRST).plus(BEFORE + chance.below(96) as i64);
+        let at_timeout = begin.start().plus((15.0 * self.takes) as i64);
+        let Told { first, close, incident } = self.told(chance, begin, 0.0);
+        let incident = incident.unwrap_or(at_timeout).min(at_timeout);
+        for (told, is_close) in [(first, false), (close, true)] {
+            let Some((at, forecast)) = told else { continue };
+            moments.add(is_close, at, forecast, Some(at_timeout), Some(incident));
+        }
+    }
+
+    /// What is told from a quarter on, in which it begins after a `part` of it.
+    fn told(&self, chance: &mut Chance, begin: QuarterHour, part: f64) -> Told {
         let gateway = gateway(self.timeout);
         let mut history = History::new();
-        let mut told: [Option<(Minute, Forecast)>; 2] = [None, None];
-        let mut incident = None;
-        for quarter in (QuarterHour::containing(first).0..end.0).map(QuarterHour) {
-            let after = (quarter.0 - begin.0) as f64;
+        let mut told = Told::default();
+        let end = begin.plus(self.takes as i64 + AFTER);
+        for quarter in (QuarterHour::containing(FIRST).0..end.0).map(QuarterHour) {
+            let after = (quarter.0 - begin.0) as f64 - part;
             let (summary, is_incident) = self.quarter(chance, quarter.0, after);
             history.enter(quarter, &summary);
-            if is_incident && quarter >= begin && incident.is_none() {
-                incident = Some(quarter.end());
+            if is_incident && quarter >= begin {
+                told.incident.get_or_insert(quarter.end());
             }
             let now = quarter.end().plus(2);
             if quarter >= begin
                 && let Some((severity, forecast)) = says(&gateway, &mut history, now)
             {
-                told[0].get_or_insert((now, forecast));
+                told.first.get_or_insert((now, forecast));
                 if severity == Severity::Critical {
-                    told[1].get_or_insert((now, forecast));
+                    told.close.get_or_insert((now, forecast));
                 }
             }
         }
-        let at_timeout = begin.start().plus((15.0 * self.takes) as i64);
-        let incident = incident.unwrap_or(at_timeout).min(at_timeout);
-        for (told, is_close) in told.into_iter().zip([false, true]) {
-            let Some((at, forecast)) = told else { continue };
-            moments.add(is_close, at, forecast, Some(at_timeout), Some(incident));
-        }
+        told
     }
+}
+
+/// The first forecast, the first that says less than an hour, and when 1 % failed.
+#[derive(Default)]
+struct Told {
+    first: Option<(Minute, Forecast)>,
+    close: Option<(Minute, Forecast)>,
+    incident: Option<Minute>,
 }
 
 /// What the rule says at the end of this minute.
@@ -169,4 +198,16 @@ pub fn measure(drifts: usize, seed: u64) -> Moments {
         drift.forecasts(&mut chance, &mut moments);
     }
     moments
+}
+
+/// Of so many steps, those that were called a trend.
+pub fn steps_called_trends(steps: usize, seed: u64) -> usize {
+    let mut chance = Chance::new(seed ^ 0x57E9);
+    let is_called = |_: &usize| {
+        let step = Drift::step(&mut chance);
+        let begin = QuarterHour::containing(FIRST).plus(BEFORE + chance.below(96) as i64);
+        let part = chance.uniform();
+        step.told(&mut chance, begin, part).first.is_some()
+    };
+    (0..steps).filter(is_called).count()
 }

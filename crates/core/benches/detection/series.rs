@@ -36,6 +36,11 @@ pub struct Series {
 }
 
 impl Series {
+    /// Whether any request ended in 504.
+    pub fn has_504(&self) -> bool {
+        self.minutes.iter().any(|row| row.timeouts.is_some_and(|timeouts| timeouts > 0.0))
+    }
+
     /// The end of the first quarter of an hour after this minute in which 1 % of the
     /// requests ended in 504 without an answer: their p99 is at the timeout.
     pub fn at_timeout(&self, from: Minute) -> Option<Minute> {
