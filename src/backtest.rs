@@ -345,7 +345,7 @@ impl<'a> Replay<'a> {
             eta_seconds: evidence.forecast.filter(|_| *reason != Reason::Resolved),
             value: evidence.value,
             threshold: evidence.threshold,
-            text: render::why(&notice),
+            text: render::why(notice),
         }
     }
 }

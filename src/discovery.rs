@@ -9,7 +9,7 @@
 mod choice;
 mod tags;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -562,9 +562,19 @@ impl IdleTimeouts {
         let calls = wanted.into_iter().map(|arn| async move { (arn, elb.idle_timeout(arn).await) });
         let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
         let mut unread = Unread::default();
-        while let Ok(Some((arn, answer))) =
-            tokio::time::timeout(deadline.saturating_sub(watch.elapsed()), answers.next()).await
-        {
+        let mut faults = Faults::default();
+        let mut has_answered = false;
+        loop {
+            let left = deadline.saturating_sub(watch.elapsed());
+            let Ok(answer) = tokio::time::timeout(left, answers.next()).await else {
+                // Some of many is how far one gets in the time; none is no answer.
+                if !has_answered {
+                    faults.add("", late(elb::ATTRIBUTES, elb.region(), deadline));
+                }
+                break;
+            };
+            let Some((arn, answer)) = answer else { break };
+            has_answered = true;
             usage.call(elb::ATTRIBUTES, answer.as_ref().err().map(|fault| fault.problem));
             match answer {
                 Ok(Some(value)) => {
@@ -576,18 +586,44 @@ impl IdleTimeouts {
                 }
                 Err(fault) => {
                     let lost = is_of_all(&fault);
-                    unread.faults.push(fault);
+                    faults.add(arn, fault);
                     if lost {
                         break;
                     }
                 }
             }
         }
+        unread.faults = faults.told();
         if unread.faults.is_empty() {
             let is_waiting = |arn: &&&str| self.of(arn).is_none() && !unread.gone.contains(**arn);
             unread.waiting = arns.iter().filter(is_waiting).count();
         }
         unread
+    }
+}
+
+/// What failed, the same of many once.
+#[derive(Debug, Default)]
+struct Faults(BTreeMap<String, (AwsError, BTreeSet<String>)>);
+
+impl Faults {
+    fn add(&mut self, arn: &str, fault: AwsError) {
+        let (_, arns) = self.0.entry(fault.to_string()).or_insert_with(|| (fault, BTreeSet::new()));
+        arns.insert(arn.to_owned());
+    }
+
+    /// Each with the first of those that it concerns; the number of the others would make
+    /// another text of it at each poll.
+    fn told(self) -> Vec<AwsError> {
+        let told = self.0.into_values().map(|(mut fault, arns)| {
+            match arns.first().map_or("", String::as_str) {
+                "" => {}
+                arn if arns.len() == 1 => fault.said = format!("{} ({arn})", fault.said),
+                arn => fault.said = format!("{} ({arn} and others)", fault.said),
+            }
+            fault
+        });
+        told.collect()
     }
 }
 

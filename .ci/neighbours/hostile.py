@@ -53,32 +53,7 @@ OTHER_LINES = 20  # of the log that are not about a trouble: the start, the inci
 MANY = "DescribeLoadBalancerAttributes attribute:idle_timeout.timeout_seconds, 200 load balancers"
 UNIQUE = "no request ids in its log: each would make the same trouble another one"
 SAID = "it says that something is wrong"
-KNOWN = {
-    # While an incident goes on, fourteen days are read at each poll: its mark on the present
-    # quarter moves the ring of quarters on, and the oldest that is wanted has no place in it.
-    ("an incident", "the history is read once"),
-    # An answer in XML that ends in the middle is taken for whole.
-    ("DescribeLoadBalancers malformed", SAID),
-    ("DescribeLoadBalancers malformed, later", SAID),
-    ("DescribeLoadBalancers malformed, later", "svc-00001 is up"),
-    ("DescribeLoadBalancers malformed, later", "its data is fresh"),
-    ("DescribeTags+AssumeRole malformed", SAID),
-    ("DescribeLoadBalancerAttributes malformed", SAID),
-    ("DescribeLoadBalancerAttributes malformed, later", SAID),
-    ("Publish+DescribeTargetGroups malformed", SAID),
-    # Points of times that nobody asked for are left out, and the minutes count as idle.
-    ("GetMetricData times:outside", SAID),
-    ("GetMetricData times:1970", SAID),
-    ("GetMetricData times:2100", SAID),
-    # A line for each load balancer, and other ones at each poll.
-    (MANY, "few lines a poll about discovery"),
-    (MANY, "discovery: the same is not said at every poll"),
-    # Why a role cannot be assumed is told as the SDK has it.
-    *((f"DescribeTags+AssumeRole error:{code}", UNIQUE) for code in ["InternalFailure", "Throttling", "AccessDenied",
-                                                                     "ExpiredToken"]),
-    # Idle timeouts that are known and cannot be read again go on for ever, and nobody is told.
-    ("DescribeLoadBalancerAttributes hang, later", SAID),
-}
+KNOWN = set()
 
 GET = "cloudwatch:GetMetricData"
 LIST = "elasticloadbalancing:DescribeLoadBalancers"

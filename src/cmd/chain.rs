@@ -42,7 +42,9 @@ impl Args {
         };
         let config = load(config)?;
         let sdk = if args.offline { None } else { Some(ask_aws(&config).await?) };
-        let looked = chain::look(&config.chains, args, sdk.as_ref()).await.map_err(failure)?;
+        let looked = chain::look(&config.chains, args, sdk.as_ref())
+            .await
+            .map_err(|error| failure(&error))?;
         let ink = if std::io::stdout().is_terminal() { Ink::Ansi } else { Ink::Plain };
         match format {
             Format::Text => print_coloured(&looked.text(args.width, ink)),
@@ -52,6 +54,6 @@ impl Args {
     }
 }
 
-fn failure(error: ChainError) -> Failure {
-    if error.is_usage() { Failure::usage(&error) } else { Failure::could_not_tell(&error) }
+fn failure(error: &ChainError) -> Failure {
+    if error.is_usage() { Failure::usage(error) } else { Failure::could_not_tell(error) }
 }

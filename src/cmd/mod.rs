@@ -186,7 +186,7 @@ impl Command {
             Self::Silence(args) => args.run().await,
             Self::Acknowledge(args) => args.run().await,
             Self::Report(args) => args.run().await,
-            Self::Completions(args) => args.run(),
+            Self::Completions(args) => Ok(args.run()),
         }
     }
 }

@@ -43,7 +43,7 @@ use crate::edge::exporter::Exporter;
 use crate::edge::http::Page;
 use crate::edge::state::{Lock, PersistedState, StateError, StateFile};
 use crate::edge::systemd::{self, State};
-use crate::edge::time::{Clock, Deadline, Stopwatch, Ticks};
+use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
 use commands::Commands;
 use nearmiss_core::Report;
 use nearmiss_core::notification::Component;
@@ -81,7 +81,7 @@ pub enum StartError {
     State(#[from] StateError),
     /// The scheduler cannot start.
     #[error("cannot start the scheduler")]
-    Schedule(#[from] tokio_cron_scheduler::JobSchedulerError),
+    Schedule(#[from] ScheduleError),
     /// Two metrics have one name.
     #[error("cannot register the metrics")]
     Metrics(#[from] prometheus::Error),

@@ -61,6 +61,12 @@ impl Elb {
         Self { client, region: region_of(config) }
     }
 
+    /// Where it asks.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Every Application Load Balancer there is.
     ///
     /// # Errors
@@ -162,8 +168,8 @@ impl Elb {
         let value = attributes.find(|a| a.key() == Some("idle_timeout.timeout_seconds"));
         let value = value.and_then(|attribute| attribute.value());
         let said = || match value {
-            Some(value) => format!("the idle timeout of {arn} is \"{value}\", which cannot be"),
-            None => format!("no idle_timeout.timeout_seconds for {arn}"),
+            Some(value) => format!("the idle timeout is \"{value}\", which cannot be"),
+            None => "no idle_timeout.timeout_seconds in the answer".to_owned(),
         };
         let seconds = value.and_then(idle_seconds);
         seconds.map(Some).ok_or_else(|| AwsError::incomplete(ATTRIBUTES, &self.region, said()))

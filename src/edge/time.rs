@@ -11,7 +11,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
+pub use tokio_cron_scheduler::JobSchedulerError as ScheduleError;
+use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -208,7 +209,7 @@ impl Ticks {
     ///
     /// # Errors
     /// When the scheduler cannot start.
-    pub async fn start(schedule: &Schedule, clock: &Clock) -> Result<Self, JobSchedulerError> {
+    pub async fn start(schedule: &Schedule, clock: &Clock) -> Result<Self, ScheduleError> {
         if let Clock::Scaled { start, .. } = clock {
             return Ok(Self::EveryMinute { next: *start });
         }
@@ -277,7 +278,7 @@ const COMPARED_EVERY: Duration = Duration::from_secs(1);
 const OVERDUE_AFTER: Duration = Duration::from_secs(5);
 
 impl Metronome {
-    async fn start(schedule: Schedule) -> Result<Self, JobSchedulerError> {
+    async fn start(schedule: Schedule) -> Result<Self, ScheduleError> {
         let scheduler = JobScheduler::new().await?;
         let (fire, fired) = mpsc::channel(1);
         let job = job(&schedule, &fire)?;
@@ -324,7 +325,7 @@ impl Metronome {
             self.scheduler.remove(&self.job.guid()).await?;
             let job = job(&self.schedule, &self.fire)?;
             self.scheduler.add(job.clone()).await?;
-            Ok::<_, JobSchedulerError>(job)
+            Ok::<_, ScheduleError>(job)
         };
         match again.await {
             Ok(job) => self.job = job,
@@ -335,7 +336,7 @@ impl Metronome {
     }
 }
 
-fn job(schedule: &Schedule, fire: &mpsc::Sender<()>) -> Result<Job, JobSchedulerError> {
+fn job(schedule: &Schedule, fire: &mpsc::Sender<()>) -> Result<Job, ScheduleError> {
     let fire = fire.clone();
     Job::new(schedule.as_str(), move |_, _| {
         let _ = fire.try_send(());

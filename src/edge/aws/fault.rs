@@ -8,11 +8,12 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_sts::operation::assume_role::AssumeRoleError;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::bounded::TooLong;
+use super::bounded::BadBody;
 use super::dial::DialError;
 use crate::edge::net::causes;
 
@@ -109,7 +110,7 @@ impl AwsError {
             (Some(_), Some(status @ 300..), _) => (unsigned(status), not_aws(status)),
             (_, _, Some(none)) => (ErrorKind::Credentials, nobody(none)),
             (_, Some(_), None) => (ErrorKind::Failed, unreadable(error)),
-            (_, None, None) if caused::<TooLong>(error).is_some() => {
+            (_, None, None) if caused::<BadBody>(error).is_some() => {
                 (ErrorKind::Failed, unreadable(error))
             }
             (_, None, None) => {
@@ -305,6 +306,13 @@ fn join(code: &str, message: &str) -> String {
 
 /// Why there is no identity. The SDK lists what it tried, line by line.
 fn nobody(error: &CredentialsError) -> String {
+    // What AWS says of a role has a new number of the request each time.
+    type OfRole = SdkError<AssumeRoleError, HttpResponse>;
+    let said = caused::<OfRole>(error).and_then(SdkError::as_service_error);
+    let said = said.and_then(|said| Some(join(said.code()?, said.message().unwrap_or_default())));
+    if let Some(said) = said {
+        return format!("the role cannot be assumed: {said}");
+    }
     let text = chain(error).replace("the credential provider was not enabled: ", "");
     text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace("Attempted:;", "Attempted:")
 }

@@ -164,6 +164,9 @@ impl Asker {
                 }
                 Response::from_parts(head, SdkBody::from(body))
             }
+            200..=299 => {
+                answer.map(|body| SdkBody::from_body_1_x(Bounded::new(body, limits, trial).whole()))
+            }
             _ => answer.map(|body| SdkBody::from_body_1_x(Bounded::new(body, limits, trial))),
         };
         HttpResponse::try_from(answer).map_err(|error| ConnectorError::other(error.into(), None))

@@ -173,7 +173,7 @@ impl CloudWatch {
         let (pages, remarks) = self.pages(&queries, points, (first, end), usage).await?;
         let mut results = Results::of(pages, &remarks);
         let answer = |(index, wanted): (usize, &&Wanted)| {
-            let points = results.take(index, wanted, end);
+            let points = results.take(index, wanted, (first - period, end));
             points.map_err(|Lack { problem, said }| {
                 Arc::new(AwsError::saying(ACTION, &self.region, problem, said))
             })

@@ -74,20 +74,34 @@ impl Results {
         Self { by_id, remarks: remarks.clone() }
     }
 
-    /// The points of every query of a gateway up to before `end`, or what is missing
-    /// from them.
+    /// The points of every query of a gateway up to before the end, or what is missing
+    /// from them. A point outside of the request as a whole, from its first second to its
+    /// `end`, is no answer to it.
     pub(super) fn take(
         &mut self,
         index: usize,
         wanted: &Wanted,
-        end: i64,
+        (first, end): (i64, i64),
     ) -> Result<Vec<Points>, Lack> {
         let queries = wanted.queries.iter().enumerate();
         let within = |points: Points| {
             points.into_iter().filter(|(at, _)| (wanted.from..end).contains(at)).collect()
         };
+        let asked = |points: Points, query: &Query| match points
+            .iter()
+            .find(|(at, _)| !(first..end).contains(at))
+        {
+            None => Ok(within(points)),
+            Some((at, _)) => {
+                let metric = query.metric;
+                let said = format!(
+                    "the result for {metric} has a point at {at} s since 1970, which nobody asked for"
+                );
+                Err(Lack { problem: ErrorKind::Incomplete, said })
+            }
+        };
         queries
-            .map(|(number, query)| self.complete(&query_id(index, number), query).map(within))
+            .map(|(number, query)| asked(self.complete(&query_id(index, number), query)?, query))
             .collect()
     }
 
@@ -165,7 +179,7 @@ mod tests {
     fn take(pages: Vec<MetricDataResult>) -> Result<Points, Lack> {
         let query = Query::of("RequestCount", "Sum");
         let wanted = Wanted::about("AWS/X", ("Y", "z".to_owned()), 60, vec![query]);
-        let taken = Results::of(pages, &Remarks::default()).take(0, &wanted, 600);
+        let taken = Results::of(pages, &Remarks::default()).take(0, &wanted, (0, 600));
         taken.map(|mut points| points.remove(0))
     }
 
@@ -173,7 +187,7 @@ mod tests {
     fn a_whole_result_is_points_in_order_and_each_once() {
         let pages = vec![
             result(StatusCode::PartialData, &[180, 120], &[3.0, 2.0]),
-            result(StatusCode::Complete, &[120, 0, 240, 600], &[2.5, 9.0, 4.0, 9.0]),
+            result(StatusCode::Complete, &[120, 0, 240], &[2.5, 9.0, 4.0]),
         ];
         assert_eq!(take(pages), Ok(vec![(120, 2.5), (180, 3.0), (240, 4.0)]));
     }
@@ -187,6 +201,8 @@ mod tests {
             (&[60], &[-1.0], "the value -1e0"),
             (&[60], &[f64::NAN], "the value NaN"),
             (&[60], &[f64::INFINITY], "the value inf"),
+            (&[60, 600], &[1.0, 2.0], "a point at 600 s"),
+            (&[-60], &[1.0], "a point at -60 s"),
         ] {
             let lack = take(vec![result(StatusCode::Complete, times, values)]).unwrap_err();
             assert_eq!(lack.problem, ErrorKind::Incomplete);

@@ -294,11 +294,13 @@ impl QuarterHours {
     }
 
     /// The first quarter that is not known, of those from `from` to before
-    /// `end`: where to read on.
+    /// `end`: where to read on. There is no place for what is older than fourteen days
+    /// before the newest quarter, and it is not asked for.
     #[must_use]
     pub fn first_unknown(&self, from: QuarterHour, end: QuarterHour) -> Option<QuarterHour> {
         let is_known = |q: &QuarterHour| self.index(*q).is_some_and(|index| self.ring[index].known);
-        (from.0..end.0).map(QuarterHour).find(|quarter| !is_known(quarter))
+        let kept = self.newest.map_or(from, |newest| newest.plus(1 - DAY * 14));
+        (from.max(kept).0..end.0).map(QuarterHour).find(|quarter| !is_known(quarter))
     }
 
     /// How often it has changed: what was made of it is good for as long as this is the

@@ -144,17 +144,17 @@ impl Crate {
 
     /// Every use of another module: who, whom, and by which path.
     fn all_uses(&self) -> Vec<(Name, Name, String)> {
-        let mut uses = Vec::new();
+        let mut all = Vec::new();
         for (name, module) in &self.modules {
             let imported = module.imports.values().chain(&module.globs);
             for path in imported.chain(&module.paths) {
                 let Some(used) = self.defines(name, path) else { continue };
                 if used != *name {
-                    uses.push((name.clone(), used, path.join("::")));
+                    all.push((name.clone(), used, path.join("::")));
                 }
             }
         }
-        uses
+        all
     }
 
     /// The modules beside each other that go in circles: for each folder that has some,
@@ -192,11 +192,11 @@ fn circles_in(folder: &Name, graph: &Graph) -> Vec<String> {
         }
         seen
     };
-    let reached: BTreeMap<&String, BTreeSet<String>> =
+    let ends: BTreeMap<&String, BTreeSet<String>> =
         graph.keys().map(|one| (one, reaches(one))).collect();
     let goes_round = |a: &String, b: &String| {
-        reached.get(a).is_some_and(|all| all.contains(b))
-            && reached.get(b).is_some_and(|all| all.contains(a))
+        ends.get(a).is_some_and(|all| all.contains(b))
+            && ends.get(b).is_some_and(|all| all.contains(a))
     };
     let mut found = Vec::new();
     for (user, uses) in graph {
@@ -288,7 +288,9 @@ fn paths(tokens: TokenStream, found: &mut BTreeSet<Name>) {
         }
     }
     flush(&mut path);
-    groups.into_iter().for_each(|group| paths(group, found));
+    for group in groups {
+        paths(group, found);
+    }
 }
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {
