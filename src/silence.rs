@@ -27,7 +27,7 @@ pub struct AddArgs {
     /// Only load balancers with this tag; the value may be a pattern
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
-    /// Up to this severity: what is worse is told
+    /// Up to this severity: what is worse still notifies
     #[arg(long, default_value = "critical", value_parser = severity)]
     pub severity: Severity,
     /// Why, for those who wonder

@@ -16,7 +16,7 @@ use crate::output::{print, print_json_text, remark};
 pub struct Args {
     #[command(flatten)]
     config: ConfigFile,
-    /// From when on: a time (2026-01-05T09:00:00Z), or so long before now (-14d)
+    /// From when on: a time (2026-01-05T09:00:00Z), or a duration before now (-14d)
     #[arg(long, allow_hyphen_values = true, value_parser = start)]
     from: Start,
     /// Until when, likewise

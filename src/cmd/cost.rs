@@ -18,7 +18,7 @@ use crate::output::{print, print_json, remark};
 pub struct Args {
     #[command(flatten)]
     config: ConfigFile,
-    /// For so many gateways; AWS is not asked then
+    /// For this number of gateways; AWS is not asked then
     #[arg(long, value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     gateways: Option<u64>,
     /// Dollars per 1,000 metrics requested

@@ -18,7 +18,7 @@ pub struct Args {
     config: ConfigFile,
     /// Its name, as in the alerts, or its CloudWatch dimension value
     gateway: String,
-    /// The moment: a time (2026-01-05T09:00:00Z), or so long before now (-2h)
+    /// The moment: a time (2026-01-05T09:00:00Z), or a duration before now (-2h)
     #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
     at: Start,
     /// How to print the result

@@ -47,7 +47,7 @@ the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
 pub const FINDING: u8 = 1;
 /// The command line or the config is wrong.
 pub const USAGE: u8 = 2;
-/// It could not be told.
+/// It could not be determined.
 pub const COULD_NOT_TELL: u8 = 3;
 
 /// How a command ends.
@@ -124,7 +124,7 @@ pub enum Command {
         after_help = "Example: nearmiss cost --config nearmiss.toml --gateways 250\nWithout --gateways it asks Elastic Load Balancing how many there are."
     )]
     Cost(cost::Args),
-    /// Show the daemon at work against a simulated AWS; needs nothing
+    /// Show the daemon at work against a simulated AWS; needs no account
     #[command(
         after_help = "Example: nearmiss demo --scenario connection_failures --seed 3 --for 5m"
     )]
@@ -134,7 +134,7 @@ pub enum Command {
         after_help = "Examples:\n  nearmiss sim --list\n  nearmiss sim --listen 127.0.0.1:4566 --start -10m\n  AWS_ENDPOINT_URL=http://127.0.0.1:4566 aws elbv2 describe-load-balancers"
     )]
     Sim(Box<sim::Args>),
-    /// Say what nearmiss would have said over a past period
+    /// Say what nearmiss would have alerted on over a past period
     #[command(
         after_help = "Example: nearmiss backtest --config nearmiss.toml --from -14d --to -0s\nWith --format json each line is one notification, and the last one the summary."
     )]
@@ -148,7 +148,7 @@ pub enum Command {
     Chain(Box<chain::Args>),
     /// Ask a URL once, and say who answered, how long each phase took, and which timeout fits
     Probe(Box<ProbeArgs>),
-    /// Keep alerts back for a while, while the daemon runs
+    /// Mute alerts for a while, through the running daemon
     #[command(
         subcommand,
         after_help = "Examples:\n  nearmiss silence add 'batch-*' --for 2h --comment 'import of the year'\n  nearmiss silence list --format json\n  nearmiss silence expire 1f0c3a9b\n\nEach takes --config FILE, or NEARMISS_CONFIG."
@@ -164,7 +164,7 @@ pub enum Command {
         after_help = "Example: nearmiss report --config nearmiss.toml --days 14 --format markdown\nAsks the running daemon, or CloudWatch where none runs (fourteen days: 5 metrics a gateway, and one for each target group of those with the least headroom; about $0.0001 a gateway)."
     )]
     Report(report::Args),
-    /// Print the completions of a shell
+    /// Print shell completions
     #[command(after_help = "Example: nearmiss completions bash > /etc/bash_completion.d/nearmiss")]
     Completions(completions::Args),
 }

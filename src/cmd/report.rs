@@ -14,7 +14,7 @@ use crate::output::{print, print_json, remark};
 pub struct Args {
     #[command(flatten)]
     config: ConfigFile,
-    /// Of so many days, 1 to 14
+    /// How many days, 1 to 14
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=14))]
     days: u32,
     /// How to print the result

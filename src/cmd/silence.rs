@@ -10,7 +10,7 @@ use crate::output::{print, print_json};
 /// What to do about silences.
 #[derive(Subcommand)]
 pub enum Command {
-    /// Keep alerts back for a while
+    /// Mute alerts for a while
     #[command(
         after_help = "Examples:\n  nearmiss silence add 'batch-*' --for 2h --comment 'import of the year' --config nearmiss.toml\n  nearmiss silence add '*' --for 30m --tag 'team=web-*' --rule near_miss --severity warning\n\nA silence that fits no gateway now is set all the same, and says so. What goes on when it ends is told then; what began and ended within it is not."
     )]

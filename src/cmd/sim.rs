@@ -26,7 +26,7 @@ pub struct Args {
     /// Where to serve; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:4566")]
     listen: SocketAddr,
-    /// When the scenario starts: a time (2026-01-05T09:00:00Z), or so long before now (-10m)
+    /// When the scenario starts: a time (2026-01-05T09:00:00Z), or a duration before now (-10m)
     #[arg(long, default_value = "-0s", allow_hyphen_values = true, value_parser = start)]
     start: Start,
     /// The Region of everything in it
