@@ -132,7 +132,7 @@ const GATEWAY: &[Row] = &[
     ),
     gauge(
         "nearmiss_gateway_fast_polling",
-        "1 if the gateway is read every minute because something stirs in it, 0 if it is calm.",
+        "1 if the gateway is read every minute because its latest minutes are above what is usual or an episode is open, else 0.",
         |s| Some(f64::from(u8::from(s.report?.tier == PollRate::Fast))),
     ),
     gauge(
@@ -307,7 +307,7 @@ fn cause(series: &Series) -> Option<Metric> {
     Some(metric(MetricType::GAUGE, labels, 1.0))
 }
 
-/// One metric of each target group of a gateway that stirs.
+/// One metric of each target group of a gateway that is polled fast.
 struct TargetGroupRow {
     name: &'static str,
     help: &'static str,
@@ -317,12 +317,12 @@ struct TargetGroupRow {
 const TARGET_GROUP: &[TargetGroupRow] = &[
     TargetGroupRow {
         name: "nearmiss_target_group_response_p99_seconds",
-        help: "99th percentile of a target group's TargetResponseTime in its newest minute, while something stirs in the gateway. Percentiles must not be averaged.",
+        help: "99th percentile of a target group's TargetResponseTime in its newest minute, while the gateway is polled fast. Percentiles must not be averaged.",
         read: |group| group.p99,
     },
     TargetGroupRow {
         name: "nearmiss_target_group_healthy_hosts",
-        help: "Healthy targets of a target group in its newest minute (the minimum over zones), while something stirs in the gateway.",
+        help: "Healthy targets of a target group in its newest minute (the minimum over zones), while the gateway is polled fast.",
         read: |group| group.healthy_hosts,
     },
 ];
