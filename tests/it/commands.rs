@@ -354,7 +354,7 @@ fn an_odd_environment_is_no_panic() {
     let nonsense = OsString::from_vec(b"\x01%{\xff=".to_vec());
     for name in names {
         // Without an endpoint of its own it would ask the real one.
-        let empty = Some(OsString::new()).filter(|_| !name.starts_with("AWS_ENDPOINT_URL"));
+        let empty = Some(OsString::new()).filter(|_| *name != "AWS_ENDPOINT_URL");
         for value in empty.into_iter().chain([nonsense.clone()]) {
             let mut command = place.command(&["cost", "--config", "CONFIG"]);
             command.env(name, &value);
@@ -365,7 +365,7 @@ fn an_odd_environment_is_no_panic() {
         let is_endless = ENDLESS.contains(&command.as_str());
         let mut all = place.command(&work(&command));
         // What keeps it off the network stays.
-        let is_kept = |name: &str| name.starts_with("AWS_ENDPOINT_URL") || name == "HTTPS_PROXY";
+        let is_kept = |name: &str| name == "AWS_ENDPOINT_URL" || name == "HTTPS_PROXY";
         all.envs(names.iter().filter(|name| !is_kept(name)).map(|name| (name, "")));
         ended(all, is_endless, &format!("{command} with empty variables"));
         let mut none = place.command(&work(&command));

@@ -99,6 +99,27 @@ mod tests {
         }
     }
 
+    /// Figures that are often told wrong, apart from the tables that have them.
+    #[test]
+    fn defaults_are_those_of_the_documents() {
+        for (kind, timer, seconds) in [
+            ("api_gateway_rest", Timer::Total, 29),
+            ("api_gateway_rest_stream", Timer::Read, 300),
+            ("cloudflare", Timer::Connect, 19),
+            ("cloudflare", Timer::Read, 120),
+            ("ecs_service_connect", Timer::Total, 15),
+            ("ecs_service_connect", Timer::KeepAlive, 300),
+            ("hypercorn", Timer::KeepAlive, 5),
+            ("waitress", Timer::KeepAlive, 120),
+        ] {
+            let spec = Product::find(kind).and_then(|product| product.spec(timer)).unwrap();
+            let expected = Preset::After(Duration::from_secs(seconds));
+            assert_eq!(spec.preset, expected, "{kind} {}", timer.key());
+        }
+        let istio = Product::find("istio").and_then(|product| product.spec(Timer::Total)).unwrap();
+        assert_eq!(istio.preset, Preset::Never, "15 s is Envoy's own");
+    }
+
     #[test]
     fn a_timer_stands_once_and_its_default_lies_within_its_bounds() {
         for product in Product::all() {

@@ -25,7 +25,7 @@ fn polled(world: &World, minutes: std::ops::Range<i64>) -> Poller {
 
 #[test]
 fn steady_traffic_that_vanishes_is_late_and_not_idle() {
-    for late in [10usize, 20, 30, 40, 180] {
+    for late in [5usize, 10, 20, 30, 40, 180] {
         let world = World::steady(600, 600).silent(BEFORE..BEFORE + late, 0);
         let mut poller = polled(&world, 15..45);
         for now in 45..i64::try_from(BEFORE + late).unwrap() {
