@@ -41,7 +41,7 @@ use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
 use crate::edge::http::Page;
-use crate::edge::state::{Lock, PersistedState, StateError, StateFile};
+use crate::edge::state::{PersistedState, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
 use commands::Commands;
@@ -51,7 +51,7 @@ use nearmiss_core::time::Minute;
 use notifier::Notifier;
 use poller::{Poller, Present};
 use publisher::Publisher;
-use reload::Origin;
+use reload::Configured;
 use self_watch::SelfWatch;
 
 /// What was billed is remembered for so many days.
@@ -90,11 +90,8 @@ pub enum StartError {
 /// A daemon that is ready to run.
 #[derive(Debug)]
 pub struct Daemon {
-    config: Config,
-    origin: Origin,
+    config: Configured,
     state: StateFile,
-    /// Keeps a second daemon away for as long as this one lives.
-    _lock: Option<Lock>,
     memory: PersistedState,
     poller: Poller,
     notifier: Notifier,
@@ -109,8 +106,7 @@ impl Daemon {
     /// # Errors
     /// When it could not run: the address is taken, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
-        let state = StateFile::new(&config.state.path);
-        let lock = state.lock()?;
+        let state = StateFile::new(&config.state.path).locked()?;
         let address = config.http.listen.0;
         let listener = TcpListener::bind(address)
             .await
@@ -129,12 +125,10 @@ impl Daemon {
             publisher,
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
-            origin: Origin { path: None, base: base.clone(), identity: None },
             notifier,
             state,
-            _lock: lock,
             memory,
-            config,
+            config: Configured { config, path: None, base: base.clone(), identity: None },
         })
     }
 

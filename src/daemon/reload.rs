@@ -3,6 +3,7 @@
 //! A config that cannot be used changes nothing: the last good one stays, and the
 //! daemon says so until a good one comes.
 
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,36 +20,45 @@ use nearmiss_core::notification::Component;
 /// A config is a file of this machine, or of its network.
 const READING: Duration = Duration::from_secs(5);
 
-/// Where the config comes from, and whose identity it is used with.
-#[derive(Debug, Clone)]
-pub(super) struct Origin {
+/// The config in force, where it comes from, and whose identity it is used with.
+#[derive(Debug)]
+pub(super) struct Configured {
+    pub(super) config: Config,
     pub(super) path: Option<PathBuf>,
     pub(super) base: SdkConfig,
     /// What to find out anew, where the base stands on it.
     pub(super) identity: Option<Identity>,
 }
 
+impl Deref for Configured {
+    type Target = Config;
+
+    fn deref(&self) -> &Config {
+        &self.config
+    }
+}
+
 impl Daemon {
     /// Where to read the config again.
     #[must_use]
     pub fn reading_from(mut self, path: PathBuf) -> Self {
-        self.origin.path = Some(path);
+        self.config.path = Some(path);
         self
     }
 
     /// Whose credentials to read again as well.
     #[must_use]
     pub fn known_as(mut self, identity: Identity) -> Self {
-        self.origin.identity = Some(identity);
+        self.config.identity = Some(identity);
         self
     }
 
     /// Reads the config again, where it came from a file, and the credentials.
     pub(super) async fn read_config_again(&mut self, now: i64) {
-        if let Some(identity) = &self.origin.identity {
+        if let Some(identity) = &self.config.identity {
             identity.read_again();
         }
-        let Some(path) = self.origin.path.clone() else { return };
+        let Some(path) = self.config.path.clone() else { return };
         let deadline = Deadline::after(READING, self.commands.stop.clone());
         let read = tokio::task::spawn_blocking(move || Config::load_again(&path));
         if let Some(Ok(config)) = self.serve(now, &deadline, read).await {
@@ -78,13 +88,13 @@ impl Daemon {
                 warn!("{name} has changed: that takes a restart");
             }
         }
-        let base = &self.origin.base;
+        let base = &self.config.base;
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
         self.publisher.exporter.telling.know(self.notifier.desk.known());
         self.publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
-        self.config = config;
+        self.config.config = config;
         info!("the config was read again");
     }
 }

@@ -12,6 +12,7 @@ use std::fs::{self, File, FileType, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -134,13 +135,9 @@ pub struct StateFile {
     path: PathBuf,
     /// Where it really is: a link stays a link.
     target: PathBuf,
-}
-
-/// As long as it lives, no other daemon uses the same state file. The system gives the
-/// lock back when its holder ends, however it ends.
-#[derive(Debug)]
-pub struct Lock {
-    _held: File,
+    /// As long as it lives, no other daemon uses the same state file. The system gives the
+    /// lock back when its holder ends, however it ends.
+    lock: Option<Arc<File>>,
 }
 
 impl StateFile {
@@ -152,15 +149,15 @@ impl StateFile {
             let Ok(to) = fs::read_link(&target) else { break };
             target = target.parent().unwrap_or(Path::new("")).join(to);
         }
-        Self { path: path.to_owned(), target }
+        Self { path: path.to_owned(), target, lock: None }
     }
 
-    /// Keeps other daemons away. Where the directory cannot be written, nothing can be
+    /// The same, keeping other daemons away. Where the directory cannot be written, nothing can be
     /// remembered either, and there is no lock.
     ///
     /// # Errors
     /// When another daemon has it.
-    pub fn lock(&self) -> Result<Option<Lock>, StateError> {
+    pub fn locked(mut self) -> Result<Self, StateError> {
         let path = self.beside(".lock");
         // Nothing that stands there in its place may be followed, or waited for.
         let mut open = OpenOptions::new();
@@ -172,17 +169,20 @@ impl StateFile {
                 "there is no lock on the state, and nothing keeps a second daemon away: {}: {why}",
                 path.display()
             );
-            Ok(None)
         };
         let mut file = match open {
             Ok(file) => file,
-            Err(why) => return unlocked(why),
+            Err(why) => {
+                unlocked(why);
+                return Ok(self);
+            }
         };
         match file.try_lock() {
             Ok(()) => {
                 // Whoever is refused wants to know by whom.
                 let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-                Ok(Some(Lock { _held: file }))
+                self.lock = Some(Arc::new(file));
+                Ok(self)
             }
             Err(TryLockError::WouldBlock) => {
                 let mut text = String::new();
@@ -193,7 +193,10 @@ impl StateFile {
                 };
                 Err(StateError::Locked { path: self.path.clone(), holder })
             }
-            Err(TryLockError::Error(why)) => unlocked(why),
+            Err(TryLockError::Error(why)) => {
+                unlocked(why);
+                Ok(self)
+            }
         }
     }
 

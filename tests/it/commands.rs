@@ -354,7 +354,7 @@ fn an_odd_environment_is_no_panic() {
     let nonsense = OsString::from_vec(b"\x01%{\xff=".to_vec());
     for name in names {
         // Without an endpoint of its own it would ask the real one.
-        let empty = Some(OsString::new()).filter(|_| *name != "AWS_ENDPOINT_URL");
+        let empty = Some(OsString::new()).filter(|_| name != "AWS_ENDPOINT_URL");
         for value in empty.into_iter().chain([nonsense.clone()]) {
             let mut command = place.command(&["cost", "--config", "CONFIG"]);
             command.env(name, &value);

@@ -165,8 +165,8 @@ fn a_link_stays_a_link() {
     }
     assert_eq!(names(&directory), ["between", "disk", "state.json"], "all else is beside the file");
     // Two names of one file have one lock.
-    let _held = StateFile::new(&path).lock().unwrap().unwrap();
-    assert!(StateFile::new(&real).lock().is_err());
+    let _held = StateFile::new(&path).locked().unwrap();
+    assert!(StateFile::new(&real).locked().is_err());
 
     let (_elsewhere, circle) = place();
     symlink(&circle, &circle).unwrap();
@@ -234,17 +234,20 @@ fn what_cannot_be_written_is_said_in_the_same_words_each_time() {
 fn a_second_daemon_is_refused_and_told_by_whom() {
     let (_directory, path) = place();
     let file = StateFile::new(&path);
-    let first = file.lock().unwrap();
-    assert!(first.is_some());
-    let error = file.lock().unwrap_err().to_string();
+    let first = file.clone().locked().unwrap();
+    assert!(first.lock.is_some());
+    let error = file.clone().locked().unwrap_err().to_string();
     let expected =
         format!("is in use by the nearmiss with the process id {}: ", std::process::id());
     assert!(error.contains(&expected), "{error}");
     file.probe().unwrap(); // a check goes on
     drop(first);
-    assert!(file.lock().unwrap().is_some(), "a lock that nobody holds is no lock");
+    assert!(file.clone().locked().unwrap().lock.is_some(), "a lock that nobody holds is no lock");
     fs::write(file.beside(".lock"), "999999\n").unwrap();
-    assert!(file.lock().unwrap().is_some(), "nor is a file that a dead process left");
+    assert!(
+        file.clone().locked().unwrap().lock.is_some(),
+        "nor is a file that a dead process left"
+    );
     let nowhere = StateFile::new(Path::new("/no/such/directory/state.json"));
-    assert!(nowhere.lock().unwrap().is_none());
+    assert!(nowhere.locked().unwrap().lock.is_none());
 }
