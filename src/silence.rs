@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::edge::control::{self, Answer, Command, ControlError};
 use nearmiss_core::alerting::{LONGEST_COMMENT, Matcher, SILENCE_SECONDS, Silence};
 use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::gateway::Kind;
 use nearmiss_core::pattern::{Pattern, Tags};
 
 /// A new silence.
@@ -24,7 +25,10 @@ pub struct AddArgs {
     /// Only what shows these rules and no other, such as `near_miss`
     #[arg(long = "rule", value_parser = rule)]
     pub rules: Vec<Rule>,
-    /// Only load balancers with this tag; the value may be a pattern
+    /// Only gateways of this kind, such as `alb`
+    #[arg(long, value_parser = kind)]
+    pub kind: Option<Kind>,
+    /// Only gateways with this tag; the value may be a pattern
     #[arg(long = "tag", value_name = "KEY=VALUE", value_parser = tag)]
     pub tags: Vec<(String, String)>,
     /// Up to this severity: what is worse still notifies
@@ -59,9 +63,10 @@ pub struct Done(Answer);
 /// # Errors
 /// When no daemon runs with this config, or it does not do it.
 pub async fn add(config: &Config, silence: AddArgs) -> Result<Done, SilenceError> {
-    let AddArgs { gateway, lasts, rules, tags, severity, comment, by } = silence;
+    let AddArgs { gateway, lasts, rules, kind, tags, severity, comment, by } = silence;
     let tags = Tags::new(tags).map_err(SilenceError::Refused)?;
-    let matcher = Matcher { gateway: Some(gateway), tags, rules: rules.into_iter().collect() };
+    let matcher =
+        Matcher { gateway: Some(gateway), kind, tags, rules: rules.into_iter().collect() };
     let seconds = lasts.as_secs();
     // What it holds is no matter of life and death.
     let user = || std::env::var_os("USER").unwrap_or_default().to_string_lossy().into_owned();
@@ -150,6 +155,11 @@ fn comment(text: &str) -> Result<String, String> {
         0..=LONGEST_COMMENT => Ok(text.to_owned()),
         found => Err(format!("expected at most {LONGEST_COMMENT} characters, found {found}")),
     }
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let known = Kind::ALL.into_iter().find(|kind| kind.name() == text);
+    known.ok_or_else(|| format!("expected one of {}", Kind::ALL.map(Kind::name).join(", ")))
 }
 
 fn rule(text: &str) -> Result<Rule, String> {

@@ -278,7 +278,7 @@ def totals(rows):
     return {
         "nearmiss_requests_total": sum(r["samples"] + r["elb_504"] for r in rows),
         "nearmiss_near_misses_total": sum(r["near_misses"] for r in rows),
-        "nearmiss_elb_504_total": sum(r["elb_504"] for r in rows),
+        "nearmiss_timeouts_total": sum(r["elb_504"] for r in rows),
     }
 
 

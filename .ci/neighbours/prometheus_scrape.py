@@ -17,7 +17,7 @@ import common
 from common import claim, equal, wait
 
 SICK = "checkout"
-COUNTERS = ["nearmiss_requests_total", "nearmiss_near_misses_total", "nearmiss_elb_504_total"]
+COUNTERS = ["nearmiss_requests_total", "nearmiss_near_misses_total", "nearmiss_timeouts_total"]
 CLOCK = "nearmiss_data_timestamp_seconds"
 LASTS = 80  # seconds of the demo, one scenario minute each
 DAY_SPEED = 600  # simulated seconds per second

@@ -24,7 +24,7 @@ from common import claim, equal, ok, wait
 
 NAME = "checkout"
 COUNTERS = {"requests": "nearmiss_requests_total", "near_misses": "nearmiss_near_misses_total",
-            "timeouts": "nearmiss_elb_504_total"}
+            "timeouts": "nearmiss_timeouts_total"}
 
 
 class Expected:

@@ -9,6 +9,7 @@ use super::names::{RoleArn, TopicArn};
 use super::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
 use nearmiss_core::alerting::{Matcher, Receiver, Repeat, Route, Window};
 use nearmiss_core::detect::{Rule, Severity};
+use nearmiss_core::gateway::Kind;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
 use nearmiss_core::time::Minute;
@@ -75,6 +76,7 @@ pub struct RouteTo {
 #[serde(deny_unknown_fields)]
 struct RawRoute {
     gateway: Option<Pattern>,
+    kind: Option<Kind>,
     #[serde(default)]
     tags: Tags,
     #[serde(default)]
@@ -100,7 +102,7 @@ impl TryFrom<RawRoute> for RouteTo {
     type Error = String;
 
     fn try_from(raw: RawRoute) -> Result<Self, String> {
-        let RawRoute { gateway, tags, rules, topic_arn, role_arn, external_id, .. } = raw;
+        let RawRoute { gateway, kind, tags, rules, topic_arn, role_arn, external_id, .. } = raw;
         let topic = Topic {
             topic_arn,
             role_arn,
@@ -109,7 +111,7 @@ impl TryFrom<RawRoute> for RouteTo {
             chat_configuration: raw.chat_configuration,
         };
         let route = Route {
-            matcher: Matcher { gateway, tags, rules },
+            matcher: Matcher { gateway, kind, tags, rules },
             at_least: raw.severity,
             receiver: topic.receiver(),
             repeat: raw.repeat_interval,
@@ -143,6 +145,7 @@ struct RawMaintenance {
     #[serde(deserialize_with = "super::a_minute_or_more")]
     duration: Span,
     gateway: Option<Pattern>,
+    kind: Option<Kind>,
     #[serde(default)]
     tags: Tags,
     #[serde(default)]
@@ -156,14 +159,14 @@ impl TryFrom<RawMaintenance> for Maintenance {
     type Error = String;
 
     fn try_from(raw: RawMaintenance) -> Result<Self, String> {
-        let RawMaintenance { schedule, timezone, duration, gateway, tags, rules } = raw;
+        let RawMaintenance { schedule, timezone, duration, gateway, kind, tags, rules } = raw;
         if duration > Span::seconds(LONGEST_MAINTENANCE) {
             return Err(format!(
                 "expected a duration up to 7days, found {}: use `nearmiss silence` for longer",
                 String::from(duration)
             ));
         }
-        let matcher = Matcher { gateway, tags, rules };
+        let matcher = Matcher { gateway, kind, tags, rules };
         Ok(Self { matcher, schedule, timezone, duration })
     }
 }

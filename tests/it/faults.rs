@@ -353,7 +353,7 @@ async fn a_histogram_holds_the_truth_and_begins_anew_when_the_timeout_changes() 
     let page = String::from_utf8(daemon.page().metrics.to_vec()).unwrap();
     let of_web: Vec<&str> = page
         .lines()
-        .filter(|line| line.starts_with("nearmiss_target_response_seconds_count{gateway=\"web\""))
+        .filter(|line| line.starts_with("nearmiss_latency_seconds_count{gateway=\"web\""))
         .collect();
     assert!(of_web.len() == 1 && of_web[0].contains("timeout=\"120\""), "{of_web:?}");
 }
@@ -370,9 +370,8 @@ fn counts_are_the_truth_of(world: &World, daemon: &Daemon, name: &str, timeout: 
         let line = page.lines().find(is_it).unwrap_or_else(|| panic!("{series} {label}"));
         line.rsplit(' ').next().unwrap().parse().unwrap()
     };
-    let bucket =
-        |le: &str| value("nearmiss_target_response_seconds_bucket", &format!("le=\"{le}\""));
-    let count = value("nearmiss_target_response_seconds_count", "");
+    let bucket = |le: &str| value("nearmiss_latency_seconds_bucket", &format!("le=\"{le}\""));
+    let count = value("nearmiss_latency_seconds_count", "");
     let key = ledgers(world).into_iter().find(|(key, _)| key.contains(&format!("/{name}/")));
     let totals = key.unwrap().1.totals;
     assert_eq!(count, totals.requests);
@@ -411,10 +410,10 @@ async fn target_groups_are_shown_while_something_stirs() {
         world.poll(&mut daemon, 0..30).await;
         (world, daemon)
     };
-    let slow = metric(&daemon, "nearmiss_target_group_response_p99_seconds", SICK).unwrap();
+    let slow = metric(&daemon, "nearmiss_target_group_latency_p99_seconds", SICK).unwrap();
     assert!(slow > 40.0, "{slow}");
     assert!(metric(&daemon, "nearmiss_target_group_healthy_hosts", SICK).unwrap() > 0.0);
-    assert_eq!(metric(&daemon, "nearmiss_target_group_response_p99_seconds", "web"), None);
+    assert_eq!(metric(&daemon, "nearmiss_target_group_latency_p99_seconds", "web"), None);
 }
 
 #[tokio::test]

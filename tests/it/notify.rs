@@ -168,6 +168,7 @@ fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
     let everything = Matcher::default;
     let tagged =
         || Matcher { tags: Tags::new([("team".into(), "sh*".into())]).unwrap(), ..everything() };
+    let kinds = || Matcher { kind: Some(Kind::Alb), ..everything() };
     let ruled = || Matcher { rules: BTreeSet::from([Rule::Blackout]), ..everything() };
     let rows = [
         (vec![], "log firing"),
@@ -175,6 +176,7 @@ fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
         (vec![route(named("app/shop-*"), Severity::Info, TEAM, false)], "team firing"),
         (vec![route(named("web"), Severity::Info, TEAM, false)], "log firing"),
         (vec![route(tagged(), Severity::Info, TEAM, false)], "team firing"),
+        (vec![route(kinds(), Severity::Info, TEAM, false)], "team firing"),
         (vec![route(ruled(), Severity::Info, TEAM, false)], "log firing"),
         (vec![route(everything(), Severity::Critical, CALL, false)], "log firing"),
         (

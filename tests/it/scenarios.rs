@@ -175,7 +175,7 @@ async fn counters_equal_the_truth(scenario: &str, seed: u64, faults: &str) {
         for (metric_name, truth) in [
             ("nearmiss_requests_total", truth.0),
             ("nearmiss_near_misses_total", truth.1),
-            ("nearmiss_elb_504_total", truth.2),
+            ("nearmiss_timeouts_total", truth.2),
         ] {
             let counted = metric(&daemon, metric_name, name);
             assert_eq!(
@@ -209,7 +209,7 @@ async fn a_denied_action_is_said_and_leaves_no_data() {
     let mut daemon = world.daemon(ALL).await;
     poll(&mut daemon, 0..3).await;
     assert_eq!(metric(&daemon, "nearmiss_gateway_up", "checkout"), Some(0.0));
-    assert_eq!(metric(&daemon, "nearmiss_target_response_p99_seconds", "checkout"), None);
+    assert_eq!(metric(&daemon, "nearmiss_latency_p99_seconds", "checkout"), None);
     assert_eq!(metric(&daemon, "nearmiss_polls_total{outcome=\"failed\"}", ""), Some(3.0));
     let page = daemon.page();
     assert_eq!(page.fresh_until, None, "not ready");
@@ -290,7 +290,7 @@ async fn an_explicit_gateway_needs_no_elastic_load_balancing() {
     let gateway = format!("[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n");
     let mut explicit = world.daemon(&gateway).await;
     poll(&mut explicit, 0..2).await;
-    assert!(metric(&explicit, "nearmiss_target_response_p99_seconds", "checkout").is_some());
+    assert!(metric(&explicit, "nearmiss_latency_p99_seconds", "checkout").is_some());
 }
 
 /// A fleet without a sick member, and its daemon after so many minutes of polls.

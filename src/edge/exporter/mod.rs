@@ -86,22 +86,22 @@ const GATEWAY: &[Row] = &[
         |s| Some(s.gateway.near_seconds()),
     ),
     gauge(
-        "nearmiss_target_response_p50_seconds",
+        "nearmiss_latency_p50_seconds",
         "Median of TargetResponseTime in the shown minute. Percentiles must not be averaged.",
         |s| s.report?.shown.p50,
     ),
     gauge(
-        "nearmiss_target_response_p99_seconds",
+        "nearmiss_latency_p99_seconds",
         "99th percentile of TargetResponseTime in the shown minute, over answered requests only: it cannot show requests that timed out. Percentiles must not be averaged.",
         |s| s.report?.shown.p99,
     ),
     gauge(
-        "nearmiss_target_response_max_seconds",
+        "nearmiss_latency_max_seconds",
         "Maximum of TargetResponseTime in the shown minute, over answered requests.",
         |s| s.report?.shown.maximum,
     ),
     gauge(
-        "nearmiss_target_response_effective_p99_seconds",
+        "nearmiss_latency_effective_p99_seconds",
         "99th percentile over all requests of the shown minute, where a 504 counts as at least the timeout. Percentiles must not be averaged.",
         |s| s.report?.shown.effective_p99(s.gateway.timeout.seconds),
     ),
@@ -159,7 +159,7 @@ const GATEWAY: &[Row] = &[
         |s| Some(count(s.ledger?.totals.near_misses)),
     ),
     counter(
-        "nearmiss_elb_504_total",
+        "nearmiss_timeouts_total",
         "Requests that the load balancer answered with 504 (HTTPCode_ELB_504_Count), each settled minute counted once.",
         |s| Some(count(s.ledger?.totals.timeouts)),
     ),
@@ -208,7 +208,7 @@ fn minutes<'a>(series: &Series<'a>) -> impl Iterator<Item = Metric> + use<'a> {
 
 /// The latency of a gateway's requests.
 const HISTOGRAM: (&str, &str) = (
-    "nearmiss_target_response_seconds",
+    "nearmiss_latency_seconds",
     "Latency of the requests, each settled minute counted once; a 504 is in the bucket +Inf and enters the sum with the timeout. Bounds are shares of the label timeout, in seconds; a timeout that changes begins a new series. For gateways with histogram = true.",
 );
 
@@ -235,12 +235,11 @@ fn histogram(series: &Series) -> Option<Metric> {
 /// The gateway's other names, to join with.
 const INFO: (&str, &str) = (
     "nearmiss_gateway_info",
-    "Always 1; labels have the kind of the gateway, its CloudWatch dimension value, and the tags that [metrics] tag_labels names, as tag_...; a tag that is missing is an empty label.",
+    "Always 1; labels have its CloudWatch dimension value, and the tags that [metrics] tag_labels names, as tag_...; a tag that is missing is an empty label.",
 );
 
 fn info(series: &Series, tags: &TagLabels) -> Metric {
     let mut labels = labels(series.gateway);
-    labels.push(label("kind", series.gateway.kind.name()));
     labels.push(label("dimension", &series.gateway.id.dimension));
     labels.extend(tags.of(&series.gateway.tags).map(|(name, value)| label(name, value)));
     metric(MetricType::GAUGE, labels, 1.0)
@@ -316,7 +315,7 @@ struct TargetGroupRow {
 
 const TARGET_GROUP: &[TargetGroupRow] = &[
     TargetGroupRow {
-        name: "nearmiss_target_group_response_p99_seconds",
+        name: "nearmiss_target_group_latency_p99_seconds",
         help: "99th percentile of a target group's TargetResponseTime in its newest minute, while the gateway is polled fast. Percentiles must not be averaged.",
         read: |group| group.p99,
     },
@@ -597,7 +596,12 @@ fn encode(page: &mut String, families: &[MetricFamily]) {
 
 fn labels(gateway: &Gateway) -> Vec<LabelPair> {
     let id = &gateway.id;
-    vec![label("gateway", &id.name), label("region", &id.region), label("account", &id.account)]
+    vec![
+        label("gateway", &id.name),
+        label("kind", gateway.kind.name()),
+        label("region", &id.region),
+        label("account", &id.account),
+    ]
 }
 
 fn label(name: &str, value: &str) -> LabelPair {

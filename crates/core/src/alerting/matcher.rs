@@ -1,4 +1,4 @@
-//! Which alerts are meant: by gateway, tags and rules.
+//! Which alerts are meant: by gateway, kind, tags and rules.
 //!
 //! Routes, silences and maintenance windows all ask the same; what each of them
 //! asks of the severity is its own.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alerting::episode::{Episode, TrackedEpisode};
 use crate::detect::Rule;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, Kind};
 use crate::pattern::{Pattern, Tags};
 
 /// What an alert is about.
@@ -36,7 +36,10 @@ impl<'a> Subject<'a> {
 pub struct Matcher {
     /// The gateway's name, or its CloudWatch dimension value.
     pub gateway: Option<Pattern>,
-    /// Tags of the load balancer: all of them.
+    /// What the gateway is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
+    /// Tags of the gateway: all of them.
     pub tags: Tags,
     /// Rules: one of them at least is the episode's.
     pub rules: BTreeSet<Rule>,
@@ -65,7 +68,9 @@ impl Matcher {
         let named = |pattern: &Pattern| {
             pattern.fits(&gateway.id.name) || pattern.fits(&gateway.id.dimension)
         };
-        self.gateway.as_ref().is_none_or(named) && self.tags.fit(&gateway.tags)
+        self.gateway.as_ref().is_none_or(named)
+            && self.kind.is_none_or(|kind| kind == gateway.kind)
+            && self.tags.fit(&gateway.tags)
     }
 }
 
@@ -73,6 +78,9 @@ impl Matcher {
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.gateway.as_ref().map_or("*", Pattern::as_str))?;
+        if let Some(kind) = self.kind {
+            write!(f, ", kind {}", kind.name())?;
+        }
         if !self.tags.is_empty() {
             write!(f, ", {}", self.tags)?;
         }

@@ -26,6 +26,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 1] = [Self::Alb];
+
     /// Its name in config and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
