@@ -17,7 +17,7 @@ import hcl2
 import common
 from common import claim
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "src" / "analysis" / "diagnosis" / "tests" / "snapshots"
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "crates" / "core" / "src" / "diagnose" / "tests" / "snapshots"
 
 
 class Sent(Exception):

@@ -11,8 +11,8 @@ use serde_json::Value;
 
 use super::made;
 
-const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/alerts.md");
-const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/report.md");
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/alerts.md");
+const REPORT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/report.md");
 const EMOJI: [(&str, &str); 5] = [
     (":rotating_light:", "🚨"),
     (":warning:", "⚠️"),

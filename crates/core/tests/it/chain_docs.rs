@@ -6,7 +6,7 @@ use std::path::Path;
 use nearmiss_core::chain::{Key, Product, Row, Rule};
 
 fn document() -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/chain.md")).unwrap()
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/chain.md")).unwrap()
 }
 
 /// A row of the table of kinds.

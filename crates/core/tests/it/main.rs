@@ -1,0 +1,11 @@
+//! The core from outside: what it says, when, and to whom.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod chain_docs;
+mod made_up;
+mod messages;
+mod notify;
+mod properties;
+mod rules;
