@@ -256,7 +256,8 @@ class Story:
         code, said = self.command("silence", *words)
         if code != 0:
             common.fail(f"nearmiss silence {words[0]} exits 0", 0, (code, said))
-        return json.loads(said)["silences"]
+        answer = json.loads(said)
+        return [answer["silenced"]["silence"]] if "silenced" in answer else answer["silences"]
 
     def begin(self):
         self.daemon = common.Daemon(self.nearmiss, self.config, self.env)
