@@ -339,7 +339,7 @@ fn hint(error: &(dyn StdError + 'static)) -> Hint {
 
 /// Whether the instance's metadata service was asked for credentials, as the SDK words it.
 fn asked_in_vain(text: &str) -> bool {
-    text.contains("IMDS") && !text.contains("IMDS disabled")
+    text.contains("could not communicate with IMDS")
 }
 
 fn service_of(action: &str) -> &str {
@@ -584,6 +584,7 @@ mod tests {
             HttpResponse,
         >;
         const HUNG: &str = "no credentials found in chain. Attempted:\n  Environment: not set\n  Ec2InstanceMetadata: could not communicate with IMDS: no answer within 1 s";
+        const NO_ROLE: &str = "Ec2InstanceMetadata: received 404 from IMDS when loading profile information. Hint: This instance may not have an IAM role associated.";
         let fault = |text: &str| {
             let none = CredentialsError::not_loaded(text.to_owned());
             AwsError::of("a:b", "c", &Failed::construction_failure(none))
@@ -597,7 +598,9 @@ mod tests {
                 assert!(advice.contains(way), "{way} is not in: {advice}");
             }
         }
-        assert!(!off.advice().contains("HopLimit"), "{}", off.advice());
+        for answered in [off, fault(NO_ROLE)] {
+            assert!(!answered.advice().contains("HopLimit"), "{}", answered.advice());
+        }
     }
 
     #[test]
