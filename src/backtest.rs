@@ -3,7 +3,7 @@
 //! Minute by minute, as each would have been known then: the detectors see the
 //! minutes up to that one, and the quarters of an hour that were over and
 //! published. Nothing is different from the daemon but where the clock stands -
-//! the same reading, the same [`assess`], the same decision whether to speak.
+//! the same reading, the same [`assess()`], the same decision whether to speak.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -116,9 +116,9 @@ impl Demo {
                 _ if !(Minute::containing(START)..=last).contains(&now) => {}
                 Event::Minute([]) => {}
                 Event::Minute(reports) => view.minute(now, reports),
-                Event::NotificationLogEntry => view.alerts(now),
+                Event::Notified => view.alerts(now),
             }
-            if now >= last && matches!(event, Event::NotificationLogEntry) {
+            if now >= last && matches!(event, Event::Notified) {
                 ending.cancel();
             }
         };

@@ -1,7 +1,7 @@
 //! nearmiss tells people that their AWS load balancers are about to answer 504,
 //! before they do, and why.
 //!
-//! A poll is a function. Everything before [`nearmiss_core::assess`] fetches a
+//! A poll is a function. Everything before [`nearmiss_core::assess()`] fetches a
 //! [`Snapshot`](nearmiss_core::series::snapshot::Snapshot); everything after it acts on a
 //! [`Report`](nearmiss_core::Report). Only the [`edge`]s touch the world, and what is
 //! remembered between polls is one [`GatewayState`](nearmiss_core::state::GatewayState) per

@@ -5,7 +5,7 @@
 //! so that a late poll, a missed tick or a restart makes no difference to what is
 //! found - only to when.
 //!
-//! A poll waits in one place, [`Daemon::serve`]: what AWS is asked owns all that it
+//! A poll waits in one place, `Daemon::serve`: what AWS is asked owns all that it
 //! needs, so that commands are answered meanwhile, nothing waits past the poll's one
 //! [`Deadline`], and a stop ends every wait. What adorns the page (target groups, the
 //! self-check, the chat channel, history) comes after publishing, with the time that is
@@ -198,7 +198,7 @@ impl Daemon {
         self.note_clock(now);
         self.note_faults(&fetched, present);
         self.notify(present, &deadline, &mut usage).await;
-        watch(Event::NotificationLogEntry);
+        watch(Event::Notified);
         let nothing = self.poller.is_new() || self.is_blind(present.end);
         let outcome = if nothing { "failed" } else { fetched.outcome() };
         self.publisher.exporter.polls.with_label_values(&[outcome]).inc();
@@ -307,7 +307,7 @@ pub enum Event<'a> {
     /// A minute was assessed.
     Minute(&'a [Report]),
     /// What was due was told, or is due again.
-    NotificationLogEntry,
+    Notified,
 }
 
 /// Waits for so long at the most, and a little less than `deadline`, so that what came

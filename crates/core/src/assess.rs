@@ -46,7 +46,7 @@ pub struct Report {
 /// Assesses one minute of one gateway: the detectors look at the hour that ends
 /// with it and at the quarters before it, and the episodes move on by it. `None`
 /// when the snapshot does not reach that minute. Of which minutes anything can be
-/// said yet, [`GatewayState::receive`](ledger::GatewayState::receive) tells.
+/// said yet, [`GatewayState::receive`](crate::state::GatewayState::receive) tells.
 ///
 /// The history is only read; it is `&mut` for the outlook that it keeps.
 #[must_use]
@@ -94,7 +94,7 @@ impl Report {
     }
 
     /// The first and the last minute of the trouble that this minute belongs to:
-    /// no example of what is usual, to be given to [`History::mark`]. `None` while
+    /// no example of what is usual, to be given to [`mark`](crate::series::history::QuarterHours::mark). `None` while
     /// no rule says that requests fail: near misses and forecasts are told once
     /// and then known, or a new nightly job would be told every night.
     #[must_use]

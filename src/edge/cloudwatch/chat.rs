@@ -38,7 +38,7 @@ pub struct Chat {
     configuration: String,
 }
 
-/// How many messages fared how, in the order of [`METRICS`].
+/// How many messages fared how, in the order of `METRICS`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Reached([f64; 4]);
 

@@ -1,7 +1,7 @@
 //! The causes: one row of a table for each, from which names, words, sources and
 //! the documentation follow.
 //!
-//! A cause is added here, as a variant and a row, and in [`checks`](super::checks) with
+//! A cause is added here, as a variant and a row, and in `checks.rs` with
 //! the function that looks for it.
 
 use serde::Serialize;

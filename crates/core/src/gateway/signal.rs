@@ -31,7 +31,7 @@ pub enum Signal {
     /// answered where the latencies are missing.
     Answers,
     /// Requests answered within the bucket bound of this number, of
-    /// [`BOUNDS`](crate::gateway::bounds::BOUNDS).
+    /// [`BOUNDS`].
     Within(u8),
 }
 

@@ -1,6 +1,6 @@
 //! News as words: for a chat channel, a mailbox, a phone and a program.
 //!
-//! Each kind of news becomes [`MessageContent`](words::MessageContent): what is to be said, as it is.
+//! Each kind of news becomes a `MessageContent`: what is to be said, as it is.
 //! One place then makes the forms of it, so that every limit and every escape stands
 //! once, whatever the news, and no name of a load balancer can make a message that
 //! Amazon SNS refuses or that Slack reads as anything but a name.

@@ -112,7 +112,7 @@ fn author(seen: &Seen<'_>, found: &[(&Sign, String)]) -> Option<(Hop, Confidence
     let agreeing =
         candidates.filter(|sign| sign.hop == best.hop && sign.weight >= Weight::Hint).count();
     let confidence = match best.weight {
-        Weight::SelfCheck => Confidence::Certain,
+        Weight::Proof => Confidence::Certain,
         Weight::Hint if agreeing > 1 => Confidence::Certain,
         Weight::Hint => Confidence::Likely,
         Weight::Guess | Weight::Trace => Confidence::Guess,

@@ -1,7 +1,7 @@
 //! What hops leave in answers: one row for each sign, with its source.
 //!
 //! A body is written by one hop and passed on by all others, while a header may
-//! be added by any of them. So what a body says is [`Weight::SelfCheck`], and what a
+//! be added by any of them. So what a body says is [`Weight::Proof`], and what a
 //! header says is a [`Weight::Hint`] of the author, or only a [`Weight::Trace`]
 //! of somebody on the way. `X-Cache: Error from cloudfront` is a trace: it
 //! is put on errors of the origin, too.
@@ -18,7 +18,7 @@ pub(super) enum Weight {
     /// The hop is probably the author.
     Hint,
     /// Nobody else writes this.
-    SelfCheck,
+    Proof,
 }
 
 /// What to look for. Header names are in lower case, values are compared so.
@@ -87,7 +87,7 @@ const GUNICORN: &str = "https://github.com/benoitc/gunicorn/blob/master/gunicorn
 const TRACE_ID: &str = "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-request-tracing.html";
 
 const fn proof(hop: Hop, mark: Mark, means: &'static str, source: &'static str) -> Sign {
-    Sign { hop, weight: Weight::SelfCheck, mark, means, source }
+    Sign { hop, weight: Weight::Proof, mark, means, source }
 }
 
 const fn hint(hop: Hop, mark: Mark, means: &'static str, source: &'static str) -> Sign {
