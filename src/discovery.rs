@@ -23,7 +23,7 @@ use crate::edge::elb::{self, Elb, Found};
 use crate::edge::evidence::{PATIENCE, TopologyReader};
 use crate::edge::time::Stopwatch;
 use choice::{Choice, Match};
-use nearmiss_core::gateway::{Gateway, Identity, Timeout};
+use nearmiss_core::gateway::{Gateway, Identity, Timeout, name_within};
 use nearmiss_core::number::quantity::{self, Span};
 use tags::Tags;
 
@@ -218,10 +218,8 @@ impl AccountRegion {
     /// Whether the gateway of this key can be one of its.
     #[must_use]
     pub fn may_have(&self, key: &str) -> bool {
-        let mut parts = key.split('/');
-        let (region, account) = (parts.next(), parts.next());
-        let known = self.gateways.first().map(|gateway| gateway.id.account.as_str());
-        region == Some(self.region.as_str()) && (known.is_none() || known == account)
+        let Identity { region, account, .. } = Identity::of_key(key);
+        region == self.region && self.gateways.first().is_none_or(|one| one.id.account == account)
     }
 
     /// Whether it is time to look again, or the clock was set back.
@@ -317,9 +315,9 @@ impl AccountRegion {
             LoadBalancer::Arn(arn) if !selection.is_explicit() => Some(arn),
             _ => None,
         });
-        let found = |arn: &LoadBalancerArn| {
-            let name = arn.dimension.split('/').nth(1).unwrap_or(&arn.dimension).to_owned();
-            Found { name, arn: arn.clone() }
+        let found = |arn: &LoadBalancerArn| Found {
+            name: name_within(&arn.dimension).to_owned(),
+            arn: arn.clone(),
         };
         named.map(found).collect()
     }
@@ -427,7 +425,7 @@ impl AccountRegion {
             LoadBalancer::Name(_) => return None,
         };
         let TimeoutSetting::Fixed(span) = selection.timeout else { return None };
-        let name = dimension.split('/').nth(1).unwrap_or(&dimension).to_owned();
+        let name = name_within(&dimension).to_owned();
         Some(Gateway {
             id: Identity { name, region: self.region.clone(), account, dimension },
             kind: selection.kind,

@@ -19,6 +19,7 @@ use crate::edge::control::{Answer, Asked, Command, Control};
 use crate::edge::time::Stop;
 use nearmiss_core::alerting::{LONGEST_COMMENT, MAX_SILENCES, Matcher, SILENCE_SECONDS, Silence};
 use nearmiss_core::detect::Severity;
+use nearmiss_core::gateway::Identity;
 use nearmiss_core::notification::fingerprint;
 use nearmiss_core::pattern::Pattern;
 use nearmiss_core::series::history::Mark;
@@ -201,10 +202,9 @@ impl Daemon {
         let mut names = Vec::new();
         let mut is_known = false;
         for (key, ledger) in &mut self.memory.gateways {
-            let dimension = key.splitn(3, '/').nth(2).unwrap_or_default();
-            let name = dimension.split('/').nth(1).unwrap_or(dimension);
-            names.push(name.to_owned());
-            if !gateway.fits(name) && !gateway.fits(dimension) {
+            let Identity { name, dimension, .. } = Identity::of_key(key);
+            names.push(name.clone());
+            if !gateway.fits(&name) && !gateway.fits(&dimension) {
                 continue;
             }
             is_known = true;

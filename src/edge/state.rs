@@ -20,6 +20,7 @@ use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
 use nearmiss_core::alerting::{Receiver, Silence};
+use nearmiss_core::gateway::Identity;
 use nearmiss_core::notification::{Component, SelfAlert};
 use nearmiss_core::state::GatewayState;
 
@@ -385,12 +386,8 @@ fn first_version(bytes: &[u8]) -> Result<PersistedState, serde_json::Error> {
 
 /// As much of a gateway as its key says; the rest comes with its next minute.
 fn gateway_of(key: &str, timeout: &Value) -> Value {
-    let mut parts = key.splitn(3, '/');
-    let mut next = || parts.next().unwrap_or_default();
-    let (region, account, dimension) = (next(), next(), next());
-    let name = dimension.split('/').nth(1).unwrap_or(dimension);
     json!({
-        "id": { "name": name, "region": region, "account": account, "dimension": dimension },
+        "id": Identity::of_key(key),
         "kind": "alb",
         "timeout": { "seconds": timeout.as_f64().unwrap_or(60.0), "idle_timeout": null },
         "near": 0.8,

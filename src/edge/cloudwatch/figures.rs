@@ -7,8 +7,8 @@ use super::request::{Query, Wanted};
 use super::{Answer, CloudWatch};
 use crate::edge::aws::Usage;
 use nearmiss_core::diagnose::evidence::{Figures, Scope};
-use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::evidence::{Published, Row};
+use nearmiss_core::gateway::{Gateway, name_within};
 use nearmiss_core::time::Minute;
 
 /// Of so many target groups the figures are read.
@@ -76,10 +76,7 @@ fn query(gateway: &Gateway, scope: &Scope, row: &Row) -> Query {
 /// A target group by its name: `targetgroup/NAME/ID`.
 fn named(scope: Scope) -> Scope {
     match scope {
-        Scope::TargetGroup(group) => {
-            let name = group.split('/').nth(1).unwrap_or(&group).to_owned();
-            Scope::TargetGroup(name)
-        }
+        Scope::TargetGroup(group) => Scope::TargetGroup(name_within(&group).to_owned()),
         other => other,
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use nearmiss_core::gateway::bounds;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::gateway::{Detail, Gateway};
+use nearmiss_core::gateway::{bounds, name_within};
 use nearmiss_core::series::snapshot::{Snapshot, TargetGroup};
 use nearmiss_core::time::Minute;
 
@@ -104,7 +104,7 @@ impl Ask {
         for group in &self.target_groups {
             let (p99, healthy) = (points.next(), points.next());
             hosts.add(healthy.as_deref().unwrap_or_default());
-            let name = group.split('/').nth(1).unwrap_or(group).to_owned();
+            let name = name_within(group).to_owned();
             let (p99, healthy_hosts) = (p99.and_then(newest), healthy.and_then(newest));
             snapshot.target_groups.push(TargetGroup { name, p99, healthy_hosts });
         }

@@ -161,6 +161,13 @@ pub enum Detail {
     Histogram,
 }
 
+/// The name within a dimension value of Elastic Load Balancing: `web` of
+/// `app/web/50dc6c495c0c9188` and of `targetgroup/web/81e9c6a0d23bf938`.
+#[must_use]
+pub fn name_within(dimension: &str) -> &str {
+    dimension.split('/').nth(1).unwrap_or(dimension)
+}
+
 /// Which gateway, for people and for metric labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
@@ -179,6 +186,15 @@ impl Identity {
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}/{}", self.region, self.account, self.dimension)
+    }
+
+    /// The identity of a key; a part that it lacks is empty.
+    #[must_use]
+    pub fn of_key(key: &str) -> Self {
+        let mut parts = key.splitn(3, '/').map(str::to_owned);
+        let mut next = || parts.next().unwrap_or_default();
+        let (region, account, dimension) = (next(), next(), next());
+        Self { name: name_within(&dimension).to_owned(), region, account, dimension }
     }
 
     /// Its ARN, where the account is known.
@@ -312,6 +328,15 @@ mod tests {
             assert_eq!(Kind::Alb.billed_metrics(PollRate::Slow, detail), slow);
             assert_eq!(Kind::Alb.billed_metrics(PollRate::Fast, detail), fast);
         }
+    }
+
+    #[test]
+    fn a_key_says_whose_it_is() {
+        let id = gateway(60.0, 0.8).id;
+        assert_eq!(Identity::of_key(&id.key()), id);
+        let odd = Identity::of_key("eu-central-1//web");
+        assert_eq!((odd.name.as_str(), odd.account.as_str()), ("web", ""));
+        assert_eq!(Identity::of_key("").key(), "//");
     }
 
     #[test]

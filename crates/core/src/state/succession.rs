@@ -73,7 +73,7 @@ fn namesakes(id: &Identity) -> Option<String> {
 impl GatewayState {
     /// From now on it is this gateway's.
     fn goes_on_as(&mut self, gateway: &Gateway, old: &str, now: Minute) {
-        let dimension = old.splitn(3, '/').nth(2).unwrap_or_default().to_owned();
+        let Identity { dimension, .. } = Identity::of_key(old);
         self.former.push(Former { dimension, until: now });
         let surplus = self.former.len().saturating_sub(MAX_FORMER);
         self.former.drain(..surplus);
