@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::edge::hops::Hops;
 use crate::edge::nginx::{Fault as NginxFault, Nginx, Note, Route, Set};
+use crate::exit::{COULD_NOT_TELL, FINDING};
 use nearmiss_core::chain::{
     Ink, Known, Place, Product, Row, Settings, Severity, Survey, Variant, printable,
     printable_json, text,
@@ -34,8 +35,6 @@ Exit codes: 0 in order, 1 something is broken or weak, 2 the command line or the
 config is wrong, 3 nothing is broken or weak, but something is not known or could
 not be read.";
 
-/// The exit code for what is not known or could not be read.
-pub const COULD_NOT_TELL: u8 = 3;
 /// Remarks of a kind that the text shows.
 const MAX_REMARKS: usize = 20;
 /// Ways through several nginx hops together; more than that nobody reads.
@@ -166,7 +165,7 @@ impl Looked {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.severity() {
-            Severity::Broken | Severity::Weak => 1,
+            Severity::Broken | Severity::Weak => FINDING,
             Severity::Ok if self.not_read.is_empty() => 0,
             Severity::Unknown | Severity::Ok => COULD_NOT_TELL,
         }

@@ -26,6 +26,7 @@ pub mod demo;
 pub mod diagnose;
 pub mod discovery;
 pub mod edge;
+pub mod exit;
 pub mod policy;
 pub mod probe;
 pub mod report;

@@ -27,6 +27,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use nearmiss::config::Config;
 use nearmiss::edge::aws;
+pub use nearmiss::exit::{COULD_NOT_TELL, FINDING, USAGE};
 use nearmiss::probe::ProbeArgs;
 
 const EXAMPLES: &str = "\
@@ -42,13 +43,6 @@ Exit codes: 0 it worked, or nothing is wrong; 1 it did not, or something was fou
 2 the command line or the config is wrong; 3 it could not be told.
 AWS credentials and Region come from the standard chain (environment, profile, role of
 the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
-
-/// What a finding, or a failure, ends a command with.
-pub const FINDING: u8 = 1;
-/// The command line or the config is wrong.
-pub const USAGE: u8 = 2;
-/// It could not be determined.
-pub const COULD_NOT_TELL: u8 = 3;
 
 /// How a command ends.
 pub type Ending = Result<ExitCode, Failure>;

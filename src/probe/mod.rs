@@ -16,6 +16,7 @@ pub use args::{Configured, Format, ProbeArgs};
 
 use crate::edge::net::proxy::Proxies;
 use crate::edge::probe::{Failure, Options, Outcome, Why, probe};
+use crate::exit::{COULD_NOT_TELL, FINDING};
 use nearmiss_core::answer::phase::Phase;
 use nearmiss_core::answer::speaker::{Seen, Speaker, speaker};
 use nearmiss_core::answer::timeouts::{End, Fit, Timeout, candidates, fits, unset};
@@ -78,8 +79,8 @@ impl Verdict {
     pub fn exit_code(self) -> u8 {
         match self {
             Self::Answered => 0,
-            Self::Error | Self::Broken | Self::NoAnswer => 1,
-            Self::NotAsked => 3,
+            Self::Error | Self::Broken | Self::NoAnswer => FINDING,
+            Self::NotAsked => COULD_NOT_TELL,
         }
     }
 }
