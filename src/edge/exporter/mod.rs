@@ -369,16 +369,13 @@ impl Exporter {
     pub fn new<'a>(
         receivers: impl Iterator<Item = &'a Receiver>,
     ) -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let registry = registry()?;
+        let counter = |name, help| register(&registry, IntCounter::new(name, help)?);
         let counters = |name, help, labels: &[&str]| own_counters(&registry, name, help, labels);
         let gauges = |name, help, labels: &[&str]| {
             register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
         let gauge = |name, help| own_gauge(&registry, name, help);
-        gauges("nearmiss_build_info", "Always 1; the version is a label.", &["version"])?
-            .with_label_values(&[env!("CARGO_PKG_VERSION")])
-            .set(1);
         let exporter = Self {
             tag_labels: TagLabels::default(),
             polls: counters(
@@ -425,19 +422,13 @@ impl Exporter {
                 "AWS API calls by IAM action and outcome (ok, denied, credentials, clock, throttled, unreachable, refused, failed, incomplete), retries of the SDK not counted.",
                 &["action", "outcome"],
             )?,
-            billed_metrics: register(
-                &registry,
-                IntCounter::new(
-                    "nearmiss_billed_metrics_requested_total",
-                    "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
-                )?,
+            billed_metrics: counter(
+                "nearmiss_billed_metrics_requested_total",
+                "Metrics requested from CloudWatch as it bills them: up to five statistics of one metric in one request are one. Multiply by the price per metric requested.",
             )?,
-            log_lines_dropped: register(
-                &registry,
-                IntCounter::new(
-                    "nearmiss_log_lines_dropped_total",
-                    "Log lines that were dropped because nobody reads standard error.",
-                )?,
+            log_lines_dropped: counter(
+                "nearmiss_log_lines_dropped_total",
+                "Log lines that were dropped because nobody reads standard error.",
             )?,
             gateways: gauge("nearmiss_gateways", "Gateways that are watched.")?,
             registry,
@@ -520,6 +511,16 @@ impl Exporter {
         encode(&mut page, &own);
         page
     }
+}
+
+/// A registry with what every process has to say of itself.
+fn registry() -> Result<Registry, prometheus::Error> {
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    let build = Opts::new("nearmiss_build_info", "Always 1; the version is a label.");
+    let build = register(&registry, IntGaugeVec::new(build, &["version"])?)?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+    Ok(registry)
 }
 
 fn own_counters(
