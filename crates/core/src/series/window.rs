@@ -53,12 +53,6 @@ impl Reading {
         ratio(self.timeouts, self.requests())
     }
 
-    /// Whether targets had anything to do, answered or not.
-    #[must_use]
-    pub fn is_active(&self) -> bool {
-        self.requests() > 0.0 || self.request_count.is_some_and(|count| count > 0.0)
-    }
-
     /// Connections and TLS handshakes with targets that failed: each ends in a
     /// 504 after ten seconds. `None` where neither was asked.
     #[must_use]
@@ -175,13 +169,6 @@ impl<'a> Window<'a> {
         self.0.len()
     }
 
-    /// Of how many of its minutes all is known: the others are awaited, or lie before
-    /// what was read.
-    #[must_use]
-    pub fn known_minutes(self) -> usize {
-        self.0.iter().filter(|reading| reading.known).count()
-    }
-
     /// All requests in it.
     #[must_use]
     pub fn requests(self) -> f64 {
@@ -241,13 +228,6 @@ impl<'a> Window<'a> {
         #[allow(clippy::cast_precision_loss)] // a window has tens of minutes
         let minutes = self.0.len() as f64;
         ratio(self.requests(), minutes)
-    }
-
-    /// The largest effective p99 of its minutes, seconds. Percentiles of
-    /// minutes are compared here, never averaged.
-    #[must_use]
-    pub fn worst_effective_p99(self, timeout: f64) -> Option<f64> {
-        self.0.iter().filter_map(|r| r.effective_p99(timeout)).reduce(f64::max)
     }
 }
 
