@@ -561,18 +561,13 @@ impl IdleTimeouts {
         let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
         let mut unread = Unread::default();
         let mut faults = Faults::default();
-        let mut has_answered = false;
+        // Some of many is how far one gets in the time; none is no answer.
+        let mut without_answer = Some(late(elb::ATTRIBUTES, elb.region(), deadline));
         loop {
             let left = deadline.saturating_sub(watch.elapsed());
-            let Ok(answer) = tokio::time::timeout(left, answers.next()).await else {
-                // Some of many is how far one gets in the time; none is no answer.
-                if !has_answered {
-                    faults.add("", late(elb::ATTRIBUTES, elb.region(), deadline));
-                }
-                break;
-            };
+            let Ok(answer) = tokio::time::timeout(left, answers.next()).await else { break };
+            without_answer = None;
             let Some((arn, answer)) = answer else { break };
-            has_answered = true;
             usage.call(elb::ATTRIBUTES, answer.as_ref().err().map(|fault| fault.problem));
             match answer {
                 Ok(Some(value)) => {
@@ -591,7 +586,7 @@ impl IdleTimeouts {
                 }
             }
         }
-        unread.faults = faults.told();
+        unread.faults = faults.told().chain(without_answer).collect();
         if unread.faults.is_empty() {
             let is_waiting = |arn: &&&str| self.of(arn).is_none() && !unread.gone.contains(**arn);
             unread.waiting = arns.iter().filter(is_waiting).count();
@@ -612,16 +607,14 @@ impl Faults {
 
     /// Each with the first of those that it concerns; the number of the others would make
     /// another text of it at each poll.
-    fn told(self) -> Vec<AwsError> {
-        let told = self.0.into_values().map(|(mut fault, arns)| {
-            match arns.first().map_or("", String::as_str) {
-                "" => {}
-                arn if arns.len() == 1 => fault.said = format!("{} ({arn})", fault.said),
-                arn => fault.said = format!("{} ({arn} and others)", fault.said),
+    fn told(self) -> impl Iterator<Item = AwsError> {
+        self.0.into_values().map(|(mut fault, arns)| {
+            let others = if arns.len() > 1 { " and others" } else { "" };
+            if let Some(arn) = arns.first() {
+                fault.said = format!("{} ({arn}{others})", fault.said);
             }
             fault
-        });
-        told.collect()
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a poll finds out before it reads any minute: which gateways there are,
 //! which target groups belong to those that stir, and what time it is at AWS.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tracing::info;
@@ -139,8 +139,7 @@ impl Daemon {
 
     /// What is no longer watched leaves the page at once.
     fn forget_the_gone(&mut self) {
-        let watched: HashSet<String> =
-            self.poller.gateways().map(|gateway| gateway.id.key()).collect();
+        let watched = self.poller.watched();
         self.poller.reports.retain(|key, _| watched.contains(key));
         self.poller.histories.retain(|key, _| watched.contains(key));
         self.poller.recent.retain(|key, _| watched.contains(key));

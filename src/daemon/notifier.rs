@@ -202,8 +202,7 @@ impl Daemon {
     /// Ends the episodes of gateways that have not been there for a while: of accounts
     /// whose load balancers were all listed.
     fn close_the_gone(&mut self, minute: Minute) {
-        let watched: HashSet<String> =
-            self.poller.gateways().map(|gateway| gateway.id.key()).collect();
+        let watched = self.poller.watched();
         let accounts = &self.poller.accounts;
         let is_gone = |key: &String| {
             !watched.contains(key)

@@ -70,6 +70,11 @@ impl Poller {
         self.accounts.iter().flat_map(|account| &account.gateways)
     }
 
+    /// Their keys.
+    pub(super) fn watched(&self) -> HashSet<String> {
+        self.gateways().map(|gateway| gateway.id.key()).collect()
+    }
+
     /// Seconds that this machine's clock is ahead of AWS's, as it was heard last.
     pub(super) fn clock_skew(&self) -> Option<i64> {
         agreed(self.clock_skews().into_iter().map(|(_, skew)| skew).collect())

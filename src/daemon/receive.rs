@@ -1,7 +1,6 @@
 //! What a poll does with what it got before it assesses the present: it counts, it looks
 //! whether CloudWatch is late, and it assesses again what came late.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use tracing::warn;
@@ -65,7 +64,7 @@ impl Daemon {
             return;
         }
         let kept = end.plus(-RETENTION_MINUTES);
-        let watched: HashSet<String> = self.poller.gateways().map(|one| one.id.key()).collect();
+        let watched = self.poller.watched();
         let ledgers = &mut self.memory.gateways;
         ledgers.retain(|key, ledger| ledger.assess_watermark > kept || watched.contains(key));
         let (mut lost, mut ahead) = (0, 0u64);
