@@ -467,7 +467,6 @@ mod tests {
     fn reading(minute: Minute, timeouts: f64) -> Reading {
         Reading {
             minute,
-            known: true,
             p50: Some(0.3),
             p99: Some(4.0),
             maximum: Some(9.0),

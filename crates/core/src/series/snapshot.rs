@@ -173,7 +173,7 @@ impl Snapshot {
 
     /// Says that figures of these minutes are awaited, oldest first, and how many
     /// requests were answered in each as far as one can tell. Then the readings have
-    /// that many, and say that not all of it is known.
+    /// that many.
     pub fn awaits(&mut self, minutes: Vec<(Minute, f64)>) {
         self.awaited = minutes;
     }
@@ -194,7 +194,6 @@ impl Snapshot {
         let count = |signal: Signal| value(signal).unwrap_or(0.0);
         Some(Reading {
             minute,
-            known: true,
             p50: value(Signal::P50),
             p99: value(Signal::P99),
             maximum: value(Signal::Maximum),
@@ -247,7 +246,7 @@ impl Snapshot {
         let reading = self.reading(minute)?;
         let place = self.awaited.binary_search_by_key(&minute, |(minute, _)| *minute);
         Some(match place.ok().and_then(|place| self.awaited.get(place)) {
-            Some((_, answered)) => Reading { known: false, samples: *answered, ..reading },
+            Some((_, answered)) => Reading { samples: *answered, ..reading },
             None => reading,
         })
     }

@@ -12,9 +12,6 @@ use crate::time::Minute;
 pub struct Reading {
     /// Which minute.
     pub minute: Minute,
-    /// Whether CloudWatch has said all of it, as far as one can tell. Where not, its
-    /// requests are an estimate and it has no latencies.
-    pub known: bool,
     /// Median latency of the answered requests, seconds.
     pub p50: Option<f64>,
     /// 99th percentile of the latency of the answered requests, seconds.
@@ -239,7 +236,6 @@ mod tests {
     fn reading(samples: f64, timeouts: f64, p99: Option<f64>, maximum: Option<f64>) -> Reading {
         Reading {
             minute: Minute(0),
-            known: true,
             p50: None,
             p99,
             maximum,
