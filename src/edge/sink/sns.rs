@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
-use serde_json::json;
 
 use crate::config::Topic;
 use crate::edge::aws::{AwsError, Scope, Usage, scoped};
@@ -74,7 +73,7 @@ impl SnsTopic {
     ) -> Result<(), AwsError> {
         let request = self.client.publish().topic_arn(&self.topic_arn).subject(&message.subject);
         let request = match self.form {
-            Form::PerProtocol => request.message_structure("json").message(per_protocol(message)),
+            Form::PerProtocol => request.message_structure("json").message(message.per_protocol()),
             Form::Attributes | Form::Fifo => request
                 .message(message.machine.to_string())
                 .set_message_attributes(Some(attributes(message))),
@@ -112,24 +111,6 @@ fn attributes(message: &Message) -> HashMap<String, MessageAttributeValue> {
         Some(((*name).to_owned(), text.build().ok()?))
     };
     message.attributes.iter().filter_map(pair).collect()
-}
-
-/// One value for each protocol. `https` is what Amazon Q Developer in chat
-/// applications subscribes with, and it takes nothing but its own JSON.
-fn per_protocol(message: &Message) -> String {
-    let machine = message.machine.to_string();
-    json!({
-        "default": message.text,
-        "email": message.text,
-        "email-json": machine,
-        "https": message.chat.to_string(),
-        "http": machine,
-        "sms": message.sms,
-        "sqs": machine,
-        "lambda": machine,
-        "firehose": machine,
-    })
-    .to_string()
 }
 
 #[cfg(test)]

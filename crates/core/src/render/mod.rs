@@ -19,7 +19,7 @@ mod steps;
 mod trial;
 mod words;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::notification::Notification;
 pub use link::{Links, Placeholder, Template};
@@ -72,5 +72,25 @@ impl Message {
             machine: words.machine(),
             attributes: words.attributes(),
         }
+    }
+
+    /// One value for each protocol, as SNS takes them with `MessageStructure=json`.
+    /// `https` is what Amazon Q Developer in chat applications subscribes with, and it
+    /// takes nothing but its own JSON.
+    #[must_use]
+    pub fn per_protocol(&self) -> String {
+        let machine = self.machine.to_string();
+        json!({
+            "default": self.text,
+            "email": self.text,
+            "email-json": machine,
+            "https": self.chat.to_string(),
+            "http": machine,
+            "sms": self.sms,
+            "sqs": machine,
+            "lambda": machine,
+            "firehose": machine,
+        })
+        .to_string()
     }
 }

@@ -13,7 +13,7 @@ use nearmiss_core::time::Minute;
 use proptest::prelude::*;
 
 use super::made;
-use super::schema::{body, faults};
+use super::schema::faults;
 
 /// Names that somebody could think of.
 const NAMES: &[&str] = &[
@@ -155,7 +155,7 @@ fn ten_thousand_gateways_fit_into_one_message() {
     let listed = message.machine["members"].as_array().unwrap();
     assert_eq!(message.machine["listed"], listed.len());
     assert!((100..=500).contains(&listed.len()), "{}", listed.len());
-    println!("{} members in {} bytes", listed.len(), body(&message).len());
+    println!("{} members in {} bytes", listed.len(), message.per_protocol().len());
 }
 
 /// Texts of every sort, most of them no names at all.

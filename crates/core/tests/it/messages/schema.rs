@@ -5,7 +5,7 @@
 //! Nothing here is taken from the code that makes the messages.
 
 use nearmiss_core::render::Message;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 /// SNS takes as many bytes.
 const SNS: usize = 262_144;
@@ -22,26 +22,9 @@ pub fn faults(message: &Message) -> Vec<String> {
     notification(&mut faults, &message.chat);
     machine(&mut faults, &message.machine);
     attributes(&mut faults, &message.attributes);
-    let bytes = body(message).len();
+    let bytes = message.per_protocol().len();
     ensure(&mut faults, bytes < SNS, || format!("{bytes} bytes"));
     faults
-}
-
-/// What is published with `MessageStructure=json`.
-pub fn body(message: &Message) -> String {
-    let machine = message.machine.to_string();
-    json!({
-        "default": message.text,
-        "email": message.text,
-        "email-json": machine,
-        "https": message.chat.to_string(),
-        "http": machine,
-        "sms": message.sms,
-        "sqs": machine,
-        "lambda": machine,
-        "firehose": machine,
-    })
-    .to_string()
 }
 
 fn ensure(faults: &mut Vec<String>, is_so: bool, fault: impl FnOnce() -> String) {
