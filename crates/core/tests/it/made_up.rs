@@ -16,6 +16,23 @@ use nearmiss_core::{Report, assess};
 /// Half past ten on a Monday.
 pub const NOW: Minute = Minute(29_470_230);
 
+/// An Application Load Balancer by its name, with an idle timeout of 60 s.
+pub fn named(name: &str) -> Gateway {
+    Gateway {
+        id: Identity {
+            name: name.into(),
+            region: "eu-central-1".into(),
+            account: "111122223333".into(),
+            dimension: format!("app/{name}/50dc6c495c0c9188"),
+        },
+        kind: Kind::Alb,
+        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        near: 0.8,
+        detail: Detail::Figures,
+        tags: BTreeMap::new(),
+    }
+}
+
 pub fn gateway(timeout: f64) -> Arc<Gateway> {
     let id = Identity {
         name: "web".into(),

@@ -10,12 +10,14 @@ use nearmiss_core::alerting::{
     Due, Matcher, Mute, Receiver, Repeat, Route, Router, Silence, Window,
 };
 use nearmiss_core::detect::{Rule, Severity};
-use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::gateway::{Gateway, Kind};
 use nearmiss_core::notification::{Delivery, GROUP, Notification, SelfAlert, pack};
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
 use nearmiss_core::time::Minute;
 use proptest::prelude::*;
+
+use crate::made_up::named as named_gateway;
 
 const T0: Minute = Minute(29_460_000);
 const CALL: &str = "arn:aws:sns:eu-central-1:111122223333:on-call";
@@ -23,19 +25,8 @@ const TEAM: &str = "arn:aws:sns:eu-central-1:111122223333:team";
 const QUEUE: &str = "arn:aws:sns:eu-central-1:111122223333:queue.fifo";
 
 fn gateway(name: &str) -> Gateway {
-    Gateway {
-        id: Identity {
-            name: name.into(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
-        },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
-        near: 0.8,
-        detail: Detail::Figures,
-        tags: BTreeMap::from([("team".to_owned(), name.chars().take(4).collect())]),
-    }
+    let tags = BTreeMap::from([("team".to_owned(), name.chars().take(4).collect())]);
+    Gateway { tags, ..named_gateway(name) }
 }
 
 fn record(name: &str, began: Minute, severity: Severity) -> TrackedEpisode {

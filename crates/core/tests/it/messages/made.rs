@@ -1,6 +1,5 @@
 //! News to be rendered.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use nearmiss_core::EpisodeNotification;
@@ -13,13 +12,15 @@ use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::diagnose::cause::Cause;
 use nearmiss_core::diagnose::finding::Finding;
 use nearmiss_core::diagnose::{Diagnosis, Moment, Verdict};
-use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind, Timeout};
+use nearmiss_core::gateway::{Gateway, Timeout};
 use nearmiss_core::notification::{
     Component, DeadMansSwitch, Group, Notification, SelfAlertNotification, pack,
 };
 use nearmiss_core::render::{Links, Template};
 use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
+
+use crate::made_up::named;
 
 /// 2026-01-05T09:19Z.
 pub const BEGAN: Minute = Minute(29_460_079);
@@ -40,19 +41,8 @@ pub fn links() -> Links {
 }
 
 pub fn gateway(name: &str) -> Gateway {
-    Gateway {
-        id: Identity {
-            name: name.into(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
-        },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 55.0, idle_timeout: Some(60.0) },
-        near: 0.8,
-        detail: Detail::Figures,
-        tags: BTreeMap::new(),
-    }
+    let timeout = Timeout { seconds: 55.0, idle_timeout: Some(60.0) };
+    Gateway { timeout, ..named(name) }
 }
 
 pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> EpisodeNotification {
