@@ -1,7 +1,7 @@
 //! The league: the detectors beside simpler alarms, over the simulator's long
 //! scenarios.
 //!
-//! `cargo bench -p nearmiss-core --bench detection` replays every scenario over the seeds
+//! `cargo bench -p nearmiss-bench` replays every scenario over the seeds
 //! 3, 4 and 5, which were not used to tune anything (1, 2 and 6 to 12 were), minute by minute
 //! as it would have been known then: minutes and quarters three minutes after their end.
 //! `-- --seeds=1,2 NAME...` chooses; `--tiers` replays calm gateways every five
