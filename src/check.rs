@@ -13,14 +13,14 @@ use aws_config::SdkConfig;
 use serde::Serialize;
 
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
-use crate::discovery::{AccountRegion, Trouble};
 use crate::edge::aws::{self, AwsError, Scope, Usage, plain, region_of, scoped};
-use crate::edge::cloudwatch::{self, Ask, Chat};
-use crate::edge::elb;
 use crate::edge::net::trust::CaBundle;
 use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
+use crate::inventory::{self, AccountRegion, Trouble};
+use crate::source::Ask;
+use crate::source::cloudwatch::{self, Chat};
 use nearmiss_core::alerting::Matcher;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
@@ -334,7 +334,7 @@ async fn of_account(account: &mut AccountRegion, deadline: Span, clock: Clock) -
                 Finding::bad(fault.action, trouble.said(), Some(fault.advice()))
             }
             other => Finding::bad(
-                elb::DESCRIBE,
+                listing(account),
                 other.to_string(),
                 Some("Correct load_balancer, tags, exclude or region in the config.".into()),
             ),
@@ -343,7 +343,7 @@ async fn of_account(account: &mut AccountRegion, deadline: Span, clock: Clock) -
     if !account.gateways.is_empty() {
         findings.push(watched(account));
         findings.extend(usage.calls.iter().filter_map(|((action, outcome), calls)| {
-            let worked = *outcome == "ok" && *action != elb::DESCRIBE;
+            let worked = *outcome == "ok" && *action != listing(account);
             worked.then(|| Finding::good(action, format!("{calls} calls")))
         }));
         findings.push(metrics(account, deadline.get(), clock).await);
@@ -359,8 +359,9 @@ fn watched(account: &AccountRegion) -> Finding {
         .iter()
         .take(SHOWN)
         .map(|gateway| {
-            let differs = gateway.timeout.mismatch().map_or_else(String::new, |idle| {
-                format!(" (configured; the load balancer's idle timeout is {})", seconds(idle))
+            let differs = gateway.timeout.mismatch().map_or_else(String::new, |own| {
+                let words = &gateway.id.kind.spec().words;
+                format!(" (configured; the {}'s {} is {})", words.one, words.timeout, seconds(own))
             });
             format!(
                 "{} in {}: timeout {}{differs}, near from {} ({})",
@@ -376,7 +377,12 @@ fn watched(account: &AccountRegion) -> Finding {
         lines.push(format!("and {} more", account.gateways.len() - SHOWN));
     }
     lines.extend(account.notes.iter().cloned());
-    Finding::good(elb::DESCRIBE, lines.join("\n"))
+    Finding::good(listing(account), lines.join("\n"))
+}
+
+/// The call that lists what an account has.
+fn listing(account: &AccountRegion) -> &'static str {
+    account.kinds().next().map_or("inventory", |kind| inventory::actions(kind).list)
 }
 
 /// Whether CloudWatch's figures mean what is made of them, for one gateway.
@@ -386,7 +392,7 @@ async fn self_check(account: &AccountRegion, deadline: Duration, clock: Clock) -
     let end = Minute::containing(clock.now()).plus(-5);
     let minutes = (end.plus(-60), end);
     let usage = &mut Usage::default();
-    let proof = account.cloudwatch.prove(gateway, minutes, deadline, usage).await.ok()?;
+    let proof = account.metrics.self_check(gateway, minutes, deadline, usage).await.ok()?;
     let say = |holds: Option<bool>, yes: &str, no: &str, open: &str| match holds {
         Some(true) => yes.to_owned(),
         Some(false) => no.to_owned(),
@@ -431,13 +437,13 @@ async fn metrics(account: &AccountRegion, deadline: Duration, clock: Clock) -> F
                 gateway,
                 former: None,
                 from,
-                tier: PollRate::Fast,
+                rate: PollRate::Fast,
                 answers: false,
                 target_groups: Vec::new(),
             }
         })
         .collect();
-    let (answers, _) = account.cloudwatch.minutes(&asks, end, deadline).await;
+    let (answers, _) = account.metrics.minutes(&asks, end, deadline).await;
     match answers.first() {
         Some(Ok(snapshot)) => {
             let readings = snapshot.readings(end.plus(-1), LONGEST_WINDOW);

@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::config::{Config, RoleArn, Selection};
-use crate::edge::{cloudwatch, elb, evidence, hops, sink};
+use crate::edge::{evidence, hops, sink};
+use crate::inventory::{self, Actions};
+use crate::source::cloudwatch;
+use nearmiss_core::gateway::Kind;
 
 /// The policy for the daemon's own identity (`None`) or for one of its roles.
 #[must_use]
@@ -83,11 +86,16 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     if selections.iter().any(|s| !reads_for(s)) {
         actions.push(cloudwatch::ACTION);
     }
-    if selections.iter().any(|s| !s.is_explicit()) {
-        actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
-    }
-    if selections.iter().any(|s| s.needs_tags() || (all_tags && !s.is_explicit())) {
-        actions.push(elb::TAGS);
+    let listed = selections.iter().filter(|s| !s.is_explicit());
+    let kinds: BTreeSet<Kind> = listed.map(|selection| selection.kind).collect();
+    for kind in kinds {
+        let Actions { list, timeout, tags, target_groups } = inventory::actions(kind);
+        actions.extend([*list, *timeout]);
+        actions.extend(target_groups);
+        let mut of_kind = selections.iter().filter(|selection| selection.kind == kind);
+        if all_tags || of_kind.any(|selection| selection.needs_tags()) {
+            actions.push(*tags);
+        }
     }
     allow("Watch", &actions, selections)
 }
@@ -126,7 +134,7 @@ mod tests {
     fn tags_are_permitted_where_something_goes_by_them() {
         let needs = |text: &str| {
             let config = Config::parse(text, Path::new("x")).unwrap();
-            policy(&config, None).to_string().contains(elb::TAGS)
+            policy(&config, None).to_string().contains(inventory::actions(Kind::Alb).tags)
         };
         let by_name = "[[gateway]]\nload_balancer = \"web-*\"\n";
         let excluding = |what: &str| format!("{by_name}exclude = [{what}]\n");

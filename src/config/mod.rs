@@ -23,7 +23,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
 pub use metrics::{Metrics, TagLabels};
-pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+pub use names::{GatewayArn, RoleArn, Selector, TopicArn};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;

@@ -1,4 +1,4 @@
-//! How AWS things are named in a config: load balancers, topics, roles.
+//! How AWS things are named in a config: gateways, topics, roles.
 //!
 //! Each name checks its form when it is read, so that an error points at it.
 
@@ -6,22 +6,23 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer};
 
+use nearmiss_core::gateway::Kind;
 use nearmiss_core::pattern::Pattern;
 
-/// How `load_balancer` names what it means.
+/// How a selection names what it means.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
-pub enum LoadBalancer {
+pub enum Selector {
     /// An ARN.
-    Arn(LoadBalancerArn),
+    Arn(GatewayArn),
     /// A CloudWatch dimension value: `app/web/50dc6c495c0c9188`.
     Dimension(String),
     /// A name, or a pattern with `*`, `?`, `[...]` or `{a,b}`.
     Name(Pattern),
 }
 
-impl LoadBalancer {
-    /// Whether a load balancer with this name and dimension value is meant.
+impl Selector {
+    /// Whether a gateway with this name and dimension value is meant.
     #[must_use]
     pub fn matches(&self, name: &str, dimension: &str) -> bool {
         match self {
@@ -30,26 +31,50 @@ impl LoadBalancer {
             Self::Name(pattern) => pattern.fits(name),
         }
     }
-}
 
-impl TryFrom<String> for LoadBalancer {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        if text.starts_with("arn:") {
-            return LoadBalancerArn::parse(&text).map(Self::Arn);
+    /// Whether it can mean a gateway of this kind.
+    #[must_use]
+    pub fn can_be(&self, kind: Kind) -> bool {
+        match self {
+            Self::Arn(arn) => arn.kind == kind,
+            Self::Dimension(value) => is_dimension_of(kind, value),
+            Self::Name(_) => true,
         }
-        if text.contains('/') {
-            return dimension(&text).map(|value| Self::Dimension(value.to_owned()));
-        }
-        if text.is_empty() {
-            return Err("expected a name, a pattern or an ARN, found \"\"".into());
-        }
-        Pattern::try_from(text).map(Self::Name)
     }
 }
 
-impl fmt::Display for LoadBalancer {
+impl TryFrom<String> for Selector {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("expected a name, a pattern or an ARN, found \"\"".into());
+        }
+        if text.starts_with("arn:") {
+            return GatewayArn::parse(&text).map(Self::Arn);
+        }
+        let reads = |kind: Kind| (kind.spec().forms.reads_dimension)(&text);
+        if Kind::ALL.into_iter().all(|kind| reads(kind).is_none()) {
+            return Pattern::try_from(text).map(Self::Name);
+        }
+        if is_pattern(&text) {
+            return Err(format!(
+                "expected a pattern for names (such as \"web-*\") or a whole dimension value, found \"{text}\""
+            ));
+        }
+        if Kind::ALL.into_iter().any(|kind| reads(kind) == Some(true)) {
+            return Ok(Self::Dimension(text));
+        }
+        let form = |kind: Kind| {
+            let spec = kind.spec();
+            format!("an {} (such as \"{}\")", spec.words.title, spec.forms.dimension)
+        };
+        let forms = Kind::ALL.map(form).join(" or of ");
+        Err(format!("expected the dimension value of {forms}, found \"{text}\""))
+    }
+}
+
+impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Arn(arn) => f.write_str(&arn.text),
@@ -59,17 +84,8 @@ impl fmt::Display for LoadBalancer {
     }
 }
 
-/// `app/<name>/<id>`, or why not.
-fn dimension(text: &str) -> Result<&str, String> {
-    match text.split('/').collect::<Vec<_>>()[..] {
-        ["app", name, id] if !name.is_empty() && !id.is_empty() && !is_pattern(text) => Ok(text),
-        ["app", ..] if is_pattern(text) => Err(format!(
-            "expected a pattern for names (such as \"web-*\") or a whole dimension value, found \"{text}\""
-        )),
-        _ => Err(format!(
-            "expected the dimension value of an Application Load Balancer (such as \"app/web/50dc6c495c0c9188\"), found \"{text}\""
-        )),
-    }
+fn is_dimension_of(kind: Kind, text: &str) -> bool {
+    !is_pattern(text) && (kind.spec().forms.reads_dimension)(text) == Some(true)
 }
 
 /// Whether it is spelled like a Region.
@@ -92,11 +108,13 @@ fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 
-/// The ARN of an Application Load Balancer.
+/// The ARN of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoadBalancerArn {
+pub struct GatewayArn {
     /// As written.
     pub text: String,
+    /// Its kind.
+    pub kind: Kind,
     /// Its Region.
     pub region: String,
     /// Its account.
@@ -105,30 +123,44 @@ pub struct LoadBalancerArn {
     pub dimension: String,
 }
 
-impl LoadBalancerArn {
-    /// Reads `arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID`.
+impl GatewayArn {
+    /// Reads `arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE`, where service and resource
+    /// are those of a kind.
     ///
     /// # Errors
     /// What was expected and what was found instead.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parts: Vec<&str> = text.splitn(6, ':').collect();
-        let tail = parts.get(5).and_then(|tail| tail.strip_prefix("loadbalancer/"));
-        match (&parts[..], tail.map(dimension)) {
-            (["arn", _, "elasticloadbalancing", region, account, _], Some(Ok(dimension)))
-                if is_region(region) && !account.is_empty() =>
-            {
-                Ok(Self {
-                    text: text.to_owned(),
-                    region: (*region).to_owned(),
-                    account: (*account).to_owned(),
-                    dimension: dimension.to_owned(),
-                })
-            }
-            _ => Err(format!(
-                "expected an ARN such as \"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/web/50dc6c495c0c9188\", found \"{text}\""
-            )),
-        }
+        let ["arn", _, service, region, account, resource] = parts[..] else {
+            return Err(not_an_arn(text));
+        };
+        let of_kind = |kind: Kind| {
+            let forms = &kind.spec().forms;
+            let dimension = resource.strip_prefix(forms.arn_resource)?;
+            let fits = service == forms.arn_service && is_dimension_of(kind, dimension);
+            fits.then_some((kind, dimension))
+        };
+        let found = Kind::ALL.into_iter().find_map(of_kind);
+        let (kind, dimension) = found
+            .filter(|_| is_region(region) && !account.is_empty())
+            .ok_or_else(|| not_an_arn(text))?;
+        Ok(Self {
+            text: text.to_owned(),
+            kind,
+            region: region.to_owned(),
+            account: account.to_owned(),
+            dimension: dimension.to_owned(),
+        })
     }
+}
+
+fn not_an_arn(text: &str) -> String {
+    let example = |kind: Kind| {
+        let spec = kind.spec();
+        format!("\"{}\"", spec.arn("eu-central-1", "111122223333", spec.forms.dimension))
+    };
+    let examples = Kind::ALL.map(example).join(" or ");
+    format!("expected an ARN such as {examples}, found \"{text}\"")
 }
 
 /// The ARN of an SNS topic.

@@ -8,8 +8,8 @@ use aws_config::SdkConfig;
 
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
-use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
+use crate::source::cloudwatch::Chat;
 use nearmiss_core::notification::Component;
 
 /// How often it is asked, seconds.

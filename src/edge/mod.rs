@@ -4,9 +4,7 @@
 //! [`time`], the ground on which the others stand.
 
 pub mod aws;
-pub mod cloudwatch;
 pub mod control;
-pub mod elb;
 pub mod evidence;
 pub mod exporter;
 pub mod hops;

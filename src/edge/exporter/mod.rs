@@ -78,7 +78,7 @@ const GATEWAY: &[Row] = &[
     gauge(
         "nearmiss_idle_timeout_seconds",
         "What the load balancer's idle timeout is set to; absent where it was not asked.",
-        |s| s.gateway.timeout.idle_timeout,
+        |s| s.gateway.timeout.at_aws,
     ),
     gauge(
         "nearmiss_near_seconds",
@@ -599,7 +599,7 @@ fn labels(gateway: &Gateway) -> Vec<LabelPair> {
     let id = &gateway.id;
     vec![
         label("gateway", &id.name),
-        label("kind", gateway.kind.name()),
+        label("kind", gateway.id.kind.name()),
         label("region", &id.region),
         label("account", &id.account),
     ]

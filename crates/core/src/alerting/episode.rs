@@ -450,14 +450,8 @@ mod tests {
 
     fn gateway() -> Gateway {
         Gateway {
-            id: Identity {
-                name: "web".into(),
-                region: "eu-central-1".into(),
-                account: String::new(),
-                dimension: "app/web/1".into(),
-            },
-            kind: Kind::Alb,
-            timeout: Timeout { seconds: 60.0, idle_timeout: None },
+            id: Identity::new(Kind::Alb, "eu-central-1", "", "app/web/1"),
+            timeout: Timeout { seconds: 60.0, at_aws: None },
             near: 0.8,
             detail: Detail::Figures,
             tags: BTreeMap::new(),

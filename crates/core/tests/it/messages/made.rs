@@ -41,7 +41,7 @@ pub fn links() -> Links {
 }
 
 pub fn gateway(name: &str) -> Gateway {
-    let timeout = Timeout { seconds: 55.0, idle_timeout: Some(60.0) };
+    let timeout = Timeout { seconds: 55.0, at_aws: Some(60.0) };
     Gateway { timeout, ..named(name) }
 }
 
