@@ -5,32 +5,28 @@
 //! of the value's type, checks across keys are `try_from` of their table; both
 //! keep the place in the file.
 
-mod metrics;
-mod names;
 mod notify;
-mod schedule;
 mod selection;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-pub use metrics::{Metrics, TagLabels};
-pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+pub use crate::settings::metrics::{Metrics, TagLabels};
+pub use crate::settings::names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+pub use crate::settings::schedule::{Schedule, Zone};
+pub use crate::settings::{Aws, Quotas};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::render::Links;
 pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
-pub use schedule::{Schedule, Zone};
 pub use selection::{Exclusion, Selection, TimeoutSetting};
 
 /// Everything that a config file says.
@@ -94,24 +90,6 @@ pub struct Config {
     /// The hops of services, from the client to the database.
     #[serde(rename = "chain", default)]
     pub chains: Vec<chain::Settings>,
-}
-
-/// `[aws]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Aws {
-    /// A PEM file of the certificates to believe instead of this machine's, in all calls
-    /// to AWS; `None` for `AWS_CA_BUNDLE`.
-    #[serde(deserialize_with = "a_path")]
-    pub ca_bundle: Option<PathBuf>,
-}
-
-fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(value)?;
-    if text.is_empty() {
-        return Err(D::Error::custom("expected the path of a PEM file, found \"\""));
-    }
-    Ok(Some(PathBuf::from(text)))
 }
 
 /// `[http]`
@@ -224,28 +202,6 @@ impl TryFrom<RawPoll> for Poll {
     }
 }
 
-/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each
-/// Region. AWS allows 50 requests and 180,000 datapoints a second by default.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quotas {
-    /// `GetMetricData` requests a second.
-    #[serde(deserialize_with = "up_to::<_, 1_000_000>")]
-    pub requests_per_second: NonZeroU32,
-    /// Datapoints a second that requests could return.
-    #[serde(deserialize_with = "up_to::<_, 1_000_000_000>")]
-    pub datapoints_per_second: NonZeroU32,
-}
-
-/// Reads a number from 1 to `MOST`.
-fn up_to<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<NonZeroU32, D::Error> {
-    let found = i64::deserialize(from)?;
-    let number = u32::try_from(found).ok().filter(|number| *number <= MOST);
-    number.and_then(NonZeroU32::new).ok_or_else(|| {
-        serde::de::Error::custom(format!("expected a number from 1 to {MOST}, found {found}"))
-    })
-}
-
 /// Reads a duration of at least a minute.
 fn a_minute_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
     let span = Span::deserialize(from)?;
@@ -263,13 +219,6 @@ fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
         return Err(serde::de::Error::custom("expected a path, found \"\""));
     }
     Ok(path)
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        let limit = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Self { requests_per_second: limit(25), datapoints_per_second: limit(90_000) }
-    }
 }
 
 /// `[discovery]`

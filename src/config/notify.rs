@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::names::{RoleArn, TopicArn};
-use super::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
+use crate::settings::names::{RoleArn, TopicArn};
+use crate::settings::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
 use nearmiss_core::alerting::{Matcher, Receiver, Repeat, Route, Window};
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::gateway::Kind;

@@ -1,4 +1,4 @@
-//! How AWS things are named in a config: load balancers, topics, roles.
+//! How AWS things are named in a config: load balancers, topics, roles, Regions.
 //!
 //! Each name checks its form when it is read, so that an error points at it.
 
@@ -79,7 +79,10 @@ fn is_region(text: &str) -> bool {
 }
 
 /// Reads a Region.
-pub(super) fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+///
+/// # Errors
+/// When it is not spelled like one.
+pub fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
     if is_region(&text) {
         return Ok(Some(text));
