@@ -11,6 +11,7 @@
 //! - [`nearmiss_sim`] is an AWS to try it against, and knows nothing of the rest.
 //! - An [`edge`] knows the core, its section of the config ([`settings`]) and the ground that
 //!   all stand on ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
+//! - A [`sink`] takes notifications; its section of the config is a type of its own.
 //! - [`daemon`] is the loop that joins them; the other modules are what the commands do.
 //!
 //! `ARCHITECTURE.md` has the map, the data flow of a poll, the invariants, the decisions
@@ -32,3 +33,4 @@ pub mod probe;
 pub mod report;
 pub mod settings;
 pub mod silence;
+pub mod sink;

@@ -18,15 +18,16 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 pub use crate::settings::metrics::{Metrics, TagLabels};
-pub use crate::settings::names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+pub use crate::settings::names::{LoadBalancer, LoadBalancerArn, RoleArn};
 pub use crate::settings::schedule::{Schedule, Zone};
 pub use crate::settings::{Aws, Quotas};
+use crate::sink::{self, Target};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::render::Links;
-pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
+pub use notify::{Digests, Maintenance, RouteTo, Watcher};
 pub use selection::{Exclusion, Selection, TimeoutSetting};
 
 /// Everything that a config file says.
@@ -63,13 +64,13 @@ pub struct Config {
     /// Why episodes began.
     #[serde(default)]
     pub diagnosis: Diagnosing,
-    /// Who is told.
-    #[serde(default)]
-    pub sink: Sinks,
-    /// Who is told of certain alerts instead.
+    /// Where notifications go. Without it, what no route takes goes to the log alone.
+    #[serde(default, deserialize_with = "sink::one")]
+    pub sink: Option<Target>,
+    /// Where certain alerts go instead.
     #[serde(rename = "route", default)]
     pub routes: Vec<RouteTo>,
-    /// When alerts are kept back.
+    /// When alerts are muted.
     #[serde(default)]
     pub maintenance: Vec<Maintenance>,
     /// The capacity report.
@@ -380,59 +381,58 @@ impl Config {
         if config.gateways.is_empty() {
             return Err(invalid(text, path, None, "expected at least one [[gateway]], found none"));
         }
-        if let Some((arn, message)) = config.contradiction() {
-            let at = text.rfind(arn).map(|at| at..at + arn.len());
+        if let Some((receiver, message)) = config.contradiction() {
+            let address = receiver.id.as_str();
+            let at = text.rfind(address).map(|at| at..at + address.len());
             return Err(invalid(text, path, at, &message));
         }
         Ok(config)
     }
 
-    /// A topic whose settings cannot work together, and why.
-    fn contradiction(&self) -> Option<(&str, String)> {
-        let topics: Vec<&Topic> = self.topics().collect();
-        topics.iter().enumerate().find_map(|(number, topic)| {
-            let arn = topic.topic_arn.as_str();
-            let is_other = |known: &&Topic| known.topic_arn == topic.topic_arn && known != topic;
-            let twice = topics[..number].iter().any(is_other).then(|| {
-                format!(
-                    "expected one role_arn, external_id, attributes and chat_configuration for the topic {arn}, found two"
-                )
-            });
-            twice.or_else(|| topic.contradiction()).map(|why| (arn, why))
+    /// A receiver whose settings cannot work together, and why.
+    fn contradiction(&self) -> Option<(Receiver, String)> {
+        let targets: Vec<&Target> = self.targets().collect();
+        targets.iter().enumerate().find_map(|(number, target)| {
+            let receiver = target.receiver();
+            let is_other = |known: &&Target| known.receiver() == receiver && known != target;
+            let found_two = targets[..number].iter().any(is_other).then(|| target.found_two());
+            found_two.or_else(|| target.contradiction()).map(|why| (receiver, why))
         })
     }
 
-    /// Every topic that it names, some more than once.
-    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
-        let routed = self.routes.iter().map(|to| &to.topic);
-        self.sink.sns.iter().chain(routed).chain(self.watcher.topic.as_ref())
+    /// Every place that it sends notifications to, some more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        let routed = self.routes.iter().map(|to| &to.target);
+        self.sink.iter().chain(routed).chain(self.watcher.target.as_ref())
+    }
+
+    /// Who is notified of what no route takes.
+    #[must_use]
+    pub fn fallback(&self) -> Receiver {
+        self.sink.as_ref().map_or_else(Receiver::log, |target| target.receiver())
     }
 
     /// The configurations of Amazon Q Developer in chat applications that it names.
     #[must_use]
     pub fn chat_configurations(&self) -> BTreeSet<&str> {
-        self.topics().filter_map(|topic| topic.chat_configuration.as_deref()).collect()
+        self.targets().filter_map(|target| target.chat_configuration()).collect()
     }
 
-    /// Where alerts go; nothing is quiet yet.
+    /// Where alerts go; nothing is muted yet.
     #[must_use]
-    pub fn desk(&self) -> Router {
+    pub fn router(&self) -> Router {
         let routes: Vec<Route> = self.routes.iter().map(|to| to.route.clone()).collect();
-        Router {
-            routes,
-            fallback: self.sink.sns.as_ref().map_or_else(Receiver::default, Topic::receiver),
-            repeat: self.alert.repeat_interval,
-            ..Router::default()
-        }
+        let repeat = self.alert.repeat_interval;
+        Router { routes, fallback: self.fallback(), repeat, ..Router::default() }
     }
 
-    /// Whether alerts are routed or kept back by the tags of load balancers, or tags are
+    /// Whether alerts are routed or muted by the tags of load balancers, or tags are
     /// labels: then those of all are read.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
         let routed = self.routes.iter().map(|to| &to.route.matcher);
-        let quiet = self.maintenance.iter().map(|window| &window.matcher);
-        let by_tags = routed.chain(quiet).any(|matcher| !matcher.tags.is_empty());
+        let muted = self.maintenance.iter().map(|window| &window.matcher);
+        let by_tags = routed.chain(muted).any(|matcher| !matcher.tags.is_empty());
         by_tags || !self.metrics.tag_labels.is_empty()
     }
 

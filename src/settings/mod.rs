@@ -1,7 +1,8 @@
 //! Parts of a config that the edges use: how AWS things are named, schedules, quotas.
 //!
-//! They stand below [`edge`](crate::edge), and [`config`](crate::config) above it, so that
-//! a config can be read with the types of those who use it. Each value checks its form when it is read.
+//! They stand below [`edge`](crate::edge) and [`sink`](crate::sink), and
+//! [`config`](crate::config) above both, so that a config is read with the types of those
+//! who use it. Each value checks its form when it is read.
 
 pub mod metrics;
 pub mod names;

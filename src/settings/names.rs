@@ -1,4 +1,4 @@
-//! How AWS things are named in a config: load balancers, topics, roles, Regions.
+//! How AWS things are named in a config: load balancers, roles, Regions.
 //!
 //! Each name checks its form when it is read, so that an error points at it.
 
@@ -73,7 +73,8 @@ fn dimension(text: &str) -> Result<&str, String> {
 }
 
 /// Whether it is spelled like a Region.
-fn is_region(text: &str) -> bool {
+#[must_use]
+pub fn is_region(text: &str) -> bool {
     let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&text.len()) && text.chars().all(is_one)
 }
@@ -129,49 +130,6 @@ impl LoadBalancerArn {
             }
             _ => Err(format!(
                 "expected an ARN such as \"arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/web/50dc6c495c0c9188\", found \"{text}\""
-            )),
-        }
-    }
-}
-
-/// The ARN of an SNS topic.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct TopicArn {
-    text: String,
-    region: String,
-}
-
-impl TopicArn {
-    /// The ARN.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The Region that it must be published in.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        &self.region
-    }
-}
-
-impl TryFrom<String> for TopicArn {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split(':').collect::<Vec<_>>()[..] {
-            ["arn", _, "sns", region, account, name]
-                if is_region(region) && !account.is_empty() =>
-            {
-                if name.is_empty() || name == ".fifo" {
-                    return Err(format!("expected a topic's name at the end, found \"{text}\""));
-                }
-                let region = region.to_owned();
-                Ok(Self { text, region })
-            }
-            _ => Err(format!(
-                "expected a topic's ARN (such as \"arn:aws:sns:eu-central-1:111122223333:nearmiss\"), found \"{text}\""
             )),
         }
     }
