@@ -258,3 +258,6 @@ fn refusal(delivery: &Delivery, error: &SinkError) -> String {
     let receiver = &delivery.receiver.id;
     format!("{error}. The next poll will tell {receiver} that {what}. {}", error.advice)
 }
+
+#[cfg(test)]
+mod tests;

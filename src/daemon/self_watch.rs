@@ -259,3 +259,6 @@ pub(super) fn tick(
     *served = now.min(*served);
     schedule.between(*served + 1, now + 1, zone).pop()
 }
+
+#[cfg(test)]
+mod tests;

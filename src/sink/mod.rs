@@ -7,6 +7,8 @@
 
 mod log;
 mod sns;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -33,9 +35,8 @@ pub use sns::{InlineTopic, TopicArn};
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// The tables of `[sink]`, and of `sink` in a `[[route]]` or in `[watcher]`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[derive(Default)]
 struct Sinks {
     /// Amazon SNS.
     sns: Option<sns::Topic>,
@@ -269,3 +270,6 @@ impl Senders {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;
