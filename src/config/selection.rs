@@ -7,7 +7,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::names::{RoleArn, Selector, region};
+use crate::settings::names::{RoleArn, Selector, region};
 use nearmiss_core::gateway::bounds;
 use nearmiss_core::gateway::{Detail, Kind};
 use nearmiss_core::number::quantity::{Ratio, Span};

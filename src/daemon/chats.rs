@@ -20,7 +20,7 @@ const LATE: i64 = 300;
 const MOST: i64 = 86_400;
 
 /// The channels, and until when it was asked (seconds since the Unix epoch).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chats {
     all: Arc<[Chat]>,
     until: Option<i64>,

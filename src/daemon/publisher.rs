@@ -113,7 +113,7 @@ impl Daemon {
         let telling = &exporter.telling;
         telling.pending.set(whole(waiting.len()));
         telling.oldest_pending.set(longest.max(0));
-        telling.held.set(whole(self.held(minute)));
+        telling.held.set(whole(self.notifier.muted(&self.memory.gateways, minute)));
         let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
         telling.silences.set(whole(in_force.count()));
         let digest =

@@ -11,7 +11,6 @@ use aws_config::SdkConfig;
 use tracing::{error, info, warn};
 
 use super::Daemon;
-use super::chats::Chats;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
@@ -91,8 +90,8 @@ impl Daemon {
         let base = &self.config.base;
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
-        self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
-        self.publisher.exporter.telling.know(self.notifier.desk.known());
+        Box::pin(self.self_watch.follow(&config, base)).await;
+        self.publisher.exporter.telling.know(self.notifier.router.known());
         self.publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
         self.config.config = config;
         info!("the config was read again");

@@ -14,7 +14,6 @@ pub mod log;
 pub mod net;
 pub mod nginx;
 pub mod probe;
-pub mod sink;
 pub mod state;
 pub mod systemd;
 pub mod time;

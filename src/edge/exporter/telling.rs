@@ -62,7 +62,7 @@ impl Telling {
     pub fn know<'a>(&self, receivers: impl Iterator<Item = &'a Receiver>) {
         for receiver in receivers {
             for outcome in ["delivered", "throttled", "refused", "failed"] {
-                let _ = self.notifications.with_label_values(&[short(receiver), outcome]);
+                let _ = self.notifications.with_label_values(&[&receiver.label, outcome]);
             }
         }
     }
@@ -77,11 +77,6 @@ impl Telling {
             ) => "refused",
             Some(_) => "failed",
         };
-        self.notifications.with_label_values(&[short(receiver), outcome]).inc();
+        self.notifications.with_label_values(&[&receiver.label, outcome]).inc();
     }
-}
-
-/// A topic's name, which stands at the end of its ARN.
-fn short(receiver: &Receiver) -> &str {
-    receiver.as_str().rsplit(':').next().unwrap_or_default()
 }

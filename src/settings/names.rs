@@ -1,4 +1,4 @@
-//! How AWS things are named in a config: gateways, topics, roles.
+//! How AWS things are named in a config: gateways, roles, Regions.
 //!
 //! Each name checks its form when it is read, so that an error points at it.
 
@@ -89,13 +89,17 @@ fn is_dimension_of(kind: Kind, text: &str) -> bool {
 }
 
 /// Whether it is spelled like a Region.
-fn is_region(text: &str) -> bool {
+#[must_use]
+pub fn is_region(text: &str) -> bool {
     let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&text.len()) && text.chars().all(is_one)
 }
 
 /// Reads a Region.
-pub(super) fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+///
+/// # Errors
+/// When it is not spelled like one.
+pub fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
     if is_region(&text) {
         return Ok(Some(text));
@@ -161,49 +165,6 @@ fn not_an_arn(text: &str) -> String {
     };
     let examples = Kind::ALL.map(example).join(" or ");
     format!("expected an ARN such as {examples}, found \"{text}\"")
-}
-
-/// The ARN of an SNS topic.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct TopicArn {
-    text: String,
-    region: String,
-}
-
-impl TopicArn {
-    /// The ARN.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.text
-    }
-
-    /// The Region that it must be published in.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        &self.region
-    }
-}
-
-impl TryFrom<String> for TopicArn {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        match text.split(':').collect::<Vec<_>>()[..] {
-            ["arn", _, "sns", region, account, name]
-                if is_region(region) && !account.is_empty() =>
-            {
-                if name.is_empty() || name == ".fifo" {
-                    return Err(format!("expected a topic's name at the end, found \"{text}\""));
-                }
-                let region = region.to_owned();
-                Ok(Self { text, region })
-            }
-            _ => Err(format!(
-                "expected a topic's ARN (such as \"arn:aws:sns:eu-central-1:111122223333:nearmiss\"), found \"{text}\""
-            )),
-        }
-    }
 }
 
 /// The ARN of an IAM role.
