@@ -27,6 +27,7 @@ pub mod diagnose;
 pub mod discovery;
 pub mod edge;
 pub mod exit;
+pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod report;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-pub use metrics::{Metrics, TagLabels};
+pub use metrics::{Dropped, Metrics, TagLabels};
 pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;

@@ -143,7 +143,7 @@ impl Daemon {
             let Sent { parcel, outcome, usage: used } = one;
             usage.add(used);
             let problem = outcome.as_ref().err().map(|fault| fault.problem);
-            self.publisher.exporter.telling.notified(&parcel.receiver, problem);
+            self.publisher.exporter.notifications.sent(&parcel.receiver, problem);
             if let Err(fault) = outcome {
                 let said = refusal(&parcel, &fault);
                 refusals.entry(parcel.receiver).or_default().push(said);

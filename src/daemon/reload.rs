@@ -92,8 +92,7 @@ impl Daemon {
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
-        self.publisher.exporter.telling.know(self.notifier.desk.known());
-        self.publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
+        self.publisher.follow(self.notifier.desk.known(), &config.metrics);
         self.config.config = config;
         info!("the config was read again");
     }
