@@ -4,9 +4,8 @@
 //!
 //! `cargo bench --bench poll` prints two tables. The daemon is the real one; the
 //! simulator answers from another process, so that its work is not counted. The
-//! scrapers are a hundred clients that scrape at the same moment: right after a poll,
-//! when the page has to be made, again once it is made, and again and again while polls
-//! go on.
+//! scrapers are a hundred clients that scrape at the same moment, again and
+//! again, while polls go on; `cargo bench --bench page` has more of the page.
 
 // A benchmark that cannot run has nobody to tell but its reader.
 #![allow(clippy::expect_used, clippy::cast_precision_loss)]
@@ -15,8 +14,6 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use aws_config::Region;
@@ -26,7 +23,6 @@ use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::time::Stopwatch;
 use nearmiss::edge::{aws, http};
-use nearmiss::metrics::Format;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
@@ -45,17 +41,14 @@ impl Drop for Sim {
 
 /// How many clients scrape at the same moment.
 const SCRAPERS: usize = 100;
-/// How often they do while polls go on.
+/// How often they do.
 const ROUNDS: usize = 5;
-/// What they accept, as a line of the header.
-const GZIP: &str = "Accept-Encoding: gzip\r\n";
-const PLAIN: &str = "";
 
 fn main() {
     // Cargo passes flags such as --bench; this bench has none of its own.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!(
-        "| load balancers | poll, wall | poll, CPU | CPU per load balancer | of it save and publish | requests | billed metrics | resident | per load balancer |"
+        "| load balancers | poll, wall | poll, CPU | CPU per load balancer | of it save and hand over the page | requests | billed metrics | resident | per load balancer |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     let empty = resident();
@@ -64,9 +57,9 @@ fn main() {
         scrapes += &runtime.block_on(measure(load_balancers, empty));
     }
     println!(
-        "\n| load balancers | page | series | compressed | page made, wall | CPU | memory | {SCRAPERS} scrapes at once, first: p99 | again: median | p99 | uncompressed: p99 | while polls go on: p99 | poll meanwhile, wall |"
+        "\n| load balancers | page | series | compressed | {SCRAPERS} scrapes at once: median | p99 | poll meanwhile, wall |"
     );
-    println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{scrapes}");
+    println!("|---:|---:|---:|---:|---:|---:|---:|\n{scrapes}");
 }
 
 async fn measure(load_balancers: u32, empty: f64) -> String {
@@ -103,48 +96,22 @@ async fn measure(load_balancers: u32, empty: f64) -> String {
         per_poll(1),
         (memory - empty) * 1024.0 / f64::from(load_balancers),
     );
-    let scrapes = scrapes(&mut daemon, load_balancers).await;
-    drop(sim);
-    scrapes
-}
-
-/// What a page is and costs, as a row of the second table.
-async fn scrapes(daemon: &mut Daemon, load_balancers: u32) -> String {
-    let peak = Peak::reset();
-    let (watch, before) = (Stopwatch::start(), cpu_time());
-    let page = Arc::clone(&daemon.served().borrow().page);
-    page.compressed(Format::Text).await.expect("a page");
-    let (made, made_cpu) = (watch.elapsed(), cpu_time().saturating_sub(before));
-    let memory = peak.grown();
-    drop(page);
     let page = daemon.page();
     let text = String::from_utf8_lossy(&page.metrics).into_owned();
     let watched = text.matches("nearmiss_gateway_up{").count();
     assert_eq!(watched, load_balancers as usize, "not all load balancers are watched");
-    let minute = 2 + POLLS;
-    daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-    let first = at_once(daemon, GZIP).await;
-    let again = at_once(daemon, GZIP).await;
-    let plain = at_once(daemon, PLAIN).await;
-    let (busy, mut meanwhile) = scraped(daemon, minute + 1).await;
+    let (mut latencies, mut meanwhile) = scraped(&mut daemon).await;
+    drop(sim);
+    latencies.sort_unstable();
     format!(
-        "| {load_balancers} | {:.1} MiB | {} | {:.2} MiB | {made:.0?} | {made_cpu:.0?} | {memory:.1} MiB | {:.0?} | {:.0?} | {:.0?} | {:.0?} | {:.0?} | {:.2?} |\n",
+        "| {load_balancers} | {:.1} MiB | {} | {:.2} MiB | {:.0?} | {:.0?} | {:.2?} |\n",
         page.metrics.len() as f64 / 1_048_576.0,
         text.lines().filter(|line| !line.starts_with('#')).count(),
         page.gzip.len() as f64 / 1_048_576.0,
-        share(first, 99),
-        share(again.clone(), 50),
-        share(again, 99),
-        share(plain, 99),
-        share(busy, 99),
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() * 99 / 100],
         median(&mut meanwhile),
     )
-}
-
-/// The time within which this many percent were answered.
-fn share(mut latencies: Vec<Duration>, percent: usize) -> Duration {
-    latencies.sort_unstable();
-    latencies[latencies.len() * percent / 100]
 }
 
 async fn daemon(endpoint: &str, directory: &Path) -> Daemon {
@@ -165,47 +132,25 @@ async fn daemon(endpoint: &str, directory: &Path) -> Daemon {
     Daemon::start(config, &base).await.expect("a daemon")
 }
 
-/// The listener, and where it is.
-async fn listening(daemon: &Daemon, stop: &CancellationToken) -> SocketAddr {
+/// Scrapes while polls go on: how long each scrape and each poll took.
+async fn scraped(daemon: &mut Daemon) -> (Vec<Duration>, Vec<Duration>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
-    tokio::spawn(http::serve(listener, daemon.served(), stop.clone()));
-    address
-}
-
-/// Clients on a thread of their own that scrape at the same moment, some times over.
-fn scrapers(
-    address: SocketAddr,
-    rounds: usize,
-    accepted: &'static str,
-) -> JoinHandle<Vec<Duration>> {
-    std::thread::spawn(move || {
+    let stop = CancellationToken::new();
+    let serving = http::serve(listener, daemon.served(), stop.clone());
+    tokio::spawn(serving);
+    let scrapers = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
             let mut latencies = Vec::new();
-            for _ in 0..rounds {
-                latencies.extend(join_all((0..SCRAPERS).map(|_| scrape(address, accepted))).await);
+            for _ in 0..ROUNDS {
+                latencies.extend(join_all((0..SCRAPERS).map(|_| scrape(address))).await);
             }
             latencies
         })
-    })
-}
-
-/// How long each of the scrapes took that came at once.
-async fn at_once(daemon: &Daemon, accepted: &'static str) -> Vec<Duration> {
-    let stop = CancellationToken::new();
-    let scrapers = scrapers(listening(daemon, &stop).await, 1, accepted);
-    let latencies = tokio::task::spawn_blocking(|| scrapers.join().expect("scrapes"));
-    let latencies = latencies.await.expect("scrapes");
-    stop.cancel();
-    latencies
-}
-
-/// Scrapes while polls go on: how long each scrape and each poll took.
-async fn scraped(daemon: &mut Daemon, mut minute: i64) -> (Vec<Duration>, Vec<Duration>) {
-    let stop = CancellationToken::new();
-    let scrapers = scrapers(listening(daemon, &stop).await, ROUNDS, GZIP);
+    });
     let mut polls = Vec::new();
+    let mut minute = 2 + POLLS;
     while !scrapers.is_finished() || polls.is_empty() {
         let watch = Stopwatch::start();
         daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
@@ -216,33 +161,15 @@ async fn scraped(daemon: &mut Daemon, mut minute: i64) -> (Vec<Duration>, Vec<Du
     (scrapers.join().expect("scrapes"), polls)
 }
 
-async fn scrape(address: SocketAddr, accepted: &str) -> Duration {
+async fn scrape(address: SocketAddr) -> Duration {
     let watch = Stopwatch::start();
     let mut stream = TcpStream::connect(address).await.expect("a connection");
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{accepted}\r\n");
+    let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n";
     stream.write_all(request.as_bytes()).await.expect("a request");
-    // Read and forgotten: a hundred uncompressed pages are more than some machines have.
-    let mut part = vec![0; 256 * 1024];
-    let mut start = [0; 12];
-    stream.read_exact(&mut start).await.expect("an answer");
-    assert!(start.starts_with(b"HTTP/1.1 200"), "no page");
-    while stream.read(&mut part).await.expect("an answer") > 0 {}
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "no page");
     watch.elapsed()
-}
-
-/// The most memory that this process had since then.
-struct Peak(f64);
-
-impl Peak {
-    fn reset() -> Self {
-        std::fs::write("/proc/self/clear_refs", "5").expect("Linux");
-        Self(resident())
-    }
-
-    /// MiB beyond what there was.
-    fn grown(&self) -> f64 {
-        memory("VmHWM:") - self.0
-    }
 }
 
 /// The sum of the series of one metric that the daemon counts of itself.
@@ -283,11 +210,7 @@ fn cpu_time() -> Duration {
 
 /// Resident memory of this process, MiB.
 fn resident() -> f64 {
-    memory("VmRSS:")
-}
-
-fn memory(which: &str) -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with(which)).unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
 }

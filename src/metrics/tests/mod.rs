@@ -3,7 +3,7 @@
 
 mod referee;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
 
@@ -310,4 +310,36 @@ async fn a_page_is_made_once_for_all_who_ask_also_if_the_first_goes_away() {
         assert!(all.iter().all(is_same), "somebody has a copy of his own");
     }
     assert_eq!(made.rendered().metrics, text(&made.compressed(Format::Text).await.unwrap()));
+}
+
+/// The rows of the tables of docs/metrics.md: name, and the other cells.
+fn documented() -> BTreeMap<String, Vec<String>> {
+    let text = include_str!("../../../docs/metrics.md");
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `nearmiss_"));
+    let rows = rows.filter_map(|row| row.strip_suffix(" |"));
+    rows.map(|row| {
+        let mut cells = row.split('|').map(|cell| cell.trim().to_owned());
+        let name = cells.next().unwrap_or_default();
+        (format!("nearmiss_{}", name.trim_matches('`')), cells.collect())
+    })
+    .collect()
+}
+
+#[test]
+fn the_documents_have_every_family_and_no_other() {
+    let kind = |kind| format!("{kind:?}").to_lowercase();
+    let of_gateways = gateway::FAMILIES
+        .iter()
+        .map(|family| (family.name.to_owned(), vec![kind(family.kind), family.help.to_owned()]));
+    let of_process = process::FAMILIES.iter().map(|family| {
+        let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+        let cells = vec![kind(family.kind), labels.join(", "), family.help.to_owned()];
+        (family.name.to_owned(), cells)
+    });
+    let table: BTreeMap<String, Vec<String>> = of_gateways.chain(of_process).collect();
+    let documented = documented();
+    for (name, cells) in &table {
+        assert_eq!(documented.get(name), Some(cells), "{name} in docs/metrics.md");
+    }
+    assert_eq!(documented.len(), table.len());
 }
