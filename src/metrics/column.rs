@@ -52,7 +52,9 @@ mod tests {
             (0..200_u32).map(|n| (n % 3 != 1).then_some(f64::from(n))).collect();
         let mut column = Column::default();
         assert!(column.is_empty());
-        all.iter().for_each(|value| column.push(*value));
+        for value in &all {
+            column.push(*value);
+        }
         column.pack();
         let mut back = vec![None; all.len()];
         column.iter().for_each(|(place, value)| back[place] = Some(value));

@@ -101,13 +101,20 @@ impl Samples {
             match family.read {
                 Read::One(read) => column.push(read(known)),
                 Read::Each { values, read, .. } => {
-                    (0..values).for_each(|value| column.push(read(known, value)));
+                    for value in 0..values {
+                        column.push(read(known, value));
+                    }
                 }
                 Read::Detector(read) => {
-                    let evaluations = Rule::ALL.map(|rule| evaluation(known, rule));
-                    evaluations.into_iter().for_each(|one| column.push(one.and_then(read)));
+                    for rule in Rule::ALL {
+                        column.push(evaluation(known, rule).and_then(read));
+                    }
                 }
-                Read::TargetGroup(read) => groups.iter().for_each(|group| column.push(read(group))),
+                Read::TargetGroup(read) => {
+                    for group in groups {
+                        column.push(read(group));
+                    }
+                }
                 Read::Latencies => {
                     let histogram = known.state.and_then(|state| state.histogram);
                     self.histograms.extend(histogram.map(|histogram| (place, histogram)));
@@ -115,7 +122,9 @@ impl Samples {
                 Read::Info => {}
             }
         }
-        groups.iter().for_each(|group| self.target_groups.push(place, group));
+        for group in groups {
+            self.target_groups.push(place, group);
+        }
         self.gateways.push(Arc::clone(known.gateway));
     }
 }

@@ -214,10 +214,14 @@ impl<W: Write> Text<W> {
     /// One line. `labels` are pieces, the first of them without a comma in front.
     fn sample(&mut self, name: &[&str], labels: &[&str], value: f64) -> io::Result<()> {
         let chunk = &mut self.chunk;
-        name.iter().for_each(|piece| chunk.extend_from_slice(piece.as_bytes()));
+        for piece in name {
+            chunk.extend_from_slice(piece.as_bytes());
+        }
         if labels.iter().any(|piece| !piece.is_empty()) {
             chunk.push(b'{');
-            labels.iter().for_each(|piece| chunk.extend_from_slice(piece.as_bytes()));
+            for piece in labels {
+                chunk.extend_from_slice(piece.as_bytes());
+            }
             chunk.push(b'}');
         }
         chunk.push(b' ');

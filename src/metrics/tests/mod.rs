@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use nearmiss_core::Report;
 use nearmiss_core::detect::{Evaluation, Rule, Severity, State};
 use nearmiss_core::diagnose::cause::Cause;
@@ -297,7 +298,7 @@ async fn a_page_is_made_once_for_all_who_ask_also_if_the_first_goes_away() {
         let first = {
             let turn = held.lock().unwrap();
             let mut first = Box::pin(made.compressed(format));
-            assert!(futures::poll!(&mut first).is_pending(), "another page is being written");
+            assert!((&mut first).now_or_never().is_none(), "another page is being written");
             drop(first);
             drop(turn);
             made.compressed(format).await.unwrap()
