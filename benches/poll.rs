@@ -5,7 +5,7 @@
 //! `cargo bench --bench poll` prints two tables. The daemon is the real one; the
 //! simulator answers from another process, so that its work is not counted. The
 //! scrapers are a hundred clients that scrape at the same moment, again and
-//! again, while polls go on.
+//! again, while polls go on; `cargo bench --bench page` has more of the page.
 
 // A benchmark that cannot run has nobody to tell but its reader.
 #![allow(clippy::expect_used, clippy::cast_precision_loss)]
@@ -48,7 +48,7 @@ fn main() {
     // Cargo passes flags such as --bench; this bench has none of its own.
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     println!(
-        "| load balancers | poll, wall | poll, CPU | CPU per load balancer | of it save, render, compress | requests | billed metrics | resident | per load balancer |"
+        "| load balancers | poll, wall | poll, CPU | CPU per load balancer | of it save and hand over the page | requests | billed metrics | resident | per load balancer |"
     );
     println!("|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
     let empty = resident();
@@ -137,7 +137,7 @@ async fn scraped(daemon: &mut Daemon) -> (Vec<Duration>, Vec<Duration>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
     let address = listener.local_addr().expect("an address");
     let stop = CancellationToken::new();
-    let serving = http::serve(listener, daemon.pages(), stop.clone());
+    let serving = http::serve(listener, daemon.served(), stop.clone());
     tokio::spawn(serving);
     let scrapers = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -28,6 +28,7 @@ pub mod diagnose;
 pub mod edge;
 pub mod exit;
 pub mod inventory;
+pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod report;

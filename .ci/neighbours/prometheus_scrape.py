@@ -311,6 +311,9 @@ def main():
     resets = prometheus.ask(f'resets(nearmiss_requests_total{{gateway="{SICK}"}}[5m])')
     equal("no counter ever fell", [s["value"][1] for s in resets], ["0"])
     dashboard(prometheus, page)
+    metadata = json.loads(common.get(
+        f"{prometheus.url}/api/v1/targets/metadata?metric=nearmiss_latency_p99_seconds")[1])["data"]
+    equal("Prometheus was served OpenMetrics: it knows units", [entry["unit"] for entry in metadata], ["seconds"])
     failed = [s for s in prometheus.ask("sum(count_over_time((up == 0)[5m:1s]))") if s["value"][1] != "0"]
     equal("not one scrape failed", failed, [])
     demo.must_live()

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
-pub use crate::settings::metrics::{Metrics, TagLabels};
+pub use crate::settings::metrics::{Dropped, Metrics, TagLabels};
 pub use crate::settings::names::{GatewayArn, RoleArn, Selector};
 pub use crate::settings::schedule::{Schedule, Zone};
 pub use crate::settings::{Aws, Quotas};

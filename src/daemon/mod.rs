@@ -40,10 +40,11 @@ use tracing::info;
 use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
-use crate::edge::http::Page;
-use crate::edge::state::{PersistedState, StateError, StateFile};
+use crate::edge::http::Served;
+use crate::edge::state::{PersistedState, ScheduledMessage, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
+use crate::metrics::{Known, Rendered};
 use commands::Commands;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::gateway::Gateway;
@@ -52,7 +53,7 @@ use nearmiss_core::time::Minute;
 use nearmiss_core::{EpisodeNotification, Report};
 use notifier::{Ended, Notifier, Queues};
 use poller::{Poller, Present};
-use publisher::Publisher;
+use publisher::{Deliveries, Publisher};
 use reload::Configured;
 use self_watch::SelfWatch;
 
@@ -120,8 +121,7 @@ impl Daemon {
         if let Some(own) = memory.own.get_mut(&Component::Config) {
             own.ended.get_or_insert(own.since);
         }
-        let mut publisher = Publisher::new(listener, notifier.router.known())?;
-        publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
+        let publisher = Publisher::new(Some(listener), notifier.router.known(), &config.metrics)?;
         Ok(Self {
             poller: Box::pin(Poller::of_config(&config, base)).await,
             publisher,
@@ -173,16 +173,16 @@ impl Daemon {
         Ok(())
     }
 
-    /// The latest page, as `/metrics` serves it.
+    /// The latest page as text, as `/metrics` serves it.
     #[must_use]
-    pub fn page(&self) -> Arc<Page> {
+    pub fn page(&self) -> Rendered {
         self.publisher.page()
     }
 
-    /// The latest page whenever there is a new one, for a listener.
+    /// What is served, whenever that changes, for a listener.
     #[must_use]
-    pub fn pages(&self) -> watch::Receiver<Arc<Page>> {
-        self.publisher.pages()
+    pub fn served(&self) -> watch::Receiver<Arc<Served>> {
+        self.publisher.served()
     }
 
     /// One poll when this machine's clock says `local` (seconds since the Unix epoch):
@@ -284,7 +284,7 @@ impl Daemon {
         while let Some(Some(mut sent)) = self.serve(now, &deadline, sending.next()).await {
             usage.add(std::mem::take(&mut sent.usage));
             let problem = sent.outcome.as_ref().err().map(|error| error.kind);
-            self.publisher.exporter.telling.notified(&sent.delivery.receiver, problem);
+            self.publisher.exporter.notifications.sent(&sent.delivery.receiver, problem);
             if problem.is_none() {
                 self_watch::enter(&sent.delivery, &mut self.memory, now);
             }
@@ -349,6 +349,28 @@ impl Daemon {
         let trouble = saved.err().map(|error| aws::chain(&error));
         self.trouble(Component::State, trouble.clone(), now);
         trouble
+    }
+
+    /// Publishes what is known, after the state was saved.
+    fn publish(&self, now: i64) {
+        let minute = Minute::containing(now);
+        let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
+        let digest = self.memory.sent.get(&ScheduledMessage::Digest);
+        let deliveries = Deliveries {
+            pending: self.notifier.waiting.len(),
+            pending_since: self.notifier.waiting.values().min().copied(),
+            muted: self.notifier.muted(&self.memory.gateways, minute),
+            silences: in_force.count(),
+            digest_sent: digest.filter(|_| self.config.digest.enabled).copied(),
+        };
+        let known = self.poller.gateways().map(|gateway| {
+            let key = gateway.id.key();
+            let state = self.memory.gateways.get(&key);
+            let report = state.and_then(|state| self.poller.known(state, &key));
+            Known { gateway, report, state }
+        });
+        self.publisher.note_deliveries(deliveries, now);
+        self.publisher.publish(known, now, self.config.poll.schedule.pause_after(now));
     }
 
     /// Adds what AWS was asked.

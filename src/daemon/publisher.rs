@@ -9,14 +9,14 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
 
-use super::{Daemon, whole};
-use crate::edge::exporter::{Exporter, Series};
-use crate::edge::http::{self, Page};
+use super::whole;
+use crate::config::Metrics;
+use crate::edge::exporter::Exporter;
+use crate::edge::http::{self, Served};
 use crate::edge::log;
-use crate::edge::state::ScheduledMessage;
 use crate::edge::time::instant;
+use crate::metrics::{Known, Rendered};
 use nearmiss_core::alerting::Receiver;
-use nearmiss_core::time::Minute;
 
 /// Data counts as stale this long after the next poll was due.
 const STALE_AFTER: Duration = Duration::from_mins(5);
@@ -26,34 +26,66 @@ const STALE_AFTER: Duration = Duration::from_mins(5);
 pub(super) struct Publisher {
     pub(super) exporter: Exporter,
     listener: Option<TcpListener>,
-    pages: watch::Sender<Arc<Page>>,
+    served: watch::Sender<Arc<Served>>,
     fresh_until: Option<Instant>,
 }
 
+/// What the page says of notifications.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Deliveries {
+    /// How many their receivers have not taken yet.
+    pub(super) pending: usize,
+    /// Since when the oldest of them waits, seconds since the Unix epoch.
+    pub(super) pending_since: Option<i64>,
+    /// How many episodes are muted.
+    pub(super) muted: usize,
+    /// How many silences are in force.
+    pub(super) silences: usize,
+    /// When the capacity report was last delivered, where that is enabled; seconds since
+    /// the Unix epoch.
+    pub(super) digest_sent: Option<i64>,
+}
+
 impl Publisher {
-    /// With counters for these receivers.
+    /// With counters for these receivers; served by this listener, if by any.
     pub(super) fn new<'a>(
-        listener: TcpListener,
+        listener: Option<TcpListener>,
         receivers: impl Iterator<Item = &'a Receiver>,
+        options: &Metrics,
     ) -> Result<Self, prometheus::Error> {
-        Ok(Self {
+        let mut publisher = Self {
             exporter: Exporter::new(receivers)?,
-            listener: Some(listener),
-            pages: watch::channel(Arc::default()).0,
+            listener,
+            served: watch::channel(Arc::default()).0,
             fresh_until: None,
-        })
+        };
+        publisher.exporter.options.clone_from(options);
+        Ok(publisher)
+    }
+
+    /// Goes on by another config. What was counted stays.
+    pub(super) fn follow<'a>(
+        &mut self,
+        receivers: impl Iterator<Item = &'a Receiver>,
+        options: &Metrics,
+    ) {
+        self.exporter.notifications.know(receivers);
+        self.exporter.options.clone_from(options);
     }
 
     pub(super) fn address(&self) -> Option<SocketAddr> {
         self.listener.as_ref().and_then(http::address)
     }
 
-    pub(super) fn page(&self) -> Arc<Page> {
-        Arc::clone(&self.pages.borrow())
+    /// The latest page as text.
+    pub(super) fn page(&self) -> Rendered {
+        let page = Arc::clone(&self.served.borrow().page);
+        page.rendered()
     }
 
-    pub(super) fn pages(&self) -> watch::Receiver<Arc<Page>> {
-        self.pages.subscribe()
+    /// What is served, whenever that changes.
+    pub(super) fn served(&self) -> watch::Receiver<Arc<Served>> {
+        self.served.subscribe()
     }
 
     /// Serves the page until `stop`.
@@ -61,7 +93,7 @@ impl Publisher {
         let Some(listener) = self.listener.take() else { return };
         let address = http::address(&listener).map(tracing::field::display);
         info!(address, "nearmiss is running");
-        tokio::spawn(http::serve(listener, self.pages(), stop.clone()));
+        tokio::spawn(http::serve(listener, self.served(), stop.clone()));
     }
 
     /// There is new data; the next is due after `pause`.
@@ -69,12 +101,30 @@ impl Publisher {
         self.fresh_until = patience(pause);
     }
 
-    /// Renders the page of a poll that ended; the next is due after `pause`.
-    fn publish(&self, series: &[Series], pause: Duration) {
-        let metrics = self.exporter.render(series);
-        self.pages.send_replace(Arc::new(Page {
-            gzip: http::gzip(metrics.as_bytes()),
-            metrics: metrics.into(),
+    /// Notes what became of notifications up to `now`, seconds since the Unix epoch.
+    pub(super) fn note_deliveries(&self, deliveries: Deliveries, now: i64) {
+        let Deliveries { pending, pending_since, muted, silences, digest_sent } = deliveries;
+        let notifications = &self.exporter.notifications;
+        notifications.pending.set(whole(pending));
+        notifications.oldest_pending.set(pending_since.map_or(0, |since| (now - since).max(0)));
+        notifications.muted.set(whole(muted));
+        notifications.silences.set(whole(silences));
+        notifications.digest_sent.set(digest_sent.unwrap_or(0));
+    }
+
+    /// Publishes what is known when the poll of `now` ends; the next is due after `pause`.
+    /// The state must have been saved: a counter that was seen in a scrape must not fall
+    /// back when the daemon is killed and starts again.
+    pub(super) fn publish<'a>(
+        &self,
+        known: impl Iterator<Item = Known<'a>>,
+        now: i64,
+        pause: Duration,
+    ) {
+        self.exporter.heartbeat.set(now);
+        self.exporter.dropped_log_lines(log::dropped());
+        self.served.send_replace(Arc::new(Served {
+            page: Arc::new(self.exporter.page(known)),
             fresh_until: self.fresh_until,
             alive_until: patience(pause),
         }));
@@ -86,40 +136,121 @@ fn patience(pause: Duration) -> Option<Instant> {
     instant().checked_add(pause + STALE_AFTER)
 }
 
-impl Daemon {
-    /// Renders the page. After the state was saved: a counter that was seen in
-    /// a scrape must not fall back when the daemon is killed and starts again.
-    pub(super) fn publish(&self, now: i64) {
-        self.publish_deliveries(now);
-        let series: Vec<Series> = self
-            .poller
-            .gateways()
-            .map(|gateway| {
-                let key = gateway.id.key();
-                let ledger = self.memory.gateways.get(&key);
-                let report = ledger.and_then(|ledger| self.poller.known(ledger, &key));
-                Series { gateway, report, ledger }
-            })
-            .collect();
-        self.publisher.publish(&series, self.config.poll.schedule.pause_after(now));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::tests::gateway;
+
+    /// After half a minute's pause.
+    const PAUSE: Duration = Duration::from_secs(30);
+    const NOW: i64 = 1_767_603_600;
+
+    fn publisher(options: &str) -> Publisher {
+        Publisher::new(None, [Receiver::log()].iter(), &options_of(options)).unwrap()
     }
 
-    /// What the page says of deliveries.
-    fn publish_deliveries(&self, now: i64) {
-        let minute = Minute::containing(now);
-        let waiting = &self.notifier.waiting;
-        let longest = waiting.values().map(|since| now - since).max().unwrap_or(0);
-        let exporter = &self.publisher.exporter;
-        let telling = &exporter.telling;
-        telling.pending.set(whole(waiting.len()));
-        telling.oldest_pending.set(longest.max(0));
-        telling.held.set(whole(self.notifier.muted(&self.memory.gateways, minute)));
-        let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
-        telling.silences.set(whole(in_force.count()));
-        let digest =
-            self.memory.sent.get(&ScheduledMessage::Digest).filter(|_| self.config.digest.enabled);
-        telling.digest_sent.set(digest.copied().unwrap_or(0));
-        exporter.heartbeat.set(now);
-        exporter.dropped_log_lines(log::dropped());
+    fn options_of(text: &str) -> Metrics {
+        toml::from_str(text).unwrap()
+    }
+
+    /// Publishes that these gateways are watched, and nothing else.
+    fn publish(publisher: &Publisher, names: &[&str]) {
+        let gateways: Vec<_> = names.iter().map(|name| gateway(name)).collect();
+        let known = gateways.iter().map(|gateway| Known { gateway, report: None, state: None });
+        publisher.publish(known, NOW, PAUSE);
+    }
+
+    /// The lines of the latest page that begin with this.
+    fn lines(publisher: &Publisher, start: &str) -> Vec<String> {
+        let page = String::from_utf8(publisher.page().metrics.to_vec()).unwrap();
+        page.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_page_shows_the_poll_that_ended_and_nothing_of_the_next() {
+        let publisher = publisher("");
+        assert_eq!(lines(&publisher, ""), [""; 0], "nothing before the first poll");
+        publisher.exporter.polls.with_label_values(&["ok"]).inc();
+        publish(&publisher, &["web", "pay"]);
+        let polls = "nearmiss_polls_total{outcome=\"ok\"}";
+        publisher.exporter.polls.with_label_values(&["ok"]).inc();
+        assert_eq!(lines(&publisher, polls), [format!("{polls} 1")]);
+        assert_eq!(lines(&publisher, "nearmiss_gateways "), ["nearmiss_gateways 2"]);
+        publish(&publisher, &["pay"]);
+        assert_eq!(lines(&publisher, polls), [format!("{polls} 2")]);
+        let up = lines(&publisher, "nearmiss_gateway_up{");
+        assert!(up.len() == 1 && up[0].contains("\"pay\""), "a gateway that is gone: {up:?}");
+    }
+
+    #[test]
+    fn what_is_published_counts_as_fresh_only_after_a_good_poll() {
+        let mut publisher = publisher("");
+        let until = |publisher: &Publisher| {
+            let served = publisher.served();
+            let served = served.borrow();
+            (served.fresh_until, served.alive_until)
+        };
+        assert_eq!(until(&publisher), (None, None));
+        publish(&publisher, &[]);
+        let (fresh, alive) = until(&publisher);
+        assert!(fresh.is_none() && alive > instant().checked_add(STALE_AFTER));
+        publisher.is_fresh(PAUSE);
+        publish(&publisher, &[]);
+        let (fresh, bad) = (until(&publisher).0, until(&publisher));
+        publish(&publisher, &[]);
+        assert!(fresh.is_some() && until(&publisher).0 == fresh, "a poll that failed adds nothing");
+        assert!(until(&publisher).1 >= bad.1);
+    }
+
+    #[test]
+    fn deliveries_are_shown_as_they_stand() {
+        let publisher = publisher("");
+        let deliveries = Deliveries {
+            pending: 3,
+            pending_since: Some(NOW - 90),
+            muted: 2,
+            silences: 1,
+            digest_sent: Some(NOW - 600),
+        };
+        let names = [
+            "nearmiss_notifications_pending",
+            "nearmiss_notification_oldest_pending_seconds",
+            "nearmiss_notifications_held",
+            "nearmiss_silences",
+            "nearmiss_digest_last_sent_timestamp_seconds",
+        ];
+        for (deliveries, values) in [
+            (deliveries, [3, 90, 2, 1, NOW - 600]),
+            (Deliveries { pending_since: Some(NOW + 5), ..deliveries }, [3, 0, 2, 1, NOW - 600]),
+            (Deliveries::default(), [0; 5]),
+        ] {
+            publisher.note_deliveries(deliveries, NOW);
+            publish(&publisher, &[]);
+            for (name, value) in names.iter().zip(values) {
+                let line = format!("{name} {value}");
+                assert_eq!(lines(&publisher, &format!("{name} ")), [line]);
+            }
+        }
+        let heartbeat = "nearmiss_heartbeat_timestamp_seconds ";
+        assert_eq!(lines(&publisher, heartbeat), [format!("{heartbeat}{NOW}")]);
+    }
+
+    #[test]
+    fn another_config_holds_for_the_next_page_and_keeps_what_was_counted() {
+        let mut publisher = publisher("drop = [\"process_*\"]");
+        publisher.exporter.polls.with_label_values(&["ok"]).inc();
+        publish(&publisher, &["web"]);
+        assert_eq!(lines(&publisher, "process_"), [""; 0]);
+        let near = "nearmiss_near_seconds{";
+        assert_eq!(lines(&publisher, near).len(), 1);
+        let options = "drop = [\"nearmiss_near_*\"]\ntag_labels = [\"team\"]";
+        publisher.follow([Receiver::log()].iter(), &options_of(options));
+        assert_eq!(lines(&publisher, near).len(), 1, "the page is the one of its poll");
+        publish(&publisher, &["web"]);
+        assert_eq!(lines(&publisher, near), [""; 0]);
+        assert!(lines(&publisher, "nearmiss_gateway_info{")[0].contains("tag_team=\""));
+        assert!(!lines(&publisher, "process_").is_empty());
+        let polls = "nearmiss_polls_total{outcome=\"ok\"} 1";
+        assert_eq!(lines(&publisher, polls), [polls]);
     }
 }

@@ -91,8 +91,7 @@ impl Daemon {
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         Box::pin(self.self_watch.follow(&config, base)).await;
-        self.publisher.exporter.telling.know(self.notifier.router.known());
-        self.publisher.exporter.tag_labels.clone_from(&config.metrics.tag_labels);
+        self.publisher.follow(self.notifier.router.known(), &config.metrics);
         self.config.config = config;
         info!("the config was read again");
     }

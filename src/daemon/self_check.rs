@@ -60,7 +60,7 @@ impl Daemon {
             ("timeouts_leave_no_sample", all.timeouts_leave_no_sample),
         ] {
             if let Some(holds) = holds {
-                let proofs = &self.publisher.exporter.proofs;
+                let proofs = &self.publisher.exporter.self_check;
                 proofs.with_label_values(&[check]).set(i64::from(holds));
             }
         }

@@ -1,10 +1,12 @@
-//! `[metrics]`: which tags of load balancers are labels.
-
-use std::collections::BTreeMap;
+//! `[metrics]`: which tags of load balancers are labels, and what is not on the page.
 
 use serde::Deserialize;
 
-/// So many tags may be labels: each is on every gateway's series.
+use crate::metrics;
+use nearmiss_core::pattern::Pattern;
+use nearmiss_core::suggestion;
+
+/// The most tags that may be labels: each is on a series of every gateway.
 const MAX_LABELS: usize = 20;
 /// AWS's longest key of a tag, in characters.
 const LONGEST_KEY: usize = 128;
@@ -15,6 +17,37 @@ const LONGEST_KEY: usize = 128;
 pub struct Metrics {
     /// Tags that are labels of `nearmiss_gateway_info`.
     pub tag_labels: TagLabels,
+    /// Metrics that nobody wants.
+    pub drop: Dropped,
+}
+
+/// Metrics that are not on the page, by name or pattern; each is the name of one at least.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(try_from = "Vec<String>")]
+pub struct Dropped(Vec<Pattern>);
+
+impl Dropped {
+    /// What their names fit.
+    #[must_use]
+    pub fn patterns(&self) -> &[Pattern] {
+        &self.0
+    }
+}
+
+impl TryFrom<Vec<String>> for Dropped {
+    type Error = String;
+
+    fn try_from(wanted: Vec<String>) -> Result<Self, String> {
+        let patterns = wanted.into_iter().map(|text| {
+            let pattern = Pattern::try_from(text)?;
+            if metrics::names().any(|name| pattern.fits(name)) {
+                return Ok(pattern);
+            }
+            let hint = suggestion::instead_of(pattern.as_str(), metrics::names());
+            Err(format!("expected metrics of docs/metrics.md, found \"{pattern}\": {hint}"))
+        });
+        Ok(Self(patterns.collect::<Result<_, String>>()?))
+    }
 }
 
 /// Keys of tags, each with the label that it becomes.
@@ -29,13 +62,10 @@ impl TagLabels {
         self.0.is_empty()
     }
 
-    /// The labels, each with its value among these tags: empty where one is missing.
-    pub fn of<'a>(
-        &'a self,
-        tags: &'a BTreeMap<String, String>,
-    ) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let value = |key| tags.get(key).map_or("", String::as_str);
-        self.0.iter().map(move |(key, label)| (label.as_str(), value(key)))
+    /// The keys, each with its label.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 }
 
@@ -93,20 +123,18 @@ mod tests {
             "1",
         ];
         let labels = labels(&keys).unwrap();
-        let tags =
-            BTreeMap::from([("team".to_owned(), "a \"b\"".to_owned()), ("é".into(), "ü".into())]);
-        let all: Vec<_> = labels.of(&tags).collect();
+        let labels: Vec<&str> = labels.pairs().iter().map(|(_, label)| label.as_str()).collect();
         assert_eq!(
-            all,
+            labels,
             [
-                ("tag_team", "a \"b\""),
-                ("tag_Cost_Center", ""),
-                ("tag_aws_cloudformation_stack_name", ""),
-                ("tag__", "ü"),
-                ("tag___name__", ""),
-                ("tag_le", ""),
-                ("tag_gateway", ""),
-                ("tag_1", ""),
+                "tag_team",
+                "tag_Cost_Center",
+                "tag_aws_cloudformation_stack_name",
+                "tag__",
+                "tag___name__",
+                "tag_le",
+                "tag_gateway",
+                "tag_1",
             ]
         );
     }
@@ -123,5 +151,30 @@ mod tests {
             assert!(error.contains(says), "{error}");
         }
         assert!(labels(&["x".repeat(129).as_str()]).is_err());
+    }
+
+    fn dropped(names: &[&str]) -> Result<Dropped, String> {
+        Dropped::try_from(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn metrics_are_dropped_by_name_and_by_pattern() {
+        let dropped = dropped(&["nearmiss_near_seconds", "process_*"]).unwrap();
+        let names: Vec<&str> = dropped.patterns().iter().map(Pattern::as_str).collect();
+        assert_eq!(names, ["nearmiss_near_seconds", "process_*"]);
+    }
+
+    #[test]
+    fn what_is_no_metric_is_refused_with_what_may_be_meant() {
+        for (name, says) in [
+            ("nearmiss_latency_p98_seconds", "did you mean nearmiss_latency_p99_seconds or"),
+            ("healthy_host", "did you mean nearmiss_target_group_healthy_hosts?"),
+            ("go_*", "found \"go_*\": there are nearmiss_api_calls_total, "),
+            ("", "expected a name or a pattern"),
+            ("nearmiss_[", "expected a name or a pattern"),
+        ] {
+            let error = dropped(&["nearmiss_gateway_up", name]).unwrap_err();
+            assert!(error.contains(says), "{error}");
+        }
     }
 }

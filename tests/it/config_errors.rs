@@ -87,6 +87,7 @@ fn every_error_says_where_and_what() {
         "[[gateway]]\nload_balancer = \"app/web/50dc6c495c0c9188\"\nexclude = [\"web\"]\n".to_owned(),
         after("[metrics]\ntag_labels = \"team\"\n"),
         after("[metrics]\ntag_labels = [\"cost-center\", \"cost_center\"]\n"),
+        after("[metrics]\ndrop = [\"nearmiss_detector_valu\"]\n"),
         after("[poll]\nschedule = \"0 * * * * * 2020\"\n"),
         after("[poll]\ndeadline = \"1ms\"\n"),
         after("[digest]\nschedule = \"0 * * * * *\"\n"),

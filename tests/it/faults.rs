@@ -260,7 +260,7 @@ async fn steady_traffic_that_vanishes_is_told_and_what_comes_late_is_told_as_bad
         if (36..58).contains(&minute) {
             assert_eq!((up, trouble), (Some(0.0), true), "at {minute}");
             // What makes it ready is what it had before.
-            let fresh = daemon.page().fresh_until;
+            let fresh = daemon.served().borrow().fresh_until;
             assert_eq!(*ready.get_or_insert(fresh), fresh, "ready at {minute}");
         } else if !(20..64).contains(&minute) {
             assert_eq!((up, trouble), (Some(1.0), false), "at {minute}");

@@ -17,7 +17,6 @@ mod diagnosis;
 mod documents;
 mod environment;
 mod faults;
-mod http;
 mod nginx;
 mod nginx_faults;
 mod nginx_files;

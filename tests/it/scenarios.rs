@@ -212,7 +212,7 @@ async fn a_denied_action_is_said_and_leaves_no_data() {
     assert_eq!(metric(&daemon, "nearmiss_latency_p99_seconds", "checkout"), None);
     assert_eq!(metric(&daemon, "nearmiss_polls_total{outcome=\"failed\"}", ""), Some(3.0));
     let page = daemon.page();
-    assert_eq!(page.fresh_until, None, "not ready");
+    assert_eq!(daemon.served().borrow().fresh_until, None, "not ready");
     let text = std::str::from_utf8(&page.metrics).unwrap();
     assert!(text.contains(
         "nearmiss_api_calls_total{action=\"cloudwatch:GetMetricData\",outcome=\"denied\"} 3"

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nearmiss::edge::exporter::{Exporter, Series};
+use nearmiss::edge::exporter::Exporter;
 use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::Stopwatch;
+use nearmiss::metrics::Known;
 use nearmiss_core::alerting::Router;
 use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
@@ -55,8 +57,10 @@ fn use_it(file: &StateFile) {
             let _ = Message::of(&Notification::One(notice), &Links::default()).text.len();
         }
         for record in &ledger.records.clone() {
-            let series = Series { gateway: &record.gateway, report: None, ledger: Some(&ledger) };
-            assert!(exporter.render(&[series]).contains("nearmiss_gateway_up"));
+            let gateway = &Arc::new(record.gateway.clone());
+            let known = Known { gateway, report: None, state: Some(&ledger) };
+            let page = exporter.page(std::iter::once(known)).rendered().metrics;
+            assert!(String::from_utf8(page.to_vec()).unwrap().contains("nearmiss_gateway_up"));
         }
     }
 }

@@ -1,18 +1,16 @@
-//! The listener: readiness, and clients that want too much.
+//! The listener: readiness, what a client accepts, and clients that want too much.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::io::Read as _;
 
-use nearmiss::edge::http::{Page, gzip, serve};
-use nearmiss::edge::time::instant;
+use flate2::read::GzDecoder;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::metrics::tests::page_of;
 
 struct Server {
     address: std::net::SocketAddr,
-    pages: watch::Sender<Arc<Page>>,
+    served: watch::Sender<Arc<Served>>,
     stop: CancellationToken,
 }
 
@@ -25,10 +23,10 @@ impl Drop for Server {
 async fn server() -> Server {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (pages, receiver) = watch::channel(Arc::new(Page::default()));
+    let (served, receiver) = watch::channel(Arc::default());
     let stop = CancellationToken::new();
     tokio::spawn(serve(listener, receiver, stop.clone()));
-    Server { address, pages, stop }
+    Server { address, served, stop }
 }
 
 impl Server {
@@ -56,9 +54,8 @@ async fn it_is_ready_while_the_data_is_fresh() {
     assert!(server.get("/healthz").await.starts_with("HTTP/1.1 200"), "it is starting");
     let now = instant();
     for (until, status) in [(now + Duration::from_hours(1), "200"), (now, "503")] {
-        server.pages.send_replace(Arc::new(Page {
-            metrics: "a_metric 1\n".into(),
-            gzip: gzip(b"a_metric 1\n"),
+        server.served.send_replace(Arc::new(Served {
+            page: Arc::default(),
             fresh_until: Some(until),
             alive_until: Some(until),
         }));
@@ -67,18 +64,46 @@ async fn it_is_ready_while_the_data_is_fresh() {
         let alive = server.get("/healthz").await;
         assert!(alive.starts_with(&format!("HTTP/1.1 {status}")), "{status}: {alive}");
     }
-    for (accepted, compressed) in [("gzip", true), ("br, gzip;q=1.0", true), ("gzip;q=0", false)] {
-        let request =
-            format!("GET /metrics HTTP/1.1\r\nhost: a\r\naccept-encoding: {accepted}\r\n\r\n");
-        let answer = server.ask_bytes(&request).await;
-        let is_gzip = answer.windows(2).any(|pair| pair == [0x1f, 0x8b]);
-        assert_eq!(is_gzip, compressed, "{accepted}");
-        let said = String::from_utf8_lossy(&answer).contains("content-encoding: gzip");
-        assert_eq!(said, compressed, "{accepted}");
+}
+
+#[tokio::test]
+async fn a_page_comes_in_the_form_that_is_accepted() {
+    let server = server().await;
+    let page = Arc::new(page_of(300));
+    let text = page.rendered().metrics;
+    server.served.send_replace(Arc::new(Served { page, ..Served::default() }));
+    let open = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    for (accepted, kind, is_compressed) in [
+        ("", "text/plain; version=0.0.4", false),
+        ("accept-encoding: gzip\r\n", "text/plain; version=0.0.4", true),
+        ("accept: application/openmetrics-text\r\n", open, false),
+        ("accept: application/openmetrics-text\r\naccept-encoding: gzip\r\n", open, true),
+    ] {
+        let request = |method| format!("{method} /metrics HTTP/1.1\r\nhost: a\r\n{accepted}\r\n");
+        let answer = server.ask_bytes(&request("GET")).await;
+        let end = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+        let (header, body) = (std::str::from_utf8(&answer[..end]).unwrap(), &answer[end..]);
+        for line in [
+            "HTTP/1.1 200 OK\r\n",
+            &format!("content-type: {kind}\r\n"),
+            "vary: accept, accept-encoding\r\n",
+            &format!("content-length: {}\r\n", body.len()),
+        ] {
+            assert!(header.contains(line), "{line} {accepted} {header}");
+        }
+        assert_eq!(header.contains("content-encoding: gzip\r\n"), is_compressed, "{accepted}");
+        let mut whole = Vec::new();
+        if is_compressed {
+            GzDecoder::new(body).read_to_end(&mut whole).unwrap();
+        } else {
+            whole.extend_from_slice(body);
+        }
+        assert!(whole.len() > 2 * 64 * 1024, "it is sent in several pieces");
+        assert!(if kind == open { whole.ends_with(b"# EOF\n") } else { whole == text });
+        let head = server.ask(&request("HEAD")).await;
+        assert!(head.contains(&format!("content-type: {kind}\r\n")), "{head}");
+        assert!(head.ends_with("\r\n\r\n") && !head.contains("content-length: 0"), "{head}");
     }
-    let page = server.get("/metrics").await;
-    assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
-    assert!(page.ends_with("a_metric 1\n"), "{page}");
 }
 
 #[tokio::test]
@@ -123,8 +148,8 @@ async fn clients_that_say_nothing_give_way_to_those_who_ask() {
 #[tokio::test]
 async fn clients_that_never_read_their_page_hold_up_no_health_check() {
     let server = server().await;
-    let metrics = "a_metric 1\n".repeat(1_000_000).into();
-    server.pages.send_replace(Arc::new(Page { metrics, ..Page::default() }));
+    let page = Arc::new(page_of(20_000));
+    server.served.send_replace(Arc::new(Served { page, ..Served::default() }));
     let mut full = Vec::new();
     for _ in 0..300 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -141,4 +166,11 @@ async fn clients_that_never_read_their_page_hold_up_no_health_check() {
     let answered = async { while !server.get("/metrics").await.starts_with("HTTP/1.1 200") {} };
     let answered = tokio::time::timeout(Duration::from_secs(10), answered).await;
     assert!(answered.is_ok(), "places are free again once their clients are gone");
+}
+
+#[test]
+fn what_lasts_is_logged_once() {
+    let mut refusals = Rarely::default();
+    let logged = (0..438).filter(|_| refusals.is_due()).count();
+    assert_eq!(logged, 1);
 }

@@ -1,28 +1,29 @@
-//! The HTTP listener: hands out the page that the last poll rendered.
+//! The HTTP listener: hands out the page of the last poll.
 //!
-//! A scrape costs a reference to bytes. Clients that are slow, endless or many
-//! cost nothing else: one request per connection, limits on the size of the
-//! header, the time for everything, and the number of connections. Whoever says
-//! nothing gives way to the next who comes, and only a page takes one of the places
-//! for those who read slowly, so that health and readiness are answered however many
-//! clients there are.
+//! The first scrape after a poll has the page written, the others cost a reference to
+//! bytes. Clients that are slow, endless or many cost nothing else: one request per
+//! connection, limits on the size of the header, the time for everything, and the number
+//! of connections. Whoever says nothing gives way to the next who comes, and only a page
+//! takes one of the places for those who read slowly, so that health and readiness are
+//! answered however many clients there are.
+
+mod accept;
+mod body;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{ACCEPT_ENCODING, ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
+use hyper::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, HeaderValue, VARY};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::time::{Stopwatch, instant};
+use crate::metrics::{Format, Page};
+use body::Answer;
 
 /// Connections that have not sent their request yet; the next one takes the place of
 /// the oldest.
@@ -41,21 +44,18 @@ const MAX_PAGES: usize = 128;
 const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// That connections are not accepted is told again after so long.
-const TOLD_AGAIN: Duration = Duration::from_mins(10);
+/// That connections are not accepted is logged again after this time.
+const LOGGED_AGAIN: Duration = Duration::from_mins(10);
 /// A request's header is a line and a few fields.
 const HEADER_BYTES: usize = 16 * 1024;
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
-const METRICS: HeaderValue = HeaderValue::from_static(prometheus::TEXT_FORMAT);
 
-/// What is served.
+/// What is served until the next poll.
 #[derive(Debug, Clone, Default)]
-pub struct Page {
+pub struct Served {
     /// The metrics.
-    pub metrics: Bytes,
-    /// The same, compressed with gzip: once per poll, and not per scrape.
-    pub gzip: Bytes,
+    pub page: Arc<Page>,
     /// Until when the data counts as fresh; `None` before the first good poll.
     pub fresh_until: Option<Instant>,
     /// Until when the daemon counts as alive, poll good or not; `None` while it starts.
@@ -65,7 +65,7 @@ pub struct Page {
 /// Serves until `stop`.
 pub async fn serve(
     listener: TcpListener,
-    pages: watch::Receiver<Arc<Page>>,
+    served: watch::Receiver<Arc<Served>>,
     stop: CancellationToken,
 ) {
     let mut silent = Silent::default();
@@ -87,7 +87,7 @@ pub async fn serve(
             }
         };
         let visit = Visit {
-            pages: pages.clone(),
+            served: served.clone(),
             spoke: Arc::default(),
             places: Arc::clone(&places),
             place: Mutex::default(),
@@ -120,7 +120,7 @@ impl Silent {
 /// One connection.
 #[derive(Debug)]
 struct Visit {
-    pages: watch::Receiver<Arc<Page>>,
+    served: watch::Receiver<Arc<Served>>,
     /// Whether its request is there.
     spoke: Arc<AtomicBool>,
     places: Arc<Semaphore>,
@@ -131,8 +131,8 @@ struct Visit {
 impl Visit {
     async fn serve(self, stream: TcpStream) {
         let answer = service_fn(|request: Request<Incoming>| {
-            let answer = self.answer(&request);
-            async move { Ok::<_, Infallible>(answer) }
+            let visit = &self;
+            async move { Ok::<_, Infallible>(visit.answer(&request).await) }
         });
         let _ = stream.set_nodelay(true);
         let mut http = http1::Builder::new();
@@ -143,26 +143,37 @@ impl Visit {
         let _ = http.serve_connection(TokioIo::new(stream), answer).await;
     }
 
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Answer> {
         self.spoke.store(true, Ordering::Relaxed);
-        let page = Arc::clone(&self.pages.borrow());
-        if request.uri().path() == "/metrics" && *request.method() == Method::GET {
-            let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-                return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once\n");
-            };
-            *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        let served = Arc::clone(&self.served.borrow());
+        match (request.method(), request.uri().path()) {
+            (&Method::GET, "/metrics") => {
+                let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+                    return text(StatusCode::SERVICE_UNAVAILABLE, "too many scrapes at once\n");
+                };
+                *self.place.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+                metrics(request.headers(), &served.page).await
+            }
+            (&Method::HEAD, "/metrics") => {
+                page(accept::format(request.headers()), Answer::Whole(Bytes::new()))
+            }
+            (&Method::GET | &Method::HEAD, path) => answer(path, &served, instant()),
+            _ => {
+                let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+                refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                refused
+            }
         }
-        answer(request, &page, instant())
     }
 }
 
-/// What is told once, and again after a while.
+/// What is logged once, and again after a while.
 #[derive(Debug, Default)]
 struct Rarely(Option<Stopwatch>);
 
 impl Rarely {
     fn is_due(&mut self) -> bool {
-        let is_due = self.0.is_none_or(|told| told.elapsed() > TOLD_AGAIN);
+        let is_due = self.0.is_none_or(|logged| logged.elapsed() > LOGGED_AGAIN);
         if is_due {
             self.0 = Some(Stopwatch::start());
         }
@@ -176,21 +187,15 @@ pub fn address(listener: &TcpListener) -> Option<SocketAddr> {
     listener.local_addr().ok()
 }
 
-fn answer(request: &Request<Incoming>, page: &Page, now: Instant) -> Response<Full<Bytes>> {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        refused.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return refused;
-    }
-    match request.uri().path() {
-        "/metrics" => metrics(request, page),
-        "/healthz" => match page.alive_until {
+fn answer(path: &str, served: &Served, now: Instant) -> Response<Answer> {
+    match path {
+        "/healthz" => match served.alive_until {
             Some(until) if now > until => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "no poll has ended for too long\n")
             }
             _ => text(StatusCode::OK, "ok\n"),
         },
-        "/readyz" => match page.fresh_until {
+        "/readyz" => match served.fresh_until {
             None => text(StatusCode::SERVICE_UNAVAILABLE, "no good poll yet\n"),
             Some(until) if now > until => {
                 text(StatusCode::SERVICE_UNAVAILABLE, "the data is stale\n")
@@ -205,53 +210,34 @@ fn answer(request: &Request<Incoming>, page: &Page, now: Instant) -> Response<Fu
     }
 }
 
-fn metrics(request: &Request<Incoming>, page: &Page) -> Response<Full<Bytes>> {
-    let takes_gzip = request.headers().get_all(ACCEPT_ENCODING).iter().any(|value| {
-        let mut encodings = value.to_str().unwrap_or_default().split(',').map(str::trim);
-        encodings.any(|encoding| encoding == "gzip" || encoding.starts_with("gzip;q=1"))
-    });
-    let (body, encoding) = if takes_gzip && !page.gzip.is_empty() {
-        (&page.gzip, Some(HeaderValue::from_static("gzip")))
-    } else {
-        (&page.metrics, None)
+/// The page in the format and the coding that the client likes best.
+async fn metrics(headers: &HeaderMap, page: &Page) -> Response<Answer> {
+    let format = accept::format(headers);
+    let Some(made) = page.compressed(format).await else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "the page cannot be written\n");
     };
-    let mut response = response(StatusCode::OK, METRICS, body.clone());
-    response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if let Some(encoding) = encoding {
-        response.headers_mut().insert(CONTENT_ENCODING, encoding);
+    if !accept::takes_gzip(headers) {
+        return self::page(format, Answer::unpacked(&made));
     }
+    let mut response = self::page(format, Answer::Whole(made.gzip));
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
 
-/// Compressed fast rather than small: a page repeats itself so much that the
-/// fast way already leaves a few percent of it.
-#[must_use]
-pub fn gzip(text: &[u8]) -> Bytes {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    // Writing to memory does not fail; an empty result means "not compressed".
-    let compressed = encoder.write_all(text).and_then(|()| encoder.finish());
-    compressed.unwrap_or_default().into()
+/// A page, of which both may depend on what the client accepts.
+fn page(format: Format, body: Answer) -> Response<Answer> {
+    let mut page = response(StatusCode::OK, HeaderValue::from_static(format.content_type()), body);
+    page.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    page
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    response(status, TEXT, Bytes::from_static(body.as_bytes()))
+fn text(status: StatusCode, body: &'static str) -> Response<Answer> {
+    response(status, TEXT, Answer::Whole(Bytes::from_static(body.as_bytes())))
 }
 
-fn response(status: StatusCode, kind: HeaderValue, body: Bytes) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body));
+fn response(status: StatusCode, kind: HeaderValue, body: Answer) -> Response<Answer> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_lasts_is_told_once() {
-        let mut refusals = Rarely::default();
-        let told = (0..438).filter(|_| refusals.is_due()).count();
-        assert_eq!(told, 1);
-    }
 }
