@@ -3,8 +3,7 @@
 
 use std::process::{Output, Stdio};
 
-use crate::nginx::tree;
-use crate::program::{output, program, text};
+use crate::program::{output, program, text, tree};
 
 const GATEWAY: &str = "[[gateway]]\nload_balancer = \"web\"\n";
 

@@ -4,10 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod backtest;
-mod chain;
 mod chain_cli;
 mod chain_config;
-mod chain_properties;
 mod cli;
 mod commands;
 mod config_errors;
@@ -18,9 +16,6 @@ mod documents;
 mod environment;
 mod faults;
 mod http;
-mod nginx;
-mod nginx_faults;
-mod nginx_files;
 mod orders;
 mod permissions;
 mod probe;
