@@ -3,23 +3,15 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod backtest;
 mod chain_cli;
 mod chain_config;
 mod cli;
-mod commands;
 mod config_errors;
-mod deadlines;
-mod delivery;
-mod diagnosis;
 mod documents;
 mod environment;
-mod faults;
-mod http;
-mod orders;
-mod permissions;
+mod every_command;
+mod listener;
 mod probe;
 mod program;
-mod scenarios;
 mod state;
-mod world;
+mod wire;
