@@ -302,9 +302,7 @@ const SHOP: &str = "http {
 #[test]
 fn places_with_the_same_figures_are_one_set() {
     let nginx = read(SHOP);
-    let lines = |set: &Set<'_>| {
-        set.routes.iter().map(|route| route.place.line).collect::<Vec<_>>()
-    };
+    let lines = |set: &Set<'_>| set.routes.iter().map(|route| route.place.line).collect::<Vec<_>>();
     assert_eq!(nginx.sets(None).iter().map(lines).collect::<Vec<_>>(), [vec![8], vec![9, 10]]);
 }
 

@@ -1,8 +1,8 @@
 //! Chains, what the rules say of them, and how it reads.
 
 use nearmiss_core::chain::{Ink, Known, Limit, Origin, Said, Settings, Severity, Survey, Timer};
-use serde_json::{Map, Value, json};
 use nearmiss_core::chain::{Tries, text};
+use serde_json::{Map, Value, json};
 
 mod documents;
 mod properties;
