@@ -13,11 +13,12 @@ fn survey(hops: &[&str]) -> Survey {
 }
 
 fn survey_with(hops: &[&str], known: &[Known]) -> Survey {
-    Survey::of(&settings(hops.iter().map(|hop| table(hop)).collect()).unwrap(), known, Vec::new())
+    let hops: Vec<Value> = hops.iter().map(|hop| table(hop)).collect();
+    Survey::of(&settings(&hops).unwrap(), known, Vec::new())
 }
 
 /// A chain of these hops, as a config would say it.
-fn settings(hops: Vec<Value>) -> serde_json::Result<Settings> {
+fn settings(hops: &[Value]) -> serde_json::Result<Settings> {
     serde_json::from_value(json!({ "name": "shop", "hop": hops }))
 }
 

@@ -27,7 +27,8 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
 }
 
 fn chain_of(drawn: &[Drawn]) -> Settings {
-    settings(drawn.iter().enumerate().map(|(at, hop)| hop_of(at, hop)).collect()).unwrap()
+    let hops: Vec<Value> = drawn.iter().enumerate().map(|(at, hop)| hop_of(at, hop)).collect();
+    settings(&hops).unwrap()
 }
 
 fn hop_of(at: usize, (kind, timers, attempts): &Drawn) -> Value {
@@ -119,7 +120,7 @@ proptest! {
         let mut hop = Map::new();
         hop.insert("kind".to_owned(), kind.into());
         hop.insert(key.to_owned(), value);
-        if let Ok(settings) = settings(vec![json!({ "kind": "client" }), Value::Object(hop)]) {
+        if let Ok(settings) = settings(&[json!({ "kind": "client" }), Value::Object(hop)]) {
             prop_assert!(!findings(&settings, &[]).iter().any(|finding| finding.text.is_empty()));
         }
     }
