@@ -9,7 +9,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // its reader is told at once
 #![allow(dead_code)] // the world of the tests has more
 
-#[path = "../tests/it/world.rs"]
+#[path = "../tests/it/wire/world.rs"]
 mod world;
 
 use std::collections::BTreeMap;

@@ -10,7 +10,7 @@ struct Config {
 }
 
 /// The first chain of a config.
-pub(crate) fn settings(text: &str) -> Result<Settings, String> {
+fn settings(text: &str) -> Result<Settings, String> {
     let config: Config = toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
         let before = &text[..start];

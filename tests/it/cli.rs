@@ -1,10 +1,8 @@
 //! The program as a person or a unit starts it.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use crate::program::{ARN, PROGRAM, Running, config, get, output, program, sim, text};
+use crate::program::{ARN, PROGRAM, config, output, text};
 
 #[test]
 fn a_wrong_config_is_one_message_and_exit_code_2() {
@@ -60,35 +58,6 @@ fn the_least_policy_has_what_is_needed_and_no_more() {
 }
 
 #[test]
-fn check_names_what_is_missing() {
-    let (_sim, address) = sim(&["--faults", "denied=cloudwatch:GetMetricData"]);
-    let directory = tempfile::tempdir().unwrap();
-    let path = config(
-        directory.path(),
-        "[[gateway]]\nload_balancer = \"checkout\"\n[[gateway]]\nload_balancer = \"no-such\"\n\
-         [sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:no-such\"\n\
-         [state]\npath = \"state.json\"\n",
-    );
-    let endpoint = format!("http://{address}");
-    let run = |arguments: &[&str]| {
-        program()
-            .env("AWS_ENDPOINT_URL", &endpoint)
-            .current_dir(directory.path())
-            .args(["check", "--config", &path])
-            .args(arguments)
-            .output()
-            .unwrap()
-    };
-    let out = run(&[]);
-    assert_eq!(out.status.code(), Some(1), "{}", text(&out.stdout));
-    insta::assert_snapshot!(text(&out.stdout));
-    let json: serde_json::Value =
-        serde_json::from_slice(&run(&["--format", "json"]).stdout).unwrap();
-    assert_eq!(json["ok"], false);
-    assert_eq!(run(&["--offline"]).status.code(), Some(0));
-}
-
-#[test]
 fn check_without_credentials_says_so() {
     let directory = tempfile::tempdir().unwrap();
     let path = config(directory.path(), "[[gateway]]\nload_balancer = \"checkout\"\n");
@@ -104,81 +73,6 @@ fn check_without_credentials_says_so() {
         .unwrap();
     assert_eq!(out.status.code(), Some(1));
     assert!(text(&out.stdout).contains("-> Give the process credentials"), "{}", text(&out.stdout));
-}
-
-/// The story of a demo: all that it prints after the address of its metrics.
-fn story(seed: &str) -> String {
-    let arguments =
-        ["demo", "--scenario", "slow_burn", "--seed", seed, "--speed", "600", "--for", "9s"];
-    let out = output(&arguments);
-    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
-    let lines = text(&out.stdout);
-    lines.lines().filter(|line| !line.starts_with("metrics: ")).collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn the_demo_tells_one_story_per_seed_and_ends_by_itself() {
-    let [once, again] =
-        [(); 2].map(|()| std::thread::spawn(|| story("7"))).map(|t| t.join().unwrap());
-    // How far it gets in nine seconds depends on the machine; what it tells does not.
-    let alerts = |story: &str| {
-        story.lines().filter(|l| l.starts_with("  |")).map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(alerts(&once), alerts(&again));
-    let place = |what: &str| once.find(what).unwrap_or_else(|| panic!("no {what} in {once}"));
-    assert!(place("[WARNING] checkout") < place("[CRITICAL] checkout"));
-    assert!(once.contains("min before it"), "{once}");
-}
-
-/// Where the daemon's log says that it listens.
-fn listening(log: &mut impl BufRead) -> String {
-    let mut line = String::new();
-    while log.read_line(&mut line).unwrap() > 0 {
-        if let Some((_, rest)) = line.split_once("address=") {
-            return rest.split_whitespace().next().unwrap().to_owned();
-        }
-        line.clear();
-    }
-    panic!("the daemon ended without listening");
-}
-
-#[test]
-fn kill_9_in_the_middle_of_an_episode_tells_nothing_twice() {
-    // Twenty-four minutes into the scenario the warning is due at once.
-    let (_sim, aws) = sim(&["--scenario", "slow_burn", "--seed", "7", "--start", "-24m"]);
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().join("state.json");
-    let path = config(
-        directory.path(),
-        &format!(
-            "[http]\nlisten = \"127.0.0.1:0\"\n[poll]\nschedule = \"* * * * * *\"\n\
-             [[gateway]]\nload_balancer = \"checkout\"\n\
-             [sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:nearmiss\"\n\
-             [state]\npath = {state:?}\n"
-        ),
-    );
-    for life in 1..=3 {
-        let mut daemon = program();
-        daemon.env("AWS_ENDPOINT_URL", format!("http://{aws}")).args(["run", "--config", &path]);
-        let mut daemon = Running(daemon.stderr(Stdio::piped()).spawn().unwrap());
-        let mut log = BufReader::new(daemon.0.stderr.take().unwrap());
-        let address = listening(&mut log);
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        let polls = |page: &str| {
-            let line = page.lines().find(|l| l.starts_with("nearmiss_polls_total{outcome=\"ok\"}"));
-            line.and_then(|l| l.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or_default()
-        };
-        let deadline = Duration::from_mins(1);
-        let waiting = nearmiss::edge::time::Stopwatch::start();
-        while polls(&get(&address, "/metrics")) < 2 {
-            assert!(waiting.elapsed() < deadline, "no second poll in life {life}");
-            std::thread::yield_now();
-        }
-        drop(daemon); // SIGKILL
-        let published: serde_json::Value =
-            serde_json::from_str(&get(&aws, "/_sim/published")).unwrap();
-        assert_eq!(published.as_array().map(Vec::len), Some(1), "life {life}: {published:#}");
-    }
 }
 
 #[test]
@@ -209,13 +103,41 @@ fn a_taken_address_and_a_newer_state_are_said_and_exit_code_1() {
 }
 
 #[test]
-fn completions_and_help_come_for_every_command() {
-    for shell in ["bash", "zsh", "fish"] {
-        let out = output(&["completions", shell]);
-        assert!(text(&out.stdout).contains("iam-policy"), "{shell}");
+fn a_period_that_cannot_be_looked_at_is_said_and_exit_code_2() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = config(directory.path(), "[[gateway]]\nload_balancer = \"checkout\"\n");
+    for (from, to, message) in [
+        ("2026-11-09T10:00:00Z", "2026-11-09T09:00:00Z", "--to must be later than --from"),
+        ("2026-11-09T10:00:00Z", "2026-11-09T10:00:00Z", "--to must be later than --from"),
+        ("2026-11-09T10:00:00Z", "2199-01-01T00:00:00Z", "in the future"),
+        ("2026-11-09T10:00:00Z", "2999-01-01T00:00:00Z", "a year from 1971 to 2199"),
+        ("yesterday", "-0s", "expected a time"),
+        ("2026-13-09T10:00:00Z", "-0s", "expected a time"),
+    ] {
+        let out = output(&["backtest", "--config", &path, "--from", from, "--to", to]);
+        let error = text(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{from} {to}: {error}");
+        assert!(error.contains(message), "{from} {to}: {error}");
+        assert!(out.stdout.is_empty());
     }
-    for command in ["run", "check", "iam-policy", "cost", "demo", "sim", "completions"] {
-        assert_eq!(output(&[command, "--help"]).status.code(), Some(0), "{command}");
-    }
-    assert!(text(&output(&["--help"]).stdout).contains("Examples:"));
+}
+
+#[test]
+fn a_state_that_is_no_file_ends_it_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let fifo = directory.path().join("fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let path = config(
+        directory.path(),
+        &format!(
+            "[http]\nlisten = \"127.0.0.1:0\"\n[[gateway]]\nload_balancer = \"a\"\n[state]\npath = {fifo:?}\n"
+        ),
+    );
+    let out = output(&["run", "--config", &path]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(
+        text(&out.stderr).contains("is a FIFO, and must be a regular file"),
+        "{}",
+        text(&out.stderr)
+    );
 }

@@ -13,10 +13,13 @@ fn message(text: &str) -> String {
     }
 }
 
-#[test]
-fn every_error_says_where_and_what() {
-    let after = |text: &str| format!("{GATEWAY}{text}");
-    let cases = [
+fn after(text: &str) -> String {
+    format!("{GATEWAY}{text}")
+}
+
+/// The gateways themselves.
+fn of_gateways() -> Vec<String> {
+    vec![
         String::new(),
         "gateway = []\n".to_owned(),
         "[[gateway]]\n".to_owned(),
@@ -35,6 +38,12 @@ fn every_error_says_where_and_what() {
         after("external_id = \"x\"\n"),
         after("role_arn = \"arn:aws:iam::1:user/x\"\n"),
         after("treshold = 0.8\n"),
+    ]
+}
+
+/// How often is polled, and who is notified.
+fn of_polls_and_routes() -> Vec<String> {
+    vec![
         after("[poll]\nschedule = \"* * * * *\"\n"),
         after("[poll]\nschedule = \"0 61 * * * *\"\n"),
         after("[poll]\ndelay = \"3m\"\nsettle = \"2m\"\n"),
@@ -45,11 +54,25 @@ fn every_error_says_where_and_what() {
         after("timeout = \"10ms\"\n"),
         after("[sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:.fifo\"\n"),
         after("[[route]]\ngateway = \"web-*\"\n"),
-        after("[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\ngateway = \"web-[\"\n"),
-        after("[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\nrules = [\"slow\"]\n"),
-        after("[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\n[sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\nattributes = true\n"),
+        after(
+            "[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\ngateway = \"web-[\"\n",
+        ),
+        after(
+            "[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\nrules = [\"slow\"]\n",
+        ),
+        after(
+            "[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\n[sink.sns]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\nattributes = true\n",
+        ),
+    ]
+}
+
+/// Schedules, detectors and sinks.
+fn of_other_tables() -> Vec<String> {
+    vec![
         after("[[maintenance]]\nschedule = \"0 0 2 30 2 *\"\nduration = \"2h\"\n"),
-        after("[[maintenance]]\nschedule = \"0 0 2 * * SUN\"\nduration = \"2h\"\ntimezone = \"Mars\"\n"),
+        after(
+            "[[maintenance]]\nschedule = \"0 0 2 * * SUN\"\nduration = \"2h\"\ntimezone = \"Mars\"\n",
+        ),
         after("[[maintenance]]\nschedule = \"0 0 2 * * SUN\"\nduration = \"30days\"\n"),
         after("[digest]\nschedule = \"every Monday\"\n"),
         after("[watcher]\nrole_arn = \"arn:aws:iam::111122223333:role/a\"\n"),
@@ -68,6 +91,12 @@ fn every_error_says_where_and_what() {
         after("[sink.slack]\nurl = \"x\"\n"),
         after("[state]\npath = \"a\"\npath = \"b\"\n"),
         after("[state\n"),
+    ]
+}
+
+/// Tables in place of lists, patterns, tags and bounds.
+fn of_forms() -> Vec<String> {
+    vec![
         "[gateway]\nload_balancer = \"web\"\n".to_owned(),
         after("[route]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\n"),
         after("[maintenance]\nschedule = \"0 0 2 * * SUN\"\nduration = \"2h\"\n"),
@@ -84,7 +113,8 @@ fn every_error_says_where_and_what() {
         after("exclude = [\"a\", { tag = \"web-[\" }]\n"),
         after("exclude = [{}]\n"),
         after("exclude = [{ tags = { team = \"web-[\" } }]\n"),
-        "[[gateway]]\nload_balancer = \"app/web/50dc6c495c0c9188\"\nexclude = [\"web\"]\n".to_owned(),
+        "[[gateway]]\nload_balancer = \"app/web/50dc6c495c0c9188\"\nexclude = [\"web\"]\n"
+            .to_owned(),
         after("[metrics]\ntag_labels = \"team\"\n"),
         after("[metrics]\ntag_labels = [\"cost-center\", \"cost_center\"]\n"),
         after("[metrics]\ndrop = [\"nearmiss_detector_valu\"]\n"),
@@ -97,7 +127,12 @@ fn every_error_says_where_and_what() {
         after("[state]\npath = \"\"\n"),
         after(&format!("[[route]]\ntopic_arn = \"{}\"\n", "x".repeat(5_000))),
         after(&format!("{}near = 8\n", " ".repeat(5_000))),
-    ];
+    ]
+}
+
+#[test]
+fn every_error_says_where_and_what() {
+    let cases = [of_gateways(), of_polls_and_routes(), of_other_tables(), of_forms()].concat();
     let messages: Vec<String> = cases.iter().map(|text| message(text)).collect();
     insta::assert_snapshot!(messages.join("\n\n"));
 }

@@ -126,27 +126,7 @@ fn nonsense_in_a_variable_is_one_message_and_exit_code_2() {
 }
 
 #[test]
-fn no_command_panics_at_nonsense() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = config(directory.path(), GATEWAY);
-    for command in [
-        &["run", "--config", &path][..],
-        &["cost", "--config", &path],
-        &["backtest", "--config", &path, "--from", "-1h"],
-        &["diagnose", "--config", &path, "checkout"],
-        &["report", "--config", &path],
-        &["chain", "--config", &path],
-    ] {
-        let out = program()
-            .env("AWS_ENDPOINT_URL", "garbage")
-            .current_dir(directory.path())
-            .args(command)
-            .output()
-            .unwrap();
-        let said = text(&out.stderr);
-        assert!(matches!(out.status.code(), Some(1 | 2)), "{command:?}: {said}");
-        assert!(said.contains("AWS_ENDPOINT_URL: expected a URL"), "{command:?}: {said}");
-    }
+fn an_empty_endpoint_keeps_no_version_from_being_said() {
     let out =
         Command::new(PROGRAM).env_clear().env("AWS_ENDPOINT_URL", "").arg("--version").output();
     assert!(out.unwrap().status.success());

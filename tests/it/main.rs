@@ -3,27 +3,14 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod backtest;
-mod chain;
 mod chain_cli;
 mod chain_config;
-mod chain_properties;
 mod cli;
-mod commands;
 mod config_errors;
-mod deadlines;
-mod delivery;
-mod diagnosis;
 mod documents;
 mod environment;
-mod faults;
-mod nginx;
-mod nginx_faults;
-mod nginx_files;
-mod orders;
-mod permissions;
+mod every_command;
 mod probe;
 mod program;
-mod scenarios;
 mod state;
-mod world;
+mod wire;

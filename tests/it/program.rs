@@ -37,6 +37,17 @@ pub(crate) fn config(directory: &Path, text: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// A folder with files, each given by its name and its text.
+pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
 /// A process that ends with the test.
 pub(crate) struct Running(pub(crate) Child);
 

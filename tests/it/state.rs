@@ -1,14 +1,10 @@
-//! What is remembered, whoever wrote it and whoever else is there.
+//! A state file that holds anything but what it should.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use nearmiss::edge::exporter::Exporter;
 use nearmiss::edge::state::StateFile;
-use nearmiss::edge::time::Stopwatch;
 use nearmiss::metrics::Known;
 use nearmiss_core::alerting::Router;
 use nearmiss_core::notification::Notification;
@@ -16,8 +12,7 @@ use nearmiss_core::render::{Links, Message};
 use nearmiss_core::time::Minute;
 use serde_json::{Value, json};
 
-use crate::program::{Running, config, output, program, sim, text};
-use crate::world::{ALL, START, World, poll};
+use crate::wire::START;
 
 /// The pointers of all values of a JSON text, one for those that differ only in a number.
 fn places(value: &Value, path: &str, seen: &mut BTreeSet<String>, all: &mut Vec<String>) {
@@ -65,15 +60,9 @@ fn use_it(file: &StateFile) {
     }
 }
 
-/// Each value of a true state, made into something that it is not.
-#[tokio::test]
-async fn no_value_in_a_state_panics() {
-    let world = World::of("slow_burn", 7, "").await;
-    let mut daemon = world.daemon(ALL).await;
-    poll(&mut daemon, 0..30).await;
-    drop(daemon);
-    let text = std::fs::read_to_string(world.state()).unwrap();
-    let state: Value = serde_json::from_str(&text).unwrap();
+/// Each value of a state that a daemon saved, made into something that it is not.
+pub(crate) fn no_value_panics(saved: &str) {
+    let state: Value = serde_json::from_str(saved).unwrap();
     let mut all = Vec::new();
     places(&state, "", &mut BTreeSet::new(), &mut all);
     assert!(all.len() > 60, "{}", all.len());
@@ -106,96 +95,4 @@ async fn no_value_in_a_state_panics() {
             use_it(&file);
         }
     }
-}
-
-/// A daemon whose log says that it runs, and the rest of its log.
-fn running(words: &[&str], aws: &str) -> (Running, BufReader<std::process::ChildStderr>) {
-    let mut daemon = program();
-    daemon.env("AWS_ENDPOINT_URL", format!("http://{aws}")).args(words).stderr(Stdio::piped());
-    let mut daemon = Running(daemon.spawn().unwrap());
-    let mut log = BufReader::new(daemon.0.stderr.take().unwrap());
-    wait_for(&mut log, "nearmiss is running");
-    (daemon, log)
-}
-
-fn wait_for(log: &mut impl BufRead, what: &str) -> String {
-    let mut line = String::new();
-    let waiting = Stopwatch::start();
-    while log.read_line(&mut line).unwrap() > 0 && waiting.elapsed() < Duration::from_mins(1) {
-        if line.contains(what) {
-            return line;
-        }
-        line.clear();
-    }
-    panic!("the log ends without \"{what}\"");
-}
-
-#[test]
-fn a_second_daemon_on_the_same_state_does_not_start() {
-    let (_sim, aws) = sim(&["--scenario", "healthy"]);
-    let directory = tempfile::tempdir().unwrap();
-    let state = directory.path().join("state.json");
-    let text_of = |more: &str| {
-        format!(
-            "[http]\nlisten = \"127.0.0.1:0\"\n[[gateway]]\nload_balancer = \"*\"\n[state]\npath = {state:?}\n{more}"
-        )
-    };
-    let path = config(directory.path(), &text_of(""));
-    let (first, mut log) = running(&["run", "--config", &path], &aws);
-    let refused = || {
-        let out = output(&["run", "--config", &path]);
-        assert_eq!(out.status.code(), Some(1));
-        text(&out.stderr)
-    };
-    let named = format!("in use by the nearmiss with the process id {}: ", first.0.id());
-    let said = refused();
-    assert!(said.contains(&named), "{said}");
-
-    // A config with what once panicked changes nothing, and neither does a good one.
-    let hup = || {
-        let id = first.0.id().to_string();
-        assert!(Command::new("kill").args(["-HUP", &id]).status().unwrap().success());
-    };
-    let nested = "{".repeat(300) + "a" + &"}".repeat(300);
-    config(directory.path(), &text_of(&format!("[[gateway]]\nload_balancer = \"{nested}\"\n")));
-    hup();
-    let said = wait_for(&mut log, "the config cannot be used");
-    assert!(said.contains("within each other"), "{said}");
-    config(directory.path(), &text_of(""));
-    hup();
-    wait_for(&mut log, "the config was read again");
-    assert!(refused().contains(&named));
-
-    let out = program()
-        .env("AWS_ENDPOINT_URL", format!("http://{aws}"))
-        .args(["check", "--config", &path])
-        .output()
-        .unwrap();
-    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stdout));
-
-    drop(first); // SIGKILL
-    let (_second, _log) = running(&["run", "--config", &path], &aws);
-    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().flatten().collect();
-    let left = files.iter().filter(|file| file.file_name().to_string_lossy().contains("tmp"));
-    assert_eq!(left.count(), 0, "{files:?}");
-}
-
-#[test]
-fn a_state_that_is_no_file_ends_it_at_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let fifo = directory.path().join("fifo");
-    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let path = config(
-        directory.path(),
-        &format!(
-            "[http]\nlisten = \"127.0.0.1:0\"\n[[gateway]]\nload_balancer = \"a\"\n[state]\npath = {fifo:?}\n"
-        ),
-    );
-    let out = output(&["run", "--config", &path]);
-    assert_eq!(out.status.code(), Some(1));
-    assert!(
-        text(&out.stderr).contains("is a FIFO, and must be a regular file"),
-        "{}",
-        text(&out.stderr)
-    );
 }

@@ -3,7 +3,7 @@
 // A test fails by panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod chain_docs;
+mod chain;
 mod made_up;
 mod messages;
 mod notify;

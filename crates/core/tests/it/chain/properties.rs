@@ -8,7 +8,9 @@ use nearmiss_core::chain::{
 };
 use proptest::prelude::*;
 
-use crate::chain_config::settings;
+use serde_json::{Map, Value, json};
+
+use super::settings;
 
 /// What stands for a figure in a line to be copied.
 const MARKS: [&str; 4] = ["{s}", "{ms}", "{n}", "{m}"];
@@ -25,23 +27,24 @@ fn drawn() -> impl Strategy<Value = Vec<Drawn>> {
 }
 
 fn chain_of(drawn: &[Drawn]) -> Settings {
+    let hops: Vec<Value> = drawn.iter().enumerate().map(|(at, hop)| hop_of(at, hop)).collect();
+    settings(&hops).unwrap()
+}
+
+fn hop_of(at: usize, (kind, timers, attempts): &Drawn) -> Value {
     let kinds: Vec<_> = Product::all().collect();
-    let mut text = "[[chain]]\nname = \"drawn\"\n".to_owned();
-    for (at, (kind, timers, attempts)) in drawn.iter().enumerate() {
-        let product =
-            kinds[if at == 0 { kind % kinds.len() } else { 3 + kind % (kinds.len() - 3) }];
-        text.push_str(&format!("[[chain.hop]]\nkind = \"{}\"\nname = \"h{at}\"\n", product.kind));
-        for (timer, seconds) in Timer::ALL.into_iter().zip(timers) {
-            if let Some(seconds) = seconds.filter(|_| product.takes(timer)) {
-                let value = if seconds == 0 { "off".to_owned() } else { format!("{seconds}s") };
-                text.push_str(&format!("{} = \"{value}\"\n", timer.key()));
-            }
-        }
-        if let Some(attempts) = attempts {
-            text.push_str(&format!("attempts = {attempts}\n"));
+    let product = kinds[if at == 0 { kind % kinds.len() } else { 3 + kind % (kinds.len() - 3) }];
+    let mut hop = Map::new();
+    hop.insert("kind".to_owned(), product.kind.into());
+    hop.insert("name".to_owned(), format!("h{at}").into());
+    for (timer, seconds) in Timer::ALL.into_iter().zip(timers) {
+        if let Some(seconds) = seconds.filter(|_| product.takes(timer)) {
+            let value = if seconds == 0 { "off".to_owned() } else { format!("{seconds}s") };
+            hop.insert(timer.key().to_owned(), value.into());
         }
     }
-    settings(&text).unwrap()
+    hop.extend(attempts.map(|attempts| ("attempts".to_owned(), attempts.into())));
+    Value::Object(hop)
 }
 
 fn findings(settings: &Settings, known: &[Known]) -> Vec<Finding> {
@@ -108,11 +111,16 @@ proptest! {
     fn any_hop_is_read_or_refused(
         kind in proptest::sample::select(Product::all().map(|p| p.kind).collect::<Vec<_>>()),
         key in proptest::sample::select(vec!["connect_timeout", "keep_alive", "attempts", "name", "load_balancer", "api_id", "x"]),
-        value in prop_oneof![any::<i64>().prop_map(|n| n.to_string()), any::<String>().prop_map(|s| format!("{s:?}")), "\"[0-9]{1,20}(s|m|h|y|ms)\""],
+        value in prop_oneof![
+            any::<i64>().prop_map(Value::from),
+            any::<String>().prop_map(Value::from),
+            "[0-9]{1,20}(s|m|h|y|ms)".prop_map(Value::from),
+        ],
     ) {
-        let hop = format!("kind = \"{kind}\"\n{key} = {value}\n");
-        let text = format!("[[chain]]\nname = \"x\"\n[[chain.hop]]\nkind = \"client\"\n[[chain.hop]]\n{hop}");
-        if let Ok(settings) = settings(&text) {
+        let mut hop = Map::new();
+        hop.insert("kind".to_owned(), kind.into());
+        hop.insert(key.to_owned(), value);
+        if let Ok(settings) = settings(&[json!({ "kind": "client" }), Value::Object(hop)]) {
             prop_assert!(!findings(&settings, &[]).iter().any(|finding| finding.text.is_empty()));
         }
     }

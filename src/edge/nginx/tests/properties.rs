@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::route::routes;
-use super::syntax::{Directive, parse};
-use super::{lua, time};
+use crate::edge::nginx::route::routes;
+use crate::edge::nginx::syntax::{Directive, parse};
+use crate::edge::nginx::{lua, time};
 use nearmiss_core::chain::Version;
 
 /// Pieces that texts are made of, so that they are nearly right.

@@ -2,9 +2,9 @@
 
 use std::error::Error;
 
-use nearmiss::edge::nginx::Nginx;
+use crate::edge::nginx::Nginx;
 
-use crate::nginx::tree;
+use super::tree;
 
 fn message(files: &[(&str, &str)]) -> String {
     let folder = tree(files);

@@ -4,9 +4,9 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use nearmiss::edge::nginx::{Fault, Nginx};
+use crate::edge::nginx::{Fault, Nginx};
 
-use crate::nginx::tree;
+use super::tree;
 
 /// The read timeouts in seconds, 60 where nginx's default holds, and what is said
 /// of the files.

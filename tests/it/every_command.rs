@@ -163,13 +163,37 @@ fn ended(mut command: Command, is_endless: bool, case: &str) -> String {
 #[test]
 fn every_command_is_known_and_its_help_shows_an_example() {
     let all = all("");
-    assert!(all.len() >= WORK.len(), "a command is gone from the help");
-    for Help { command, text, .. } in all {
-        assert!(
-            WORK.iter().any(|(name, _)| *name == command),
-            "{command} is new: say how it works"
-        );
-        assert!(text.contains("Usage:"), "{text}");
+    let mut found: Vec<&str> = all.iter().map(|help| help.command.as_str()).collect();
+    let mut known: Vec<&str> = WORK.iter().map(|(name, _)| *name).collect();
+    found.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(found, known, "say how a new command works");
+    for Help { command, text, .. } in &all {
+        assert!(text.contains("Usage:"), "{command}: {text}");
+    }
+    assert!(text(&output(&["--help"]).stdout).contains("Examples:"));
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = text(&output(&["completions", shell]).stdout);
+        for word in known.iter().flat_map(|command| command.split(' ')) {
+            assert!(completions.contains(word), "{shell}: {word}");
+        }
+    }
+}
+
+/// Those that ask AWS something, and those that do not.
+#[test]
+fn every_command_that_asks_aws_refuses_an_endpoint_that_is_none() {
+    const ASK: [&str; 7] = ["run", "check", "cost", "backtest", "diagnose", "report", "chain"];
+    let place = Place::new();
+    for Help { command, .. } in all("") {
+        let mut words = work(&command);
+        words.retain(|word| *word != "--offline");
+        let asks = ASK.contains(&command.as_str());
+        let mut started = place.command(&words);
+        started.env("AWS_ENDPOINT_URL", "garbage");
+        let said = ended(started, ENDLESS.contains(&command.as_str()), &command);
+        let says = said.contains("AWS_ENDPOINT_URL: expected a URL");
+        assert_eq!(says, asks, "{command}: {said}");
     }
 }
 

@@ -1,17 +1,21 @@
 //! nginx's files: which timeouts hold where.
 
+mod faults;
+mod files;
+mod keeping;
+mod properties;
+
 use std::fs;
 use std::path::Path;
 
-use nearmiss::edge::nginx::{Nginx, Route};
 use nearmiss_core::chain::{
-    Doubt, Ink, Limit, Origin, Repeats, Said, Survey, Timer, Tries, Variant, Version, text,
+    Ink, Limit, Origin, Repeats, Said, Settings, Survey, Timer, Tries, Variant, Version, text,
 };
 
-use crate::chain_config::settings;
+use crate::edge::nginx::{Nginx, Route, Set};
 
 /// A folder with files, each given by its name and its text.
-pub(crate) fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
         let path = folder.path().join(name);
@@ -282,95 +286,6 @@ fn an_upstream_block_is_found_as_nginx_finds_it() {
     }
 }
 
-/// How long connections to the next hop are kept: by old nginx, by new, and where
-/// the version is not known.
-fn kept(blocks: &str, location: &str) -> [Result<u64, Doubt>; 3] {
-    [Some([1, 22, 1]), Some([1, 29, 7]), None].map(|version| {
-        let facts = facts_of(blocks, location, version);
-        let one = facts.into_iter().find_map(|said| match said {
-            Said::Timer(Timer::UpstreamKeepAlive, limit) => Some(Ok(limit.length()?.as_secs())),
-            Said::Doubt(Timer::UpstreamKeepAlive, doubt) => Some(Err(doubt)),
-            _ => None,
-        });
-        one.unwrap()
-    })
-}
-
-#[test]
-fn connections_are_kept_only_where_http_lets_them() {
-    let [none, header, target] = [Ok(0), Err(Doubt::Header), Err(Doubt::Target)];
-    let alike = |one: Result<u64, Doubt>| [one; 3];
-    let since = |seconds| {
-        let doubt = Doubt::Version {
-            before: Limit::seconds(0),
-            since: Limit::seconds(seconds),
-            version: Version([1, 29, 7]),
-        };
-        [Ok(0), Ok(seconds), Err(doubt)]
-    };
-    let new = "proxy_http_version 1.1;";
-    let clear = "proxy_set_header Connection '';";
-    let up = |more: &str| format!("upstream app {{ server a; {more} }}");
-    let kept_for = |seconds| {
-        format!("{} {new} {clear}", up(&format!("keepalive 8; keepalive_timeout {seconds}s;")))
-    };
-    let map = |usual: &str| {
-        format!(
-            "map $http_upgrade $upgraded {{ default upgrade; '' {usual}; }} {}",
-            up("keepalive 8;")
-        )
-    };
-    for (blocks, location, expected) in [
-        (up(""), String::new(), since(60)),
-        (up("keepalive 16;"), String::new(), since(60)),
-        (up("keepalive 16;"), new.to_owned(), since(60)),
-        (up("keepalive 16;"), clear.to_owned(), since(60)),
-        (up("keepalive 16;"), format!("{new} {clear}"), alike(Ok(60))),
-        (kept_for(4), String::new(), alike(Ok(4))),
-        (up("keepalive 0;"), format!("{new} {clear}"), alike(none)),
-        (up("keepalive 8; keepalive_requests 1;"), format!("{new} {clear}"), alike(none)),
-        (up("keepalive 8; keepalive_timeout 0;"), format!("{new} {clear}"), alike(none)),
-        (up("keepalive 8;"), format!("{new} proxy_set_header Connection close;"), alike(none)),
-        (
-            up("keepalive 8;"),
-            format!("{new} proxy_set_header connection 'upgrade';"),
-            alike(Ok(60)),
-        ),
-        (up("keepalive 8;"), "proxy_http_version 1.0;".to_owned(), alike(none)),
-        (
-            up("keepalive 8;"),
-            "proxy_http_version 1.0; proxy_set_header Connection keep-alive;".to_owned(),
-            alike(Ok(60)),
-        ),
-        (
-            up("keepalive 8;"),
-            format!("{new} proxy_set_header Connection $http_connection;"),
-            alike(header),
-        ),
-        (map("close"), format!("{new} proxy_set_header Connection $upgraded;"), alike(none)),
-        (map("''"), format!("{new} proxy_set_header Connection $upgraded;"), alike(Ok(60))),
-        (kept_for(9), "proxy_set_header Host x;".to_owned(), since(9)),
-    ] {
-        let location = format!("proxy_pass http://app; {location}");
-        assert_eq!(kept(&blocks, &location), expected, "{blocks} {location}");
-    }
-    let both = format!("{new} {clear}");
-    let block = up("keepalive 8;");
-    for (location, expected) in [
-        (format!("proxy_pass http://other; {both}"), alike(none)),
-        (format!("proxy_pass http://$host; {both}"), alike(target)),
-        ("fastcgi_pass app;".to_owned(), alike(none)),
-        ("fastcgi_pass app; fastcgi_keep_conn on;".to_owned(), alike(Ok(60))),
-        ("uwsgi_pass app;".to_owned(), alike(none)),
-        ("scgi_pass app;".to_owned(), alike(none)),
-        ("grpc_pass app;".to_owned(), alike(Ok(60))),
-        ("memcached_pass app;".to_owned(), alike(Ok(60))),
-    ] {
-        assert_eq!(kept(&block, &location), expected, "{location}");
-    }
-    assert_eq!(kept(&up(""), "grpc_pass app;"), since(60));
-}
-
 const SHOP: &str = "http {
     keepalive_timeout 65 60;
     upstream app { server 10.0.0.1:8000; server 10.0.0.2:8000; keepalive 16; }
@@ -387,9 +302,7 @@ const SHOP: &str = "http {
 #[test]
 fn places_with_the_same_figures_are_one_set() {
     let nginx = read(SHOP);
-    let lines = |set: &nearmiss::edge::nginx::Set<'_>| {
-        set.routes.iter().map(|route| route.place.line).collect::<Vec<_>>()
-    };
+    let lines = |set: &Set<'_>| set.routes.iter().map(|route| route.place.line).collect::<Vec<_>>();
     assert_eq!(nginx.sets(None).iter().map(lines).collect::<Vec<_>>(), [vec![8], vec![9, 10]]);
 }
 
@@ -400,9 +313,9 @@ fn read_http(blocks: &str, location: &str) -> Nginx {
 
 /// A chain whose second hop has these files.
 fn surveyed(nginx: &Nginx, hops: &[&str]) -> Survey {
-    let hops: Vec<String> = hops.iter().map(|hop| format!("[[chain.hop]]\n{hop}\n")).collect();
+    let hops: Vec<String> = hops.iter().map(|hop| format!("[[hop]]\n{hop}\n")).collect();
     let hops = hops.concat();
-    let settings = settings(&format!("[[chain]]\nname = \"shop\"\n{hops}")).unwrap();
+    let settings: Settings = toml::from_str(&format!("name = \"shop\"\n{hops}")).unwrap();
     let sets = nginx.sets(None);
     let variants = sets.iter().map(|set| {
         let mut known = set.known(1);

@@ -1,9 +1,11 @@
 //! Chains, what the rules say of them, and how it reads.
 
-use nearmiss_core::chain::{Ink, Known, Limit, Origin, Said, Severity, Survey, Timer};
+use nearmiss_core::chain::{Ink, Known, Limit, Origin, Said, Settings, Severity, Survey, Timer};
 use nearmiss_core::chain::{Tries, text};
+use serde_json::{Map, Value, json};
 
-use crate::chain_config::settings;
+mod documents;
+mod properties;
 
 /// A chain from hops in short form: `kind key=value key=value`.
 fn survey(hops: &[&str]) -> Survey {
@@ -11,20 +13,24 @@ fn survey(hops: &[&str]) -> Survey {
 }
 
 fn survey_with(hops: &[&str], known: &[Known]) -> Survey {
-    Survey::of(&settings(&toml_of(hops)).unwrap(), known, Vec::new())
+    let hops: Vec<Value> = hops.iter().map(|hop| table(hop)).collect();
+    Survey::of(&settings(&hops).unwrap(), known, Vec::new())
 }
 
-fn toml_of(hops: &[&str]) -> String {
-    let mut text = "[[chain]]\nname = \"shop\"\n".to_owned();
-    for hop in hops {
-        let mut words = hop.split(' ');
-        text.push_str(&format!("[[chain.hop]]\nkind = \"{}\"\n", words.next().unwrap()));
-        for (key, value) in words.map(|word| word.split_once('=').unwrap()) {
-            let quoted = value.parse::<u32>().map_or(format!("\"{value}\""), |n| n.to_string());
-            text.push_str(&format!("{key} = {quoted}\n"));
-        }
-    }
-    text
+/// A chain of these hops, as a config would say it.
+fn settings(hops: &[Value]) -> serde_json::Result<Settings> {
+    serde_json::from_value(json!({ "name": "shop", "hop": hops }))
+}
+
+fn table(hop: &str) -> Value {
+    let mut words = hop.split(' ');
+    let kind = words.next().map(|kind| ("kind".to_owned(), Value::from(kind)));
+    let keys = words.map(|word| word.split_once('=').unwrap());
+    let keys = keys.map(|(key, value)| {
+        let number = value.parse::<u32>().map(Value::from);
+        (key.to_owned(), number.unwrap_or_else(|_| Value::from(value)))
+    });
+    Value::Object(kind.into_iter().chain(keys).collect::<Map<_, _>>())
 }
 
 /// What is more than worth knowing: `severity rule hops`.

@@ -15,7 +15,6 @@ use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
 use nearmiss::edge::control::{self, Answer, Command};
-use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::{Clock, Stopwatch};
 use nearmiss_core::alerting::Matcher;
 use nearmiss_core::detect::Severity;
@@ -23,10 +22,10 @@ use nearmiss_core::pattern::Pattern;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{ACCOUNT, ALL, REGION, START, World, metric};
+use super::world::{ALL, REGION, START, World, metric, page};
 
 /// An AWS that never answers, and a daemon that waits for it.
-struct Mute {
+struct Silent {
     base: SdkConfig,
     config: Config,
     socket: PathBuf,
@@ -34,7 +33,7 @@ struct Mute {
     _directory: tempfile::TempDir,
 }
 
-async fn mute(poll: &str) -> Mute {
+async fn silent(poll: &str) -> Silent {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let connections = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
@@ -64,27 +63,28 @@ async fn mute(poll: &str) -> Mute {
         directory.path().join("state.json").display(),
     );
     let config = Config::parse(&text, std::path::Path::new("test.toml")).unwrap();
-    Mute { base, config, socket, connections, _directory: directory }
+    Silent { base, config, socket, connections, _directory: directory }
 }
 
+/// A connection that is accepted, and then nothing: no error, no end, only time.
 #[tokio::test]
 async fn a_poll_ends_by_its_deadline_when_no_answer_comes() {
-    let mute = mute("[poll]\ndeadline = \"2s\"\n").await;
-    let mut daemon = Daemon::start(mute.config, &mute.base).await.unwrap();
+    let aws = silent("[poll]\ndeadline = \"2s\"\n").await;
+    let mut daemon = Daemon::start(aws.config, &aws.base).await.unwrap();
     let watch = Stopwatch::start();
     daemon.poll(1_767_603_605, &mut |_| {}).await;
     let took = watch.elapsed();
     assert!(took < Duration::from_millis(2_700), "{took:?}");
-    let page = daemon.page();
-    let page = std::str::from_utf8(&page.metrics).unwrap();
+    let page = page(&daemon);
     assert!(page.contains("nearmiss_gateway_up{gateway=\"web\""), "{page}");
     assert!(page.contains("nearmiss_polls_total{outcome=\"failed\"} 1"), "{page}");
-    assert!(mute.connections.load(std::sync::atomic::Ordering::Relaxed) > 0, "nobody was asked");
+    assert!(aws.connections.load(std::sync::atomic::Ordering::Relaxed) > 0, "nobody was asked");
 }
 
+/// Two sockets at once: AWS keeps one waiting, and people are answered on the other.
 #[tokio::test]
 async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
-    let Mute { base, config, socket, connections, _directory } = mute("").await;
+    let Silent { base, config, socket, connections, _directory } = silent("").await;
     let daemon = Daemon::start(config, &base).await.unwrap();
     let stop = CancellationToken::new();
     let asks = async {
@@ -102,7 +102,13 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
             by: "test".into(),
             comment: String::new(),
         };
-        for command in [silence, Command::Silences, Command::Report { days: 7 }] {
+        let answer = control::ask(&socket, &silence).await.unwrap();
+        let advice = match &answer {
+            Answer::Silenced { advice, .. } => advice.as_deref(),
+            _ => None,
+        };
+        assert_eq!(advice, Some("no gateway is found yet"), "{answer:?}");
+        for command in [Command::Silences, Command::Report { days: 7 }] {
             let answer = control::ask(&socket, &command).await.unwrap();
             assert!(!matches!(answer, Answer::Refused(_)), "{command:?}: {answer:?}");
         }
@@ -118,19 +124,8 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
     assert!(took < Duration::from_secs(1), "ended {took:?} after it was told to");
 }
 
-/// The same load balancer has the same ARN in every world of a seed.
-async fn arn_of_the_sick_one() -> String {
-    let world = World::of("slow_burn", 7, "").await;
-    let mut daemon = world.daemon(ALL).await;
-    world.poll(&mut daemon, 20..21).await;
-    let known = StateFile::new(&world.state()).load().unwrap().gateways;
-    let key = known.into_keys().find(|key| key.contains("/checkout/")).unwrap();
-    let dimension = key.splitn(3, '/').nth(2).unwrap();
-    format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/{dimension}")
-}
-
-/// What hangs, and whether gateways have data all the same: those that are watched by
-/// their ARN do.
+/// Each service takes a request and never answers, while the others do: what hangs, and
+/// whether gateways have data all the same. Those that are watched by their ARN do.
 #[tokio::test]
 async fn one_service_that_hangs_costs_a_poll_its_deadline_and_nobody_else_anything() {
     let cases = [
@@ -140,7 +135,7 @@ async fn one_service_that_hangs_costs_a_poll_its_deadline_and_nobody_else_anythi
         ("elasticloadbalancing:DescribeTargetGroups", 1.0),
         ("sns:Publish", 1.0),
     ];
-    let arn = &arn_of_the_sick_one().await;
+    let arn = &World::arn("checkout").await;
     let polls = cases.map(|(action, up)| async move {
         let world = World::of("slow_burn", 7, &format!("hostile={action}/hang")).await;
         let more = format!(
