@@ -15,8 +15,8 @@ mod world;
 use std::collections::BTreeMap;
 
 use nearmiss::diagnose::{self, Moment};
-use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::aws::Usage;
+use nearmiss::inventory::AccountRegion;
 use nearmiss_core::diagnose::Diagnosis;
 use nearmiss_core::time::Minute;
 use nearmiss_sim::scenarios;

@@ -184,13 +184,13 @@ fn gateway(number: usize) -> Arc<Gateway> {
     let name = format!("load-balancer-{number:05}");
     Arc::new(Gateway {
         id: Identity {
+            kind: Kind::Alb,
             dimension: format!("app/{name}/50dc6c495c0c9188"),
             name,
             region: "eu-central-1".into(),
             account: "111122223333".into(),
         },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        timeout: Timeout { seconds: 60.0, at_aws: Some(60.0) },
         near: 0.8,
         detail: Detail::Figures,
         tags: [].into(),

@@ -14,10 +14,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 
 use crate::config::Config;
-use crate::discovery::{AccountRegion, Trouble};
 use crate::edge::aws::{AwsError, Usage};
-use crate::edge::cloudwatch::{Ask, CloudWatch, Quarters, Stretch};
 use crate::edge::time::Clock;
+use crate::inventory::{AccountRegion, Trouble};
+use crate::source::{Ask, MetricSource, QuarterHours, Stretch};
 use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::detect::outlook::History;
@@ -198,7 +198,7 @@ impl Backtest<'_> {
         for account in &accounts {
             for gateway in &account.gateways {
                 let done = summary.minutes;
-                let mut replay = Replay::of(self, gateway, &account.cloudwatch);
+                let mut replay = Replay::of(self, gateway, account.metrics.as_ref());
                 let mut step = |minutes: u64| progress(done + minutes, all);
                 if let Err(fault) = replay.run(&mut usage, &mut tell, &mut step).await {
                     troubles.push(format!("{}: {fault}. {}", gateway.id.name, fault.advice()));
@@ -220,7 +220,7 @@ impl Backtest<'_> {
 struct Replay<'a> {
     backtest: &'a Backtest<'a>,
     gateway: &'a Arc<Gateway>,
-    cloudwatch: &'a CloudWatch,
+    metrics: &'a dyn MetricSource,
     ledger: GatewayState,
     desk: Router,
     history: History,
@@ -235,12 +235,12 @@ impl<'a> Replay<'a> {
     fn of(
         backtest: &'a Backtest<'a>,
         gateway: &'a Arc<Gateway>,
-        cloudwatch: &'a CloudWatch,
+        metrics: &'a dyn MetricSource,
     ) -> Self {
         Self {
             backtest,
             gateway,
-            cloudwatch,
+            metrics,
             ledger: GatewayState::starting(backtest.period.from),
             desk: Router::plain(),
             history: History::new(),
@@ -273,13 +273,13 @@ impl<'a> Replay<'a> {
     }
 
     /// Every quarter from fourteen days before the period to its end.
-    async fn quarters(&self, usage: &mut Usage) -> Result<Quarters, Arc<AwsError>> {
+    async fn quarters(&self, usage: &mut Usage) -> Result<QuarterHours, Arc<AwsError>> {
         let Period { from, to } = self.backtest.period;
         let first = QuarterHour::containing(from).plus(-i64::try_from(QUARTERS).unwrap_or(0));
         let gateway = Arc::clone(self.gateway);
-        let stretch = Stretch { gateway, from: first, tier: PollRate::Fast };
+        let stretch = Stretch { gateway, from: first, rate: PollRate::Fast };
         let end = QuarterHour::containing(to);
-        let (answers, used) = self.cloudwatch.quarters(&[stretch], end, PATIENCE).await;
+        let (answers, used) = self.metrics.quarter_hours(&[stretch], end, PATIENCE).await;
         usage.add(used);
         answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))
     }
@@ -294,11 +294,11 @@ impl<'a> Replay<'a> {
             gateway: Arc::clone(self.gateway),
             former: None,
             from: next.plus(1 - i64::from(LONGEST_WINDOW)),
-            tier: PollRate::Fast,
+            rate: PollRate::Fast,
             answers: false,
             target_groups: Vec::new(),
         };
-        let (answers, used) = self.cloudwatch.minutes(&[ask], end, PATIENCE).await;
+        let (answers, used) = self.metrics.minutes(&[ask], end, PATIENCE).await;
         usage.add(used);
         answers.into_iter().next().unwrap_or_else(|| Ok(Snapshot::quiet(next, end, &[])))
     }

@@ -12,16 +12,16 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use serde::Serialize;
 
-use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Topic, Zone};
-use crate::discovery::{AccountRegion, Trouble};
+use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Zone};
 use crate::edge::aws::{self, AwsError, Scope, Usage, plain, region_of, scoped};
-use crate::edge::cloudwatch::{self, Ask, Chat};
-use crate::edge::elb;
 use crate::edge::net::trust::CaBundle;
-use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
 use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
-use nearmiss_core::alerting::Matcher;
+use crate::inventory::{self, AccountRegion, Trouble};
+use crate::sink::{SinkError, Target};
+use crate::source::Ask;
+use crate::source::cloudwatch::{self, Chat};
+use nearmiss_core::alerting::{Matcher, ReceiverId};
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
@@ -77,9 +77,9 @@ impl Finding {
         Self::bad(fault.action, fault.to_string(), Some(fault.advice()))
     }
 
-    /// Of a topic, which the fault does not name.
-    fn of_topic(arn: &str, fault: &AwsError) -> Self {
-        Self::bad(fault.action, format!("{arn}: {fault}"), Some(fault.advice()))
+    /// Of a receiver, which the error does not name.
+    fn of_receiver(receiver: &ReceiverId, error: &SinkError) -> Self {
+        Self::bad(error.action, format!("{receiver}: {error}"), Some(error.advice.clone()))
     }
 }
 
@@ -109,11 +109,11 @@ impl fmt::Display for Outcome {
 #[must_use]
 pub fn offline(config: &Config) -> Outcome {
     let mut lines: Vec<String> = config.gateways.iter().map(ToString::to_string).collect();
-    for (number, RouteTo { route, topic }) in (1..).zip(&config.routes) {
-        lines.push(format!("route {number}: {route} go to {}", topic.topic_arn.as_str()));
+    for (number, RouteTo { route, .. }) in (1..).zip(&config.routes) {
+        lines.push(format!("route {number}: {route} go to {}", route.receiver.id));
     }
-    lines.push(match &config.sink.sns {
-        Some(sns) => format!("notifications go to {}", sns.topic_arn.as_str()),
+    lines.push(match &config.sink {
+        Some(_) => format!("notifications go to {}", config.fallback().id),
         None => "notifications go to the log alone: there is no [sink.sns]".to_owned(),
     });
     let timed =
@@ -126,7 +126,7 @@ pub fn offline(config: &Config) -> Outcome {
         ));
     }
     let Digests { enabled, schedule, timezone } = &config.digest;
-    if *enabled && config.sink.sns.is_some() {
+    if *enabled && config.sink.is_some() {
         lines.push(format!("the capacity report goes there by {}", timed(schedule, *timezone)));
     }
     if let Some(schedule) = &config.watcher.alive_schedule {
@@ -157,7 +157,7 @@ pub enum Extent {
     Offline,
     /// Everything that tells nobody anything.
     Online,
-    /// A test message to every topic as well.
+    /// A test message to every receiver as well.
     SendTest,
 }
 
@@ -176,8 +176,8 @@ pub async fn online(config: &Config, base: &SdkConfig, clock: Clock, extent: Ext
     }
     checks.extend(maintenance(config, &gateways));
     let mut seen = BTreeSet::new();
-    for topic in config.topics().filter(|topic| seen.insert(topic.topic_arn.as_str())) {
-        checks.extend(of_topic(topic, base, clock, extent).await);
+    for target in config.targets().filter(|target| seen.insert(target.receiver().id)) {
+        checks.extend(of_target(target, base, clock, extent).await);
     }
     for configuration in config.chat_configurations() {
         checks.push(of_chat(configuration, config, base, clock).await);
@@ -207,29 +207,35 @@ async fn of_chat(name: &str, config: &Config, base: &SdkConfig, clock: Clock) ->
     }
 }
 
-/// Whether a topic is there, and takes messages where one may be sent.
-async fn of_topic(topic: &Topic, base: &SdkConfig, clock: Clock, extent: Extent) -> Vec<Finding> {
-    let arn = topic.topic_arn.as_str();
+/// Whether a receiver is there, and accepts messages where one may be sent.
+async fn of_target(
+    target: &Target,
+    base: &SdkConfig,
+    clock: Clock,
+    extent: Extent,
+) -> Vec<Finding> {
+    let receiver = target.receiver().id;
     let sends = extent == Extent::SendTest;
-    let sns = SnsTopic::connect(topic, base).await;
+    let sink = target.connect(base).await;
+    let sending = sink.sending();
     let untried = if sends {
-        ""
+        String::new()
     } else {
-        "; nothing was sent, so sns:Publish is not tried (--send-test does)"
+        format!("; nothing was sent, so {sending} is not tried (--send-test does)")
     };
-    let mut findings = vec![match sns.look().await {
-        Ok(()) => Finding::good(GET_TOPIC, format!("{arn} is there{untried}")),
-        Err(fault) => Finding::of_topic(arn, &fault),
+    let mut findings = vec![match sink.look().await {
+        Ok(()) => Finding::good(sink.looking(), format!("{receiver} is there{untried}")),
+        Err(error) => Finding::of_receiver(&receiver, &error),
     }];
     if sends {
-        let news = Notification::Test(Minute::containing(clock.now()));
-        let message = Message::of(&news, &Links::default());
-        findings.push(match sns.publish(&message, &news, &mut Usage::default()).await {
+        let test = Notification::Test(Minute::containing(clock.now()));
+        let message = Message::of(&test, &Links::default());
+        findings.push(match sink.send(&test, &message, &mut Usage::default()).await {
             Ok(()) => Finding::good(
-                PUBLISH,
-                format!("{arn} took a test message: look whether its subscribers got it"),
+                sending,
+                format!("{receiver} took a test message: look whether its subscribers got it"),
             ),
-            Err(fault) => Finding::of_topic(arn, &fault),
+            Err(error) => Finding::of_receiver(&receiver, &error),
         });
     }
     findings
@@ -240,11 +246,11 @@ fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
     const SHOWN: usize = 20;
     const FIRST: usize = 5;
     let mut lines: Vec<String> = Vec::new();
-    for (number, RouteTo { route, topic }) in (1..).zip(&config.routes) {
+    for (number, RouteTo { route, .. }) in (1..).zip(&config.routes) {
         let meant = gateways.iter().filter(|gateway| route.matcher.means(gateway)).count();
         let note = if meant == 0 { nothing(&route.matcher, gateways) } else { String::new() };
-        let short = topic.topic_arn.as_str();
-        lines.push(format!("route {number}: {route} of {meant} gateways go to {short}{note}"));
+        let receiver = &route.receiver.id;
+        lines.push(format!("route {number}: {route} of {meant} gateways go to {receiver}{note}"));
     }
     let mut both: BTreeMap<Vec<String>, Vec<&str>> = BTreeMap::new();
     for gateway in gateways {
@@ -261,7 +267,7 @@ fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
     Finding::good("routes", lines.join("\n"))
 }
 
-/// How many gateways each maintenance window keeps back.
+/// How many gateways each maintenance window mutes.
 fn maintenance(config: &Config, gateways: &[Arc<Gateway>]) -> Option<Finding> {
     let line = |Maintenance { matcher, .. }: &Maintenance| {
         let meant = gateways.iter().filter(|gateway| matcher.means(gateway)).count();
@@ -308,8 +314,9 @@ async fn identity(config: &Config, base: &SdkConfig) -> Finding {
     const ACTION: &str = "sts:GetCallerIdentity";
     let of_gateways = config.gateways.iter().filter_map(|selection| selection.region.clone());
     let of_chain = Some(region_of(base)).filter(|region| !region.is_empty());
-    let of_topics = config.topics().map(|topic| topic.topic_arn.region().to_owned());
-    let Some(region) = of_gateways.chain(of_chain).chain(of_topics).next() else {
+    let of_sinks =
+        config.targets().filter_map(|target| target.aws().map(|aws| aws.region.to_owned()));
+    let Some(region) = of_gateways.chain(of_chain).chain(of_sinks).next() else {
         let way_out = "Set region = \"...\" in the [[gateway]], or AWS_REGION.".to_owned();
         return Finding::bad(ACTION, "no Region is known to ask in".to_owned(), Some(way_out));
     };
@@ -334,7 +341,7 @@ async fn of_account(account: &mut AccountRegion, deadline: Span, clock: Clock) -
                 Finding::bad(fault.action, trouble.said(), Some(fault.advice()))
             }
             other => Finding::bad(
-                elb::DESCRIBE,
+                listing(account),
                 other.to_string(),
                 Some("Correct load_balancer, tags, exclude or region in the config.".into()),
             ),
@@ -343,7 +350,7 @@ async fn of_account(account: &mut AccountRegion, deadline: Span, clock: Clock) -
     if !account.gateways.is_empty() {
         findings.push(watched(account));
         findings.extend(usage.calls.iter().filter_map(|((action, outcome), calls)| {
-            let worked = *outcome == "ok" && *action != elb::DESCRIBE;
+            let worked = *outcome == "ok" && *action != listing(account);
             worked.then(|| Finding::good(action, format!("{calls} calls")))
         }));
         findings.push(metrics(account, deadline.get(), clock).await);
@@ -359,8 +366,9 @@ fn watched(account: &AccountRegion) -> Finding {
         .iter()
         .take(SHOWN)
         .map(|gateway| {
-            let differs = gateway.timeout.mismatch().map_or_else(String::new, |idle| {
-                format!(" (configured; the load balancer's idle timeout is {})", seconds(idle))
+            let differs = gateway.timeout.mismatch().map_or_else(String::new, |own| {
+                let words = &gateway.id.kind.spec().words;
+                format!(" (configured; the {}'s {} is {})", words.one, words.timeout, seconds(own))
             });
             format!(
                 "{} in {}: timeout {}{differs}, near from {} ({})",
@@ -376,7 +384,12 @@ fn watched(account: &AccountRegion) -> Finding {
         lines.push(format!("and {} more", account.gateways.len() - SHOWN));
     }
     lines.extend(account.notes.iter().cloned());
-    Finding::good(elb::DESCRIBE, lines.join("\n"))
+    Finding::good(listing(account), lines.join("\n"))
+}
+
+/// The call that lists what an account has.
+fn listing(account: &AccountRegion) -> &'static str {
+    account.kinds().next().map_or("inventory", |kind| inventory::actions(kind).list)
 }
 
 /// Whether CloudWatch's figures mean what is made of them, for one gateway.
@@ -386,7 +399,7 @@ async fn self_check(account: &AccountRegion, deadline: Duration, clock: Clock) -
     let end = Minute::containing(clock.now()).plus(-5);
     let minutes = (end.plus(-60), end);
     let usage = &mut Usage::default();
-    let proof = account.cloudwatch.prove(gateway, minutes, deadline, usage).await.ok()?;
+    let proof = account.metrics.self_check(gateway, minutes, deadline, usage).await.ok()?;
     let say = |holds: Option<bool>, yes: &str, no: &str, open: &str| match holds {
         Some(true) => yes.to_owned(),
         Some(false) => no.to_owned(),
@@ -431,13 +444,13 @@ async fn metrics(account: &AccountRegion, deadline: Duration, clock: Clock) -> F
                 gateway,
                 former: None,
                 from,
-                tier: PollRate::Fast,
+                rate: PollRate::Fast,
                 answers: false,
                 target_groups: Vec::new(),
             }
         })
         .collect();
-    let (answers, _) = account.cloudwatch.minutes(&asks, end, deadline).await;
+    let (answers, _) = account.metrics.minutes(&asks, end, deadline).await;
     match answers.first() {
         Some(Ok(snapshot)) => {
             let readings = snapshot.readings(end.plus(-1), LONGEST_WINDOW);

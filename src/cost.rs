@@ -75,13 +75,13 @@ pub fn per_month(
     };
     let by_tier = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
     let polls = by_tier.min(poll.schedule.ticks_per_day() * 30);
-    let metrics_per_poll = kind.billed_metrics(tier, detail);
+    let metrics_per_poll = kind.spec().billed_metrics(tier, detail);
     let quarters = match tier {
         PollRate::Slow => u64::try_from(PollRate::CALM_QUARTERS).unwrap_or(1),
         PollRate::Fast => 1,
     };
     let reads = (MINUTES_PER_MONTH / 15 / quarters).min(polls);
-    let history_metrics = reads * kind.billed_quarter_metrics(tier);
+    let history_metrics = reads * kind.spec().billed_quarter_hour_metrics(tier);
     #[allow(clippy::cast_precision_loss)] // a month has few polls
     let dollars = (polls * metrics_per_poll + history_metrics) as f64 * price_per_1000 / 1000.0;
     Month { polls, metrics_per_poll, history_metrics, dollars }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use crate::config::Config;
-use crate::discovery::{AccountRegion, Trouble};
 use crate::edge::aws::Usage;
-use crate::edge::elb::target_group_dimension;
 use crate::edge::evidence::{PATIENCE, because};
 use crate::edge::time::Clock;
+use crate::inventory::{AccountRegion, Trouble, target_group_dimension};
 use nearmiss_core::diagnose::evidence::{Evidence, Figures, NotChecked, TargetGroup};
 use nearmiss_core::diagnose::{Diagnosis, diagnose};
 use nearmiss_core::gateway::Gateway;
+use nearmiss_core::gateway::kind::Topology;
 use nearmiss_core::suggestion;
 use nearmiss_core::time::Minute;
 
@@ -112,13 +112,18 @@ async fn gather(
     moment: Moment,
     usage: &mut Usage,
 ) -> (Evidence, Option<NotChecked>) {
-    let inquiry = &account.inquiry;
-    let arn = gateway.id.arn();
+    let topology = &account.topology;
+    let spec = gateway.id.kind.spec();
+    let arn = gateway.id.arn().filter(|_| spec.topology == Topology::LoadBalancer);
+    let unread = |what: &str| match spec.topology {
+        Topology::LoadBalancer => without_arn(what),
+        Topology::Unknown => not_looked_at(what, spec.words.title),
+    };
     let ask =
-        async |arn: &str| futures::join!(inquiry.load_balancer(arn), inquiry.target_groups(arn),);
+        async |arn: &str| futures::join!(topology.load_balancer(arn), topology.target_groups(arn));
     let (load_balancer, target_groups) = match &arn {
         Some(arn) => ask(arn).await,
-        None => (Err(without_arn("the load balancer")), Err(without_arn("target groups"))),
+        None => (Err(unread("the load balancer")), Err(unread("target groups"))),
     };
     let left_out = target_groups.as_ref().map_or(0, |groups| groups.left_out);
     let mut target_groups = target_groups.map(|groups| groups.read);
@@ -129,7 +134,7 @@ async fn gather(
     let dimension = |group: &TargetGroup| target_group_dimension(&group.arn);
     let dimensions: Vec<String> = by_interest(&known).into_iter().filter_map(dimension).collect();
     let first = moment.end.plus(-MINUTES);
-    let figures = account.cloudwatch.figures(
+    let figures = account.metrics.figures(
         gateway,
         (&zones, &dimensions),
         (first, moment.end),
@@ -138,9 +143,9 @@ async fn gather(
     );
     let (figures, services, functions, network) = futures::join!(
         figures,
-        inquiry.services(&known),
-        inquiry.functions(&known),
-        inquiry.network(&load_balancer, groups),
+        topology.services(&known),
+        topology.functions(&known),
+        topology.network(&load_balancer, groups),
     );
     let without_figures = figures.as_ref().err().map(|fault| because("the figures", fault));
     let evidence = Evidence {
@@ -169,6 +174,14 @@ fn by_interest(groups: &[TargetGroup]) -> Vec<&TargetGroup> {
     let mut groups: Vec<&TargetGroup> = groups.iter().collect();
     groups.sort_by_key(|group| (group.receives == Some(false), !is_unhealthy(group)));
     groups
+}
+
+fn not_looked_at(what: &str, title: &str) -> NotChecked {
+    NotChecked {
+        what: what.to_owned(),
+        because: format!("nearmiss does not look at how an {title} is set up"),
+        remedy: "compare its figures with those of what it waits for".to_owned(),
+    }
 }
 
 fn without_arn(what: &str) -> NotChecked {

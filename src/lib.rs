@@ -9,8 +9,9 @@
 //!
 //! - [`nearmiss_core`] is the analysis: no IO, no clock, nothing that can fail.
 //! - [`nearmiss_sim`] is an AWS to try it against, and knows nothing of the rest.
-//! - An [`edge`] knows the core, its section of [`config`] and the ground that all stand on
-//!   ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
+//! - An [`edge`] knows the core, its section of the config ([`settings`]) and the ground that
+//!   all stand on ([`edge::aws`], [`edge::net`], [`edge::time`]), but no sibling.
+//! - A [`sink`] takes notifications; its section of the config is a type of its own.
 //! - [`daemon`] is the loop that joins them; the other modules are what the commands do.
 //!
 //! `ARCHITECTURE.md` has the map, the data flow of a poll, the invariants, the decisions
@@ -24,11 +25,14 @@ pub mod cost;
 pub mod daemon;
 pub mod demo;
 pub mod diagnose;
-pub mod discovery;
 pub mod edge;
 pub mod exit;
+pub mod inventory;
 pub mod metrics;
 pub mod policy;
 pub mod probe;
 pub mod report;
+pub mod settings;
 pub mod silence;
+pub mod sink;
+pub mod source;

@@ -3,12 +3,16 @@
 //! There is one policy for each identity: the daemon's own, and that of every
 //! role which the config makes it assume.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::config::{Config, RoleArn, Selection};
-use crate::edge::{cloudwatch, elb, evidence, hops, sink};
+use crate::edge::{evidence, hops};
+use crate::inventory::{self, Actions};
+use crate::sink::AwsAccess;
+use crate::source::cloudwatch;
+use nearmiss_core::gateway::Kind;
 
 /// The policy for the daemon's own identity (`None`) or for one of its roles.
 #[must_use]
@@ -33,16 +37,7 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     if identity.is_none() {
         statements.extend(reading(&linked));
     }
-    let topics = config.topics().filter(|topic| topic.role_arn.as_ref() == identity);
-    let arns: BTreeSet<&str> = topics.map(|topic| topic.topic_arn.as_str()).collect();
-    if !arns.is_empty() {
-        statements.push(json!({
-            "Sid": "Notify",
-            "Effect": "Allow",
-            "Action": [sink::GET_TOPIC, sink::PUBLISH],
-            "Resource": arns,
-        }));
-    }
+    statements.extend(notifying(config, identity));
     if identity.is_none() && !config.chat_configurations().is_empty() {
         statements.push(json!({
             "Sid": "Chat",
@@ -68,7 +63,25 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
 #[must_use]
 pub fn roles(config: &Config) -> BTreeSet<&RoleArn> {
     let of_gateways = config.gateways.iter().filter_map(|s| s.role_arn.as_ref());
-    of_gateways.chain(config.topics().filter_map(|topic| topic.role_arn.as_ref())).collect()
+    of_gateways.chain(sinks(config).filter_map(|sink| sink.role_arn)).collect()
+}
+
+/// What the sinks take that are AWS's.
+fn sinks(config: &Config) -> impl Iterator<Item = AwsAccess<'_>> {
+    config.targets().filter_map(|target| target.aws())
+}
+
+/// What sending to the receivers takes that this identity sends to.
+fn notifying(config: &Config, identity: Option<&RoleArn>) -> Vec<Value> {
+    let mut resources: BTreeMap<&[&str], BTreeSet<&str>> = BTreeMap::new();
+    for sink in sinks(config).filter(|sink| sink.role_arn == identity) {
+        resources.entry(sink.actions).or_default().insert(sink.resource);
+    }
+    let statement = |(number, (actions, resources)): (usize, (&[&str], BTreeSet<&str>))| {
+        let sid = if number == 0 { "Notify".to_owned() } else { format!("Notify{number}") };
+        json!({ "Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources })
+    };
+    resources.into_iter().enumerate().map(statement).collect()
 }
 
 /// Whether the daemon's own identity, as a monitoring account, reads the metrics
@@ -83,11 +96,16 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     if selections.iter().any(|s| !reads_for(s)) {
         actions.push(cloudwatch::ACTION);
     }
-    if selections.iter().any(|s| !s.is_explicit()) {
-        actions.extend([elb::DESCRIBE, elb::ATTRIBUTES, elb::TARGET_GROUPS]);
-    }
-    if selections.iter().any(|s| s.needs_tags() || (all_tags && !s.is_explicit())) {
-        actions.push(elb::TAGS);
+    let listed = selections.iter().filter(|s| !s.is_explicit());
+    let kinds: BTreeSet<Kind> = listed.map(|selection| selection.kind).collect();
+    for kind in kinds {
+        let Actions { list, timeout, tags, target_groups } = inventory::actions(kind);
+        actions.extend([*list, *timeout]);
+        actions.extend(target_groups);
+        let mut of_kind = selections.iter().filter(|selection| selection.kind == kind);
+        if all_tags || of_kind.any(|selection| selection.needs_tags()) {
+            actions.push(*tags);
+        }
     }
     allow("Watch", &actions, selections)
 }
@@ -126,7 +144,7 @@ mod tests {
     fn tags_are_permitted_where_something_goes_by_them() {
         let needs = |text: &str| {
             let config = Config::parse(text, Path::new("x")).unwrap();
-            policy(&config, None).to_string().contains(elb::TAGS)
+            policy(&config, None).to_string().contains(inventory::actions(Kind::Alb).tags)
         };
         let by_name = "[[gateway]]\nload_balancer = \"web-*\"\n";
         let excluding = |what: &str| format!("{by_name}exclude = [{what}]\n");

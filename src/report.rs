@@ -11,12 +11,12 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use crate::config::Config;
-use crate::discovery::{AccountRegion, MAX_TARGET_GROUPS, Trouble};
 use crate::edge::aws::{self, BaseError, Usage};
-use crate::edge::cloudwatch::{Healthy, Stretch};
 use crate::edge::control::{self, Answer, Command, ControlError};
 use crate::edge::host;
 use crate::edge::time::Clock;
+use crate::inventory::{AccountRegion, MAX_TARGET_GROUPS, Trouble};
+use crate::source::{Healthy, Stretch};
 use nearmiss_core::capacity::{Digest, Facts, Written};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::polling::PollRate;
@@ -140,9 +140,9 @@ async fn fortnight(
 ) -> (HashMap<String, History>, Vec<String>, Usage) {
     let from = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
     let stretch =
-        |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, tier: PollRate::Fast };
+        |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, rate: PollRate::Fast };
     let stretches: Vec<Stretch> = account.gateways.iter().map(stretch).collect();
-    let (answers, usage) = account.cloudwatch.quarters(&stretches, end, deadline).await;
+    let (answers, usage) = account.metrics.quarter_hours(&stretches, end, deadline).await;
     let mut histories = HashMap::new();
     let mut faults = HashSet::new();
     for (stretch, answer) in stretches.iter().zip(answers) {
@@ -184,7 +184,7 @@ pub fn healthy(
             let asks: Vec<Healthy> = asks
                 .filter(|ask| (1..MAX_TARGET_GROUPS).contains(&ask.target_groups.len()))
                 .collect();
-            let (answers, used) = account.cloudwatch.healthy(&asks, &between, deadline).await;
+            let (answers, used) = account.metrics.healthy(&asks, &between, deadline).await;
             usage.add(used);
             for (ask, answer) in asks.iter().zip(answers) {
                 if let Ok([Some(before), Some(now)]) = answer.as_deref() {

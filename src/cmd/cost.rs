@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use nearmiss::config::{Config, Poll};
 use nearmiss::cost::{self, PRICE_PER_1000};
-use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::time::Clock;
+use nearmiss::inventory::AccountRegion;
 use nearmiss_core::gateway::{Detail, Kind};
 
 use super::args::{ConfigFile, Format, price};
@@ -65,7 +65,7 @@ async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>
             remark(text);
         }
         for gateway in &account.gateways {
-            *gateways.entry((gateway.kind, gateway.detail)).or_default() += 1;
+            *gateways.entry((gateway.id.kind, gateway.detail)).or_default() += 1;
         }
     }
     Ok(gateways)

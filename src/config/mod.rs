@@ -5,32 +5,29 @@
 //! of the value's type, checks across keys are `try_from` of their table; both
 //! keep the place in the file.
 
-mod metrics;
-mod names;
 mod notify;
-mod schedule;
 mod selection;
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
-pub use metrics::{Dropped, Metrics, TagLabels};
-pub use names::{LoadBalancer, LoadBalancerArn, RoleArn, TopicArn};
+pub use crate::settings::metrics::{Dropped, Metrics, TagLabels};
+pub use crate::settings::names::{GatewayArn, RoleArn, Selector};
+pub use crate::settings::schedule::{Schedule, Zone};
+pub use crate::settings::{Aws, Quotas};
+use crate::sink::{self, Target};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::render::Links;
-pub use notify::{Digests, Maintenance, RouteTo, Sinks, Topic, Watcher};
-pub use schedule::{Schedule, Zone};
+pub use notify::{Digests, Maintenance, RouteTo, Watcher};
 pub use selection::{Exclusion, Selection, TimeoutSetting};
 
 /// Everything that a config file says.
@@ -67,13 +64,13 @@ pub struct Config {
     /// Why episodes began.
     #[serde(default)]
     pub diagnosis: Diagnosing,
-    /// Who is told.
-    #[serde(default)]
-    pub sink: Sinks,
-    /// Who is told of certain alerts instead.
+    /// Where notifications go. Without it, what no route takes goes to the log alone.
+    #[serde(default, deserialize_with = "sink::one")]
+    pub sink: Option<Target>,
+    /// Where certain alerts go instead.
     #[serde(rename = "route", default)]
     pub routes: Vec<RouteTo>,
-    /// When alerts are kept back.
+    /// When alerts are muted.
     #[serde(default)]
     pub maintenance: Vec<Maintenance>,
     /// The capacity report.
@@ -94,24 +91,6 @@ pub struct Config {
     /// The hops of services, from the client to the database.
     #[serde(rename = "chain", default)]
     pub chains: Vec<chain::Settings>,
-}
-
-/// `[aws]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Aws {
-    /// A PEM file of the certificates to believe instead of this machine's, in all calls
-    /// to AWS; `None` for `AWS_CA_BUNDLE`.
-    #[serde(deserialize_with = "a_path")]
-    pub ca_bundle: Option<PathBuf>,
-}
-
-fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Error> {
-    let text = String::deserialize(value)?;
-    if text.is_empty() {
-        return Err(D::Error::custom("expected the path of a PEM file, found \"\""));
-    }
-    Ok(Some(PathBuf::from(text)))
 }
 
 /// `[http]`
@@ -224,28 +203,6 @@ impl TryFrom<RawPoll> for Poll {
     }
 }
 
-/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each
-/// Region. AWS allows 50 requests and 180,000 datapoints a second by default.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Quotas {
-    /// `GetMetricData` requests a second.
-    #[serde(deserialize_with = "up_to::<_, 1_000_000>")]
-    pub requests_per_second: NonZeroU32,
-    /// Datapoints a second that requests could return.
-    #[serde(deserialize_with = "up_to::<_, 1_000_000_000>")]
-    pub datapoints_per_second: NonZeroU32,
-}
-
-/// Reads a number from 1 to `MOST`.
-fn up_to<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<NonZeroU32, D::Error> {
-    let found = i64::deserialize(from)?;
-    let number = u32::try_from(found).ok().filter(|number| *number <= MOST);
-    number.and_then(NonZeroU32::new).ok_or_else(|| {
-        serde::de::Error::custom(format!("expected a number from 1 to {MOST}, found {found}"))
-    })
-}
-
 /// Reads a duration of at least a minute.
 fn a_minute_or_more<'de, D: Deserializer<'de>>(from: D) -> Result<Span, D::Error> {
     let span = Span::deserialize(from)?;
@@ -263,13 +220,6 @@ fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
         return Err(serde::de::Error::custom("expected a path, found \"\""));
     }
     Ok(path)
-}
-
-impl Default for Quotas {
-    fn default() -> Self {
-        let limit = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Self { requests_per_second: limit(25), datapoints_per_second: limit(90_000) }
-    }
 }
 
 /// `[discovery]`
@@ -431,59 +381,58 @@ impl Config {
         if config.gateways.is_empty() {
             return Err(invalid(text, path, None, "expected at least one [[gateway]], found none"));
         }
-        if let Some((arn, message)) = config.contradiction() {
-            let at = text.rfind(arn).map(|at| at..at + arn.len());
+        if let Some((receiver, message)) = config.contradiction() {
+            let address = receiver.id.as_str();
+            let at = text.rfind(address).map(|at| at..at + address.len());
             return Err(invalid(text, path, at, &message));
         }
         Ok(config)
     }
 
-    /// A topic whose settings cannot work together, and why.
-    fn contradiction(&self) -> Option<(&str, String)> {
-        let topics: Vec<&Topic> = self.topics().collect();
-        topics.iter().enumerate().find_map(|(number, topic)| {
-            let arn = topic.topic_arn.as_str();
-            let is_other = |known: &&Topic| known.topic_arn == topic.topic_arn && known != topic;
-            let twice = topics[..number].iter().any(is_other).then(|| {
-                format!(
-                    "expected one role_arn, external_id, attributes and chat_configuration for the topic {arn}, found two"
-                )
-            });
-            twice.or_else(|| topic.contradiction()).map(|why| (arn, why))
+    /// A receiver whose settings cannot work together, and why.
+    fn contradiction(&self) -> Option<(Receiver, String)> {
+        let targets: Vec<&Target> = self.targets().collect();
+        targets.iter().enumerate().find_map(|(number, target)| {
+            let receiver = target.receiver();
+            let is_other = |known: &&Target| known.receiver() == receiver && known != target;
+            let found_two = targets[..number].iter().any(is_other).then(|| target.found_two());
+            found_two.or_else(|| target.contradiction()).map(|why| (receiver, why))
         })
     }
 
-    /// Every topic that it names, some more than once.
-    pub fn topics(&self) -> impl Iterator<Item = &Topic> {
-        let routed = self.routes.iter().map(|to| &to.topic);
-        self.sink.sns.iter().chain(routed).chain(self.watcher.topic.as_ref())
+    /// Every place that it sends notifications to, some more than once.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        let routed = self.routes.iter().map(|to| &to.target);
+        self.sink.iter().chain(routed).chain(self.watcher.target.as_ref())
+    }
+
+    /// Who is notified of what no route takes.
+    #[must_use]
+    pub fn fallback(&self) -> Receiver {
+        self.sink.as_ref().map_or_else(Receiver::log, |target| target.receiver())
     }
 
     /// The configurations of Amazon Q Developer in chat applications that it names.
     #[must_use]
     pub fn chat_configurations(&self) -> BTreeSet<&str> {
-        self.topics().filter_map(|topic| topic.chat_configuration.as_deref()).collect()
+        self.targets().filter_map(|target| target.chat_configuration()).collect()
     }
 
-    /// Where alerts go; nothing is quiet yet.
+    /// Where alerts go; nothing is muted yet.
     #[must_use]
-    pub fn desk(&self) -> Router {
+    pub fn router(&self) -> Router {
         let routes: Vec<Route> = self.routes.iter().map(|to| to.route.clone()).collect();
-        Router {
-            routes,
-            fallback: self.sink.sns.as_ref().map_or_else(Receiver::default, Topic::receiver),
-            repeat: self.alert.repeat_interval,
-            ..Router::default()
-        }
+        let repeat = self.alert.repeat_interval;
+        Router { routes, fallback: self.fallback(), repeat, ..Router::default() }
     }
 
-    /// Whether alerts are routed or kept back by the tags of load balancers, or tags are
+    /// Whether alerts are routed or muted by the tags of load balancers, or tags are
     /// labels: then those of all are read.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
         let routed = self.routes.iter().map(|to| &to.route.matcher);
-        let quiet = self.maintenance.iter().map(|window| &window.matcher);
-        let by_tags = routed.chain(quiet).any(|matcher| !matcher.tags.is_empty());
+        let muted = self.maintenance.iter().map(|window| &window.matcher);
+        let by_tags = routed.chain(muted).any(|matcher| !matcher.tags.is_empty());
         by_tags || !self.metrics.tag_labels.is_empty()
     }
 

@@ -1,75 +1,28 @@
-//! Who is told, when not, and what else is sent: `[sink.sns]`, `[[route]]`,
-//! `[[maintenance]]`, `[digest]`, `[watcher]`.
+//! Who is notified, when not, and what else is sent: `[[route]]`, `[[maintenance]]`,
+//! `[digest]`, `[watcher]`. The tables of `[sink]` are the sinks' own.
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::names::{RoleArn, TopicArn};
-use super::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
-use nearmiss_core::alerting::{Matcher, Receiver, Repeat, Route, Window};
+use crate::settings::names::RoleArn;
+use crate::settings::schedule::{Schedule, Zone, by_the_hour, by_the_minute, by_the_minute_if_any};
+use crate::sink::{self, InlineTopic, Target, TopicArn};
+use nearmiss_core::alerting::{Matcher, Repeat, Route, Window};
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::gateway::Kind;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::pattern::{Pattern, Tags};
 use nearmiss_core::time::Minute;
 
-/// A topic, and how to publish to it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Topic {
-    /// The topic.
-    pub topic_arn: TopicArn,
-    /// A role to publish with, where the topic is another account's.
-    #[serde(default)]
-    pub role_arn: Option<RoleArn>,
-    /// The role's external id.
-    #[serde(default)]
-    pub external_id: Option<String>,
-    /// Whether messages carry attributes for filter policies. Every subscriber then
-    /// gets the JSON for programs: SNS takes attributes or a text for each protocol.
-    #[serde(default)]
-    pub attributes: bool,
-    /// The configuration of Amazon Q Developer in chat applications whose channel
-    /// the messages must reach.
-    #[serde(default)]
-    pub chat_configuration: Option<String>,
-}
-
-impl Topic {
-    /// Why its settings cannot work together, if they cannot.
-    #[must_use]
-    pub fn contradiction(&self) -> Option<String> {
-        let is_for_programs = self.attributes || self.receiver().is_for_programs();
-        let name = self.chat_configuration.as_ref().filter(|_| is_for_programs)?;
-        Some(format!(
-            "expected no chat_configuration, found \"{name}\": a FIFO topic, or one with attributes, reaches no chat channel"
-        ))
-    }
-
-    /// Who receives what is published there.
-    #[must_use]
-    pub fn receiver(&self) -> Receiver {
-        Receiver::topic(self.topic_arn.as_str())
-    }
-}
-
-/// `[sink]`
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sinks {
-    /// Amazon SNS. Without it, what no route takes goes to the log alone.
-    pub sns: Option<Topic>,
-}
-
-/// `[[route]]`: alerts that go to a topic of their own.
+/// `[[route]]`: alerts that go to a receiver of their own.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RawRoute")]
 pub struct RouteTo {
     /// Which alerts.
     pub route: Route,
     /// Where to.
-    pub topic: Topic,
+    pub target: Target,
 }
 
 #[derive(Deserialize)]
@@ -83,12 +36,14 @@ struct RawRoute {
     rules: BTreeSet<Rule>,
     #[serde(default = "info")]
     severity: Severity,
-    topic_arn: TopicArn,
+    topic_arn: Option<TopicArn>,
     role_arn: Option<RoleArn>,
     external_id: Option<String>,
     #[serde(default)]
     attributes: bool,
     chat_configuration: Option<String>,
+    #[serde(default, deserialize_with = "sink::one")]
+    sink: Option<Target>,
     repeat_interval: Option<Repeat>,
     #[serde(default, rename = "continue")]
     goes_on: bool,
@@ -102,22 +57,27 @@ impl TryFrom<RawRoute> for RouteTo {
     type Error = String;
 
     fn try_from(raw: RawRoute) -> Result<Self, String> {
-        let RawRoute { gateway, kind, tags, rules, topic_arn, role_arn, external_id, .. } = raw;
-        let topic = Topic {
-            topic_arn,
-            role_arn,
-            external_id,
+        let RawRoute { gateway, kind, tags, rules, sink, .. } = raw;
+        let missing = || "missing field `topic_arn`".to_owned();
+        if raw.topic_arn.is_none() && sink.is_none() {
+            return Err(missing());
+        }
+        let topic = InlineTopic {
+            topic_arn: raw.topic_arn,
+            role_arn: raw.role_arn,
+            external_id: raw.external_id,
             attributes: raw.attributes,
             chat_configuration: raw.chat_configuration,
         };
+        let target = sink::named(topic, sink)?.ok_or_else(missing)?;
         let route = Route {
             matcher: Matcher { gateway, kind, tags, rules },
             at_least: raw.severity,
-            receiver: topic.receiver(),
+            receiver: target.receiver(),
             repeat: raw.repeat_interval,
             goes_on: raw.goes_on,
         };
-        Ok(Self { route, topic })
+        Ok(Self { route, target })
     }
 }
 
@@ -206,20 +166,20 @@ impl Default for Digests {
     }
 }
 
-/// `[watcher]`: what the daemon says of itself, and to whom.
+/// `[watcher]`: what the daemon alerts on of itself, and whom.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RawWatcher")]
 pub struct Watcher {
-    /// How long it must be in trouble before it says so.
+    /// How long it must be in trouble before it alerts.
     pub after: Span,
-    /// How often it says so again.
+    /// How often it reminds of that.
     pub repeat_interval: Repeat,
     /// When it says that it is alive; not at all without it.
     pub alive_schedule: Option<Schedule>,
     /// In whose time.
     pub timezone: Zone,
-    /// Whom it tells, if not whom everything else is told.
-    pub topic: Option<Topic>,
+    /// Whom it notifies, if not who is notified of everything else.
+    pub target: Option<Target>,
 }
 
 #[derive(Deserialize)]
@@ -235,6 +195,8 @@ struct RawWatcher {
     external_id: Option<String>,
     attributes: bool,
     chat_configuration: Option<String>,
+    #[serde(deserialize_with = "sink::one")]
+    sink: Option<Target>,
 }
 
 impl Default for RawWatcher {
@@ -249,6 +211,7 @@ impl Default for RawWatcher {
             external_id: None,
             attributes: false,
             chat_configuration: None,
+            sink: None,
         }
     }
 }
@@ -256,7 +219,7 @@ impl Default for RawWatcher {
 impl Default for Watcher {
     fn default() -> Self {
         let RawWatcher { after, repeat_interval, timezone, .. } = RawWatcher::default();
-        Self { after, repeat_interval, alive_schedule: None, timezone, topic: None }
+        Self { after, repeat_interval, alive_schedule: None, timezone, target: None }
     }
 }
 
@@ -265,26 +228,14 @@ impl TryFrom<RawWatcher> for Watcher {
 
     fn try_from(raw: RawWatcher) -> Result<Self, String> {
         let RawWatcher { after, repeat_interval, alive_schedule, timezone, .. } = raw;
-        let topic = match raw.topic_arn {
-            Some(topic_arn) => Some(Topic {
-                topic_arn,
-                role_arn: raw.role_arn,
-                external_id: raw.external_id,
-                attributes: raw.attributes,
-                chat_configuration: raw.chat_configuration,
-            }),
-            None if raw.role_arn.is_some()
-                || raw.external_id.is_some()
-                || raw.attributes
-                || raw.chat_configuration.is_some() =>
-            {
-                return Err(
-                    "expected topic_arn beside role_arn, external_id, attributes and chat_configuration: whom to tell"
-                        .into(),
-                );
-            }
-            None => None,
+        let topic = InlineTopic {
+            topic_arn: raw.topic_arn,
+            role_arn: raw.role_arn,
+            external_id: raw.external_id,
+            attributes: raw.attributes,
+            chat_configuration: raw.chat_configuration,
         };
-        Ok(Self { after, repeat_interval, alive_schedule, timezone, topic })
+        let target = sink::named(topic, raw.sink)?;
+        Ok(Self { after, repeat_interval, alive_schedule, timezone, target })
     }
 }

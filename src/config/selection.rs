@@ -1,4 +1,4 @@
-//! `[[gateway]]`: which load balancers to watch, with which eyes and timeout.
+//! `[[gateway]]`: which gateways to watch, with which identity and timeout.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,20 +7,20 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::names::{LoadBalancer, RoleArn, region};
+use crate::settings::names::{RoleArn, Selector, region};
 use nearmiss_core::gateway::bounds;
 use nearmiss_core::gateway::{Detail, Kind};
 use nearmiss_core::number::quantity::{Ratio, Span};
 use nearmiss_core::pattern::Tags;
 
-/// `[[gateway]]`: one load balancer, or all that match.
+/// `[[gateway]]`: one gateway, or all that match.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RawSelection")]
 pub struct Selection {
     /// What kind of gateway.
     pub kind: Kind,
     /// Which ones, by name or identity.
-    pub load_balancer: LoadBalancer,
+    pub selector: Selector,
     /// Which ones, by tags: all of these must be there.
     pub tags: Tags,
     /// Which of them are left out.
@@ -33,7 +33,7 @@ pub struct Selection {
     pub external_id: Option<String>,
     /// The account whose metrics are read from a monitoring account, by
     /// CloudWatch cross-account observability; `None` to read them where the
-    /// load balancers are.
+    /// gateways are.
     pub monitored_account: Option<String>,
     /// Where the timeout comes from.
     pub timeout: TimeoutSetting,
@@ -46,9 +46,10 @@ pub struct Selection {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawSelection {
-    #[serde(default = "alb")]
+    #[serde(default)]
     kind: Kind,
-    load_balancer: Option<LoadBalancer>,
+    #[serde(rename = "load_balancer", alias = "name")]
+    selector: Option<Selector>,
     #[serde(default)]
     tags: Tags,
     #[serde(default)]
@@ -66,10 +67,6 @@ struct RawSelection {
     histogram: bool,
 }
 
-fn alb() -> Kind {
-    Kind::Alb
-}
-
 fn near_default() -> Ratio {
     Ratio::try_from(0.8).unwrap_or_else(|_| unreachable!("0.8 is a ratio"))
 }
@@ -78,7 +75,7 @@ impl TryFrom<RawSelection> for Selection {
     type Error = String;
 
     fn try_from(raw: RawSelection) -> Result<Self, String> {
-        if raw.load_balancer.is_none() && raw.tags.is_empty() {
+        if raw.selector.is_none() && raw.tags.is_empty() {
             return Err("expected load_balancer = \"...\" (an ARN, a name or a pattern) or tags = { key = \"value\" }, found neither".into());
         }
         if raw.external_id.is_some() && raw.role_arn.is_none() {
@@ -105,24 +102,30 @@ impl TryFrom<RawSelection> for Selection {
                 "expected monitored_account to be an account id (twelve digits), found \"{account}\""
             ));
         }
-        let load_balancer =
-            raw.load_balancer.map_or_else(|| LoadBalancer::try_from("*".to_owned()), Ok)?;
-        if !raw.exclude.is_empty() && !matches!(load_balancer, LoadBalancer::Name(_)) {
-            return Err("expected exclude beside a name, a pattern or tags, found it beside one load balancer alone".into());
+        let selector = raw.selector.map_or_else(|| Selector::try_from("*".to_owned()), Ok)?;
+        if !selector.can_be(raw.kind) {
+            let title = raw.kind.spec().words.title;
+            return Err(format!("expected an {title}, as kind says, found \"{selector}\""));
         }
-        let region = match (&load_balancer, raw.region) {
-            (LoadBalancer::Arn(arn), Some(region)) if arn.region != region => {
+        if !raw.exclude.is_empty() && !matches!(selector, Selector::Name(_)) {
+            let one = raw.kind.spec().words.one;
+            return Err(format!(
+                "expected exclude beside a name, a pattern or tags, found it beside one {one} alone"
+            ));
+        }
+        let region = match (&selector, raw.region) {
+            (Selector::Arn(arn), Some(region)) if arn.region != region => {
                 return Err(format!(
                     "expected region = \"{}\", which is the ARN's, or none, found \"{region}\"",
                     arn.region
                 ));
             }
-            (LoadBalancer::Arn(arn), _) => Some(arn.region.clone()),
+            (Selector::Arn(arn), _) => Some(arn.region.clone()),
             (_, region) => region,
         };
         Ok(Self {
             kind: raw.kind,
-            load_balancer,
+            selector,
             tags: raw.tags,
             exclude: raw.exclude,
             region,
@@ -137,21 +140,21 @@ impl TryFrom<RawSelection> for Selection {
 }
 
 impl Selection {
-    /// Whether everything about it stands in the config, so that Elastic Load
-    /// Balancing need not be asked: the dimension value, and the timeout.
+    /// Whether everything about it stands in the config, so that no inventory need be
+    /// asked: the dimension value, and the timeout.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
-        let known = matches!(self.load_balancer, LoadBalancer::Arn(_) | LoadBalancer::Dimension(_));
+        let known = matches!(self.selector, Selector::Arn(_) | Selector::Dimension(_));
         known && self.tags.is_empty() && matches!(self.timeout, TimeoutSetting::Fixed(_))
     }
 
-    /// Whether it can be said only with a load balancer's tags which ones it means.
+    /// Whether it can be said only with tags which gateways it means.
     #[must_use]
     pub fn needs_tags(&self) -> bool {
         !self.tags.is_empty() || self.exclude.iter().any(|one| !one.tags.is_empty())
     }
 
-    /// Whether a load balancer is meant, going by its tags alone. One whose tags are not
+    /// Whether a gateway is meant, going by its tags alone. One whose tags are not
     /// known is meant only where none is asked for.
     #[must_use]
     pub fn has_tags(&self, tags: Option<&BTreeMap<String, String>>) -> bool {
@@ -162,7 +165,7 @@ impl Selection {
 /// As a person would name it.
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "load_balancer \"{}\"", self.load_balancer)?;
+        write!(f, "{} \"{}\"", self.kind.spec().words.key, self.selector)?;
         if !self.tags.is_empty() {
             write!(f, ", {}", self.tags)?;
         }
@@ -178,26 +181,27 @@ impl fmt::Display for Selection {
 /// with `load_balancer`, `tags` or both.
 #[derive(Debug, Clone)]
 pub struct Exclusion {
-    load_balancer: Option<LoadBalancer>,
+    selector: Option<Selector>,
     tags: Tags,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawExclusion {
-    load_balancer: Option<LoadBalancer>,
+    #[serde(rename = "load_balancer", alias = "name")]
+    selector: Option<Selector>,
     #[serde(default)]
     tags: Tags,
 }
 
 impl Exclusion {
-    /// Which load balancers, by name or identity.
+    /// Which gateways, by name or identity.
     #[must_use]
-    pub fn load_balancer(&self) -> Option<&LoadBalancer> {
-        self.load_balancer.as_ref()
+    pub fn selector(&self) -> Option<&Selector> {
+        self.selector.as_ref()
     }
 
-    /// Whether it leaves out a load balancer with this name, dimension value and tags.
+    /// Whether it leaves out a gateway with this name, dimension value and tags.
     /// One whose tags are not known is not left out by them: to watch too much is
     /// better than to be blind.
     #[must_use]
@@ -207,7 +211,7 @@ impl Exclusion {
         dimension: &str,
         tags: Option<&BTreeMap<String, String>>,
     ) -> bool {
-        let is_named = self.load_balancer.as_ref().is_none_or(|lb| lb.matches(name, dimension));
+        let is_named = self.selector.as_ref().is_none_or(|one| one.matches(name, dimension));
         is_named && (self.tags.is_empty() || tags.is_some_and(|tags| self.tags.fit(tags)))
     }
 }
@@ -224,19 +228,19 @@ impl<'de> Deserialize<'de> for Exclusion {
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Exclusion, E> {
-                let load_balancer = LoadBalancer::try_from(text.to_owned()).map_err(E::custom)?;
-                Ok(Exclusion { load_balancer: Some(load_balancer), tags: Tags::default() })
+                let selector = Selector::try_from(text.to_owned()).map_err(E::custom)?;
+                Ok(Exclusion { selector: Some(selector), tags: Tags::default() })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Exclusion, A::Error> {
                 let raw = RawExclusion::deserialize(MapAccessDeserializer::new(map))?;
-                let RawExclusion { load_balancer, tags } = raw;
-                if load_balancer.is_none() && tags.is_empty() {
+                let RawExclusion { selector, tags } = raw;
+                if selector.is_none() && tags.is_empty() {
                     return Err(serde::de::Error::custom(
                         "expected load_balancer or tags, found neither: that would leave out everything",
                     ));
                 }
-                Ok(Exclusion { load_balancer, tags })
+                Ok(Exclusion { selector, tags })
             }
         }
 
@@ -246,9 +250,9 @@ impl<'de> Deserialize<'de> for Exclusion {
 
 impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.load_balancer {
-            Some(load_balancer) if self.tags.is_empty() => write!(f, "not \"{load_balancer}\""),
-            Some(load_balancer) => write!(f, "not \"{load_balancer}\" with {}", self.tags),
+        match &self.selector {
+            Some(selector) if self.tags.is_empty() => write!(f, "not \"{selector}\""),
+            Some(selector) => write!(f, "not \"{selector}\" with {}", self.tags),
             None => write!(f, "not those with {}", self.tags),
         }
     }
@@ -258,10 +262,10 @@ impl fmt::Display for Exclusion {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(try_from = "String")]
 pub enum TimeoutSetting {
-    /// The load balancer's own idle timeout, followed when it changes.
+    /// The gateway's own, followed when it changes.
     #[default]
     Auto,
-    /// This one, whatever the load balancer says.
+    /// This one, whatever the gateway says.
     Fixed(Span),
 }
 

@@ -8,8 +8,8 @@ use aws_config::SdkConfig;
 
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
-use crate::edge::cloudwatch::Chat;
 use crate::edge::time::Deadline;
+use crate::source::cloudwatch::Chat;
 use nearmiss_core::notification::Component;
 
 /// How often it is asked, seconds.
@@ -20,7 +20,7 @@ const LATE: i64 = 300;
 const MOST: i64 = 86_400;
 
 /// The channels, and until when it was asked (seconds since the Unix epoch).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Chats {
     all: Arc<[Chat]>,
     until: Option<i64>,

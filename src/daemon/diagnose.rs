@@ -12,9 +12,9 @@ use futures::StreamExt;
 
 use super::Daemon;
 use crate::diagnose::{self, Moment};
-use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
+use crate::inventory::AccountRegion;
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::alerting::told::Reason;

@@ -12,11 +12,11 @@ use tracing::info;
 
 use super::poller::Poller;
 use super::{Daemon, allotment, seconds};
-use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
-use crate::edge::cloudwatch::Stretch;
 use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
+use crate::inventory::AccountRegion;
+use crate::source::Stretch;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
@@ -52,9 +52,9 @@ impl Daemon {
             let ledgers = &self.memory.gateways;
             let (wanted, stretches): (Vec<_>, Vec<_>) =
                 self.poller.stretches(account, ledgers, end, room).into_iter().unzip();
-            let cloudwatch = account.cloudwatch.clone();
+            let metrics = Arc::clone(&account.metrics);
             reads.push(async move {
-                let (answers, used) = cloudwatch.quarters(&stretches, end, left).await;
+                let (answers, used) = metrics.quarter_hours(&stretches, end, left).await;
                 (wanted, answers, used)
             });
         }
@@ -78,20 +78,6 @@ impl Daemon {
         }
     }
 
-    /// The history of a gateway, with the incidents that its ledger remembers.
-    pub(super) fn history_of(&mut self, key: &str) {
-        if self.poller.histories.contains_key(key) {
-            return;
-        }
-        let mut history = History::new();
-        for (from, to) in
-            self.memory.gateways.get(key).into_iter().flat_map(GatewayState::incidents)
-        {
-            history.mark(from, to, Mark::Incident);
-        }
-        self.poller.histories.insert(key.to_owned(), history);
-    }
-
     /// Whether some gateway's history is not read to its end yet.
     pub(super) fn is_reading_history(&self, now: i64) -> bool {
         let end = QuarterHour::containing(Minute::containing(
@@ -106,6 +92,17 @@ impl Daemon {
 }
 
 impl Poller {
+    /// The history of a gateway, with the incidents that its state remembers.
+    pub(super) fn history_of(&mut self, states: &GatewayStates, key: &str) -> &mut History {
+        self.histories.entry(key.to_owned()).or_insert_with(|| {
+            let mut history = History::new();
+            for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
+                history.mark(from, to, Mark::Incident);
+            }
+            history
+        })
+    }
+
     /// What is unknown of the gateways of an account and is due, up to so many
     /// datapoints. A load balancer that was made anew has the history of the one before.
     fn stretches(
@@ -133,10 +130,10 @@ impl Poller {
                 break;
             }
             let is_backfill = waiting > PollRate::CALM_QUARTERS;
-            let tier = if is_backfill { PollRate::Fast } else { report.tier };
+            let rate = if is_backfill { PollRate::Fast } else { report.tier };
             let mut want = |gateway: Arc<Gateway>, from: QuarterHour, until: QuarterHour| {
                 let wanted = Wanted { key: key.clone(), until };
-                stretches.push((wanted, Stretch { gateway, from, tier }));
+                stretches.push((wanted, Stretch { gateway, from, rate }));
             };
             let ledger = ledgers.get(&key).into_iter();
             let mut from = from;

@@ -4,17 +4,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tracing::info;
 
 use super::changes::tell_changes;
 use super::plan::{clock_error, clock_troubles};
 use super::poller::Poller;
 use super::{Daemon, allotment};
-use crate::discovery;
-use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
+use crate::inventory;
+use crate::inventory::AccountRegion;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::notification::Component;
@@ -56,7 +57,7 @@ impl Daemon {
             Exporter::outcome(&self.publisher.exporter.discoveries, &outcome);
             accounts[index] = account;
         }
-        discovery::tell_apart(accounts);
+        inventory::tell_apart(accounts);
         self.follow_changes(&before, now);
         let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
         let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
@@ -93,17 +94,15 @@ impl Daemon {
     ) {
         let left = allotment(deadline);
         let Poller { accounts, reports, .. } = &self.poller;
-        let stirs = |gateway: &&Arc<Gateway>| {
+        let is_fast = |gateway: &&Arc<Gateway>| {
             reports.get(&gateway.id.key()).is_some_and(|r| r.tier == PollRate::Fast)
         };
         let looks: Vec<_> = accounts
             .iter()
             .enumerate()
-            .map(|(index, account)| (index, account.unknown_target_groups(stirs, now)))
-            .filter(|(_, arns)| !arns.is_empty())
-            .map(|(index, arns)| {
-                let search = accounts[index].search_target_groups(arns, left);
-                async move { (index, search.await) }
+            .flat_map(|(index, account)| {
+                let searches = account.target_group_searches(is_fast, now, left);
+                searches.into_iter().map(move |search| search.map(move |found| (index, found)))
             })
             .collect();
         let found = self.serve(now, deadline, futures::future::join_all(looks)).await;

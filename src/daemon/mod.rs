@@ -46,10 +46,12 @@ use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
 use crate::metrics::{Known, Rendered};
 use commands::Commands;
-use nearmiss_core::Report;
-use nearmiss_core::notification::Component;
+use nearmiss_core::alerting::Receiver;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::notification::{Component, Delivery};
 use nearmiss_core::time::Minute;
-use notifier::Notifier;
+use nearmiss_core::{EpisodeNotification, Report};
+use notifier::{Ended, Notifier, Queues};
 use poller::{Poller, Present};
 use publisher::{Deliveries, Publisher};
 use reload::Configured;
@@ -63,7 +65,7 @@ const DISCOVERY_SHARE: u32 = 3;
 const NOTIFYING_SHARE: u32 = 4;
 /// No poll gets less time, however often they are due.
 const SHORTEST_POLL: Duration = Duration::from_secs(10);
-/// A message that is on its way is waited for so long when the daemon is to stop.
+/// A message that is on its way is waited for this long when the daemon is to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the daemon cannot start.
@@ -114,12 +116,12 @@ impl Daemon {
             .map_err(|source| StartError::Listen { address, source })?;
         let mut memory = state.load()?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
-        memory.told_to(&notifier.desk.fallback);
+        memory.told_to(&notifier.router.fallback.id);
         // What it starts with is a config that can be used.
         if let Some(own) = memory.own.get_mut(&Component::Config) {
             own.ended.get_or_insert(own.since);
         }
-        let publisher = Publisher::new(Some(listener), notifier.desk.known(), &config.metrics)?;
+        let publisher = Publisher::new(Some(listener), notifier.router.known(), &config.metrics)?;
         Ok(Self {
             poller: Box::pin(Poller::of_config(&config, base)).await,
             publisher,
@@ -184,7 +186,7 @@ impl Daemon {
     }
 
     /// One poll when this machine's clock says `local` (seconds since the Unix epoch):
-    /// everything up to then is read, assessed, told, saved and published.
+    /// everything up to then is read, assessed, notified of, saved and published.
     pub async fn poll(&mut self, local: i64, watch: &mut impl FnMut(Event<'_>)) {
         let stopwatch = Stopwatch::start();
         let span = self.span(local);
@@ -251,11 +253,85 @@ impl Daemon {
         }
     }
 
-    /// What is wrong with this theme now; nothing is well.
-    fn trouble(&mut self, theme: Component, lines: impl IntoIterator<Item = String>, now: i64) {
+    /// Notifies everybody of what they must know at `now`.
+    async fn notify(&mut self, present: Present, deadline: &Deadline, usage: &mut Usage) {
+        let now = present.now;
         let minute = Minute::containing(now);
-        let is_wrong = self.self_watch.note(theme, lines, minute, &mut self.memory.own);
-        self.publisher.exporter.trouble(theme, is_wrong);
+        self.close_the_gone(minute);
+        let due = self.due(present);
+        self.explain(now, &due, deadline, usage).await;
+        self.make_scheduled_report(now, deadline, usage).await;
+        // Somebody may have asked for silence in the meantime.
+        let mut due = self.due(present);
+        self.enter_reasons(&mut due);
+        let mut others = self.self_watch.due(&mut self.memory.own, &self.notifier.failing, minute);
+        others.extend(self.notifier.report());
+        others.extend(self.alive(now));
+        let queues = Notifier::pack(due, others, &self.memory.gateways, minute);
+        self.send(queues, now, deadline, usage).await;
+    }
+
+    /// Who must be notified of which episodes, as things stand.
+    fn due(&mut self, present: Present) -> Vec<(Receiver, EpisodeNotification)> {
+        let PersistedState { gateways, silences, .. } = &mut self.memory;
+        self.notifier.due(gateways, silences, &self.poller.reading, present)
+    }
+
+    /// Sends, and remembers at once what was accepted.
+    async fn send(&mut self, queues: Queues, now: i64, deadline: &Deadline, usage: &mut Usage) {
+        let deadline = deadline.with_grace(GRACE);
+        let mut sending = self.notifier.send(queues, &deadline);
+        while let Some(Some(mut sent)) = self.serve(now, &deadline, sending.next()).await {
+            usage.add(std::mem::take(&mut sent.usage));
+            let problem = sent.outcome.as_ref().err().map(|error| error.kind);
+            self.publisher.exporter.notifications.sent(&sent.delivery.receiver, problem);
+            if problem.is_none() {
+                self_watch::enter(&sent.delivery, &mut self.memory, now);
+            }
+            if self.notifier.enter(&mut sending, sent, &mut self.memory.gateways, now) {
+                self.save(now);
+            }
+        }
+        let Ended { is_unsaved, refusals } = self.notifier.finish(sending, now);
+        if is_unsaved {
+            self.save(now);
+        }
+        self.trouble(Component::Delivery, refusals, now);
+    }
+
+    /// The message that the daemon is alive, when it is time.
+    fn alive(&mut self, now: i64) -> Option<Delivery> {
+        let at = self.self_watch.alive_at(&mut self.memory, now)?;
+        let is_known = |one: &&Arc<Gateway>| {
+            let key = one.id.key();
+            let state = self.memory.gateways.get(&key);
+            state.is_some_and(|state| self.poller.known(state, &key).is_some())
+        };
+        let gateways = self.poller.gateways().count();
+        let known = self.poller.gateways().filter(is_known).count();
+        let counts = (gateways, gateways.saturating_sub(known));
+        Some(self.self_watch.alive(at, &self.memory, counts))
+    }
+
+    /// Ends the episodes of gateways that have not been there for a while: of accounts
+    /// whose load balancers were all listed.
+    fn close_the_gone(&mut self, minute: Minute) {
+        let watched = self.poller.watched();
+        let accounts = &self.poller.accounts;
+        let is_gone = |key: &String| {
+            !watched.contains(key)
+                && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
+        };
+        for (key, state) in &mut self.memory.gateways {
+            state.see(!is_gone(key), minute);
+        }
+    }
+
+    /// What is wrong with this component now; nothing is well.
+    fn trouble(&mut self, component: Component, lines: impl IntoIterator<Item = String>, now: i64) {
+        let minute = Minute::containing(now);
+        let is_wrong = self.self_watch.note(component, lines, minute, &mut self.memory.own);
+        self.publisher.exporter.trouble(component, is_wrong);
     }
 
     /// Tells systemd; that it does not take it is said once.
@@ -283,7 +359,7 @@ impl Daemon {
         let deliveries = Deliveries {
             pending: self.notifier.waiting.len(),
             pending_since: self.notifier.waiting.values().min().copied(),
-            muted: self.held(minute),
+            muted: self.notifier.muted(&self.memory.gateways, minute),
             silences: in_force.count(),
             digest_sent: digest.filter(|_| self.config.digest.enabled).copied(),
         };
@@ -328,7 +404,7 @@ impl From<CancellationToken> for Signals {
 pub enum Event<'a> {
     /// A minute was assessed.
     Minute(&'a [Report]),
-    /// What was due was told, or is due again.
+    /// What was due was sent, or is due again.
     Notified,
 }
 

@@ -1,56 +1,98 @@
 //! Notifying: once in a poll, after everything was read and assessed.
 //!
-//! What is due is computed from the ledgers, so that nothing has to be kept until it
-//! can be said: what a receiver did not take is due again at the next poll.
+//! What is due is computed from the gateways' states, so that nothing has to be kept
+//! until it can be said: what a receiver did not accept is due again at the next poll.
+//! The daemon hands in the states and saves them; see [`Daemon::notify`](super::Daemon).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use futures::StreamExt;
-use futures::stream::select_all;
+use futures::stream::{BoxStream, SelectAll, select_all};
 
 use super::diagnose::Asked;
 use super::poller::Present;
-use super::{Daemon, GRACE};
-use crate::config::Config;
-use crate::edge::aws::{AwsError, Usage};
-use crate::edge::sink::{Sent, Sinks};
+use crate::config::{Config, Maintenance};
+use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
+use crate::sink::{Senders, Sent, SinkError};
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::episode::TrackedEpisode;
-use nearmiss_core::alerting::{Due, KEPT_MINUTES, Mute, Receiver, Router};
+use nearmiss_core::alerting::{
+    Due, Guarantee, KEPT_MINUTES, Mute, Receiver, ReceiverId, Router, Silence,
+};
 use nearmiss_core::capacity::Digest;
-use nearmiss_core::notification::{Component, Delivery, GROUP_MINUTES, Notification, pack};
+use nearmiss_core::notification::{Delivery, GROUP_MINUTES, Notification, pack};
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 
-/// Minutes older than this are read to catch up; what happened in them is told
-/// once the present is reached, as it stands then.
+/// Minutes older than this are read to catch up; what happened in them notifies once
+/// the present is reached, as it stands then.
 const RECENT_MINUTES: i64 = 15;
-/// A receiver for programs recognises what comes twice, so that its state is saved
-/// only after so many.
+/// A receiver that drops second copies bears that the state is saved after this many
+/// deliveries only.
 const SAVED_TOGETHER: usize = 100;
 
-/// Who is told, and how it went.
+/// Who is notified, and how it went.
 #[derive(Debug)]
 pub(super) struct Notifier {
-    pub(super) desk: Router,
-    sinks: Arc<Sinks>,
-    /// What was found out of open episodes, by gateway.
+    pub(super) router: Router,
+    maintenance: Vec<Maintenance>,
+    senders: Arc<Senders>,
+    /// What was found out about open episodes, by gateway.
     pub(super) asked: HashMap<String, Asked>,
-    /// Who took nothing last time.
-    pub(super) failing: HashSet<Receiver>,
-    /// Since when what was not taken waits (seconds since the Unix epoch).
+    /// Who accepted nothing last time.
+    pub(super) failing: HashSet<ReceiverId>,
+    /// Since when what was not accepted waits (seconds since the Unix epoch).
     pub(super) waiting: HashMap<Waiting, i64>,
     /// The capacity report that is being sent, and when it was due.
     pub(super) digest: Option<(i64, Arc<Digest>)>,
 }
 
+/// A receiver, and what it was not notified of yet.
+pub(super) type Waiting = (ReceiverId, String);
+
+/// What is to be delivered to each receiver, in its order.
+pub(super) type Queues = BTreeMap<ReceiverId, Vec<Delivery>>;
+
+/// Deliveries on their way, to all receivers side by side.
+pub(super) struct Sending {
+    sent: SelectAll<BoxStream<'static, Sent>>,
+    /// How many deliveries about each thing are not accepted.
+    left: HashMap<Waiting, usize>,
+    refusals: BTreeMap<ReceiverId, Vec<String>>,
+    /// How many were accepted since the state was saved.
+    unsaved: usize,
+}
+
+/// How a round of deliveries ended.
+pub(super) struct Ended {
+    /// Whether something was accepted since the state was saved.
+    pub(super) is_unsaved: bool,
+    /// What was not accepted, and the way out: a line each.
+    pub(super) refusals: Vec<String>,
+}
+
+impl Sending {
+    /// The next delivery that was tried. A receiver's next one begins when this is asked
+    /// for again. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Option<Sent> {
+        self.sent.next().await
+    }
+}
+
 impl Notifier {
     pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
+        let senders = Senders::connect(config.targets(), config.links.clone(), base).await;
+        Self::new(config.router(), config.maintenance.clone(), senders)
+    }
+
+    fn new(router: Router, maintenance: Vec<Maintenance>, senders: Senders) -> Self {
         Self {
-            desk: config.desk(),
-            sinks: Arc::new(Sinks::connect(config.topics(), config.links.clone(), base).await),
+            router,
+            maintenance,
+            senders: Arc::new(senders),
             asked: HashMap::new(),
             failing: HashSet::new(),
             waiting: HashMap::new(),
@@ -58,177 +100,150 @@ impl Notifier {
         }
     }
 
-    /// What was found out of a gateway's episode is another's from now on.
+    /// Goes on by another config. What was sent stays.
+    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
+        let Self { router, maintenance, senders, .. } = Self::of_config(config, base).await;
+        (self.router, self.maintenance, self.senders) = (router, maintenance, senders);
+    }
+
+    /// What was found out about a gateway's episode is another's from now on.
     pub(super) fn hand_on(&mut self, old: &str, new: &str) {
         if let Some(asked) = self.asked.remove(old) {
             self.asked.insert(new.to_owned(), asked);
         }
     }
 
-    /// Goes on by another config. What was told stays.
-    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
-        let Self { desk, sinks, .. } = Self::of_config(config, base).await;
-        (self.desk, self.sinks) = (desk, sinks);
-    }
-}
-
-/// A receiver, and what it could not be told about.
-pub(super) type Waiting = (Receiver, String);
-
-impl Daemon {
-    /// Tells everybody what they must hear at `now`, of gateways that are not being
-    /// caught up with: what happened there is told once the present is reached.
-    pub(super) async fn notify(
+    /// Who must be notified of what, as things stand, but for gateways that are being
+    /// caught up with: what happened there notifies once the present is reached.
+    /// `reading` are the gateways whose minutes this poll got.
+    pub(super) fn due(
         &mut self,
-        present: Present,
-        deadline: &Deadline,
-        usage: &mut Usage,
-    ) {
-        let Present { now, end, .. } = present;
-        self.close_the_gone(Minute::containing(now));
-        let due = self.due(now, end);
-        self.explain(now, &due, deadline, usage).await;
-        self.make_scheduled_report(now, deadline, usage).await;
-        // Somebody may have asked for silence in the meantime.
-        let mut due = self.due(now, end);
-        self.enter_reasons(&mut due);
-        let since = Minute::containing(now).plus(-GROUP_MINUTES);
-        let ledgers = &self.memory.gateways;
-        let mut parcels = pack(due, |receiver| {
-            ledgers.values().map(|ledger| ledger.told_since(receiver, since)).sum()
-        });
-        for parcel in self.own_news(now) {
-            parcels.entry(parcel.receiver.clone()).or_default().push(parcel);
-        }
-        self.send(parcels, now, deadline, usage).await;
-    }
-
-    /// What is due to be told, as things stand.
-    fn due(&mut self, now: i64, end: Minute) -> Vec<(Receiver, EpisodeNotification)> {
+        states: &mut GatewayStates,
+        silences: &mut Vec<Silence>,
+        reading: &HashSet<String>,
+        Present { now, end, .. }: Present,
+    ) -> Vec<(Receiver, EpisodeNotification)> {
         let minute = Minute::containing(now);
-        self.notifier.desk.quiet = self.quiet(minute);
-        let caught_up = |key: &String| !self.is_behind(key, end);
-        let ready: Vec<String> =
-            self.memory.gateways.keys().filter(|key| caught_up(key)).cloned().collect();
-        let desk = &self.notifier.desk;
+        // Without an answer of AWS in this poll the clock may have been set since the
+        // last one: then nothing is forgotten.
+        if !reading.is_empty() {
+            silences.retain(|silence| silence.until > minute.plus(-KEPT_MINUTES));
+        }
+        let windows = self.maintenance.iter().flat_map(|one| one.windows(minute));
+        self.router.quiet = Mute { silences: silences.clone(), windows: windows.collect() };
+        let is_behind = |key: &String, state: &GatewayState| {
+            end.since(state.unread()) > RECENT_MINUTES && reading.contains(key)
+        };
         let mut due = Vec::new();
-        for key in ready {
-            let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
-            ledger.listen(desk, minute);
-            due.extend(ledger.due(desk, minute));
+        for (key, state) in states.iter_mut() {
+            if !is_behind(key, state) {
+                state.listen(&self.router, minute);
+                due.extend(state.due(&self.router, minute));
+            }
         }
         due
     }
 
-    /// Sends, to all receivers side by side and to each in order, and remembers at
-    /// once what was taken: between the two, a crash would tell it twice.
-    async fn send(
+    /// What is due in the order in which each receiver gets it: of many gateways at once
+    /// as a group, and what concerns no gateway last.
+    pub(super) fn pack(
+        due: Vec<(Receiver, EpisodeNotification)>,
+        others: Vec<Delivery>,
+        states: &GatewayStates,
+        now: Minute,
+    ) -> Queues {
+        let since = now.plus(-GROUP_MINUTES);
+        let mut queues = pack(due, |receiver| {
+            states.values().map(|state| state.told_since(receiver, since)).sum()
+        });
+        for delivery in others {
+            queues.entry(delivery.receiver.id.clone()).or_default().push(delivery);
+        }
+        queues
+    }
+
+    /// The capacity report, while there is one to send.
+    pub(super) fn report(&self) -> Option<Delivery> {
+        let (_, report) = self.digest.as_ref()?;
+        let notification = Notification::Digest(Arc::clone(report));
+        Some(Delivery { receiver: self.router.fallback.clone(), notification })
+    }
+
+    /// Begins to send, to all receivers side by side and to each in order.
+    pub(super) fn send(&self, queues: Queues, deadline: &Deadline) -> Sending {
+        let mut left: HashMap<Waiting, usize> = HashMap::new();
+        for delivery in queues.values().flatten() {
+            *left.entry(waits_as(delivery)).or_default() += 1;
+        }
+        let deliver = |queue| Arc::clone(&self.senders).deliver(queue, deadline.clone()).boxed();
+        let sent = select_all(queues.into_values().map(deliver));
+        Sending { sent, left, refusals: BTreeMap::new(), unsaved: 0 }
+    }
+
+    /// Enters how a delivery went. Returns whether the state must be saved before the
+    /// next one is sent: between the two, a crash would repeat it.
+    pub(super) fn enter(
         &mut self,
-        parcels: BTreeMap<Receiver, Vec<Delivery>>,
+        sending: &mut Sending,
+        Sent { delivery, outcome, .. }: Sent,
+        states: &mut GatewayStates,
         now: i64,
-        deadline: &Deadline,
-        usage: &mut Usage,
-    ) {
-        let sinks = Arc::clone(&self.notifier.sinks);
-        let deadline = deadline.with_grace(GRACE);
-        let mut waiting: HashMap<Waiting, usize> = HashMap::new();
-        for parcel in parcels.values().flatten() {
-            *waiting.entry(waits_as(parcel)).or_default() += 1;
+    ) -> bool {
+        if let Err(error) = outcome {
+            let said = refusal(&delivery, &error);
+            sending.refusals.entry(delivery.receiver.id).or_default().push(said);
+            return false;
         }
-        let mut refusals: BTreeMap<Receiver, Vec<String>> = BTreeMap::new();
-        let mut unsaved = 0;
-        let queues = parcels.into_values().map(|queue| Box::pin(sinks.deliver(queue, &deadline)));
-        let mut sent = select_all(queues);
-        while let Some(Some(one)) = self.serve(now, &deadline, sent.next()).await {
-            let Sent { parcel, outcome, usage: used } = one;
-            usage.add(used);
-            let problem = outcome.as_ref().err().map(|fault| fault.problem);
-            self.publisher.exporter.notifications.sent(&parcel.receiver, problem);
-            if let Err(fault) = outcome {
-                let said = refusal(&parcel, &fault);
-                refusals.entry(parcel.receiver).or_default().push(said);
-                continue;
-            }
-            if let Some(left) = waiting.get_mut(&waits_as(&parcel)) {
-                *left -= 1;
-            }
-            self.enter(&parcel, now);
-            unsaved += 1;
-            if unsaved >= SAVED_TOGETHER || !parcel.receiver.is_for_programs() {
-                self.save(now);
-                unsaved = 0;
-            }
+        if let Some(left) = sending.left.get_mut(&waits_as(&delivery)) {
+            *left -= 1;
         }
-        if unsaved > 0 {
-            self.save(now);
-        }
-        let before = std::mem::take(&mut self.notifier.waiting);
-        let since = |key: &Waiting| before.get(key).copied().unwrap_or(now);
-        let left = waiting.into_iter().filter(|(_, left)| *left > 0);
-        self.notifier.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
-        self.notifier.failing = refusals.keys().cloned().collect();
-        self.trouble(Component::Delivery, refusals.into_values().flatten(), now);
-    }
-
-    /// Enters what a receiver took.
-    fn enter(&mut self, parcel: &Delivery, now: i64) {
         let minute = Minute::containing(now);
-        for notice in parcel.notices() {
-            if let Some(ledger) = self.memory.gateways.get_mut(&notice.gateway.id.key()) {
-                ledger.told(notice, &parcel.receiver, minute);
-                ledger.listen(&self.notifier.desk, minute);
+        for notice in delivery.notices() {
+            if let Some(state) = states.get_mut(&notice.gateway.id.key()) {
+                state.told(notice, &delivery.receiver.id, minute);
+                state.listen(&self.router, minute);
             }
         }
-        self.enter_own(parcel, now);
-    }
-
-    /// Whether what happened there is still being read, and the present not reached.
-    fn is_behind(&self, key: &str, end: Minute) -> bool {
-        let Some(ledger) = self.memory.gateways.get(key) else { return false };
-        end.since(ledger.unread()) > RECENT_MINUTES && self.poller.reading.contains(key)
-    }
-
-    /// The silences and maintenance windows around a minute. Without an answer of AWS in
-    /// this poll the clock may have been set since the last one: then nothing is forgotten.
-    fn quiet(&mut self, minute: Minute) -> Mute {
-        let kept = minute.plus(-KEPT_MINUTES);
-        if !self.poller.reading.is_empty() {
-            self.memory.silences.retain(|silence| silence.until > kept);
+        if matches!(delivery.notification, Notification::Digest(_)) {
+            self.digest = None;
         }
-        let windows = self.config.maintenance.iter().flat_map(|one| one.windows(minute));
-        Mute { silences: self.memory.silences.clone(), windows: windows.collect() }
-    }
-
-    /// Ends the episodes of gateways that have not been there for a while: of accounts
-    /// whose load balancers were all listed.
-    fn close_the_gone(&mut self, minute: Minute) {
-        let watched = self.poller.watched();
-        let accounts = &self.poller.accounts;
-        let is_gone = |key: &String| {
-            !watched.contains(key)
-                && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
-        };
-        for (key, ledger) in &mut self.memory.gateways {
-            ledger.see(!is_gone(key), minute);
+        sending.unsaved += 1;
+        let saves = sending.unsaved >= SAVED_TOGETHER
+            || delivery.receiver.guarantee == Guarantee::AtLeastOnce;
+        if saves {
+            sending.unsaved = 0;
         }
+        saves
     }
 
-    /// How many episodes are kept back.
-    pub(super) fn held(&self, minute: Minute) -> usize {
-        let records = self.memory.gateways.values().flat_map(|ledger| &ledger.records);
-        let held = |record: &&TrackedEpisode| self.notifier.desk.due(record, minute) == Due::Held;
-        records.filter(held).count()
+    /// Ends a round of deliveries: what was not accepted waits.
+    pub(super) fn finish(&mut self, sending: Sending, now: i64) -> Ended {
+        let Sending { left, refusals, unsaved, .. } = sending;
+        let before = std::mem::take(&mut self.waiting);
+        let since = |key: &Waiting| before.get(key).copied().unwrap_or(now);
+        let left = left.into_iter().filter(|(_, left)| *left > 0);
+        self.waiting = left.map(|(key, _)| (key.clone(), since(&key))).collect();
+        self.failing = refusals.keys().cloned().collect();
+        let refusals = refusals.into_values().flatten().collect();
+        Ended { is_unsaved: unsaved > 0, refusals }
+    }
+
+    /// How many episodes are muted.
+    pub(super) fn muted(&self, states: &GatewayStates, now: Minute) -> usize {
+        let records = states.values().flat_map(|state| &state.records);
+        let is_muted = |record: &&TrackedEpisode| self.router.due(record, now) == Due::Held;
+        records.filter(is_muted).count()
     }
 }
 
-/// What waits for a receiver: news of one thing are one.
-fn waits_as(parcel: &Delivery) -> Waiting {
-    (parcel.receiver.clone(), parcel.news.about())
+/// What waits for a receiver: all notifications of one thing are one.
+fn waits_as(delivery: &Delivery) -> Waiting {
+    (delivery.receiver.id.clone(), delivery.notification.about())
 }
 
-/// A line about what was not taken, with the way out.
-fn refusal(parcel: &Delivery, fault: &AwsError) -> String {
-    let what = match &parcel.news {
+/// A line about what was not accepted, with the way out.
+fn refusal(delivery: &Delivery, error: &SinkError) -> String {
+    let what = match &delivery.notification {
         Notification::One(notice) => {
             format!("{} is {}", notice.gateway.id.name, notice.reason.name())
         }
@@ -240,6 +255,9 @@ fn refusal(parcel: &Delivery, fault: &AwsError) -> String {
         Notification::Digest(_) => "there is a capacity report".to_owned(),
         Notification::Test(_) => "this is a test".to_owned(),
     };
-    let receiver = parcel.receiver.as_str();
-    format!("{fault}. The next poll will tell {receiver} that {what}. {}", fault.advice())
+    let receiver = &delivery.receiver.id;
+    format!("{error}. The next poll will tell {receiver} that {what}. {}", error.advice)
 }
+
+#[cfg(test)]
+mod tests;

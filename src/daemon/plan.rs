@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::discovery::AccountRegion;
 use crate::edge::aws::AwsError;
-use crate::edge::cloudwatch::{Answer, Ask};
 use crate::edge::state::GatewayStates;
+use crate::inventory::AccountRegion;
+use crate::source::{Answer, Ask};
 use nearmiss_core::Report;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
@@ -98,15 +98,16 @@ pub(super) fn asks(
     let new = GatewayState::starting(end.plus(-1));
     for gateway in &account.gateways {
         let key = gateway.id.key();
-        let tier = reports.get(&key).map_or(PollRate::Fast, |report| report.tier);
+        let end = end.plus(-gateway.extra_delay());
+        let rate = reports.get(&key).map_or(PollRate::Fast, |report| report.tier);
         let known = ledgers.get(&key).filter(|ledger| !ledger.is_ahead_of(end));
         let ledger = known.unwrap_or(&new);
         let answers = ledger.asks_for_answers();
-        let tier = if answers { PollRate::Fast } else { tier };
-        if tier.is_due(calm_every, &key, ledger.unread(), end) {
+        let rate = if answers { PollRate::Fast } else { rate };
+        if rate.is_due(calm_every, &key, ledger.unread(), end) {
             let recent = recent.get(&key).map(|snapshot| (snapshot.first(), snapshot.end()));
             let (from, until) = ledger.next_stretch(recent, PollRate::turn(&key), end);
-            let target_groups = match tier {
+            let target_groups = match rate {
                 PollRate::Slow => Vec::new(),
                 PollRate::Fast => account.target_groups(gateway).to_vec(),
             };
@@ -114,7 +115,7 @@ pub(super) fn asks(
                 gateway: Arc::clone(gateway),
                 former: None,
                 from,
-                tier,
+                rate,
                 answers,
                 target_groups,
             };
@@ -155,7 +156,7 @@ pub(super) fn backfills(
             gateway: Arc::clone(gateway),
             former: None,
             from,
-            tier: PollRate::Slow,
+            rate: PollRate::Slow,
             answers: false,
             target_groups: Vec::new(),
         });

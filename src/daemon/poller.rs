@@ -2,19 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_config::SdkConfig;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use tracing::info;
 
 use super::plan::{Fetched, agreed, asks};
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
-use crate::discovery::AccountRegion;
 use crate::edge::aws::{AwsError, Skew, Usage};
-use crate::edge::cloudwatch::ACTION;
+use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
+use crate::inventory::AccountRegion;
+use crate::source::cloudwatch::ACTION;
+use crate::source::{Answer, Ask};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
+use nearmiss_core::late::Rules;
 use nearmiss_core::notification::Component;
 use nearmiss_core::series::history::Mark;
 use nearmiss_core::series::snapshot::Snapshot;
@@ -165,36 +171,23 @@ impl Daemon {
         usage: &mut Usage,
     ) -> Fetched {
         let mut fetched = Fetched::nothing(settled);
-        let mut calls = Vec::new();
-        let mut asked = Vec::new();
-        let left = allotment(deadline);
         let calm_every = self.config.poll.calm_every.minutes();
-        let Poller { accounts, reports, recent, .. } = &self.poller;
-        for account in accounts {
-            let ledgers = &self.memory.gateways;
-            for (until, asks) in asks(account, ledgers, reports, recent, calm_every, end) {
-                asked.extend(asks.iter().map(|ask| Arc::clone(&ask.gateway)));
-                let cloudwatch = account.cloudwatch.clone();
-                calls.push(async move {
-                    let (answers, used) = cloudwatch.minutes(&asks, until, left).await;
-                    (asks, answers, used)
-                });
-            }
-        }
-        let Some(answers) = self.serve(now, deadline, futures::future::join_all(calls)).await
-        else {
+        let reads = self.poller.reads(&self.memory.gateways, calm_every, end, allotment(deadline));
+        let (asked, reads): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
+        let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
+        let recent = &self.poller.recent;
+        let Some(answers) = answers else {
             let said = "not read within the deadline".to_owned();
             let late = Arc::new(AwsError::incomplete(ACTION, "", said));
-            let recent = &self.poller.recent;
-            for one in &asked {
+            for one in asked.iter().flatten() {
                 fetched.enter(one, Err(Arc::clone(&late)), recent);
             }
             return fetched;
         };
-        for (asks, answers, used) in answers {
+        for (gateways, (answers, used)) in asked.iter().zip(answers) {
             usage.add(used);
-            for (ask, answer) in asks.iter().zip(answers) {
-                fetched.enter(&ask.gateway, answer, &self.poller.recent);
+            for (gateway, answer) in gateways.iter().zip(answers) {
+                fetched.enter(gateway, answer, recent);
             }
         }
         fetched
@@ -210,22 +203,11 @@ impl Daemon {
         watch: &mut impl FnMut(Event<'_>),
     ) {
         self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
-        let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
-        for gateway in self.poller.gateways() {
-            let key = gateway.id.key();
-            let ready = fetched.ready.get(&key);
-            let Some((ledger, ready)) = self.memory.gateways.get(&key).zip(ready) else {
-                continue;
-            };
-            for minute in ledger.assess_watermark.0..ready.0 {
-                due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
-            }
-        }
-        for (minute, gateways) in due {
-            let reports: Vec<Report> = gateways
-                .iter()
-                .filter_map(|gateway| self.assess_one(gateway, &gateway.id.key(), fetched, minute))
-                .collect();
+        for (minute, gateways) in self.poller.unassessed(&self.memory.gateways, fetched) {
+            let rules = rules(&self.config);
+            let states = &mut self.memory.gateways;
+            let of_one = |gateway| self.poller.assess(states, rules, gateway, fetched, minute);
+            let reports: Vec<Report> = gateways.iter().filter_map(of_one).collect();
             watch(Event::Minute(&reports));
             for report in reports {
                 self.poller.reports.insert(report.gateway.id.key(), report);
@@ -236,31 +218,96 @@ impl Daemon {
             }
         }
     }
+}
 
-    fn assess_one(
+/// How gateways are assessed.
+pub(super) fn rules(config: &Config) -> Rules<'_> {
+    let resolve_after = u32::try_from(config.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
+    Rules { detectors: &config.detector, resolve_after }
+}
+
+/// A request for the minutes of some gateways, and what came of it.
+pub(super) type Read = BoxFuture<'static, (Vec<Answer<Snapshot>>, Usage)>;
+
+impl Poller {
+    /// What is to be read of the gateways that are due, each with what it is about.
+    pub(super) fn reads(
+        &self,
+        states: &GatewayStates,
+        calm_every: i64,
+        end: Minute,
+        deadline: Duration,
+    ) -> Vec<(Vec<Arc<Gateway>>, Read)> {
+        let Self { accounts, reports, recent, .. } = self;
+        let of_account = |account: &AccountRegion| {
+            let asks = asks(account, states, reports, recent, calm_every, end);
+            reading(account, asks, deadline)
+        };
+        accounts.iter().flat_map(of_account).collect()
+    }
+
+    /// The gateways of each minute that was read and can be assessed, in the order of
+    /// time.
+    fn unassessed(
+        &self,
+        states: &GatewayStates,
+        fetched: &Fetched,
+    ) -> BTreeMap<Minute, Vec<Arc<Gateway>>> {
+        let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
+        for gateway in self.gateways() {
+            let key = gateway.id.key();
+            let Some((state, ready)) = states.get(&key).zip(fetched.ready.get(&key)) else {
+                continue;
+            };
+            for minute in state.assess_watermark.0..ready.0 {
+                due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
+            }
+        }
+        due
+    }
+
+    /// Assesses one minute of one gateway, where it is the next one.
+    fn assess(
         &mut self,
+        states: &mut GatewayStates,
+        rules: Rules<'_>,
         gateway: &Arc<Gateway>,
-        key: &str,
         fetched: &Fetched,
         minute: Minute,
     ) -> Option<Report> {
-        let snapshot = fetched.snapshots.get(key)?;
-        self.history_of(key);
-        let history = self.poller.histories.get_mut(key)?;
-        let ledger =
-            self.memory.gateways.get_mut(key).filter(|ledger| ledger.assess_watermark == minute)?;
-        let quiet = self.config.alert.resolve_after.minutes();
-        let quiet = u32::try_from(quiet).unwrap_or(u32::MAX);
-        let records = ledger.records.clone();
-        let detectors = &self.config.detector;
-        let mut report = assess(gateway, detectors, quiet, records, snapshot, history, minute)?;
-        report.provisional = minute >= fetched.settled;
+        let key = gateway.id.key();
+        let snapshot = fetched.snapshots.get(&key)?;
+        let history = self.history_of(states, &key);
+        let state = states.get_mut(&key).filter(|state| state.assess_watermark == minute)?;
+        let Rules { detectors, resolve_after } = rules;
+        let records = state.records.clone();
+        let mut report =
+            assess(gateway, detectors, resolve_after, records, snapshot, history, minute)?;
+        report.provisional = minute >= fetched.settled.plus(-gateway.extra_delay());
         if let Some((from, to)) = report.incident() {
             history.mark(from, to, Mark::Incident);
-            ledger.enter_incident(from, to);
+            state.enter_incident(from, to);
         }
-        ledger.records.clone_from(&report.records);
-        ledger.assess_watermark = minute.plus(1);
+        state.records.clone_from(&report.records);
+        state.assess_watermark = minute.plus(1);
         Some(report)
     }
 }
+
+/// The requests for what is asked of an account, by the minute up to which.
+pub(super) fn reading(
+    account: &AccountRegion,
+    asks: BTreeMap<Minute, Vec<Ask>>,
+    deadline: Duration,
+) -> Vec<(Vec<Arc<Gateway>>, Read)> {
+    let of_one = |(until, asks): (Minute, Vec<Ask>)| {
+        let gateways = asks.iter().map(|ask| Arc::clone(&ask.gateway)).collect();
+        let metrics = Arc::clone(&account.metrics);
+        let read = async move { metrics.minutes(&asks, until, deadline).await };
+        (gateways, read.boxed())
+    };
+    asks.into_iter().map(of_one).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -146,12 +146,7 @@ mod tests {
     const NOW: i64 = 1_767_603_600;
 
     fn publisher(options: &str) -> Publisher {
-        Publisher::new(
-            None,
-            [Receiver::topic("arn:aws:sns:eu-central-1:111122223333:pager")].iter(),
-            &options_of(options),
-        )
-        .unwrap()
+        Publisher::new(None, [Receiver::log()].iter(), &options_of(options)).unwrap()
     }
 
     fn options_of(text: &str) -> Metrics {
@@ -249,10 +244,7 @@ mod tests {
         let near = "nearmiss_near_seconds{";
         assert_eq!(lines(&publisher, near).len(), 1);
         let options = "drop = [\"nearmiss_near_*\"]\ntag_labels = [\"team\"]";
-        publisher.follow(
-            [Receiver::topic("arn:aws:sns:eu-central-1:111122223333:pager")].iter(),
-            &options_of(options),
-        );
+        publisher.follow([Receiver::log()].iter(), &options_of(options));
         assert_eq!(lines(&publisher, near).len(), 1, "the page is the one of its poll");
         publish(&publisher, &["web"]);
         assert_eq!(lines(&publisher, near), [""; 0]);

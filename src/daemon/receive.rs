@@ -6,11 +6,13 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::plan::{Fetched, backfills};
-use super::poller::Present;
+use super::poller::{Poller, Present, reading, rules};
 use super::{Daemon, allotment};
-use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
+use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
+use crate::inventory::AccountRegion;
+use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::late::{Amended, Rules, assess_again};
 use nearmiss_core::series::history::{Mark, QuarterHour};
@@ -34,109 +36,24 @@ impl Daemon {
         deadline: &Deadline,
     ) {
         let Present { now, end, settled } = present;
-        self.go_on_from(fetched, end);
+        self.poller.go_on_from(&mut self.memory.gateways, fetched, end);
         let is_late = |account: &AccountRegion| self.tally(account.gateways.iter(), end).is_late();
         let of_one = |account: &AccountRegion| {
             let present = state::Present { end, settled, is_late: is_late(account) };
-            account.gateways.iter().map(|one| (Arc::clone(one), present)).collect::<Vec<_>>()
+            let gateways = account.gateways.iter();
+            let of_gateway =
+                |one: &Arc<Gateway>| (Arc::clone(one), present.later_by(one.extra_delay()));
+            gateways.map(of_gateway).collect::<Vec<_>>()
         };
         let gateways: Vec<_> = self.poller.accounts.iter().flat_map(of_one).collect();
         for (number, (gateway, present)) in gateways.into_iter().enumerate() {
-            let key = gateway.id.key();
-            let Some(mut snapshot) = fetched.snapshots.remove(&key) else { continue };
-            if let Some(ready) = self.receive_one(&gateway, &key, &mut snapshot, present) {
-                fetched.ready.insert(key.clone(), ready);
-            }
-            fetched.snapshots.insert(key, snapshot);
+            let states = &mut self.memory.gateways;
+            self.poller.receive(states, rules(&self.config), &gateway, fetched, present);
             if number % TOGETHER == 0
                 && self.serve(now, deadline, tokio::task::yield_now()).await.is_none()
             {
                 break;
             }
-        }
-    }
-
-    /// Positions: of new gateways, of those that lag behind what CloudWatch keeps, and of
-    /// those that lie in the future. What is no longer watched is forgotten once it could
-    /// not go on any more. Without an answer nothing says that the present is right.
-    fn go_on_from(&mut self, fetched: &Fetched, end: Minute) {
-        if fetched.snapshots.is_empty() {
-            return;
-        }
-        let kept = end.plus(-RETENTION_MINUTES);
-        let watched = self.poller.watched();
-        let ledgers = &mut self.memory.gateways;
-        ledgers.retain(|key, ledger| ledger.assess_watermark > kept || watched.contains(key));
-        let (mut lost, mut ahead) = (0, 0u64);
-        for key in fetched.snapshots.keys() {
-            let start = || GatewayState::starting(end.plus(-1));
-            let ledger = ledgers.entry(key.clone()).or_insert_with(start);
-            ahead += u64::from(ledger.put_right(end));
-            lost += ledger.skip_to(kept);
-        }
-        if lost > 0 {
-            warn!(minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
-        }
-        if ahead > 0 {
-            warn!(
-                gateways = ahead,
-                present = %end,
-                "positions lay in the future: the state was saved under a clock that was ahead. Reading goes on after the newest minute that had data"
-            );
-        }
-    }
-
-    fn receive_one(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        key: &str,
-        snapshot: &mut Snapshot,
-        present: state::Present,
-    ) -> Option<Minute> {
-        self.history_of(key);
-        let history = self.poller.histories.get_mut(key)?;
-        let ledger = self.memory.gateways.get_mut(key)?;
-        let drift = &self.config.detector.drift;
-        let expects_silence =
-            || history.outlook(gateway, drift, present.end.plus(-1)).usual.expects_silence();
-        let received = ledger.receive(gateway, snapshot, present, expects_silence);
-        self.amend(gateway, key, snapshot, &received.late, present.end);
-        Some(received.ready)
-    }
-
-    /// Assesses again what came late.
-    fn amend(
-        &mut self,
-        gateway: &Arc<Gateway>,
-        key: &str,
-        snapshot: &Snapshot,
-        late: &[(Minute, Totals)],
-        end: Minute,
-    ) {
-        let histories = self.poller.histories.get_mut(key);
-        let Some((ledger, history)) = self.memory.gateways.get_mut(key).zip(histories) else {
-            return;
-        };
-        let assessed = ledger.assess_watermark;
-        if late.iter().all(|(minute, _)| *minute >= assessed) {
-            return;
-        }
-        let is_old = |minute: &Minute| end.since(*minute) > REVISED_MINUTES;
-        for minute in late.iter().map(|(minute, _)| *minute).filter(is_old) {
-            history.forget(QuarterHour::containing(minute));
-        }
-        let resolve_after = self.config.alert.resolve_after.minutes();
-        let rules = Rules {
-            detectors: &self.config.detector,
-            resolve_after: u32::try_from(resolve_after).unwrap_or(u32::MAX),
-        };
-        let records = std::mem::take(&mut ledger.records);
-        let Amended { records, incidents } =
-            assess_again(gateway, rules, records, snapshot, history, late, assessed);
-        ledger.records = records;
-        for (from, to) in incidents {
-            history.mark(from, to, Mark::Incident);
-            ledger.enter_incident(from, to);
         }
     }
 
@@ -149,27 +66,19 @@ impl Daemon {
         usage: &mut Usage,
     ) {
         let left = allotment(deadline);
-        let mut reads = Vec::new();
-        for account in &self.poller.accounts {
-            for (until, asks) in backfills(account, &mut self.memory.gateways, end) {
-                let cloudwatch = account.cloudwatch.clone();
-                reads.push(async move {
-                    let (answers, used) = cloudwatch.minutes(&asks, until, left).await;
-                    (asks, answers, used)
-                });
-            }
-        }
+        let states = &mut self.memory.gateways;
+        let of_account = |account| reading(account, backfills(account, states, end), left);
+        let reads = self.poller.accounts.iter().flat_map(of_account);
+        let (asked, reads): (Vec<_>, Vec<_>) = reads.unzip();
         let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
         let present = state::Present { end, settled, is_late: false };
-        for (asks, answers, used) in answers.into_iter().flatten() {
+        for (gateways, (answers, used)) in asked.iter().zip(answers.into_iter().flatten()) {
             usage.add(used);
-            for (ask, answer) in asks.iter().zip(answers) {
+            for (gateway, answer) in gateways.iter().zip(answers) {
                 // What failed is read again the next time.
                 let Ok(snapshot) = answer else { continue };
-                let key = ask.gateway.id.key();
-                let Some(ledger) = self.memory.gateways.get_mut(&key) else { continue };
-                let late = ledger.fill(&ask.gateway, &snapshot, present);
-                self.amend(&ask.gateway, &key, &snapshot, &late, end);
+                let (states, rules) = (&mut self.memory.gateways, rules(&self.config));
+                self.poller.fill(states, rules, gateway, &snapshot, present);
             }
         }
     }
@@ -191,5 +100,101 @@ impl Daemon {
             Some(Lateness::of(both, end)?.said(&account.region))
         };
         self.poller.accounts.iter().filter_map(said).collect()
+    }
+}
+
+impl Poller {
+    /// Positions: of new gateways, of those that lag behind what CloudWatch keeps, and of
+    /// those that lie in the future. What is no longer watched is forgotten once it could
+    /// not go on any more. Without an answer nothing says that the present is right.
+    pub(super) fn go_on_from(&self, states: &mut GatewayStates, fetched: &Fetched, end: Minute) {
+        if fetched.snapshots.is_empty() {
+            return;
+        }
+        let kept = end.plus(-RETENTION_MINUTES);
+        let watched = self.watched();
+        states.retain(|key, state| state.assess_watermark > kept || watched.contains(key));
+        let (mut lost, mut ahead) = (0, 0u64);
+        for key in fetched.snapshots.keys() {
+            let start = || GatewayState::starting(end.plus(-1));
+            let state = states.entry(key.clone()).or_insert_with(start);
+            ahead += u64::from(state.put_right(end));
+            lost += state.skip_to(kept);
+        }
+        if lost > 0 {
+            warn!(minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
+        }
+        if ahead > 0 {
+            warn!(
+                gateways = ahead,
+                present = %end,
+                "positions lay in the future: the state was saved under a clock that was ahead. Reading goes on after the newest minute that had data"
+            );
+        }
+    }
+
+    /// Counts what was read of a gateway, and finds out which minutes can be assessed.
+    pub(super) fn receive(
+        &mut self,
+        states: &mut GatewayStates,
+        rules: Rules<'_>,
+        gateway: &Arc<Gateway>,
+        fetched: &mut Fetched,
+        present: state::Present,
+    ) {
+        let key = gateway.id.key();
+        let Some(snapshot) = fetched.snapshots.get_mut(&key) else { return };
+        let history = self.history_of(states, &key);
+        let Some(state) = states.get_mut(&key) else { return };
+        let drift = &rules.detectors.drift;
+        let newest = present.end.plus(-1);
+        let expects_silence = || history.outlook(gateway, drift, newest).usual.expects_silence();
+        let received = state.receive(gateway, snapshot, present, expects_silence);
+        amend(gateway, state, history, rules, snapshot, &received.late, present.end);
+        fetched.ready.insert(key, received.ready);
+    }
+
+    /// Enters minutes that stayed empty at first, and assesses them.
+    fn fill(
+        &mut self,
+        states: &mut GatewayStates,
+        rules: Rules<'_>,
+        gateway: &Arc<Gateway>,
+        snapshot: &Snapshot,
+        present: state::Present,
+    ) {
+        let key = gateway.id.key();
+        let history = self.history_of(states, &key);
+        let Some(state) = states.get_mut(&key) else { return };
+        let late = state.fill(gateway, snapshot, present);
+        amend(gateway, state, history, rules, snapshot, &late, present.end);
+    }
+}
+
+/// Assesses again what came late.
+fn amend(
+    gateway: &Arc<Gateway>,
+    state: &mut GatewayState,
+    history: &mut History,
+    rules: Rules<'_>,
+    snapshot: &Snapshot,
+    late: &[(Minute, Totals)],
+    end: Minute,
+) {
+    let assessed = state.assess_watermark;
+    if late.iter().all(|(minute, _)| *minute >= assessed) {
+        return;
+    }
+    let is_old = |minute: &Minute| end.since(*minute) > REVISED_MINUTES;
+    for minute in late.iter().map(|(minute, _)| *minute).filter(is_old) {
+        history.forget(QuarterHour::containing(minute));
+    }
+    let records = std::mem::take(&mut state.records);
+    let Amended { records, incidents } =
+        assess_again(gateway, rules, records, snapshot, history, late, assessed);
+    state.records = records;
+    for (from, to) in incidents {
+        history.mark(from, to, Mark::Incident);
+        state.enter_incident(from, to);
     }
 }

@@ -11,7 +11,6 @@ use aws_config::SdkConfig;
 use tracing::{error, info, warn};
 
 use super::Daemon;
-use super::chats::Chats;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
@@ -91,8 +90,8 @@ impl Daemon {
         let base = &self.config.base;
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
-        self.self_watch.chats = Box::pin(Chats::connect(config.chat_configurations(), base)).await;
-        self.publisher.follow(self.notifier.desk.known(), &config.metrics);
+        Box::pin(self.self_watch.follow(&config, base)).await;
+        self.publisher.follow(self.notifier.router.known(), &config.metrics);
         self.config.config = config;
         info!("the config was read again");
     }

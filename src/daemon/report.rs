@@ -5,16 +5,20 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Daemon;
+use super::{Daemon, self_watch};
+use crate::config::Digests;
 use crate::cost::PRICE_PER_1000;
 use crate::edge::aws::Usage;
 use crate::edge::control::Answer;
+use crate::edge::state::ScheduledMessage;
 use crate::edge::time::Deadline;
 use crate::report::healthy;
+use nearmiss_core::alerting::Receiver;
 use nearmiss_core::capacity::{Bill, Digest, Facts, Written};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::state::GatewayState;
@@ -26,6 +30,8 @@ const WEEK: u32 = 7;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The same for somebody who waits.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(1_500);
+/// A report that is sent by the clock waits for the history for at most this long, seconds.
+const MAX_WAIT: i64 = 3_600;
 /// The most days that a history has.
 const MAX_DAYS: u32 = 14;
 
@@ -42,13 +48,32 @@ pub(super) struct Looked {
 }
 
 impl Daemon {
-    /// The report that was due at `at`.
-    pub(super) async fn make_report(
+    /// Makes the capacity report when it is due, once, however often it must be sent.
+    pub(super) async fn make_scheduled_report(
         &mut self,
-        at: i64,
+        now: i64,
         deadline: &Deadline,
         usage: &mut Usage,
-    ) -> Digest {
+    ) {
+        let Digests { enabled, schedule, timezone } = &self.config.digest;
+        let is_wanted = *enabled && self.notifier.router.fallback != Receiver::log();
+        let due = if is_wanted {
+            let digest = ScheduledMessage::Digest;
+            self_watch::tick(&mut self.memory, digest, schedule, *timezone, now)
+        } else {
+            None
+        };
+        let waits = |at: &i64| now - at < MAX_WAIT && self.is_reading_history(now);
+        let due = due.filter(|at| !waits(at));
+        let made = self.notifier.digest.take().filter(|(at, _)| due == Some(*at));
+        self.notifier.digest = match (due, made) {
+            (Some(at), None) => Some((at, Arc::new(self.make_report(at, deadline, usage).await))),
+            (_, made) => made,
+        };
+    }
+
+    /// The report that was due at `at`.
+    async fn make_report(&mut self, at: i64, deadline: &Deadline, usage: &mut Usage) -> Digest {
         let end = Minute::containing(at);
         let digest = self.digest(end, WEEK, &HashMap::new());
         let look = self.look_at_targets(&digest, at, TIMEOUT);

@@ -8,10 +8,10 @@ use tracing::{error, info};
 
 use super::poller::Poller;
 use super::{Daemon, allotment};
-use crate::discovery::AccountRegion;
 use crate::edge::aws::Usage;
-use crate::edge::cloudwatch::SelfCheck;
 use crate::edge::time::Deadline;
+use crate::inventory::AccountRegion;
+use crate::source::SelfCheck;
 use nearmiss_core::Report;
 use nearmiss_core::time::Minute;
 
@@ -36,12 +36,12 @@ impl Daemon {
         let mut checks = Vec::new();
         for (index, account) in accounts.iter_mut().enumerate() {
             let Some(report) = telling(account, reports) else { continue };
-            account.proof_attempts += 1;
-            let (cloudwatch, gateway) = (account.cloudwatch.clone(), Arc::clone(&report.gateway));
+            account.self_check_attempts += 1;
+            let (metrics, gateway) = (Arc::clone(&account.metrics), Arc::clone(&report.gateway));
             checks.push(async move {
                 let mut used = Usage::default();
                 let minutes = (end.plus(-MINUTES), end);
-                let proof = cloudwatch.prove(&gateway, minutes, left, &mut used).await;
+                let proof = metrics.self_check(&gateway, minutes, left, &mut used).await;
                 (index, gateway, proof, used)
             });
         }
@@ -51,10 +51,10 @@ impl Daemon {
             // A failed attempt is no news: the poll itself tells what fails.
             let (Ok(proof), account) = (proof, &mut self.poller.accounts[index]) else { continue };
             tell(account, proof, &gateway.id.name);
-            account.proof = account.proof.and(proof);
+            account.self_check = account.self_check.and(proof);
         }
         let accounts = self.poller.accounts.iter();
-        let all = accounts.fold(SelfCheck::default(), |all, account| all.and(account.proof));
+        let all = accounts.fold(SelfCheck::default(), |all, account| all.and(account.self_check));
         for (check, holds) in [
             ("counts_add_up", all.counts_add_up),
             ("timeouts_leave_no_sample", all.timeouts_leave_no_sample),
@@ -72,9 +72,9 @@ fn telling<'a>(
     account: &AccountRegion,
     reports: &'a HashMap<String, Report>,
 ) -> Option<&'a Report> {
-    let SelfCheck { counts_add_up, timeouts_leave_no_sample } = account.proof;
+    let SelfCheck { counts_add_up, timeouts_leave_no_sample } = account.self_check;
     let open = counts_add_up.is_none() || timeouts_leave_no_sample.is_none();
-    if !open || account.proof_attempts >= MAX_ATTEMPTS {
+    if !open || account.self_check_attempts >= MAX_ATTEMPTS {
         return None;
     }
     let keys = account.gateways.iter().map(|gateway| gateway.id.key());
@@ -94,7 +94,7 @@ fn most_telling(a: &Report, b: &Report) -> Ordering {
 /// Says what was not known before.
 fn tell(account: &AccountRegion, proof: SelfCheck, gateway: &str) {
     let region = &account.region;
-    if account.proof.counts_add_up.is_none() {
+    if account.self_check.counts_add_up.is_none() {
         match proof.counts_add_up {
             Some(true) => info!(region, gateway, "self-check: CloudWatch's counts add up"),
             Some(false) => error!(
@@ -105,7 +105,7 @@ fn tell(account: &AccountRegion, proof: SelfCheck, gateway: &str) {
             None => {}
         }
     }
-    if account.proof.timeouts_leave_no_sample.is_none() {
+    if account.self_check.timeouts_leave_no_sample.is_none() {
         match proof.timeouts_leave_no_sample {
             Some(true) => info!(region, gateway, "self-check: 504s leave no latency sample"),
             Some(false) => error!(

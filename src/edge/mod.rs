@@ -4,9 +4,7 @@
 //! [`time`], the ground on which the others stand.
 
 pub mod aws;
-pub mod cloudwatch;
 pub mod control;
-pub mod elb;
 pub mod evidence;
 pub mod exporter;
 pub mod hops;
@@ -16,7 +14,6 @@ pub mod log;
 pub mod net;
 pub mod nginx;
 pub mod probe;
-pub mod sink;
 pub mod state;
 pub mod systemd;
 pub mod time;

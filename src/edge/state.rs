@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Number, Value, json};
 use tracing::{error, warn};
 
-use nearmiss_core::alerting::{Receiver, Silence};
+use nearmiss_core::alerting::{Receiver, ReceiverId, Silence};
 use nearmiss_core::gateway::Identity;
 use nearmiss_core::notification::{Component, SelfAlert};
 use nearmiss_core::state::GatewayState;
@@ -397,11 +397,11 @@ fn gateway_of(key: &str, timeout: &Value) -> Value {
 
 impl PersistedState {
     /// What version 1 told it told this receiver.
-    pub fn told_to(&mut self, receiver: &Receiver) {
+    pub fn told_to(&mut self, receiver: &ReceiverId) {
         if !std::mem::take(&mut self.names_nobody) {
             return;
         }
-        let log = Receiver::default();
+        let log = Receiver::log().id;
         for record in self.gateways.values_mut().flat_map(|ledger| &mut ledger.records) {
             if let Some(told) = record.told.remove(&log) {
                 record.told.entry(receiver.clone()).or_insert(told);

@@ -31,7 +31,7 @@ pub const FAMILIES: &[Family<Read>] = &[
     gauge(
         "nearmiss_idle_timeout_seconds",
         "What the load balancer's idle timeout is set to; absent where AWS was not asked for it.",
-        |k| k.gateway.timeout.idle_timeout,
+        |k| k.gateway.timeout.at_aws,
     ),
     gauge(
         "nearmiss_near_seconds",

@@ -149,7 +149,7 @@ fn everything_that_the_example_shows_is_valid() {
     let config = Config::parse(&everything(), Path::new("example"));
     let config = config.unwrap_or_else(|error| panic!("{error}"));
     assert!(!config.chains.is_empty() && !config.routes.is_empty());
-    assert!(!config.maintenance.is_empty() && config.watcher.topic.is_some());
+    assert!(!config.maintenance.is_empty() && config.watcher.target.is_some());
 }
 
 /// Each key with a value of each kind that TOML knows: what is wrong is said with its

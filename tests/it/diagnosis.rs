@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use nearmiss::diagnose::{self, Moment};
-use nearmiss::discovery::AccountRegion;
 use nearmiss::edge::aws::Usage;
 use nearmiss::edge::evidence::TopologyReader;
+use nearmiss::inventory::AccountRegion;
 use nearmiss_core::diagnose::evidence::{LoadBalancer, NotChecked, Zone};
 use nearmiss_core::diagnose::{Diagnosis, Verdict};
 use nearmiss_core::time::Minute;

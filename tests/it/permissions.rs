@@ -1,6 +1,6 @@
 //! A permission that is missing loses what needs it, and nothing else; and that is said.
 
-use nearmiss::discovery::{AccountRegion, Trouble};
+use nearmiss::inventory::{AccountRegion, Trouble};
 use nearmiss_core::number::quantity::Span;
 
 use crate::program::{config, program, sim, text};

@@ -13,7 +13,8 @@ use aws_smithy_async::time::TimeSource;
 use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::{self, Skew, Usage};
-use nearmiss::edge::elb::Elb;
+use nearmiss::inventory;
+use nearmiss_core::gateway::Kind;
 use nearmiss_sim::{Setup, Sim, Truth};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -101,9 +102,9 @@ impl World {
     /// The ARN of a load balancer of the scenario: the same, whatever is denied.
     pub async fn arn(&self, name: &str) -> String {
         let open = Self::of("slow_burn", 7, "").await;
-        let elb = Elb::new(&open.base, &Skew::default());
-        let list = elb.list(&mut Usage::default()).await.unwrap();
-        list.into_iter().find(|found| found.name == name).unwrap().arn.text
+        let albs = inventory::connect(Kind::Alb, &open.base, &Skew::default());
+        let list = albs.list(&mut Usage::default()).await.unwrap();
+        list.into_iter().find(|listed| listed.id.name == name).unwrap().arn
     }
 
     pub fn state(&self) -> PathBuf {

@@ -16,9 +16,9 @@ use prometheus::{
 };
 
 use super::aws::Usage;
-use crate::config::Metrics;
 use crate::metrics::process::{self, Row};
 use crate::metrics::{Known, Options, Page, Samples};
+use crate::settings::metrics::Metrics;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::notification::Component;
 pub use notifications::Notifications;
@@ -195,9 +195,7 @@ mod tests {
 
     #[test]
     fn the_registry_has_the_families_of_the_table_and_no_other() {
-        let exporter =
-            Exporter::new([Receiver::topic("arn:aws:sns:eu-central-1:111122223333:pager")].iter())
-                .unwrap();
+        let exporter = Exporter::new([Receiver::log()].iter()).unwrap();
         exporter.self_check.with_label_values(&["a"]).set(1);
         exporter.api_calls.with_label_values(&["a", "ok"]).inc();
         let collected: Shapes = exporter

@@ -33,13 +33,13 @@ const NOW: Minute = Minute(29_460_060);
 pub(crate) fn gateway(name: &str) -> Arc<Gateway> {
     Arc::new(Gateway {
         id: Identity {
+            kind: Kind::Alb,
             name: name.into(),
             region: "eu-central-1".into(),
             account: "111122223333".into(),
             dimension: format!("app/{name}/50dc6c495c0c9188"),
         },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.5) },
+        timeout: Timeout { seconds: 60.0, at_aws: Some(60.5) },
         near: 0.8,
         detail: Detail::Histogram,
         tags: [("team".to_owned(), "a \"b\"\\\n".to_owned())].into(),

@@ -34,14 +34,8 @@ pub struct Options {
 
 pub fn gateway(timeout: f64) -> Arc<Gateway> {
     Arc::new(Gateway {
-        id: Identity {
-            name: "site".into(),
-            region: "eu-central-1".into(),
-            account: String::new(),
-            dimension: "app/site/1".into(),
-        },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: timeout, idle_timeout: None },
+        id: Identity::new(Kind::Alb, "eu-central-1", "", "app/site/1"),
+        timeout: Timeout { seconds: timeout, at_aws: None },
         near: 0.8,
         detail: Detail::Figures,
         tags: BTreeMap::new(),

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alerting::Receiver;
+use crate::alerting::ReceiverId;
 use crate::alerting::told::{NotificationLogEntry, Reason};
 use crate::detect::{Evaluation, Rule, Severity, State};
 use crate::gateway::Gateway;
@@ -131,8 +131,8 @@ pub struct TrackedEpisode {
     pub gateway: Gateway,
     /// What happened.
     pub episode: Episode,
-    /// Who took what of it.
-    pub told: BTreeMap<Receiver, NotificationLogEntry>,
+    /// Which receiver accepted what of it.
+    pub told: BTreeMap<ReceiverId, NotificationLogEntry>,
     /// Whether it was open at a moment at which nothing kept it quiet.
     #[serde(default)]
     pub audible: bool,
@@ -374,7 +374,7 @@ impl TrackedEpisode {
     }
 
     /// Enters what a receiver took of it.
-    pub fn enter(&mut self, receiver: &Receiver, reason: Reason, episode: &Episode, now: Minute) {
+    pub fn enter(&mut self, receiver: &ReceiverId, reason: Reason, episode: &Episode, now: Minute) {
         let before = self.told.get(receiver).copied();
         let told = NotificationLogEntry::after(before, reason, episode, now);
         self.told.insert(receiver.clone(), told);
@@ -450,14 +450,8 @@ mod tests {
 
     fn gateway() -> Gateway {
         Gateway {
-            id: Identity {
-                name: "web".into(),
-                region: "eu-central-1".into(),
-                account: String::new(),
-                dimension: "app/web/1".into(),
-            },
-            kind: Kind::Alb,
-            timeout: Timeout { seconds: 60.0, idle_timeout: None },
+            id: Identity::new(Kind::Alb, "eu-central-1", "", "app/web/1"),
+            timeout: Timeout { seconds: 60.0, at_aws: None },
             near: 0.8,
             detail: Detail::Figures,
             tags: BTreeMap::new(),

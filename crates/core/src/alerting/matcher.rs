@@ -69,7 +69,7 @@ impl Matcher {
             pattern.fits(&gateway.id.name) || pattern.fits(&gateway.id.dimension)
         };
         self.gateway.as_ref().is_none_or(named)
-            && self.kind.is_none_or(|kind| kind == gateway.kind)
+            && self.kind.is_none_or(|kind| kind == gateway.id.kind)
             && self.tags.fit(&gateway.tags)
     }
 }

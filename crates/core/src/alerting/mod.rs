@@ -21,7 +21,7 @@ pub use matcher::{Matcher, Subject};
 pub use quiet::{
     KEPT_MINUTES, LONGEST_COMMENT, MAX_SILENCES, Mute, SILENCE_SECONDS, Silence, Window,
 };
-pub use receiver::Receiver;
+pub use receiver::{Audience, Guarantee, Receiver, ReceiverId};
 pub use route::{Repeat, Route};
 
 /// What is to be done about an episode's record.
@@ -99,7 +99,7 @@ impl Router {
             let Due::Tell(due) = self.due(record, now) else { continue };
             for (receiver, reason) in due {
                 let notice = EpisodeNotification::of(record, reason, now);
-                record.enter(&receiver, reason, &notice.episode, now);
+                record.enter(&receiver.id, reason, &notice.episode, now);
                 said.push(notice);
             }
         }
@@ -119,13 +119,14 @@ impl Router {
             return Due::over(episode, now);
         }
         let mut receivers = self.receivers(subject);
-        for known in record.told.keys().filter(|told| self.known().any(|known| known == *told)) {
+        let notified = record.told.keys();
+        for known in notified.filter_map(|id| self.known().find(|known| known.id == *id)) {
             if !receivers.iter().any(|(receiver, _)| *receiver == known) {
                 receivers.push((known, Repeat::Never));
             }
         }
         let due = receivers.into_iter().filter_map(|(receiver, repeat)| {
-            let reason = reason(record, record.told.get(receiver), repeat, now)?;
+            let reason = reason(record, record.told.get(&receiver.id), repeat, now)?;
             Some((receiver.clone(), reason))
         });
         let due: Vec<_> = due.collect();

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent, seconds};
@@ -13,6 +14,16 @@ use crate::number::ratio;
 use crate::number::statistics::{beyond_chance, chance};
 use crate::series::baseline::Baseline;
 use crate::series::window::Window;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "at_limit",
+    headline: "requests end in 504",
+    value: "the 504s in half an hour",
+    nature: Nature::Failure,
+    quiet_factor: 2,
+    next_steps: |steps| steps.of_timeouts(),
+};
 
 /// Fires when at least six requests, more than is usual and more than one in two
 /// thousand ended in 504 within half an hour, or within five minutes three and more

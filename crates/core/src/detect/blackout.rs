@@ -7,10 +7,26 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::traffic_words;
 use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::count;
 use crate::series::window::Reading;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "blackout",
+    headline: "no target answers",
+    value: "the requests of three minutes",
+    nature: Nature::Outage,
+    quiet_factor: 1,
+    next_steps: |steps| {
+        vec![
+            steps.words.blackout.into(),
+            "If they look healthy, look for a lock or a dead dependency that all requests wait for.".into(),
+        ]
+    },
+};
 
 /// Fires when in two of the last three minutes targets were chosen for at least
 /// `min_requests` requests, and none was answered.

@@ -8,12 +8,23 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detect::at_limit::cause;
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::traffic_words;
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{Ratio, count, percent, rough_time, telling};
 use crate::number::ratio;
 use crate::series::history::{Known, PERIOD, QuarterHour};
 use crate::series::window::Window;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "burn_rate",
+    headline: "504s use up the error budget",
+    value: "how many times faster than allowed the error budget is used",
+    nature: Nature::Failure,
+    quiet_factor: 1,
+    next_steps: |steps| steps.of_timeouts(),
+};
 
 /// Fires when the error budget of 30 days would be gone in about two or five days.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,12 +11,23 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::compared::{Compared, LOOKBACK, Slower, slower};
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{in_about, traffic_words};
 use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::{Span, count, rough_time, seconds};
 use crate::series::baseline::Baseline;
 use crate::series::forecast::{Limit, Trend, trend};
 use crate::series::history::{Known, QuarterHour, QuarterHourStats};
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "drift",
+    headline: "answers become slower and will reach the timeout",
+    value: "the p99 in seconds",
+    nature: Nature::Forecast,
+    quiet_factor: 1,
+    next_steps: |steps| steps.of_slow_requests(),
+};
 
 /// Fires when the p99 of quarters rises and may reach the timeout within `horizon`: the
 /// early end of the forecast counts, as in `saturation`. What is likely may be a few hours

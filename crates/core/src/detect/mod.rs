@@ -14,6 +14,7 @@ mod drift;
 mod near_miss;
 pub mod outlook;
 mod recurring_job;
+pub mod rule;
 mod saturation;
 mod unreachable;
 mod words;
@@ -24,6 +25,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::outlook::Outlook;
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::gateway::Gateway;
 use crate::series::forecast::Forecast;
 use crate::series::window::Window;
@@ -63,7 +65,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Every rule, in the order of the verdicts.
+    /// Every rule, in the order of the evaluations.
     pub const ALL: [Self; 8] = [
         Self::RecurringJob,
         Self::Saturation,
@@ -75,64 +77,58 @@ impl Rule {
         Self::Blackout,
     ];
 
+    /// What is true of it alone.
+    #[must_use]
+    pub fn spec(self) -> &'static RuleSpec {
+        match self {
+            Self::RecurringJob => &recurring_job::SPEC,
+            Self::Saturation => &saturation::SPEC,
+            Self::NearMiss => &near_miss::SPEC,
+            Self::Drift => &drift::SPEC,
+            Self::AtLimit => &at_limit::SPEC,
+            Self::BurnRate => &burn_rate::SPEC,
+            Self::Unreachable => &unreachable::SPEC,
+            Self::Blackout => &blackout::SPEC,
+        }
+    }
+
     /// Its name in config, metrics and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::NearMiss => "near_miss",
-            Self::Drift => "drift",
-            Self::Saturation => "saturation",
-            Self::AtLimit => "at_limit",
-            Self::BurnRate => "burn_rate",
-            Self::RecurringJob => "recurring_job",
-            Self::Unreachable => "unreachable",
-            Self::Blackout => "blackout",
-        }
+        self.spec().name
     }
 
     /// What it says in a few words, for a title.
     #[must_use]
     pub fn headline(self) -> &'static str {
-        match self {
-            Self::NearMiss => "requests come close to the timeout",
-            Self::Drift => "answers become slower and will reach the timeout",
-            Self::Saturation => "requests begin to queue",
-            Self::AtLimit => "requests end in 504",
-            Self::BurnRate => "504s use up the error budget",
-            Self::RecurringJob => "a recurring job comes closer to the timeout",
-            Self::Unreachable => "targets cannot be reached",
-            Self::Blackout => "no target answers",
-        }
+        self.spec().headline
     }
 
-    /// How many minutes must be quiet before an episode with this rule may end:
-    /// what comes once in a while is given longer. `usual` is the configured time.
+    /// How many minutes must be quiet before an episode with this rule may end. `usual`
+    /// is the configured time.
     #[must_use]
     pub fn quiet_time(self, usual: u32) -> u32 {
-        match self {
-            Self::AtLimit | Self::RecurringJob => usual.saturating_mul(2),
-            _ => usual,
-        }
+        usual.saturating_mul(self.spec().quiet_factor)
     }
 
     /// Whether it says that requests fail.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::AtLimit | Self::BurnRate | Self::Unreachable | Self::Blackout)
+        matches!(self.spec().nature, Nature::Failure | Nature::Outage)
     }
 
     /// Whether another rule finds the same kind of trouble: answers that are late, targets
     /// that cannot be reached, or no answer at all.
     #[must_use]
     pub fn is_like(self, other: Self) -> bool {
-        let is_apart = |rule| matches!(rule, Self::Unreachable | Self::Blackout);
+        let is_apart = |rule: Self| rule.spec().nature == Nature::Outage;
         self == other || !is_apart(self) && !is_apart(other)
     }
 
     /// Whether it judges where things lead, rather than what happens in a minute.
     #[must_use]
     pub fn is_forecast(self) -> bool {
-        matches!(self, Self::Drift | Self::Saturation | Self::RecurringJob)
+        self.spec().nature == Nature::Forecast
     }
 }
 
@@ -204,14 +200,14 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// A verdict that the condition does not hold.
+    /// The condition does not hold.
     fn ok(rule: Rule, value: Option<f64>, threshold: f64) -> Self {
         let state = if value.is_some() { State::Ok } else { State::InsufficientData };
         let why = String::new();
         Self { rule, state, severity: Severity::Info, value, threshold, why, forecast: None }
     }
 
-    /// A verdict that it holds, and why.
+    /// It holds, and why.
     fn breaching(self, severity: Severity, why: String) -> Self {
         Self { state: State::Breaching, severity, why, ..self }
     }
@@ -255,13 +251,13 @@ pub struct Detectors {
 }
 
 impl Detectors {
-    /// The verdict of every detector that is enabled, in a fixed order.
+    /// The evaluation of every detector that is enabled, in a fixed order.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Vec<Evaluation> {
-        let mut verdicts = Vec::with_capacity(Rule::ALL.len());
+        let mut evaluations = Vec::with_capacity(Rule::ALL.len());
         let mut add = |enabled: bool, judge: &dyn Fn() -> Evaluation| {
             if enabled {
-                verdicts.push(judge());
+                evaluations.push(judge());
             }
         };
         add(self.recurring_job.enabled, &|| self.recurring_job.judge(case));
@@ -272,7 +268,7 @@ impl Detectors {
         add(self.burn_rate.enabled, &|| self.burn_rate.judge(case));
         add(self.unreachable.enabled, &|| self.unreachable.judge(case));
         add(self.blackout.enabled, &|| self.blackout.judge(case));
-        verdicts
+        evaluations
     }
 }
 

@@ -9,12 +9,23 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::statistics::{beyond_chance, chance, wilson_lower};
 use crate::series::baseline::Baseline;
 use crate::series::window::Window;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "near_miss",
+    headline: "requests come close to the timeout",
+    value: "the requests at risk in its window",
+    nature: Nature::Lateness,
+    quiet_factor: 1,
+    next_steps: |steps| steps.of_slow_requests(),
+};
 
 /// Fires when more requests came close to the timeout than is usual at this time of day,
 /// and proved to be more than one in a thousand within 15 or 60 minutes; of few requests

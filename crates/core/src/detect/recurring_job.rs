@@ -2,9 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::rule::{Nature, RuleSpec, Steps};
 use crate::detect::words::in_about;
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::seconds;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "recurring_job",
+    headline: "a recurring job comes closer to the timeout",
+    value: "the slowest requests in seconds",
+    nature: Nature::Forecast,
+    quiet_factor: 2,
+    next_steps: |steps| {
+        let Steps { words, timeout, .. } = steps;
+        vec![
+            "Find the job or report that runs at this hour, and how its data grows.".into(),
+            format!(
+                "Split it, make it asynchronous, or raise the {} above {timeout} in time.",
+                words.timeout
+            ),
+        ]
+    },
+};
 
 /// Fires when the slowest answers of an hour of the day grow and reach the
 /// timeout within 14 days; a warning when the next run may be the first to do so. How is

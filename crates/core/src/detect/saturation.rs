@@ -14,11 +14,28 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use crate::detect::compared::{Compared, Slower, slower};
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{in_about, traffic_words};
 use crate::detect::{Case, Evaluation, Rule, Severity, at_least};
 use crate::number::quantity::{Span, count, percent, seconds};
 use crate::series::forecast::{Forecast, Limit, trend};
 use crate::series::history::Known;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "saturation",
+    headline: "requests begin to queue",
+    value: "the factor by which median and requests in flight pass what is usual",
+    nature: Nature::Forecast,
+    quiet_factor: 1,
+    next_steps: |steps| {
+        vec![
+            "Add targets or workers before the traffic peaks: a full queue turns into 504s within minutes.".into(),
+            steps.words.capacity.into(),
+            "If the traffic is normal, look for what holds the workers: a slow query, a lock, a downstream service.".into(),
+        ]
+    },
+};
 
 /// Fires when median and concurrency of quarters pass what is usual because requests
 /// wait, or, with `workers_per_target`, when the targets are nearly full or may be within

@@ -3,10 +3,21 @@
 use serde::{Deserialize, Serialize};
 
 use crate::detect::at_limit::LEAST_SHARE;
+use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{of_requests, traffic_words};
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::number::quantity::{count, percent};
 use crate::series::window::Reading;
+
+/// What is true of the rule.
+pub(super) const SPEC: RuleSpec = RuleSpec {
+    name: "unreachable",
+    headline: "targets cannot be reached",
+    value: "the failed connections",
+    nature: Nature::Outage,
+    quiet_factor: 1,
+    next_steps: |steps| steps.words.unreachable.map(str::to_owned).to_vec(),
+};
 
 /// Fires when connections or TLS handshakes with targets failed, and at least three
 /// requests and one in two thousand ended in 504 for it.

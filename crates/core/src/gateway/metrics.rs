@@ -1,4 +1,4 @@
-//! Where CloudWatch keeps each signal of each kind of gateway.
+//! The statistics that CloudWatch is asked for, as it spells them.
 
 use crate::gateway::Gateway;
 use crate::gateway::bounds;
@@ -6,7 +6,7 @@ use crate::gateway::polling::PollRate;
 use crate::gateway::signal::Signal;
 use crate::number::milliseconds;
 
-/// One signal of one kind of gateway in CloudWatch's words.
+/// One signal in CloudWatch's words.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
     /// Our name.
@@ -15,103 +15,94 @@ pub struct Row {
     pub metric: &'static str,
     /// CloudWatch's `Stat`.
     pub stat: Stat,
-    /// The least tier that needs it.
-    pub tier: PollRate,
+    /// The lowest poll rate that needs it.
+    pub rate: PollRate,
 }
 
 /// A statistic, possibly one that depends on the gateway's timeout.
 #[derive(Debug, Clone, Copy)]
 pub enum Stat {
-    /// As it stands.
-    Fixed(&'static str),
+    /// A number of things.
+    Count(&'static str),
+    /// A percentile, a maximum or a sum of latencies, in the unit of the metric.
+    Latency(&'static str),
     /// `TC(f*T:T)`: the count of samples above `f*T` and up to `T`. CloudWatch
     /// takes the lower bound as exclusive and the upper as inclusive. Where the
-    /// load balancer itself waits longer than `T`, there is no upper bound: what
+    /// gateway itself waits longer than `T`, there is no upper bound: what
     /// comes after `T` is late for whoever set it, and leaves a sample.
     CountNearTimeout,
     /// `TC(:b)`: the count of samples up to the bucket bound of this number.
     CountWithin(u8),
 }
 
-impl Stat {
-    /// How CloudWatch spells it for this gateway.
+/// The unit of a latency metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds.
+    Seconds,
+    /// Thousandths of a second.
+    Milliseconds,
+}
+
+impl Unit {
+    /// How many of it a second has.
     #[must_use]
-    pub fn spelled_for(self, gateway: &Gateway) -> String {
+    pub fn per_second(self) -> f64 {
         match self {
-            Self::Fixed(stat) => stat.to_owned(),
-            Self::CountWithin(bound) => {
-                format!("TC(:{})", bounds::bound_seconds(bound, gateway.timeout.seconds))
-            }
-            Self::CountNearTimeout => {
-                let near = milliseconds(gateway.near_seconds());
-                let until = if gateway.timeout.is_below_the_load_balancers() {
-                    String::new()
-                } else {
-                    milliseconds(gateway.timeout.seconds).to_string()
-                };
-                format!("TC({near}:{until})")
-            }
+            Self::Seconds => 1.0,
+            Self::Milliseconds => 1_000.0,
         }
     }
 }
 
-pub(super) const LATENCY: &str = "TargetResponseTime";
-
-const fn always(signal: Signal, metric: &'static str, stat: Stat) -> Row {
-    Row { signal, metric, stat, tier: PollRate::Slow }
+/// What a request that timed out leaves among the latencies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    /// No sample: requests are samples and timeouts together.
+    NoSample,
+    /// A sample at the timeout: it is one of the samples, and no near miss.
+    SampleAtTimeout,
 }
 
-const fn fast_only(signal: Signal, metric: &'static str, stat: Stat) -> Row {
-    Row { signal, metric, stat, tier: PollRate::Fast }
+/// The upper bound of near misses lies this far below a timeout that leaves a sample, s.
+const JUST_BELOW: f64 = 0.001;
+
+impl Stat {
+    /// The sum of a counter.
+    pub const SUM: Self = Self::Count("Sum");
+
+    /// How CloudWatch spells it for this gateway.
+    #[must_use]
+    pub fn spelled_for(self, gateway: &Gateway) -> String {
+        let spec = gateway.id.kind.spec();
+        let scaled = |seconds: f64| milliseconds(seconds * spec.latency.unit.per_second());
+        let timeout = gateway.timeout.seconds;
+        let last = match spec.timeouts.leave {
+            Leave::NoSample => timeout,
+            Leave::SampleAtTimeout => timeout - JUST_BELOW,
+        };
+        match self {
+            Self::Count(stat) | Self::Latency(stat) => stat.to_owned(),
+            Self::CountWithin(bound) => {
+                format!("TC(:{})", scaled(bounds::bound_seconds(bound, timeout).min(last)))
+            }
+            Self::CountNearTimeout => {
+                let near = scaled(gateway.near_seconds());
+                if gateway.timeout.is_below_the_gateways_own() {
+                    return format!("TC({near}:)");
+                }
+                format!("TC({near}:{})", scaled(last))
+            }
+        }
+    }
+
+    /// What CloudWatch's values are divided by to be seconds or a number of things, where
+    /// the latency has this unit.
+    #[must_use]
+    pub fn per_unit(self, unit: Unit) -> f64 {
+        match self {
+            Self::Latency(_) => unit.per_second(),
+            Self::Count(_) | Self::CountNearTimeout | Self::CountWithin(_) => 1.0,
+        }
+    }
 }
-
-pub(super) const ALB: &[Row] = &[
-    always(Signal::P50, LATENCY, Stat::Fixed("p50")),
-    always(Signal::P99, LATENCY, Stat::Fixed("p99")),
-    always(Signal::Maximum, LATENCY, Stat::Fixed("Maximum")),
-    always(Signal::Samples, LATENCY, Stat::Fixed("SampleCount")),
-    always(Signal::NearMisses, LATENCY, Stat::CountNearTimeout),
-    always(Signal::Timeouts, "HTTPCode_ELB_504_Count", Stat::Fixed("Sum")),
-    fast_only(Signal::ConnectionErrors, "TargetConnectionErrorCount", Stat::Fixed("Sum")),
-    fast_only(Signal::TlsErrors, "TargetTLSNegotiationErrorCount", Stat::Fixed("Sum")),
-    fast_only(Signal::RequestCount, "RequestCount", Stat::Fixed("Sum")),
-];
-
-pub(super) const ALB_QUARTERS: &[Row] = &[
-    ALB[0],
-    ALB[1],
-    ALB[2],
-    ALB[3],
-    always(Signal::Sum, LATENCY, Stat::Fixed("Sum")),
-    ALB[4],
-    ALB[5],
-    ALB[6],
-    ALB[7],
-];
-
-const fn within(bound: u8) -> Row {
-    always(Signal::Within(bound), LATENCY, Stat::CountWithin(bound))
-}
-
-/// Fifteen statistics of the latency are three metrics; one more would be four.
-pub(super) const ALB_HISTOGRAM: &[Row] = &[
-    ALB[0],
-    ALB[1],
-    ALB[2],
-    ALB[3],
-    always(Signal::Sum, LATENCY, Stat::Fixed("Sum")),
-    within(0),
-    within(1),
-    within(2),
-    within(3),
-    within(4),
-    within(5),
-    within(6),
-    within(7),
-    within(8),
-    within(9),
-    ALB[5],
-    ALB[6],
-    ALB[7],
-    ALB[8],
-];

@@ -1,11 +1,8 @@
 //! What is watched: a gateway, and where CloudWatch keeps each of its signals.
-//!
-//! A kind of gateway is a table: one row for each signal, saying the metric,
-//! the statistic and the unit. Adding a kind adds a table, and nothing else
-//! in the program knows a metric's name.
 
 pub mod bounds;
 pub mod evidence;
+pub mod kind;
 pub mod metrics;
 pub mod polling;
 pub mod signal;
@@ -14,203 +11,78 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use metrics::{ALB, ALB_HISTOGRAM, ALB_QUARTERS, LATENCY, Row};
-use polling::PollRate;
-
-/// A kind of gateway that answers 504 for its targets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Application Load Balancer.
-    Alb,
-}
-
-impl Kind {
-    /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Alb];
-
-    /// Its name in config and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Alb => "alb",
-        }
-    }
-
-    /// The CloudWatch namespace of its metrics.
-    #[must_use]
-    pub fn namespace(self) -> &'static str {
-        match self {
-            Self::Alb => "AWS/ApplicationELB",
-        }
-    }
-
-    /// The CloudWatch dimension that names one gateway of this kind.
-    #[must_use]
-    pub fn dimension(self) -> &'static str {
-        match self {
-            Self::Alb => "LoadBalancer",
-        }
-    }
-
-    /// The CloudWatch dimension that names a target group, beside the gateway's.
-    #[must_use]
-    pub fn target_group_dimension(self) -> &'static str {
-        match self {
-            Self::Alb => "TargetGroup",
-        }
-    }
-
-    /// What is read of each target group of a gateway that stirs: the metric and
-    /// statistic of the p99, and of the healthy hosts.
-    #[must_use]
-    pub fn target_group_rows(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Alb => &[(LATENCY, "p99"), ("HealthyHostCount", "Minimum")],
-        }
-    }
-
-    /// The figures that a diagnosis looks at.
-    #[must_use]
-    pub fn evidence_rows(self) -> &'static [evidence::Row] {
-        match self {
-            Self::Alb => evidence::ALB,
-        }
-    }
-
-    /// What proves that the figures mean what is made of them: samples, samples
-    /// up to eleven days, 504s, 502s, and the answers of targets by class.
-    #[must_use]
-    pub fn proof_rows(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            Self::Alb => &[
-                (LATENCY, "SampleCount"),
-                (LATENCY, "TC(:1000000)"),
-                ("HTTPCode_ELB_504_Count", "Sum"),
-                ("HTTPCode_ELB_502_Count", "Sum"),
-                ("HTTPCode_Target_2XX_Count", "Sum"),
-                ("HTTPCode_Target_3XX_Count", "Sum"),
-                ("HTTPCode_Target_4XX_Count", "Sum"),
-                ("HTTPCode_Target_5XX_Count", "Sum"),
-            ],
-        }
-    }
-
-    /// Where each signal comes from. Rows of one metric stand together: they
-    /// must travel in one request to be billed as one metric.
-    #[must_use]
-    pub fn rows(self, detail: Detail) -> &'static [Row] {
-        match (self, detail) {
-            (Self::Alb, Detail::Figures) => ALB,
-            (Self::Alb, Detail::Histogram) => ALB_HISTOGRAM,
-        }
-    }
-
-    /// What tells whether targets answered where the latencies are missing: the metric
-    /// and statistic.
-    #[must_use]
-    pub fn answers_row(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Alb => ("HTTPCode_Target_2XX_Count", "Sum"),
-        }
-    }
-
-    /// What is read of a quarter of an hour.
-    pub fn quarter_rows(self, tier: PollRate) -> impl Iterator<Item = &'static Row> {
-        let rows = match self {
-            Self::Alb => ALB_QUARTERS,
-        };
-        rows.iter().filter(move |row| row.tier <= tier)
-    }
-
-    /// The rows that a tier needs.
-    pub fn rows_for(self, tier: PollRate, detail: Detail) -> impl Iterator<Item = &'static Row> {
-        self.rows(detail).iter().filter(move |row| row.tier <= tier)
-    }
-
-    /// The metrics that CloudWatch bills for one request of a tier: each once
-    /// for every five of its statistics.
-    #[must_use]
-    pub fn billed_metrics(self, tier: PollRate, detail: Detail) -> u64 {
-        billed(self.rows_for(tier, detail))
-    }
-
-    /// The metrics that CloudWatch bills for one request of quarters.
-    #[must_use]
-    pub fn billed_quarter_metrics(self, tier: PollRate) -> u64 {
-        billed(self.quarter_rows(tier))
-    }
-}
-
-fn billed(rows: impl Iterator<Item = &'static Row>) -> u64 {
-    let metrics: Vec<&str> = rows.map(|row| row.metric).collect();
-    metrics.chunk_by(|a, b| a == b).map(|statistics| statistics.len().div_ceil(5) as u64).sum()
-}
-
-/// How much of the latency is read.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Detail {
-    /// Percentiles and the count of near misses: one metric.
-    #[default]
-    Figures,
-    /// A histogram instead of the count of near misses, which is the difference
-    /// of two of its buckets: three metrics.
-    Histogram,
-}
-
-/// The name within a dimension value of Elastic Load Balancing: `web` of
-/// `app/web/50dc6c495c0c9188` and of `targetgroup/web/81e9c6a0d23bf938`.
-#[must_use]
-pub fn name_within(dimension: &str) -> &str {
-    dimension.split('/').nth(1).unwrap_or(dimension)
-}
+use kind::Dated;
+pub use kind::{Detail, Kind};
 
 /// Which gateway, for people and for metric labels.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Identity {
-    /// The load balancer's name.
+    /// What it is.
+    #[serde(default)]
+    pub kind: Kind,
+    /// Its name, for people: no part of what it is known by.
     pub name: String,
     /// Its Region.
     pub region: String,
     /// The account that owns it; empty where only a dimension value is known.
     pub account: String,
-    /// Its CloudWatch dimension value, such as `app/web/50dc6c495c0c9188`.
+    /// Its CloudWatch dimension value, such as `app/web/50dc6c495c0c9188`; see
+    /// [`kind::KindSpec::dimensions_of`].
     pub dimension: String,
 }
 
 impl Identity {
-    /// A key that is unique over accounts and Regions, and stable over restarts.
+    /// The gateway with this dimension value, under the name that stands in it.
+    #[must_use]
+    pub fn new(kind: Kind, region: &str, account: &str, dimension: &str) -> Self {
+        Self {
+            kind,
+            name: (kind.spec().forms.name)(dimension).to_owned(),
+            region: region.to_owned(),
+            account: account.to_owned(),
+            dimension: dimension.to_owned(),
+        }
+    }
+
+    /// A key that is unique over kinds, accounts and Regions, and stable over restarts.
+    /// That of a load balancer has no kind: so older states know it.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}/{}/{}", self.region, self.account, self.dimension)
+        let Self { kind, region, account, dimension, .. } = self;
+        match kind {
+            Kind::Alb => format!("{region}/{account}/{dimension}"),
+            #[allow(unreachable_patterns)] // while there is one kind
+            kind => format!("{}:{region}/{account}/{dimension}", kind.name()),
+        }
     }
 
     /// The identity of a key; a part that it lacks is empty.
     #[must_use]
     pub fn of_key(key: &str) -> Self {
-        let mut parts = key.splitn(3, '/').map(str::to_owned);
+        let of_prefix =
+            |kind: Kind| Some((kind, key.strip_prefix(kind.name())?.strip_prefix(':')?));
+        let found = Kind::ALL.into_iter().find_map(of_prefix);
+        let (kind, rest) = found.unwrap_or((Kind::Alb, key));
+        let mut parts = rest.splitn(3, '/');
         let mut next = || parts.next().unwrap_or_default();
         let (region, account, dimension) = (next(), next(), next());
-        Self { name: name_within(&dimension).to_owned(), region, account, dimension }
+        Self::new(kind, region, account, dimension)
+    }
+
+    /// What the keys begin with of all gateways that are or were this one under its name:
+    /// one that is deleted and made anew has another dimension value. `None` where a
+    /// dimension value lasts.
+    #[must_use]
+    pub fn lasting_key(&self) -> Option<String> {
+        let lasting = (self.kind.spec().forms.lasting)(&self.dimension)?;
+        Some(Self { dimension: format!("{lasting}/"), ..self.clone() }.key())
     }
 
     /// Its ARN, where the account is known.
     #[must_use]
     pub fn arn(&self) -> Option<String> {
-        let partition = match self.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if self.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
-        (!self.account.is_empty()).then(|| {
-            format!(
-                "arn:{partition}:elasticloadbalancing:{}:{}:loadbalancer/{}",
-                self.region, self.account, self.dimension
-            )
-        })
+        let Self { kind, region, account, dimension, .. } = self;
+        (!account.is_empty()).then(|| kind.spec().arn(region, account, dimension))
     }
 }
 
@@ -219,21 +91,22 @@ impl Identity {
 pub struct Timeout {
     /// The limit in force for every comparison, seconds; above zero.
     pub seconds: f64,
-    /// What the load balancer itself is set to, seconds, where it was asked.
-    pub idle_timeout: Option<f64>,
+    /// What the gateway itself is set to, seconds, where AWS was asked.
+    #[serde(rename = "idle_timeout")]
+    pub at_aws: Option<f64>,
 }
 
 impl Timeout {
-    /// Whether the load balancer itself waits longer.
+    /// Whether the gateway itself waits longer.
     #[must_use]
-    pub fn is_below_the_load_balancers(&self) -> bool {
-        self.idle_timeout.is_some_and(|idle| idle > self.seconds)
+    pub fn is_below_the_gateways_own(&self) -> bool {
+        self.at_aws.is_some_and(|own| own > self.seconds)
     }
 
-    /// What the load balancer has, when it is not what the config says.
+    /// What the gateway has, when it is not what the config says.
     #[must_use]
     pub fn mismatch(&self) -> Option<f64> {
-        self.idle_timeout.filter(|idle| (idle - self.seconds).abs() > 1e-9)
+        self.at_aws.filter(|own| (own - self.seconds).abs() > 1e-9)
     }
 }
 
@@ -242,8 +115,6 @@ impl Timeout {
 pub struct Gateway {
     /// Which one.
     pub id: Identity,
-    /// What it is.
-    pub kind: Kind,
     /// When it gives up.
     pub timeout: Timeout,
     /// The near ratio `f`, between 0 and 1: an answer later than `f * timeout`
@@ -262,25 +133,34 @@ impl Gateway {
     pub fn near_seconds(&self) -> f64 {
         self.near * self.timeout.seconds
     }
+
+    /// How many minutes after others its minutes are complete: a request that CloudWatch
+    /// dates by its start may still end in a timeout.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // timeouts are days at the most
+    pub fn extra_delay(&self) -> i64 {
+        match self.id.kind.spec().dated {
+            Dated::AtItsEnd => 0,
+            Dated::AtItsStart => (self.timeout.seconds / 60.0).ceil() as i64,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use metrics::Stat;
-    use signal::Signal;
 
     /// A gateway for tests.
     fn gateway(timeout: f64, near: f64) -> Gateway {
         Gateway {
-            id: Identity {
-                name: "web".into(),
-                region: "eu-central-1".into(),
-                account: "111122223333".into(),
-                dimension: "app/web/50dc6c495c0c9188".into(),
-            },
-            kind: Kind::Alb,
-            timeout: Timeout { seconds: timeout, idle_timeout: None },
+            id: Identity::new(
+                Kind::Alb,
+                "eu-central-1",
+                "111122223333",
+                "app/web/50dc6c495c0c9188",
+            ),
+            timeout: Timeout { seconds: timeout, at_aws: None },
             near,
             detail: Detail::Figures,
             tags: BTreeMap::new(),
@@ -301,38 +181,10 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_a_row_for_every_signal() {
-        let rows = Kind::Alb.rows(Detail::Figures);
-        for signal in Signal::ALL {
-            // Healthy hosts are kept per target group, never per load balancer.
-            let expected = usize::from(signal != Signal::HealthyHosts);
-            assert_eq!(rows.iter().filter(|r| r.signal == signal).count(), expected, "{signal:?}");
-        }
-    }
-
-    #[test]
-    fn rows_of_one_metric_stand_together() {
-        for detail in [Detail::Figures, Detail::Histogram] {
-            let mut seen: Vec<&str> = Kind::Alb.rows(detail).iter().map(|r| r.metric).collect();
-            seen.dedup();
-            let runs = seen.len();
-            seen.sort_unstable();
-            seen.dedup();
-            assert_eq!(runs, seen.len());
-        }
-    }
-
-    #[test]
-    fn a_slowly_polled_gateway_costs_two_metrics_a_request_and_a_fast_polled_one_five() {
-        for (detail, slow, fast) in [(Detail::Figures, 2, 5), (Detail::Histogram, 4, 7)] {
-            assert_eq!(Kind::Alb.billed_metrics(PollRate::Slow, detail), slow);
-            assert_eq!(Kind::Alb.billed_metrics(PollRate::Fast, detail), fast);
-        }
-    }
-
-    #[test]
     fn a_key_says_whose_it_is() {
         let id = gateway(60.0, 0.8).id;
+        assert_eq!(id.key(), "eu-central-1/111122223333/app/web/50dc6c495c0c9188");
+        assert_eq!(id.name, "web");
         assert_eq!(Identity::of_key(&id.key()), id);
         let odd = Identity::of_key("eu-central-1//web");
         assert_eq!((odd.name.as_str(), odd.account.as_str()), ("web", ""));
@@ -340,12 +192,27 @@ mod tests {
     }
 
     #[test]
-    fn an_arn_is_made_of_the_identity() {
-        assert_eq!(
-            gateway(60.0, 0.8).id.arn().as_deref(),
-            Some(
-                "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/web/50dc6c495c0c9188"
-            )
-        );
+    fn a_load_balancer_that_is_made_anew_has_a_key_that_begins_as_before() {
+        let id = gateway(60.0, 0.8).id;
+        let lasting = id.lasting_key().unwrap();
+        assert_eq!(lasting, "eu-central-1/111122223333/app/web/");
+        assert!(id.key().starts_with(&lasting));
+    }
+
+    #[test]
+    fn a_gateway_of_an_older_state_is_a_load_balancer() {
+        let older = serde_json::json!({
+            "id": {
+                "name": "web",
+                "region": "eu-central-1",
+                "account": "111122223333",
+                "dimension": "app/web/50dc6c495c0c9188",
+            },
+            "kind": "alb",
+            "timeout": { "seconds": 60.0, "idle_timeout": null },
+            "near": 0.8,
+            "detail": "figures",
+        });
+        assert_eq!(serde_json::from_value::<Gateway>(older).unwrap(), gateway(60.0, 0.8));
     }
 }

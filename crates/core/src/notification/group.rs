@@ -1,8 +1,9 @@
 //! Groups: when many gateways begin, end or worsen at once, one message says so.
 //!
-//! People get one message instead of fifty; programs, which subscribe to FIFO
-//! topics, get each of them. Nobody waits for a group to fill: the first nine are
-//! told singly, and what comes within five minutes after is told together.
+//! People get one message instead of fifty; a receiver that keeps each gateway's order,
+//! as a FIFO topic does for programs, gets each of them. Nobody waits for a group to
+//! fill: the first nine are sent singly, and what comes within five minutes after is
+//! sent together.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +11,16 @@ use sha2::{Digest, Sha256};
 
 use super::{Delivery, Notification};
 use crate::EpisodeNotification;
-use crate::alerting::Receiver;
 use crate::alerting::told::Reason;
+use crate::alerting::{Receiver, ReceiverId};
 use crate::time::Minute;
 
-/// So many gateways of one reason are one message.
+/// This many gateways of one reason are one message.
 pub const GROUP: usize = 10;
-/// Within so many minutes.
+/// Within this many minutes.
 pub const GROUP_MINUTES: i64 = 5;
 
-/// The same news of many gateways.
+/// Many gateways that notify for the same reason.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
     /// The same for the same members, whoever computes it.
@@ -30,7 +31,7 @@ pub struct Group {
     pub at: Minute,
     /// The members, the worst first, then by name; each of another gateway's episode.
     pub notices: Vec<EpisodeNotification>,
-    /// How many others began in the five minutes before, and were told already.
+    /// How many others began in the five minutes before, and notified already.
     pub earlier: usize,
 }
 
@@ -54,32 +55,33 @@ impl Group {
 }
 
 /// What is due, packed for each receiver. `earlier` says how many gateways a
-/// receiver was told to be firing in the last [`GROUP_MINUTES`].
+/// receiver was notified to be firing in the last [`GROUP_MINUTES`].
 #[must_use]
 pub fn pack(
     due: Vec<(Receiver, EpisodeNotification)>,
-    earlier: impl Fn(&Receiver) -> usize,
-) -> BTreeMap<Receiver, Vec<Delivery>> {
-    let mut sorted: BTreeMap<Receiver, Vec<EpisodeNotification>> = BTreeMap::new();
+    earlier: impl Fn(&ReceiverId) -> usize,
+) -> BTreeMap<ReceiverId, Vec<Delivery>> {
+    let mut sorted: BTreeMap<ReceiverId, (Receiver, Vec<EpisodeNotification>)> = BTreeMap::new();
     for (receiver, notice) in due {
-        sorted.entry(receiver).or_default().push(notice);
+        let (_, notices) =
+            sorted.entry(receiver.id.clone()).or_insert_with(|| (receiver, Vec::new()));
+        notices.push(notice);
     }
-    let mut packed = BTreeMap::new();
-    for (receiver, notices) in sorted {
-        let before = earlier(&receiver);
-        let news = if receiver.is_for_programs() { singly(notices) } else { news(notices, before) };
-        let parcel = |news| Delivery { receiver: receiver.clone(), news };
-        packed.insert(receiver.clone(), news.into_iter().map(parcel).collect());
-    }
-    packed
+    let packed = |(id, (receiver, notices)): (ReceiverId, (Receiver, Vec<_>))| {
+        let notifications =
+            if receiver.takes_groups() { grouped(notices, earlier(&id)) } else { singly(notices) };
+        let delivery = |notification| Delivery { receiver: receiver.clone(), notification };
+        (id, notifications.into_iter().map(delivery).collect())
+    };
+    sorted.into_iter().map(packed).collect()
 }
 
-/// One receiver's news: ends before beginnings, as one episode's end stands before the
+/// One receiver's notifications: ends before beginnings, as one episode's end stands before the
 /// next one's beginning, and each reason that many have as a group.
-fn news(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> {
+fn grouped(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> {
     let (ended, mut rest): (Vec<_>, Vec<_>) =
         notices.into_iter().partition(|notice| notice.reason == Reason::Resolved);
-    let mut news = if is_many(&ended, 0) {
+    let mut grouped = if is_many(&ended, 0) {
         vec![Notification::Group(Group::of(Reason::Resolved, ended, 0))]
     } else {
         singly(ended)
@@ -89,15 +91,15 @@ fn news(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> 
         let (members, others): (Vec<_>, Vec<_>) =
             rest.iter().cloned().partition(|notice| notice.reason == reason);
         if is_many(&members, earlier) {
-            news.push(Notification::Group(Group::of(reason, members, earlier)));
+            grouped.push(Notification::Group(Group::of(reason, members, earlier)));
             rest = others;
         }
     }
-    news.extend(singly(rest));
-    news
+    grouped.extend(singly(rest));
+    grouped
 }
 
-/// Whether so many gateways are a group, beside those that were told earlier.
+/// Whether these are enough gateways for a group, beside those that notified earlier.
 fn is_many(notices: &[EpisodeNotification], earlier: usize) -> bool {
     let gateways: BTreeSet<_> = notices.iter().map(|notice| &notice.gateway.id).collect();
     gateways.len() > 1 && gateways.len() + earlier >= GROUP

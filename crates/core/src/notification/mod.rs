@@ -11,7 +11,7 @@ use crate::capacity::Digest;
 pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
 pub use own::{Component, DeadMansSwitch, SelfAlert, SelfAlertNotification};
 
-/// One thing to tell.
+/// One thing to notify of.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Notification {
     /// Of one episode.
@@ -29,7 +29,7 @@ pub enum Notification {
 }
 
 impl Notification {
-    /// The same for the same news, whoever computes it.
+    /// The same for the same notification, whoever computes it.
     #[must_use]
     pub fn id(&self) -> String {
         match self {
@@ -42,7 +42,7 @@ impl Notification {
         }
     }
 
-    /// What it is about: news of one thing must arrive in order.
+    /// What it is about: notifications of one thing must arrive in order.
     #[must_use]
     pub fn about(&self) -> String {
         match self {
@@ -56,20 +56,20 @@ impl Notification {
     }
 }
 
-/// News for a receiver.
+/// A notification for a receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delivery {
     /// For whom.
     pub receiver: Receiver,
     /// What.
-    pub news: Notification,
+    pub notification: Notification,
 }
 
 impl Delivery {
     /// The notices of episodes that it carries.
     #[must_use]
     pub fn notices(&self) -> &[EpisodeNotification] {
-        match &self.news {
+        match &self.notification {
             Notification::One(notice) => std::slice::from_ref(notice),
             Notification::Group(group) => &group.notices,
             Notification::SelfAlert(_)

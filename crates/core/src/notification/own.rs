@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::alerting::told::{NotificationLogEntry, Reason};
-use crate::alerting::{Receiver, Repeat};
+use crate::alerting::{ReceiverId, Repeat};
 use crate::detect::Severity;
 use crate::time::Minute;
 
@@ -87,9 +87,9 @@ pub struct SelfAlert {
     pub lines: Vec<String>,
     /// When it was over.
     pub ended: Option<Minute>,
-    /// Who was told what.
+    /// Which receiver was notified of what.
     #[serde(default)]
-    pub told: BTreeMap<Receiver, NotificationLogEntry>,
+    pub told: BTreeMap<ReceiverId, NotificationLogEntry>,
 }
 
 impl SelfAlert {
@@ -113,7 +113,7 @@ impl SelfAlert {
     #[must_use]
     pub fn due(
         &self,
-        receiver: &Receiver,
+        receiver: &ReceiverId,
         after: i64,
         repeat: Repeat,
         now: Minute,
@@ -129,7 +129,7 @@ impl SelfAlert {
 
     /// What tells this news of a receiver from its other news of the same trouble.
     #[must_use]
-    pub fn step(&self, receiver: &Receiver, reason: Reason) -> String {
+    pub fn step(&self, receiver: &ReceiverId, reason: Reason) -> String {
         let reminders = self.told.get(receiver).map_or(0, |told| told.reminders);
         match reason {
             Reason::Reminder => format!("reminder/{}", reminders + 1),
@@ -138,7 +138,7 @@ impl SelfAlert {
     }
 
     /// Enters that a receiver took it.
-    pub fn enter(&mut self, receiver: &Receiver, reason: Reason, now: Minute) {
+    pub fn enter(&mut self, receiver: &ReceiverId, reason: Reason, now: Minute) {
         let before = self.told.get(receiver).copied();
         let told = NotificationLogEntry::after_any(before, reason, Severity::Warning, now);
         self.told.insert(receiver.clone(), told);

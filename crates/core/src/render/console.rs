@@ -3,6 +3,7 @@
 //! The console keeps a graph in the fragment of its URL, as JSON in the spelling of
 //! the library `jsurl`: `~(key~'text~other~(~1~2))`, with `*2f` for a slash.
 
+use crate::gateway::Identity;
 use crate::render::link::percent_encoded;
 use crate::time::Minute;
 
@@ -15,14 +16,10 @@ const PERIODS: [(i64, u32); 2] = [(1_440, 60), (21_600, 300)];
 /// One line of a graph.
 #[derive(Debug, Clone)]
 pub struct Curve<'a> {
-    /// CloudWatch's namespace.
-    pub namespace: &'static str,
+    /// Whose metric.
+    pub id: &'a Identity,
     /// CloudWatch's metric name.
     pub metric: &'static str,
-    /// The dimension's name.
-    pub dimension: &'static str,
-    /// The dimension's value.
-    pub value: &'a str,
     /// CloudWatch's statistic.
     pub statistic: &'static str,
     /// Whether its scale is `left` or `right`.
@@ -49,13 +46,16 @@ pub fn graph(region: &str, from: Minute, until: Minute, curves: &[Curve<'_>]) ->
 }
 
 fn curve(curve: &Curve<'_>) -> String {
-    let value: String = curve.value.chars().take(VALUE).collect();
+    let spec = curve.id.kind.spec();
+    let dimensions = spec.dimensions_of(&curve.id.dimension).map(|(name, value)| {
+        let value: String = value.chars().take(VALUE).collect();
+        format!("~{}~{}", text(name), text(&value))
+    });
     format!(
-        "~(~{}~{}~{}~{}~(stat~{}~yAxis~{}))",
-        text(curve.namespace),
+        "~(~{}~{}{}~(stat~{}~yAxis~{}))",
+        text(spec.namespace),
         text(curve.metric),
-        text(curve.dimension),
-        text(&value),
+        dimensions.collect::<String>(),
         text(curve.statistic),
         text(curve.axis),
     )
@@ -98,17 +98,13 @@ fn text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gateway::Kind;
 
     fn link(region: &str, minutes: i64) -> String {
         let from = Minute(29_460_019);
-        let curve = Curve {
-            namespace: "AWS/ApplicationELB",
-            metric: "TargetResponseTime",
-            dimension: "LoadBalancer",
-            value: "app/web/50dc6c495c0c9188",
-            statistic: "p99",
-            axis: "left",
-        };
+        let id = Identity::new(Kind::Alb, region, "", "app/web/50dc6c495c0c9188");
+        let metric = "TargetResponseTime";
+        let curve = Curve { id: &id, metric, statistic: "p99", axis: "left" };
         graph(region, from, from.plus(minutes), &[curve]).unwrap()
     }
 

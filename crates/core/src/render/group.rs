@@ -212,10 +212,8 @@ fn facts(group: &Group, common: &Common<'_>) -> Vec<(&'static str, String)> {
 /// The 504s of the worst, where one console can show them.
 fn graph<'a>(group: &'a Group, common: &Common<'_>) -> Option<String> {
     let curve = |notice: &'a EpisodeNotification| Curve {
-        namespace: notice.gateway.kind.namespace(),
-        metric: "HTTPCode_ELB_504_Count",
-        dimension: notice.gateway.kind.dimension(),
-        value: &notice.gateway.id.dimension,
+        id: &notice.gateway.id,
+        metric: notice.gateway.id.kind.spec().timeouts.metric,
         statistic: "Sum",
         axis: "left",
     };

@@ -59,14 +59,16 @@ pub fn why(notice: &EpisodeNotification) -> String {
         Reason::Firing | Reason::Escalated | Reason::Reminder => {
             notice.episode.evidence.why.clone()
         }
-        Reason::Resolved => summary(&notice.episode),
+        Reason::Resolved => summary(notice),
     }
 }
 
 /// An episode that is over, in figures.
-fn summary(episode: &Episode) -> String {
+fn summary(notice: &EpisodeNotification) -> String {
+    let episode = &notice.episode;
     let end = if episode.abandoned {
-        "Then the load balancer was deleted, or the config no longer selects it.".to_owned()
+        let one = notice.gateway.id.kind.spec().words.one;
+        format!("Then the {one} was deleted, or the config no longer selects it.")
     } else {
         format!("The last {} min with requests were quiet.", number(episode.quiet_minutes))
     };
@@ -167,7 +169,7 @@ fn facts(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
     let id = &notice.gateway.id;
     let provisional = if notice.provisional { " (provisional: counts may still rise)" } else { "" };
     let mut facts = vec![
-        ("Load balancer", format!("{} ({})", escape::name(&id.name), id.dimension)),
+        (id.kind.spec().words.label, format!("{} ({})", escape::name(&id.name), id.dimension)),
         ("Region", id.region.clone()),
     ];
     if !id.account.is_empty() {
@@ -184,11 +186,14 @@ fn facts(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
 fn timeout_words(notice: &EpisodeNotification) -> String {
     let timeout = notice.gateway.timeout;
     let near = seconds(notice.gateway.near_seconds());
+    let words = &notice.gateway.id.kind.spec().words;
     match timeout.mismatch() {
-        Some(idle) => format!(
-            "{} by the config, but the load balancer's idle timeout is {}; near from {near}",
+        Some(own) => format!(
+            "{} by the config, but the {}'s {} is {}; near from {near}",
             seconds(timeout.seconds),
-            seconds(idle)
+            words.one,
+            words.timeout,
+            seconds(own)
         ),
         None => format!("{}; near from {near}", seconds(timeout.seconds)),
     }
@@ -197,22 +202,13 @@ fn timeout_words(notice: &EpisodeNotification) -> String {
 /// The slowest answers and the 504s, from an hour before.
 fn graph(notice: &EpisodeNotification) -> Option<String> {
     let EpisodeNotification { gateway, episode, at, .. } = notice;
-    let curve = |metric, statistic, axis| Curve {
-        namespace: gateway.kind.namespace(),
-        metric,
-        dimension: gateway.kind.dimension(),
-        value: &gateway.id.dimension,
-        statistic,
-        axis,
-    };
+    let spec = gateway.id.kind.spec();
+    let curve = |metric, statistic, axis| Curve { id: &gateway.id, metric, statistic, axis };
     console::graph(
         &gateway.id.region,
         episode.began.plus(-AROUND),
         at.plus(AROUND),
-        &[
-            curve("TargetResponseTime", "p99", "left"),
-            curve("HTTPCode_ELB_504_Count", "Sum", "right"),
-        ],
+        &[curve(spec.latency.metric, "p99", "left"), curve(spec.timeouts.metric, "Sum", "right")],
     )
 }
 

@@ -232,6 +232,18 @@ impl Snapshot {
         }
     }
 
+    /// Takes timeouts out of the samples, where each of them left one.
+    pub fn part_timeouts(&mut self) {
+        let answered = |minute: Minute| {
+            let timeouts = self.value(Signal::Timeouts, minute)?;
+            Some((minute, (self.value(Signal::Samples, minute)? - timeouts).max(0.0)))
+        };
+        let minutes = (self.first.0..self.end().0).map(Minute);
+        for (minute, count) in minutes.filter_map(answered).collect::<Vec<_>>() {
+            self.record(Signal::Samples, minute, count);
+        }
+    }
+
     /// The `length` minutes that end with `last` as they are judged, oldest first;
     /// fewer where the snapshot begins later.
     #[must_use]

@@ -45,6 +45,15 @@ pub struct Present {
     pub is_late: bool,
 }
 
+impl Present {
+    /// The same for a gateway whose minutes are complete some minutes after those of
+    /// others.
+    #[must_use]
+    pub fn later_by(self, minutes: i64) -> Self {
+        Self { end: self.end.plus(-minutes), settled: self.settled.plus(-minutes), ..self }
+    }
+}
+
 /// What a snapshot brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {

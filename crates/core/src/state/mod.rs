@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::EpisodeNotification;
 use crate::alerting::episode::TrackedEpisode;
-use crate::alerting::{Due, Receiver, Router, Subject};
+use crate::alerting::{Due, Receiver, ReceiverId, Router, Subject};
 use crate::series::arrival::Silence;
 use crate::series::histogram::Histogram;
 use crate::series::totals::Totals;
@@ -188,7 +188,7 @@ impl GatewayState {
                 let mut notice =
                     EpisodeNotification::of(record, reason, self.assess_watermark.plus(-1));
                 notice.told = now;
-                notice.reminders = record.told.get(&receiver).map_or(0, |told| told.reminders);
+                notice.reminders = record.told.get(&receiver.id).map_or(0, |told| told.reminders);
                 notice.provisional = self.provisional() > 0;
                 due.push((receiver, notice));
             }
@@ -197,7 +197,7 @@ impl GatewayState {
     }
 
     /// Enters what a receiver took.
-    pub fn told(&mut self, notice: &EpisodeNotification, receiver: &Receiver, now: Minute) {
+    pub fn told(&mut self, notice: &EpisodeNotification, receiver: &ReceiverId, now: Minute) {
         let is_it = |record: &&mut TrackedEpisode| record.episode.id == notice.episode.id;
         if let Some(record) = self.records.iter_mut().find(is_it) {
             record.enter(receiver, notice.reason, &notice.episode, now);
@@ -206,7 +206,7 @@ impl GatewayState {
 
     /// The episodes that a receiver was first told of since this minute.
     #[must_use]
-    pub fn told_since(&self, receiver: &Receiver, since: Minute) -> usize {
+    pub fn told_since(&self, receiver: &ReceiverId, since: Minute) -> usize {
         let is_new = |record: &&TrackedEpisode| {
             record.told.get(receiver).is_some_and(|told| told.first >= since && !told.over)
         };

@@ -46,7 +46,7 @@ pub fn succeed(
     let mut all = Vec::new();
     for gateway in watched.iter().filter(|gateway| !gateway.id.account.is_empty()) {
         let key = gateway.id.key();
-        let Some(name) = namesakes(&gateway.id).filter(|_| !ledgers.contains_key(&key)) else {
+        let Some(name) = gateway.id.lasting_key().filter(|_| !ledgers.contains_key(&key)) else {
             continue;
         };
         let is_old = |(old, _): &(&String, &GatewayState)| {
@@ -62,12 +62,6 @@ pub fn succeed(
         }
     }
     all
-}
-
-/// What the keys of all gateways with this name, Region and account begin with.
-fn namesakes(id: &Identity) -> Option<String> {
-    let (name, _) = id.dimension.rsplit_once('/')?;
-    Some(format!("{}/{}/{name}/", id.region, id.account))
 }
 
 impl GatewayState {

@@ -21,12 +21,14 @@ pub fn named(name: &str) -> Gateway {
     Gateway {
         id: Identity {
             name: name.into(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
+            ..Identity::new(
+                Kind::Alb,
+                "eu-central-1",
+                "111122223333",
+                &format!("app/{name}/50dc6c495c0c9188"),
+            )
         },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        timeout: Timeout { seconds: 60.0, at_aws: Some(60.0) },
         near: 0.8,
         detail: Detail::Figures,
         tags: BTreeMap::new(),
@@ -34,21 +36,9 @@ pub fn named(name: &str) -> Gateway {
 }
 
 pub fn gateway(timeout: f64) -> Arc<Gateway> {
-    let id = Identity {
-        name: "web".into(),
-        region: "eu-central-1".into(),
-        account: String::new(),
-        dimension: "app/web/1".into(),
-    };
-    let timeout = Timeout { seconds: timeout, idle_timeout: None };
-    Arc::new(Gateway {
-        id,
-        kind: Kind::Alb,
-        timeout,
-        near: 0.8,
-        detail: Detail::Figures,
-        tags: BTreeMap::new(),
-    })
+    let id = Identity::new(Kind::Alb, "eu-central-1", "", "app/web/1");
+    let timeout = Timeout { seconds: timeout, at_aws: None };
+    Arc::new(Gateway { id, timeout, near: 0.8, detail: Detail::Figures, tags: BTreeMap::new() })
 }
 
 /// A quarter of an ordinary service: 4,500 requests, p99 4 s.

@@ -7,7 +7,8 @@ use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::episode::{COMES_BACK, Episode, Evidence, TrackedEpisode};
 use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::alerting::{
-    Due, Matcher, Mute, Receiver, Repeat, Route, Router, Silence, Window,
+    Audience, Due, Guarantee, Matcher, Mute, Receiver, ReceiverId, Repeat, Route, Router, Silence,
+    Window,
 };
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::gateway::{Gateway, Kind};
@@ -57,8 +58,18 @@ fn record(name: &str, began: Minute, severity: Severity) -> TrackedEpisode {
     TrackedEpisode::untold(&gateway, episode)
 }
 
-fn route(matcher: Matcher, at_least: Severity, topic: &str, goes_on: bool) -> Route {
-    Route { matcher, at_least, receiver: Receiver::topic(topic), repeat: None, goes_on }
+/// People behind an address, or programs behind a queue.
+fn topic(address: &str) -> Receiver {
+    let (audience, guarantee) = match address {
+        QUEUE => (Audience::Programs, Guarantee::OnceInOrder),
+        _ => (Audience::People, Guarantee::AtLeastOnce),
+    };
+    let label = address.rsplit(':').next().unwrap().to_owned();
+    Receiver { id: ReceiverId::of(address), label, audience, guarantee }
+}
+
+fn route(matcher: Matcher, at_least: Severity, address: &str, goes_on: bool) -> Route {
+    Route { matcher, at_least, receiver: topic(address), repeat: None, goes_on }
 }
 
 fn named(pattern: &str) -> Matcher {
@@ -145,8 +156,7 @@ fn due(desk: &Router, record: &TrackedEpisode, now: Minute) -> String {
     match desk.due(record, now) {
         Due::Tell(due) => {
             let one = |(receiver, reason): &(Receiver, Reason)| {
-                let short = receiver.as_str().rsplit(':').next().unwrap_or_default().to_owned();
-                format!("{short} {}", reason.name())
+                format!("{} {}", receiver.label, reason.name())
             };
             due.iter().map(one).collect::<Vec<_>>().join(", ")
         }
@@ -213,7 +223,7 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
     assert_eq!(due(&desk, &one, T0), "team firing");
     let take = |one: &mut TrackedEpisode, topic: &str, reason| {
         let notice = EpisodeNotification::of(one, reason, T0);
-        one.enter(&Receiver::topic(topic), notice.reason, &notice.episode, T0);
+        one.enter(&ReceiverId::of(topic), notice.reason, &notice.episode, T0);
     };
     take(&mut one, TEAM, Reason::Firing);
     assert_eq!(due(&desk, &one, T0), "Nothing");
@@ -234,7 +244,7 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
 fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_now() {
     let mut one = record("web", T0, Severity::Warning);
     let notice = EpisodeNotification::of(&one, Reason::Firing, T0);
-    one.enter(&Receiver::topic(TEAM), notice.reason, &notice.episode, T0);
+    one.enter(&ReceiverId::of(TEAM), notice.reason, &notice.episode, T0);
     one.episode.ended = Some(T0.plus(9));
     let elsewhere = vec![
         route(named("other"), Severity::Info, TEAM, false),
@@ -248,6 +258,30 @@ fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_
         ..Router::plain()
     };
     assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
+}
+
+/// A state remembers addresses alone: who is behind one is what the config says now.
+#[test]
+fn who_is_behind_a_receiver_is_what_the_config_says_and_makes_no_second_one() {
+    let mut one = record("web", T0, Severity::Warning);
+    let notice = EpisodeNotification::of(&one, Reason::Firing, T0);
+    one.enter(&topic(TEAM).id, notice.reason, &notice.episode, T0);
+    let programs = Receiver { audience: Audience::Programs, ..topic(TEAM) };
+    assert_eq!(programs, topic(TEAM));
+    let stored = serde_json::to_value(&one.told).unwrap();
+    assert_eq!(stored.as_object().unwrap().keys().collect::<Vec<_>>(), [TEAM]);
+    let routes = ["web", "other"].map(|name| Route {
+        receiver: programs.clone(),
+        ..route(named(name), Severity::Info, CALL, true)
+    });
+    let desk = Router { routes: routes.into(), ..Router::plain() };
+    assert_eq!(due(&desk, &one, T0.plus(9)), "Nothing", "it was notified as people");
+    // Of the end the remembered address is notified, as what it is now.
+    one.episode.ended = Some(T0.plus(9));
+    let desk = Router { routes: desk.routes[1..].to_vec(), ..Router::plain() };
+    let Due::Tell(due) = desk.due(&one, T0.plus(9)) else { panic!("an end") };
+    let ends: Vec<_> = due.iter().map(|(to, why)| (to.id.as_str(), to.audience, *why)).collect();
+    assert!(ends.contains(&(TEAM, Audience::Programs, Reason::Resolved)), "{ends:?}");
 }
 
 fn silenced(from: i64, until: i64, at_most: Severity) -> Router {
@@ -314,13 +348,13 @@ fn a_silence_of_one_rule_hides_no_other() {
 fn notices(number: usize, reason: Reason) -> Vec<(Receiver, EpisodeNotification)> {
     let notice = |index: usize| {
         let record = record(&format!("web-{index:02}"), T0, Severity::Warning);
-        (Receiver::topic(TEAM), EpisodeNotification::of(&record, reason, T0))
+        (topic(TEAM), EpisodeNotification::of(&record, reason, T0))
     };
     (0..number).map(notice).collect()
 }
 
 /// How many members each parcel has.
-fn sizes(parcels: &BTreeMap<Receiver, Vec<Delivery>>) -> Vec<usize> {
+fn sizes(parcels: &BTreeMap<ReceiverId, Vec<Delivery>>) -> Vec<usize> {
     parcels.values().flatten().map(|parcel| parcel.notices().len()).collect()
 }
 
@@ -331,7 +365,7 @@ fn ten_gateways_in_five_minutes_are_one_message() {
     // Those that were told a moment ago count.
     let after = pack(notices(3, Reason::Firing), |_| GROUP - 3);
     assert_eq!(sizes(&after), [3]);
-    let Notification::Group(group) = &after.values().next().unwrap()[0].news else {
+    let Notification::Group(group) = &after.values().next().unwrap()[0].notification else {
         panic!("a group")
     };
     assert_eq!(group.earlier, GROUP - 3);
@@ -357,12 +391,12 @@ fn one_gateways_many_ends_are_no_group_and_stand_before_a_beginning() {
 
 #[test]
 fn programs_get_each_alert_and_groups_are_the_same_whoever_makes_them() {
-    let queue = |(_, notice)| (Receiver::topic(QUEUE), notice);
+    let queue = |(_, notice)| (topic(QUEUE), notice);
     let due = notices(40, Reason::Firing).into_iter().map(queue).collect();
     assert_eq!(sizes(&pack(due, |_| 0)), [1; 40]);
     let id = |mut due: Vec<(Receiver, EpisodeNotification)>, turn: usize| {
         due.rotate_left(turn);
-        pack(due, |_| 0).values().next().unwrap()[0].news.id()
+        pack(due, |_| 0).values().next().unwrap()[0].notification.id()
     };
     let first = id(notices(12, Reason::Firing), 0);
     assert_eq!(first, id(notices(12, Reason::Firing), 5));
@@ -372,7 +406,7 @@ fn programs_get_each_alert_and_groups_are_the_same_whoever_makes_them() {
 
 #[test]
 fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
-    let receiver = Receiver::topic(TEAM);
+    let receiver = ReceiverId::of(TEAM);
     let day = Repeat::default();
     let mut own = SelfAlert::starting(T0);
     assert_eq!(own.due(&receiver, 15, day, T0.plus(14)), None);
@@ -386,7 +420,7 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     own.enter(&receiver, Reason::Resolved, T0.plus(200));
     assert!(own.is_done());
     // It is there again before somebody else heard of its end: who did hears of it anew.
-    let other = Receiver::topic(CALL);
+    let other = ReceiverId::of(CALL);
     own.enter(&other, Reason::Firing, T0.plus(100));
     own.begin_again(T0.plus(300));
     assert_eq!(own.due(&receiver, 15, day, T0.plus(314)), None);
@@ -424,14 +458,14 @@ proptest! {
         ];
         let quiet = Mute { silences: Vec::new(), windows };
         let desk = Router { routes, quiet, ..Router::plain() };
-        let receivers = [Receiver::topic(TEAM), Receiver::topic(CALL)];
+        let receivers = [topic(TEAM), topic(CALL)];
         let is_away = |receiver: &Receiver, minute: i64| {
             away.iter().any(|(who, from, lasts)| {
                 receivers[*who] == *receiver && (*from..from + lasts).contains(&minute)
             })
         };
         let mut one = record("web", T0, Severity::Warning);
-        let mut heard: BTreeMap<Receiver, Vec<(Reason, Severity)>> = BTreeMap::new();
+        let mut heard: BTreeMap<ReceiverId, Vec<(Reason, Severity)>> = BTreeMap::new();
         let mut could_be_heard = false;
         let mut done = false;
         for minute in 0..COMES_BACK + 2 {
@@ -452,8 +486,8 @@ proptest! {
                     prop_assert!(!quiet);
                     for (receiver, reason) in due.into_iter().filter(|(r, _)| !is_away(r, minute)) {
                         let notice = EpisodeNotification::of(&one, reason, now);
-                        one.enter(&receiver, notice.reason, &notice.episode, now);
-                        heard.entry(receiver).or_default().push((reason, notice.episode.severity));
+                        one.enter(&receiver.id, notice.reason, &notice.episode, now);
+                        heard.entry(receiver.id).or_default().push((reason, notice.episode.severity));
                     }
                 }
                 Due::Done => {
@@ -466,7 +500,7 @@ proptest! {
             }
         }
         prop_assert!(done, "it is forgotten in the end");
-        let team = heard.get(&receivers[0]).cloned().unwrap_or_default();
+        let team = heard.get(&receivers[0].id).cloned().unwrap_or_default();
         prop_assert_eq!(!team.is_empty(), could_be_heard, "{:?}", heard);
         for story in heard.values() {
             prop_assert_eq!(story.last().map(|(reason, _)| *reason), Some(Reason::Resolved));

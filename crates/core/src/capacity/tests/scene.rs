@@ -76,12 +76,14 @@ pub fn gateway(name: &str) -> Gateway {
     Gateway {
         id: Identity {
             name: name.to_owned(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
+            ..Identity::new(
+                Kind::Alb,
+                "eu-central-1",
+                "111122223333",
+                &format!("app/{name}/50dc6c495c0c9188"),
+            )
         },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        timeout: Timeout { seconds: 60.0, at_aws: Some(60.0) },
         near: 0.8,
         detail: Detail::Figures,
         tags: BTreeMap::new(),

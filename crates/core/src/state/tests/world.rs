@@ -25,14 +25,8 @@ const SETTLE: i64 = 2;
 
 pub(super) fn gateway() -> Arc<Gateway> {
     Arc::new(Gateway {
-        id: Identity {
-            name: "web".into(),
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-            dimension: "app/web/50dc6c495c0c9188".into(),
-        },
-        kind: Kind::Alb,
-        timeout: Timeout { seconds: 60.0, idle_timeout: Some(60.0) },
+        id: Identity::new(Kind::Alb, "eu-central-1", "111122223333", "app/web/50dc6c495c0c9188"),
+        timeout: Timeout { seconds: 60.0, at_aws: Some(60.0) },
         near: 0.8,
         detail: Detail::Figures,
         tags: BTreeMap::new(),

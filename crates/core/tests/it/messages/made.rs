@@ -41,7 +41,7 @@ pub fn links() -> Links {
 }
 
 pub fn gateway(name: &str) -> Gateway {
-    let timeout = Timeout { seconds: 55.0, idle_timeout: Some(60.0) };
+    let timeout = Timeout { seconds: 55.0, at_aws: Some(60.0) };
     Gateway { timeout, ..named(name) }
 }
 
@@ -156,11 +156,11 @@ pub fn members(count: usize, reason: Reason) -> Vec<EpisodeNotification> {
 }
 
 pub fn grouped(notices: Vec<EpisodeNotification>, earlier: usize) -> Notification {
-    let topic = Receiver::topic("arn:aws:sns:eu-central-1:111122223333:alerts");
-    let due = notices.into_iter().map(|notice| (topic.clone(), notice)).collect();
-    let mut parcels = pack(due, |_| earlier).remove(&topic).unwrap();
-    assert_eq!(parcels.len(), 1);
-    parcels.remove(0).news
+    let receiver = Receiver::log();
+    let due = notices.into_iter().map(|notice| (receiver.clone(), notice)).collect();
+    let mut deliveries = pack(due, |_| earlier).remove(&receiver.id).unwrap();
+    assert_eq!(deliveries.len(), 1);
+    deliveries.remove(0).notification
 }
 
 pub fn group(reason: Reason) -> Notification {

@@ -105,7 +105,8 @@ impl Results {
             .collect()
     }
 
-    fn complete(&mut self, id: &str, Query { metric, .. }: &Query) -> Result<Points, Lack> {
+    fn complete(&mut self, id: &str, query: &Query) -> Result<Points, Lack> {
+        let Query { metric, per_unit, .. } = query;
         let Some(Merged { mut points, malformed, status, remarks }) = self.by_id.remove(id) else {
             let said = with(format!("no result for {metric}"), &self.remarks);
             return Err(Lack { problem: ErrorKind::Incomplete, said });
@@ -118,6 +119,9 @@ impl Results {
                     points.reverse();
                     points.dedup_by_key(|(at, _)| *at);
                     points.reverse();
+                    for (_, value) in &mut points {
+                        *value /= per_unit;
+                    }
                     return Ok(points);
                 }
                 Some(what) => {
@@ -177,7 +181,7 @@ mod tests {
     }
 
     fn take(pages: Vec<MetricDataResult>) -> Result<Points, Lack> {
-        let query = Query::of("RequestCount", "Sum");
+        let query = Query::plain("RequestCount", "Sum");
         let wanted = Wanted::about("AWS/X", ("Y", "z".to_owned()), 60, vec![query]);
         let taken = Results::of(pages, &Remarks::default()).take(0, &wanted, (0, 600));
         taken.map(|mut points| points.remove(0))

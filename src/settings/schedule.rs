@@ -199,7 +199,10 @@ impl TryFrom<String> for Schedule {
 }
 
 /// Reads a schedule that ticks once a minute at the most.
-pub(super) fn by_the_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::Error> {
+///
+/// # Errors
+/// When it is no such schedule.
+pub fn by_the_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::Error> {
     let schedule = Schedule::deserialize(from)?;
     is_one(&schedule, |cron, value| cron.pattern.second_match(value).unwrap_or(false))
         .then_some(schedule.clone())
@@ -207,14 +210,20 @@ pub(super) fn by_the_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Schedu
 }
 
 /// The same of one that may be left out.
-pub(super) fn by_the_minute_if_any<'de, D: Deserializer<'de>>(
+///
+/// # Errors
+/// When it is no such schedule.
+pub fn by_the_minute_if_any<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Schedule>, D::Error> {
     by_the_minute(from).map(Some)
 }
 
 /// Reads a schedule that ticks once an hour at the most.
-pub(super) fn by_the_hour<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::Error> {
+///
+/// # Errors
+/// When it is no such schedule.
+pub fn by_the_hour<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::Error> {
     let schedule = by_the_minute(from)?;
     is_one(&schedule, |cron, value| cron.pattern.minute_match(value).unwrap_or(false))
         .then_some(schedule.clone())

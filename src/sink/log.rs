@@ -1,4 +1,4 @@
-//! The log: all news are lines in it, whoever else is told.
+//! The log: every notification that was accepted is a line in it, whoever its receiver is.
 
 use tracing::{info, warn};
 
@@ -7,10 +7,10 @@ use nearmiss_core::alerting::told::Reason;
 use nearmiss_core::notification::{Delivery, Notification};
 use nearmiss_core::render;
 
-/// Writes what a receiver took.
-pub fn write(parcel: &Delivery) {
-    let receiver = parcel.receiver.as_str();
-    match &parcel.news {
+/// Writes what a receiver accepted.
+pub(super) fn write(delivery: &Delivery) {
+    let receiver = delivery.receiver.id.as_str();
+    match &delivery.notification {
         Notification::One(notice) => one(receiver, notice),
         Notification::Group(group) => {
             let (reason, gateways) = (group.reason.name(), group.notices.len());

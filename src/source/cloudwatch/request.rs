@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
 use nearmiss_core::gateway::Gateway;
+use nearmiss_core::gateway::metrics::Stat;
 
 /// CloudWatch bills so many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;
@@ -17,6 +18,8 @@ const MAX_POINTS: usize = 100_800;
 pub(super) struct Query {
     pub(super) metric: &'static str,
     pub(super) stat: String,
+    /// What its values are divided by, so that latencies are in seconds.
+    pub(super) per_unit: f64,
     /// The target group whose metric it is; `None` for the whole gateway's.
     pub(super) target_group: Option<String>,
     /// The Availability Zone whose nodes' metric it is.
@@ -27,8 +30,8 @@ pub(super) struct Query {
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     namespace: &'static str,
-    /// The dimension that tells it from others, and its value.
-    pub(super) dimension: (&'static str, String),
+    /// The dimensions that tell it from others, and their values.
+    dimensions: Vec<(&'static str, String)>,
     target_group_dimension: &'static str,
     pub(super) queries: Vec<Query>,
     /// From when on, Unix seconds.
@@ -36,18 +39,36 @@ pub(super) struct Wanted {
 }
 
 impl Query {
-    pub(super) fn of(metric: &'static str, stat: impl Into<String>) -> Self {
-        Self { metric, stat: stat.into(), target_group: None, zone: None }
+    /// A statistic that needs no conversion.
+    pub(super) fn plain(metric: &'static str, stat: impl Into<String>) -> Self {
+        Self { metric, stat: stat.into(), per_unit: 1.0, target_group: None, zone: None }
+    }
+
+    /// A statistic of a gateway's metric, whose values are in seconds or numbers.
+    pub(super) fn of(gateway: &Gateway, metric: &'static str, stat: Stat) -> Self {
+        let per_unit = stat.per_unit(gateway.id.kind.spec().latency.unit);
+        Self { per_unit, ..Self::plain(metric, stat.spelled_for(gateway)) }
     }
 }
 
 impl Wanted {
     pub(super) fn of(gateway: &Gateway, from: i64, queries: Vec<Query>) -> Self {
-        let Gateway { kind, id, .. } = gateway;
-        let dimension = (kind.dimension(), id.dimension.clone());
-        let target_group_dimension = kind.target_group_dimension();
-        let one = Self::about(kind.namespace(), dimension, from, queries);
-        Self { target_group_dimension, ..one }
+        Self::under(gateway, &gateway.id.dimension, from, queries)
+    }
+
+    /// Of a gateway under a dimension value that it had before.
+    pub(super) fn under(
+        gateway: &Gateway,
+        dimension: &str,
+        from: i64,
+        queries: Vec<Query>,
+    ) -> Self {
+        let spec = gateway.id.kind.spec();
+        let dimensions = spec.dimensions_of(dimension);
+        let dimensions = dimensions.map(|(name, value)| (name, value.to_owned())).collect();
+        let groups = spec.target_groups.as_ref();
+        let target_group_dimension = groups.map_or("", |groups| groups.dimension);
+        Self { namespace: spec.namespace, dimensions, target_group_dimension, queries, from }
     }
 
     /// Of what a dimension names in a namespace.
@@ -57,7 +78,8 @@ impl Wanted {
         from: i64,
         queries: Vec<Query>,
     ) -> Self {
-        Self { namespace, dimension, target_group_dimension: "", queries, from }
+        let dimensions = vec![dimension];
+        Self { namespace, dimensions, target_group_dimension: "", queries, from }
     }
 
     /// The queries as CloudWatch takes them; `index` is the gateway's number in
@@ -72,10 +94,10 @@ impl Wanted {
         let spelled = |(number, query): (usize, &Query)| {
             let dimension =
                 |name: &str, value: &str| Dimension::builder().name(name).value(value).build();
-            let mut metric = Metric::builder()
-                .namespace(self.namespace)
-                .metric_name(query.metric)
-                .dimensions(dimension(self.dimension.0, &self.dimension.1));
+            let mut metric = Metric::builder().namespace(self.namespace).metric_name(query.metric);
+            for (name, value) in &self.dimensions {
+                metric = metric.dimensions(dimension(name, value));
+            }
             if let Some(group) = &query.target_group {
                 metric = metric.dimensions(dimension(self.target_group_dimension, group));
             }

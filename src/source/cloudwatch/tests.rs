@@ -58,7 +58,7 @@ async fn read(server: &Server) -> (Vec<Answer<Vec<Points>>>, Usage) {
     let pace = Arc::new(RateLimiter::of(&quotas));
     let cloudwatch = CloudWatch::new(&sdk(server.address).await, pace, None, &Skew::default());
     let wanted = |number: usize| {
-        let queries = ["A", "B", "C", "D", "E"].map(|metric| Query::of(metric, "Sum")).to_vec();
+        let queries = ["A", "B", "C", "D", "E"].map(|metric| Query::plain(metric, "Sum")).to_vec();
         Wanted::about("AWS/X", ("Y", number.to_string()), 0, queries)
     };
     let wanted: Vec<Wanted> = (0..LOAD_BALANCERS).map(wanted).collect();

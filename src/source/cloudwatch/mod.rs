@@ -6,19 +6,18 @@
 //! statistics of a gateway travel in one request, because five statistics of
 //! one metric are billed as one metric only there.
 //!
-//! One way of asking serves all: minutes ([`CloudWatch::minutes`]), quarters of
-//! an hour ([`CloudWatch::quarters`]) and the self-check ([`CloudWatch::prove`])
-//! are lists of queries on the way there and points on the way back.
+//! One way of asking serves all: minutes, quarter-hours, the evidence of a diagnosis and
+//! the self-check are lists of queries on the way there and points on the way back.
 
 mod chat;
 mod figures;
 mod healthy;
 mod minutes;
-mod proof;
-mod quarters;
+mod quarter_hours;
 mod rate_limiter;
 mod request;
 mod results;
+mod self_check;
 #[cfg(test)]
 mod tests;
 
@@ -32,33 +31,36 @@ use aws_sdk_cloudwatch::operation::get_metric_data::GetMetricDataOutput;
 use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult, ScanBy};
 use aws_smithy_types::DateTime;
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use tracing::warn;
 
 pub use chat::{Chat, REGION as CHAT_REGION, Reached};
-pub use healthy::Healthy;
-pub use minutes::Ask;
-pub use proof::SelfCheck;
-pub use quarters::{Quarters, Stretch};
 pub use rate_limiter::RateLimiter;
 use request::{Query, Wanted, batches, billed_metrics};
 use results::{Lack, Points, Remarks, Results};
 
-use super::aws::{AwsError, ErrorKind, Pages, Skew, Usage, region_of};
-use super::time::Stopwatch;
+use super::{Answer, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
+use crate::edge::aws::{AwsError, ErrorKind, Pages, Skew, Usage, region_of};
+use crate::edge::time::Stopwatch;
+use nearmiss_core::diagnose::evidence::Figures;
+use nearmiss_core::gateway::Gateway;
+use nearmiss_core::series::history::QuarterHour;
+use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::time::Minute;
 
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
 
-/// `GetMetricData` takes so many queries.
+/// `GetMetricData` takes no more queries.
 const MAX_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
-/// An answer may have so many pages, and one more for so many points that were asked
-/// for: CloudWatch may part an answer as it likes, and bills each page.
+/// An answer may have this many pages, and one more for each [`POINTS_OF_A_PAGE`] that
+/// were asked for: CloudWatch may part an answer as it likes, and bills each page.
 const LEAST_PAGES: usize = 10;
 /// See [`LEAST_PAGES`].
 const POINTS_OF_A_PAGE: usize = 1_000;
-/// So many different remarks of CloudWatch are told in the log.
+/// No more different remarks of CloudWatch are written to the log.
 const MAX_REMARKS: usize = 20;
 
 /// CloudWatch, seen from one account and Region.
@@ -66,29 +68,26 @@ const MAX_REMARKS: usize = 20;
 pub struct CloudWatch {
     client: Client,
     region: String,
-    pace: Arc<RateLimiter>,
+    limiter: Arc<RateLimiter>,
     linked: Option<String>,
-    told: Arc<Mutex<HashSet<String>>>,
+    logged: Arc<Mutex<HashSet<String>>>,
 }
-
-/// What was asked of one gateway, or why it did not come.
-pub type Answer<T> = Result<T, Arc<AwsError>>;
 
 impl CloudWatch {
     /// A client for the account and Region of this configuration, which keeps
-    /// to this pace and tells `skew` what time it is there. As a monitoring
+    /// to this rate limiter and tells `skew` what time it is there. As a monitoring
     /// account it reads the metrics of the account that is `linked` to it
     /// (cross-account observability).
     #[must_use]
     pub fn new(
         config: &SdkConfig,
-        pace: Arc<RateLimiter>,
+        limiter: Arc<RateLimiter>,
         linked: Option<String>,
         skew: &Skew,
     ) -> Self {
         let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
-        Self { client, region: region_of(config), pace, linked, told: Arc::default() }
+        Self { client, region: region_of(config), limiter, linked, logged: Arc::default() }
     }
 
     /// The points of each query of each wanted gateway, in their order, in
@@ -116,10 +115,11 @@ impl CloudWatch {
             if batches == failed {
                 continue; // the same requests, and each failed as a whole
             }
-            let requests = batches.iter().map(|batch| {
+            let mut requests = Vec::with_capacity(batches.len());
+            for batch in &batches {
                 let batch: Vec<&Wanted> = batch.iter().map(|index| &wanted[*index]).collect();
-                self.read_within(batch, period, end, deadline.saturating_sub(watch.elapsed()))
-            });
+                requests.push(self.read_within(batch, period, end, (watch, deadline)));
+            }
             let mut done = futures::stream::iter(requests).buffered(CONCURRENCY);
             let mut each = batches.iter();
             let (mut some_came, mut is_down) = (false, batches.len() > 1);
@@ -149,9 +149,10 @@ impl CloudWatch {
         batch: Vec<&Wanted>,
         period: i64,
         end: i64,
-        left: Duration,
+        (watch, deadline): (Stopwatch, Duration),
     ) -> (Result<Vec<Answer<Vec<Points>>>, AwsError>, Usage) {
         let mut usage = Usage::default();
+        let left = deadline.saturating_sub(watch.elapsed());
         let read = self.read_batch(&batch, period, end, &mut usage);
         let read = tokio::time::timeout(left, read).await;
         let late = |_| Err(self.incomplete("no whole answer within the deadline"));
@@ -198,7 +199,7 @@ impl CloudWatch {
         let mut pages = Pages::at_most(LEAST_PAGES + points / POINTS_OF_A_PAGE);
         let mut token = None;
         loop {
-            self.pace.admit(points).await;
+            self.limiter.admit(points).await;
             let page = self.page(queries, (first, end), token, usage).await?;
             page.messages().iter().for_each(|message| remarks.add(message));
             let next = pages.turn(page.next_token());
@@ -210,17 +211,17 @@ impl CloudWatch {
             results.extend(found);
             token = next.map_err(|said| self.incomplete(said))?;
             if token.is_none() {
-                self.tell(&remarks);
+                self.log(&remarks);
                 return Ok((results, remarks));
             }
         }
     }
 
     /// What is new of what CloudWatch remarks: one line, and never the same again.
-    fn tell(&self, remarks: &Remarks) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    fn log(&self, remarks: &Remarks) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let text = remarks.to_string();
-        if !text.is_empty() && told.len() < MAX_REMARKS && told.insert(text.clone()) {
+        if !text.is_empty() && logged.len() < MAX_REMARKS && logged.insert(text.clone()) {
             warn!(region = self.region, "CloudWatch says: {text}");
         }
     }
@@ -248,6 +249,56 @@ impl CloudWatch {
             usage.billed_metrics += billed_metrics(queries);
         }
         answer
+    }
+}
+
+impl MetricSource for CloudWatch {
+    fn minutes<'a>(
+        &'a self,
+        asks: &'a [Ask],
+        end: Minute,
+        deadline: Duration,
+    ) -> BoxFuture<'a, (Vec<Answer<Snapshot>>, Usage)> {
+        Box::pin(minutes::read(self, asks, end, deadline))
+    }
+
+    fn quarter_hours<'a>(
+        &'a self,
+        stretches: &'a [Stretch],
+        end: QuarterHour,
+        deadline: Duration,
+    ) -> BoxFuture<'a, (Vec<Answer<QuarterHours>>, Usage)> {
+        Box::pin(quarter_hours::read(self, stretches, end, deadline))
+    }
+
+    fn healthy<'a>(
+        &'a self,
+        asks: &'a [Healthy],
+        between: &'a [Minute],
+        deadline: Duration,
+    ) -> BoxFuture<'a, (Vec<Answer<Means>>, Usage)> {
+        Box::pin(healthy::read(self, asks, between, deadline))
+    }
+
+    fn figures<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        parts: (&'a [String], &'a [String]),
+        minutes: (Minute, Minute),
+        deadline: Duration,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Answer<Figures>> {
+        Box::pin(self.read_figures(gateway, parts, minutes, deadline, usage))
+    }
+
+    fn self_check<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        minutes: (Minute, Minute),
+        deadline: Duration,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Answer<SelfCheck>> {
+        Box::pin(self.check(gateway, minutes, deadline, usage))
     }
 }
 

@@ -3,24 +3,20 @@
 
 use std::time::Duration;
 
+use super::CloudWatch;
 use super::request::{Query, Wanted};
-use super::{Answer, CloudWatch};
 use crate::edge::aws::Usage;
+use crate::source::Answer;
 use nearmiss_core::diagnose::evidence::{Figures, Scope};
+use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::evidence::{Published, Row};
-use nearmiss_core::gateway::{Gateway, name_within};
 use nearmiss_core::time::Minute;
 
 /// Of so many target groups the figures are read.
 const MAX_TARGET_GROUPS: usize = 10;
 
 impl CloudWatch {
-    /// The figures of the minutes from `first` to before `end`, of the gateway, its
-    /// zones and its target groups (CloudWatch dimension values).
-    ///
-    /// # Errors
-    /// When CloudWatch does not answer, or not wholly.
-    pub async fn figures(
+    pub(super) async fn read_figures(
         &self,
         gateway: &Gateway,
         (zones, groups): (&[String], &[String]),
@@ -34,7 +30,7 @@ impl CloudWatch {
         let scopes = [Scope::All].into_iter().chain(zones).chain(groups);
         let asked: Vec<(Scope, &Row)> = scopes
             .flat_map(|scope| {
-                let of_scope = gateway.kind.evidence_rows().iter();
+                let of_scope = gateway.id.kind.spec().evidence.iter();
                 let rows = of_scope.filter(|row| is_of(row, &scope));
                 rows.map(|row| (scope.clone(), row)).collect::<Vec<_>>()
             })
@@ -46,7 +42,7 @@ impl CloudWatch {
         let points = answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
         let mut figures = Figures::between(first, end);
         for ((scope, row), points) in asked.into_iter().zip(points) {
-            let scope = named(scope);
+            let scope = named(gateway, scope);
             figures.ask(scope.clone(), row.measure, row.absent);
             for (at, value) in points {
                 figures.record(&scope, row.measure, Minute::containing(at), value);
@@ -64,7 +60,7 @@ fn is_of(row: &Row, scope: &Scope) -> bool {
 }
 
 fn query(gateway: &Gateway, scope: &Scope, row: &Row) -> Query {
-    let mut query = Query::of(row.metric, row.stat.spelled_for(gateway));
+    let mut query = Query::of(gateway, row.metric, row.stat);
     match scope {
         Scope::All => {}
         Scope::Zone(zone) => query.zone = Some(zone.clone()),
@@ -73,10 +69,12 @@ fn query(gateway: &Gateway, scope: &Scope, row: &Row) -> Query {
     query
 }
 
-/// A target group by its name: `targetgroup/NAME/ID`.
-fn named(scope: Scope) -> Scope {
-    match scope {
-        Scope::TargetGroup(group) => Scope::TargetGroup(name_within(&group).to_owned()),
-        other => other,
+/// A target group by its name.
+fn named(gateway: &Gateway, scope: Scope) -> Scope {
+    match (scope, &gateway.id.kind.spec().target_groups) {
+        (Scope::TargetGroup(group), Some(metrics)) => {
+            Scope::TargetGroup((metrics.name)(&group).to_owned())
+        }
+        (other, _) => other,
     }
 }

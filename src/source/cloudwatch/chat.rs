@@ -11,9 +11,10 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 
 use super::request::{Query, Wanted};
-use super::{Answer, CloudWatch, RateLimiter};
+use super::{CloudWatch, RateLimiter};
 use crate::config::Quotas;
 use crate::edge::aws::{Scope, Skew, Usage, scoped};
+use crate::source::Answer;
 
 /// Where the metrics are.
 pub const REGION: &str = "us-east-1";
@@ -70,8 +71,8 @@ impl Chat {
     pub async fn connect(configuration: &str, base: &SdkConfig) -> Self {
         let scope = Scope { region: Some(REGION.to_owned()), role_arn: None, external_id: None };
         let config = scoped(base, &scope).await;
-        let pace = Arc::new(RateLimiter::of(&Quotas::default()));
-        let cloudwatch = CloudWatch::new(&config, pace, None, &Skew::default());
+        let limiter = Arc::new(RateLimiter::of(&Quotas::default()));
+        let cloudwatch = CloudWatch::new(&config, limiter, None, &Skew::default());
         Self { cloudwatch, configuration: configuration.to_owned() }
     }
 
@@ -93,7 +94,7 @@ impl Chat {
         usage: &mut Usage,
     ) -> Answer<Reached> {
         let minute = |time: i64| time - time.rem_euclid(60);
-        let queries = METRICS.iter().map(|(metric, _)| Query::of(metric, "Sum")).collect();
+        let queries = METRICS.iter().map(|(metric, _)| Query::plain(metric, "Sum")).collect();
         let dimension = ("ConfigurationName", self.configuration.clone());
         let wanted = [Wanted::about("AWS/Chatbot", dimension, minute(from), queries)];
         let (answers, used) = self.cloudwatch.read(&wanted, 60, minute(until), deadline).await;

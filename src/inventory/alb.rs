@@ -1,4 +1,4 @@
-//! Elastic Load Balancing: which load balancers there are, and when they give up.
+//! Application Load Balancers, by Elastic Load Balancing.
 //!
 //! Dimensions come from here and not from CloudWatch's list of metrics, which
 //! leaves out every counter that was never above zero - such as the 504s of a
@@ -10,23 +10,26 @@ use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
 use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription, TargetGroup};
 
-use super::aws::{AwsError, Pages, Skew, Usage, collect, plain, region_of};
-use crate::config::LoadBalancerArn;
+use futures::future::BoxFuture;
 
-/// The IAM actions of the calls here.
-pub const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
-/// See [`DESCRIBE`].
-pub const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
-/// See [`DESCRIBE`].
-pub const TAGS: &str = "elasticloadbalancing:DescribeTags";
-/// See [`DESCRIBE`].
-pub const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
+use super::{Actions, Inventory, Listed, TagsByArn};
+use crate::config::GatewayArn;
+use crate::edge::aws::{AwsError, Pages, Skew, Usage, collect, plain, region_of};
+use nearmiss_core::gateway::{Identity, Kind};
 
-/// `DescribeTags` takes so many ARNs.
+const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
+const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
+const TAGS: &str = "elasticloadbalancing:DescribeTags";
+const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
+
+pub(super) const ACTIONS: Actions =
+    Actions { list: DESCRIBE, timeout: ATTRIBUTES, tags: TAGS, target_groups: Some(TARGET_GROUPS) };
+
+/// `DescribeTags` takes no more ARNs.
 const ARNS_PER_CALL: usize = 20;
 /// AWS allows 50 tags, and some of its own.
 const MAX_TAGS: usize = 100;
-/// A page has up to so many load balancers or target groups.
+/// A page has no more load balancers or target groups.
 const PAGE: i32 = 400;
 /// An account has no more pages in a Region: 100,000 load balancers.
 const MAX_PAGES: usize = 250;
@@ -36,42 +39,22 @@ const MAX_GROUP_PAGES: usize = 25;
 const MAX_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
-#[derive(Debug, Clone)]
-pub struct Elb {
+#[derive(Debug)]
+pub(super) struct Elb {
     client: Client,
     region: String,
-}
-
-/// An Application Load Balancer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// Its name.
-    pub name: String,
-    /// Its ARN, taken apart.
-    pub arn: LoadBalancerArn,
 }
 
 impl Elb {
     /// A client for the account and Region of this configuration, which tells
     /// `skew` what time it is there.
-    #[must_use]
-    pub fn new(config: &SdkConfig, skew: &Skew) -> Self {
+    pub(super) fn new(config: &SdkConfig, skew: &Skew) -> Self {
         let of_client = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
         Self { client, region: region_of(config) }
     }
 
-    /// Where it asks.
-    #[must_use]
-    pub fn region(&self) -> &str {
-        &self.region
-    }
-
-    /// Every Application Load Balancer there is.
-    ///
-    /// # Errors
-    /// When one of the pages does not come.
-    pub async fn list(&self, usage: &mut Usage) -> Result<Vec<Found>, AwsError> {
+    async fn all(&self, usage: &mut Usage) -> Result<Vec<Listed>, AwsError> {
         let mut pages =
             self.client.describe_load_balancers().page_size(PAGE).into_paginator().send();
         let mut turned = Pages::at_most(MAX_PAGES);
@@ -90,10 +73,12 @@ impl Elb {
                 .iter()
                 .filter(|lb| lb.r#type() == Some(&LoadBalancerTypeEnum::Application));
             found.extend(albs.filter_map(|lb| {
-                let arn = LoadBalancerArn::parse(lb.load_balancer_arn()?).ok()?;
+                let arn = GatewayArn::parse(lb.load_balancer_arn()?).ok()?;
                 let name = lb.load_balancer_name()?;
                 let is_plain = plain(name) == name && plain(&arn.text) == arn.text;
-                is_plain.then(|| Found { name: name.to_owned(), arn })
+                let id = Identity::new(Kind::Alb, &arn.region, &arn.account, &arn.dimension);
+                let id = Identity { name: name.to_owned(), ..id };
+                is_plain.then_some(Listed { id, arn: arn.text })
             }));
             let next = turned.turn(page.next_marker());
             if next.map_err(|said| AwsError::incomplete(DESCRIBE, &self.region, said))?.is_none() {
@@ -103,16 +88,7 @@ impl Elb {
         Ok(found)
     }
 
-    /// The tags of each of these load balancers, by ARN; one that has been
-    /// deleted in the meantime has none.
-    ///
-    /// # Errors
-    /// When one of the calls fails.
-    pub async fn tags(
-        &self,
-        arns: &[String],
-        usage: &mut Usage,
-    ) -> Result<HashMap<String, BTreeMap<String, String>>, AwsError> {
+    async fn tags_of_all(&self, arns: &[String], usage: &mut Usage) -> Result<TagsByArn, AwsError> {
         let mut tags = HashMap::new();
         for chunk in arns.chunks(ARNS_PER_CALL) {
             match self.tags_of(chunk, usage).await {
@@ -152,12 +128,7 @@ impl Elb {
         Ok(tags.collect())
     }
 
-    /// The idle timeout of a load balancer, seconds; `None` if it has been
-    /// deleted in the meantime.
-    ///
-    /// # Errors
-    /// When the call fails, or does not say it.
-    pub async fn idle_timeout(&self, arn: &str) -> Result<Option<f64>, AwsError> {
+    async fn idle_timeout(&self, arn: &str) -> Result<Option<f64>, AwsError> {
         let answer =
             self.client.describe_load_balancer_attributes().load_balancer_arn(arn).send().await;
         let answer = match answer.map_err(|error| AwsError::of(ATTRIBUTES, &self.region, &error)) {
@@ -175,11 +146,7 @@ impl Elb {
         seconds.map(Some).ok_or_else(|| AwsError::incomplete(ATTRIBUTES, &self.region, said()))
     }
 
-    /// The CloudWatch dimension values of a load balancer's target groups.
-    ///
-    /// # Errors
-    /// When the call fails.
-    pub async fn target_groups(&self, arn: &str) -> Result<Vec<String>, AwsError> {
+    async fn groups_of(&self, arn: &str) -> Result<Vec<String>, AwsError> {
         let pages = self.client.describe_target_groups().load_balancer_arn(arn);
         let pages = pages.page_size(PAGE).into_paginator().send();
         let call = (TARGET_GROUPS, self.region.as_str());
@@ -191,6 +158,36 @@ impl Elb {
             (plain(&dimension) == dimension).then_some(dimension)
         };
         Ok(groups.await?.iter().filter_map(dimension).collect())
+    }
+}
+
+impl Inventory for Elb {
+    fn actions(&self) -> &'static Actions {
+        &ACTIONS
+    }
+
+    fn region(&self) -> &str {
+        &self.region
+    }
+
+    fn list<'a>(&'a self, usage: &'a mut Usage) -> BoxFuture<'a, Result<Vec<Listed>, AwsError>> {
+        Box::pin(self.all(usage))
+    }
+
+    fn timeout<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Option<f64>, AwsError>> {
+        Box::pin(self.idle_timeout(arn))
+    }
+
+    fn tags<'a>(
+        &'a self,
+        arns: &'a [String],
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<TagsByArn, AwsError>> {
+        Box::pin(self.tags_of_all(arns, usage))
+    }
+
+    fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>> {
+        Box::pin(self.groups_of(arn))
     }
 }
 
@@ -258,7 +255,7 @@ mod tests {
         let server = Server::new(does).await;
         let elb = Elb::new(&sdk(server.address).await, &Skew::default());
         let listed = elb.list(&mut Usage::default()).await;
-        let names = listed.map(|found| found.into_iter().map(|one| one.name).collect());
+        let names = listed.map(|found| found.into_iter().map(|one| one.id.name).collect());
         (names.map_err(|fault| fault.said), server.requests())
     }
 

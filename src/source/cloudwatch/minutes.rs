@@ -1,78 +1,56 @@
 //! Minutes of gateways, and the newest figures of their target groups.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use nearmiss_core::gateway::polling::PollRate;
+use super::{CloudWatch, Points, Query, Usage, Wanted};
+use crate::source::{Answer, Ask};
+use nearmiss_core::gateway::Detail;
+use nearmiss_core::gateway::bounds;
+use nearmiss_core::gateway::metrics::Leave;
 use nearmiss_core::gateway::signal::Signal;
-use nearmiss_core::gateway::{Detail, Gateway};
-use nearmiss_core::gateway::{bounds, name_within};
 use nearmiss_core::series::snapshot::{Snapshot, TargetGroup};
 use nearmiss_core::time::Minute;
 
-/// Which minutes of which gateway.
-#[derive(Debug, Clone)]
-pub struct Ask {
-    /// Which gateway.
-    pub gateway: Arc<Gateway>,
-    /// The dimension value that it had before it was made anew, where that is asked for
-    /// in the place of its own.
-    pub former: Option<String>,
-    /// The first minute that is needed.
-    pub from: Minute,
-    /// Which of its signals.
-    pub tier: PollRate,
-    /// Whether targets' answers are asked for too: see [`Signal::Answers`].
-    pub answers: bool,
-    /// The dimension values of its target groups, where they are asked for too.
-    pub target_groups: Vec<String>,
-}
-
-impl CloudWatch {
-    /// The minutes of each gateway up to before `end`, in the order of the asks;
-    /// what could not be read within `deadline` says why.
-    pub async fn minutes(
-        &self,
-        asks: &[Ask],
-        end: Minute,
-        deadline: Duration,
-    ) -> (Vec<Answer<Snapshot>>, Usage) {
-        let wanted: Vec<Wanted> = asks.iter().map(Ask::wanted).collect();
-        let (answers, usage) = self.read(&wanted, 60, end.start(), deadline).await;
-        let snapshot = |(ask, points): (&Ask, Answer<_>)| Ok(ask.snapshot(end, points?));
-        (asks.iter().zip(answers).map(snapshot).collect(), usage)
-    }
+/// The minutes of each gateway up to before `end`, in the order of the asks; what could
+/// not be read within `deadline` says why.
+pub(super) async fn read(
+    cloudwatch: &CloudWatch,
+    asks: &[Ask],
+    end: Minute,
+    deadline: Duration,
+) -> (Vec<Answer<Snapshot>>, Usage) {
+    let wanted: Vec<Wanted> = asks.iter().map(Ask::wanted).collect();
+    let (answers, usage) = cloudwatch.read(&wanted, 60, end.start(), deadline).await;
+    let snapshot = |(ask, points): (&Ask, Answer<_>)| Ok(ask.snapshot(end, points?));
+    (asks.iter().zip(answers).map(snapshot).collect(), usage)
 }
 
 impl Ask {
     fn wanted(&self) -> Wanted {
-        let Gateway { kind, detail, .. } = *self.gateway;
-        let rows = kind.rows_for(self.tier, detail);
+        let gateway = &self.gateway;
+        let spec = gateway.id.kind.spec();
+        let rows = spec.minute_rows(self.rate, gateway.detail);
         let mut queries: Vec<Query> =
-            rows.map(|row| Query::of(row.metric, row.stat.spelled_for(&self.gateway))).collect();
+            rows.map(|row| Query::of(gateway, row.metric, row.stat)).collect();
         if self.answers {
-            let (metric, stat) = kind.answers_row();
-            queries.push(Query::of(metric, stat));
+            let (metric, stat) = spec.answers;
+            queries.push(Query::of(gateway, metric, stat));
         }
-        for group in &self.target_groups {
-            queries.extend(kind.target_group_rows().iter().map(|(metric, stat)| Query {
+        for (group, metrics) in self.target_groups.iter().zip(spec.target_groups.iter().cycle()) {
+            queries.extend([metrics.p99, metrics.healthy].map(|(metric, stat)| Query {
                 target_group: Some(group.clone()),
-                zone: None,
-                ..Query::of(metric, *stat)
+                ..Query::plain(metric, stat)
             }));
         }
-        let mut wanted = Wanted::of(&self.gateway, self.from.start(), queries);
-        if let Some(former) = &self.former {
-            wanted.dimension.1.clone_from(former);
-        }
-        wanted
+        let dimension = self.former.as_ref().unwrap_or(&gateway.id.dimension);
+        Wanted::under(gateway, dimension, self.from.start(), queries)
     }
 
     fn snapshot(&self, end: Minute, points: Vec<Points>) -> Snapshot {
         let gateway = &self.gateway;
-        let rows: Vec<_> = gateway.kind.rows_for(self.tier, gateway.detail).collect();
+        let spec = gateway.id.kind.spec();
+        let rows: Vec<_> = spec.minute_rows(self.rate, gateway.detail).collect();
         let mut asked: Vec<Signal> = rows.iter().map(|row| row.signal).collect();
         if gateway.detail == Detail::Histogram {
             asked.push(Signal::NearMisses);
@@ -97,14 +75,17 @@ impl Ask {
             && gateway.detail == Detail::Histogram
         {
             let until = bounds::bound_at(1.0);
-            let until = until.filter(|_| !gateway.timeout.is_below_the_load_balancers());
+            let until = until.filter(|_| !gateway.timeout.is_below_the_gateways_own());
             snapshot.count_near_misses(near, until);
         }
+        if spec.timeouts.leave == Leave::SampleAtTimeout {
+            snapshot.part_timeouts();
+        }
         let mut hosts = Hosts::default();
-        for group in &self.target_groups {
+        for (group, metrics) in self.target_groups.iter().zip(spec.target_groups.iter().cycle()) {
             let (p99, healthy) = (points.next(), points.next());
             hosts.add(healthy.as_deref().unwrap_or_default());
-            let name = name_within(group).to_owned();
+            let name = (metrics.name)(group).to_owned();
             let (p99, healthy_hosts) = (p99.and_then(newest), healthy.and_then(newest));
             snapshot.target_groups.push(TargetGroup { name, p99, healthy_hosts });
         }

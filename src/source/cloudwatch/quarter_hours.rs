@@ -1,12 +1,11 @@
-//! Quarters of an hour of gateways: what CloudWatch computes over all requests
+//! Quarter-hours of gateways: what CloudWatch computes over all requests
 //! of fifteen minutes, as far back as a fortnight and more.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, CloudWatch, Points, Query, Usage, Wanted};
-use nearmiss_core::gateway::Gateway;
-use nearmiss_core::gateway::polling::PollRate;
+use super::{CloudWatch, Points, Query, Usage, Wanted};
+use crate::source::{Answer, QuarterHours, Stretch};
+use nearmiss_core::gateway::metrics::Leave;
 use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
@@ -14,53 +13,37 @@ use nearmiss_core::time::Minute;
 /// Seconds in a quarter of an hour.
 const PERIOD: i64 = 900;
 
-/// Which quarters of which gateway: from this one on.
-#[derive(Debug, Clone)]
-pub struct Stretch {
-    /// Which gateway.
-    pub gateway: Arc<Gateway>,
-    /// The first quarter that is needed.
-    pub from: QuarterHour,
-    /// Which of its signals.
-    pub tier: PollRate,
-}
-
-/// Quarters, oldest first, without a hole.
-pub type Quarters = Vec<(QuarterHour, QuarterHourStats)>;
-
-impl CloudWatch {
-    /// The quarters of each gateway up to before `end`, in the order of the
-    /// stretches; what could not be read within `deadline` says why.
-    pub async fn quarters(
-        &self,
-        stretches: &[Stretch],
-        end: QuarterHour,
-        deadline: Duration,
-    ) -> (Vec<Answer<Quarters>>, Usage) {
-        let wanted: Vec<Wanted> = stretches.iter().map(Stretch::wanted).collect();
-        let until = end.start().start();
-        let (answers, usage) = self.read(&wanted, PERIOD, until, deadline).await;
-        let quarters =
-            |(stretch, points): (&Stretch, Answer<_>)| Ok(stretch.quarters(end, points?));
-        (stretches.iter().zip(answers).map(quarters).collect(), usage)
-    }
+/// The quarter-hours of each gateway up to before `end`, in the order of the
+/// stretches; what could not be read within `deadline` says why.
+pub(super) async fn read(
+    cloudwatch: &CloudWatch,
+    stretches: &[Stretch],
+    end: QuarterHour,
+    deadline: Duration,
+) -> (Vec<Answer<QuarterHours>>, Usage) {
+    let wanted: Vec<Wanted> = stretches.iter().map(Stretch::wanted).collect();
+    let until = end.start().start();
+    let (answers, usage) = cloudwatch.read(&wanted, PERIOD, until, deadline).await;
+    let of_one = |(stretch, points): (&Stretch, Answer<_>)| Ok(stretch.quarter_hours(end, points?));
+    (stretches.iter().zip(answers).map(of_one).collect(), usage)
 }
 
 impl Stretch {
     fn wanted(&self) -> Wanted {
-        let rows = self.gateway.kind.quarter_rows(self.tier);
-        let queries = rows.map(|row| Query::of(row.metric, row.stat.spelled_for(&self.gateway)));
+        let rows = self.gateway.id.kind.spec().quarter_hour_rows(self.rate);
+        let queries = rows.map(|row| Query::of(&self.gateway, row.metric, row.stat));
         Wanted::of(&self.gateway, self.from.start().start(), queries.collect())
     }
 
-    fn quarters(&self, end: QuarterHour, points: Vec<Points>) -> Quarters {
-        let rows = || self.gateway.kind.quarter_rows(self.tier);
+    fn quarter_hours(&self, end: QuarterHour, points: Vec<Points>) -> QuarterHours {
+        let spec = self.gateway.id.kind.spec();
+        let rows = || spec.quarter_hour_rows(self.rate);
         let mut quiet = QuarterHourStats {
             timeout: self.gateway.timeout.seconds,
             ..QuarterHourStats::default()
         };
         rows().for_each(|row| set(&mut quiet, row.signal, 0.0));
-        let mut quarters: Quarters =
+        let mut quarters: QuarterHours =
             (self.from.0..end.0).map(|q| (QuarterHour(q), quiet)).collect();
         for (row, points) in rows().zip(points) {
             for (at, value) in points.into_iter().filter(|(_, v)| v.is_finite() && *v >= 0.0) {
@@ -69,6 +52,11 @@ impl Stretch {
                 if let Some((_, summary)) = index.and_then(|index| quarters.get_mut(index)) {
                     set(summary, row.signal, value);
                 }
+            }
+        }
+        if spec.timeouts.leave == Leave::SampleAtTimeout {
+            for (_, summary) in &mut quarters {
+                summary.samples = (summary.samples - summary.timeouts).max(0.0);
             }
         }
         quarters

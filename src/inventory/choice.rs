@@ -1,20 +1,20 @@
-//! Which load balancers the config means: by name, by tags, and without those that it
+//! Which gateways the config means: by name, by tags, and without those that it
 //! leaves out.
 
 use std::collections::HashSet;
 
-use super::Trouble;
+use super::Listed;
 use super::tags::Tags;
+use super::trouble::Trouble;
 use crate::config::{Exclusion, Selection};
-use crate::edge::elb::Found;
 use nearmiss_core::suggestion;
 
-/// So many names are said.
+/// No more names are shown.
 const SHOWN: usize = 5;
 
-/// A load balancer and the selection that wants it.
+/// A gateway and the selection that wants it.
 pub(super) struct Match<'a> {
-    pub(super) found: &'a Found,
+    pub(super) listed: &'a Listed,
     pub(super) selection: &'a Selection,
 }
 
@@ -29,56 +29,56 @@ pub(super) struct Choice<'a> {
 }
 
 impl<'a> Choice<'a> {
-    /// Each load balancer of a list with the first selection that wants it.
+    /// Each gateway of a list with the first selection that wants it.
     pub(super) fn of(
-        selections: &'a [Selection],
+        selections: &[&'a Selection],
         region: &str,
-        list: &'a [Found],
+        list: &'a [Listed],
         tags: &Tags,
     ) -> Self {
         let mut choice = Self::default();
         let mut taken = HashSet::new();
-        for selection in selections.iter().filter(|s| !s.is_explicit()) {
+        for &selection in selections {
             let (left_out, wanted): (Vec<_>, Vec<_>) =
                 list.iter().filter(|found| means(selection, found, tags)).partition(|found| {
                     selection.exclude.iter().any(|one| leaves_out(one, found, tags))
                 });
             choice.troubles.extend(nothing(selection, region, (list, tags), (&left_out, &wanted)));
             choice.notes.extend(notes(selection, tags, (&left_out, &wanted)));
-            let new = wanted.into_iter().filter(|found| taken.insert(&found.arn.text));
-            choice.matches.extend(new.map(|found| Match { found, selection }));
+            let new = wanted.into_iter().filter(|found| taken.insert(&found.arn));
+            choice.matches.extend(new.map(|found| Match { listed: found, selection }));
         }
         choice
     }
 }
 
-/// Whether a selection means a load balancer, going by its name alone.
-pub(super) fn names(selection: &Selection, found: &Found) -> bool {
-    selection.load_balancer.matches(&found.name, &found.arn.dimension)
+/// Whether a selection means a gateway, going by its name alone.
+pub(super) fn names(selection: &Selection, found: &Listed) -> bool {
+    selection.selector.matches(&found.id.name, &found.id.dimension)
 }
 
-fn means(selection: &Selection, found: &Found, tags: &Tags) -> bool {
+fn means(selection: &Selection, found: &Listed, tags: &Tags) -> bool {
     names(selection, found) && selection.has_tags(tags.of(found))
 }
 
-fn leaves_out(one: &Exclusion, found: &Found, tags: &Tags) -> bool {
-    one.leaves_out(&found.name, &found.arn.dimension, tags.of(found))
+fn leaves_out(one: &Exclusion, found: &Listed, tags: &Tags) -> bool {
+    one.leaves_out(&found.id.name, &found.id.dimension, tags.of(found))
 }
 
-type Parted<'a, 'b> = (&'b [&'a Found], &'b [&'a Found]);
+type Parted<'a, 'b> = (&'b [&'a Listed], &'b [&'a Listed]);
 
 /// Why nothing is left of a selection, if nothing is.
 fn nothing(
     selection: &Selection,
     region: &str,
-    (list, tags): (&[Found], &Tags),
+    (list, tags): (&[Listed], &Tags),
     (left_out, wanted): Parted,
 ) -> Option<Trouble> {
     let (selection_text, region) = (selection.to_string(), region.to_owned());
     if !wanted.is_empty() {
         return None;
     }
-    let is_unknown = |found: &Found| names(selection, found) && tags.of(found).is_none();
+    let is_unknown = |found: &Listed| names(selection, found) && tags.of(found).is_none();
     if !selection.tags.is_empty() && list.iter().any(is_unknown) {
         return None; // why its tags are not known is said elsewhere
     }
@@ -86,12 +86,12 @@ fn nothing(
         let names = several(left_out);
         return Some(Trouble::AllExcluded { selection: selection_text, region, names });
     }
-    let names = list.iter().map(|found| found.name.as_str());
+    let names = list.iter().map(|found| found.id.name.as_str());
     let there = match list.len() {
         0 => "there is none at all: is it the right account and Region?".to_owned(),
-        _ => suggestion::instead_of(&selection.load_balancer.to_string(), names),
+        _ => suggestion::instead_of(&selection.selector.to_string(), names),
     };
-    Some(Trouble::NoMatch { selection: selection_text, region, there })
+    Some(Trouble::NoMatch { kind: selection.kind, selection: selection_text, region, there })
 }
 
 /// What a selection leaves out, and what of `exclude` leaves nothing out.
@@ -107,17 +107,17 @@ fn notes(selection: &Selection, tags: &Tags, (left_out, wanted): Parted) -> Vec<
     }
     let is_idle = |one: &&Exclusion| !left_out.iter().any(|found| leaves_out(one, found, tags));
     for one in selection.exclude.iter().filter(is_idle) {
-        let names = wanted.iter().map(|found| found.name.as_str());
+        let names = wanted.iter().map(|found| found.id.name.as_str());
         let hint = one
-            .load_balancer()
+            .selector()
             .map(|lb| format!(": {}", suggestion::instead_of(&lb.to_string(), names)));
         notes.push(format!("exclude: {one} leaves nothing out{}", hint.unwrap_or_default()));
     }
     notes
 }
 
-fn several(found: &[&Found]) -> String {
-    let first: Vec<&str> = found.iter().take(SHOWN).map(|one| one.name.as_str()).collect();
+fn several(found: &[&Listed]) -> String {
+    let first: Vec<&str> = found.iter().take(SHOWN).map(|one| one.id.name.as_str()).collect();
     match found.len() {
         n if n > SHOWN => format!("{} and {} more", first.join(", "), n - SHOWN),
         _ => first.join(", "),
@@ -129,13 +129,13 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::config::{Config, LoadBalancerArn};
+    use crate::config::Config;
+    use nearmiss_core::gateway::{Identity, Kind};
 
-    fn found(name: &str) -> Found {
-        let arn = format!(
-            "arn:aws:elasticloadbalancing:eu-central-1:111122223333:loadbalancer/app/{name}/50dc6c495c0c9188"
-        );
-        Found { name: name.to_owned(), arn: LoadBalancerArn::parse(&arn).unwrap() }
+    fn found(name: &str) -> Listed {
+        let dimension = format!("app/{name}/50dc6c495c0c9188");
+        let id = Identity::new(Kind::Alb, "eu-central-1", "111122223333", &dimension);
+        Listed { arn: id.arn().unwrap(), id }
     }
 
     /// Who is chosen of `web-a` (team a), `web-b` (team b, no value of `beta`) and
@@ -148,14 +148,15 @@ mod tests {
         ]);
         let config = Config::parse(gateways, Path::new("test.toml"));
         let selections = config.unwrap_or_else(|error| panic!("{error}")).gateways;
+        let selections: Vec<&Selection> = selections.iter().collect();
         let Choice { matches, troubles, notes } = Choice::of(&selections, "here", &list, &tags);
-        let names = matches.iter().map(|one| one.found.name.clone()).collect();
+        let names = matches.iter().map(|one| one.listed.id.name.clone()).collect();
         (names, troubles.iter().map(ToString::to_string).collect(), notes)
     }
 
     #[test]
     fn exclude_leaves_out_by_name_pattern_arn_dimension_and_tags() {
-        let arn = found("web-a").arn.text;
+        let arn = found("web-a").arn;
         for (exclude, left) in [
             ("\"web-a\"".to_owned(), vec!["web-b", "batch"]),
             ("\"web-*\"".into(), vec!["batch"]),

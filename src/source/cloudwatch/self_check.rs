@@ -7,19 +7,10 @@
 
 use std::time::Duration;
 
-use super::{Answer, CloudWatch, Query, Usage, Wanted};
+use super::{CloudWatch, Query, Usage, Wanted};
+use crate::source::{Answer, SelfCheck};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::time::Minute;
-
-/// What one gateway's figures show; `None` where they cannot tell.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SelfCheck {
-    /// Whether the count of samples up to a very high bound is the number of
-    /// samples.
-    pub counts_add_up: Option<bool>,
-    /// Whether requests that ended in 504 are missing from the samples.
-    pub timeouts_leave_no_sample: Option<bool>,
-}
 
 /// Sums over the same minutes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,22 +23,6 @@ struct Sums {
 }
 
 impl SelfCheck {
-    /// What either of two proofs knows; a failed one counts more.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        let both = |a: Option<bool>, b: Option<bool>| match (a, b) {
-            (Some(a), Some(b)) => Some(a && b),
-            (a, b) => a.or(b),
-        };
-        Self {
-            counts_add_up: both(self.counts_add_up, other.counts_add_up),
-            timeouts_leave_no_sample: both(
-                self.timeouts_leave_no_sample,
-                other.timeouts_leave_no_sample,
-            ),
-        }
-    }
-
     /// A 502 may or may not leave a sample, so that the two possibilities are
     /// told apart only where there are more 504s than 502s.
     fn of(sums: Sums) -> Self {
@@ -62,33 +37,30 @@ impl SelfCheck {
 }
 
 impl CloudWatch {
-    /// Looks at the minutes of a gateway from `first` to before `end`.
-    ///
-    /// # Errors
-    /// When CloudWatch does not answer, or not wholly.
-    pub async fn prove(
+    pub(super) async fn check(
         &self,
         gateway: &Gateway,
         (first, end): (Minute, Minute),
         deadline: Duration,
         usage: &mut Usage,
     ) -> Answer<SelfCheck> {
-        let rows = gateway.kind.proof_rows().iter();
-        let queries = rows.map(|(metric, stat)| Query::of(metric, *stat)).collect();
+        let spec = gateway.id.kind.spec();
+        let Some(metrics) = &spec.self_check else { return Ok(SelfCheck::default()) };
+        let latency = |stat| Query::plain(spec.latency.metric, stat);
+        let counted = |metric: &'static str| Query::plain(metric, "Sum");
+        let mut queries = vec![latency("SampleCount"), latency(metrics.within)];
+        queries.push(counted(spec.timeouts.metric));
+        queries.extend(metrics.unclear.iter().chain(metrics.answered).copied().map(counted));
         let wanted = [Wanted::of(gateway, first.start(), queries)];
         let (answers, used) = self.read(&wanted, 60, end.start(), deadline).await;
         usage.add(used);
         let points = answers.into_iter().next().unwrap_or_else(|| Ok(Vec::new()))?;
-        let sum = |row: usize| -> f64 {
-            points.get(row).into_iter().flatten().map(|(_, value)| value).sum()
-        };
-        Ok(SelfCheck::of(Sums {
-            samples: sum(0),
-            within: sum(1),
-            timeouts: sum(2),
-            resets: sum(3),
-            answered: sum(4) + sum(5) + sum(6) + sum(7),
-        }))
+        let mut sums = points.iter().map(|points| points.iter().map(|(_, value)| value).sum());
+        let mut next = || -> f64 { sums.next().unwrap_or(0.0) };
+        let (samples, within, timeouts) = (next(), next(), next());
+        let resets = metrics.unclear.iter().map(|_| next()).sum();
+        let answered = metrics.answered.iter().map(|_| next()).sum();
+        Ok(SelfCheck::of(Sums { samples, within, answered, timeouts, resets }))
     }
 }
 

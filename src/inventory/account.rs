@@ -1,0 +1,318 @@
+//! An account in a Region, as one identity sees it.
+//!
+//! Where it cannot be read, what was found there before stays watched, and it alone is
+//! tried again after a while.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::catalog::{Catalog, Looked, explicit};
+use super::target_groups;
+use super::trouble::Trouble;
+use crate::config::{Config, Selection};
+use crate::edge::aws::{AwsError, Scope, Skew, Usage, region_of, scoped};
+use crate::edge::evidence::{PATIENCE, TopologyReader};
+use crate::edge::time::Stopwatch;
+use crate::source::cloudwatch::{CloudWatch, RateLimiter};
+use crate::source::{MetricSource, SelfCheck};
+use nearmiss_core::gateway::{Gateway, Identity, Kind};
+use nearmiss_core::number::quantity::Span;
+
+/// A failed refresh is tried again after this time, then after twice as long, and
+/// on up to the configured time.
+const FIRST_RETRY_SECONDS: i64 = 60;
+
+/// An account in a Region, as one identity sees it. A copy of it can look around while
+/// the account itself is used.
+#[derive(Debug, Clone)]
+pub struct AccountRegion {
+    /// Its Region.
+    pub region: String,
+    /// Its metrics.
+    pub metrics: Arc<dyn MetricSource>,
+    /// How far this machine's clock is from its.
+    pub skew: Skew,
+    /// What was found there last.
+    pub gateways: Vec<Arc<Gateway>>,
+    /// What could not be found out last.
+    pub troubles: Vec<Trouble>,
+    /// What the config leaves out there.
+    pub notes: Vec<String>,
+    /// Whether its figures mean what is made of them, as far as it was tried.
+    pub self_check: SelfCheck,
+    /// How often it was tried.
+    pub self_check_attempts: u8,
+    /// How it is set up, for a diagnosis.
+    pub topology: TopologyReader,
+    /// One for each kind that the config selects there.
+    catalogs: Vec<Catalog>,
+    scope: Scope,
+    linked: Option<String>,
+    selections: Vec<Selection>,
+    /// Whether alerts or labels go by tags, so that those of every gateway are read.
+    reads_all_tags: bool,
+    due: i64,
+    failures: u32,
+    /// Whether all that the config means was found last.
+    is_complete: bool,
+}
+
+impl AccountRegion {
+    /// All accounts and Regions that the config names.
+    pub async fn of_config(config: &Config, base: &SdkConfig) -> Vec<Self> {
+        let mut by_scope: Vec<(Scope, Option<String>, Vec<Selection>)> = Vec::new();
+        for selection in &config.gateways {
+            let chain = || Some(region_of(base)).filter(|region| !region.is_empty());
+            let scope = Scope {
+                region: selection.region.clone().or_else(chain),
+                role_arn: selection.role_arn.as_ref().map(|role| role.as_str().to_owned()),
+                external_id: selection.external_id.clone(),
+            };
+            let linked = selection.monitored_account.clone();
+            match by_scope.iter_mut().find(|known| known.0 == scope && known.1 == linked) {
+                Some((.., selections)) => selections.push(selection.clone()),
+                None => by_scope.push((scope, linked, vec![selection.clone()])),
+            }
+        }
+        let mut limiters: HashMap<Scope, Arc<RateLimiter>> = HashMap::new();
+        let mut accounts = Vec::new();
+        for (scope, linked, selections) in by_scope {
+            let (own_scope, own_linked) = (scope.clone(), linked.clone());
+            let sdk = Box::pin(scoped(base, &scope)).await;
+            // A monitoring account reads the metrics of others as itself.
+            let reader = match linked {
+                Some(_) => Scope { role_arn: None, external_id: None, ..scope },
+                None => scope,
+            };
+            let of_reader = Box::pin(scoped(base, &reader)).await;
+            let limiter =
+                limiters.entry(reader).or_insert_with(|| Arc::new(RateLimiter::of(&config.quota)));
+            let skew = Skew::default();
+            let kinds: BTreeSet<_> = selections.iter().map(|selection| selection.kind).collect();
+            accounts.push(Self {
+                region: region_of(&sdk),
+                metrics: Arc::new(CloudWatch::new(&of_reader, Arc::clone(limiter), linked, &skew)),
+                gateways: Vec::new(),
+                troubles: Vec::new(),
+                notes: Vec::new(),
+                self_check: SelfCheck::default(),
+                self_check_attempts: 0,
+                topology: TopologyReader::new(&sdk, PATIENCE),
+                catalogs: kinds.iter().map(|kind| Catalog::new(*kind, &sdk, &skew)).collect(),
+                skew,
+                scope: own_scope,
+                linked: own_linked,
+                selections,
+                reads_all_tags: config.asks_for_tags(),
+                due: i64::MIN,
+                failures: 0,
+                is_complete: false,
+            });
+        }
+        accounts
+    }
+
+    /// Goes on with what was found in the same place by another config, until it is
+    /// looked at again.
+    pub fn take_over(&mut self, accounts: &mut Vec<Self>) {
+        let is_it = |one: &Self| one.scope == self.scope && one.linked == self.linked;
+        if let Some(index) = accounts.iter().position(is_it) {
+            let before = accounts.swap_remove(index);
+            self.gateways = before.gateways;
+            for known in before.catalogs {
+                let same = self.catalogs.iter_mut().find(|catalog| catalog.kind == known.kind);
+                if let Some(catalog) = same {
+                    catalog.take_over(known);
+                }
+            }
+        }
+    }
+
+    /// The kinds that the config selects there.
+    pub fn kinds(&self) -> impl Iterator<Item = Kind> {
+        self.catalogs.iter().map(|catalog| catalog.kind)
+    }
+
+    /// Whether the gateway of this key can be one of its.
+    #[must_use]
+    pub fn may_have(&self, key: &str) -> bool {
+        let Identity { region, account, .. } = Identity::of_key(key);
+        region == self.region && self.gateways.first().is_none_or(|one| one.id.account == account)
+    }
+
+    /// Whether it is time to look again, or the clock was set back.
+    #[must_use]
+    pub fn is_due(&self, now: i64, every: Span) -> bool {
+        now >= self.due || self.due - now > seconds(every)
+    }
+
+    /// Looks again, within `deadline`. What was known before and could not be
+    /// read again stays.
+    pub async fn refresh(&mut self, now: i64, deadline: Span, every: Span) -> Usage {
+        let mut usage = Usage::default();
+        self.notes.clear();
+        self.troubles.clear();
+        self.is_complete = false;
+        if self.region.is_empty() {
+            let selections = self.selections.iter();
+            let without = |one: &Selection| Trouble::NoRegion { selection: one.to_string() };
+            self.troubles.extend(selections.map(without));
+        } else {
+            self.look(now, deadline.get(), &mut usage).await;
+        }
+        self.failures = if self.has_failed() { self.failures.saturating_add(1) } else { 0 };
+        let retry = FIRST_RETRY_SECONDS << self.failures.saturating_sub(1).min(20);
+        let pause = if self.has_failed() { retry } else { i64::MAX };
+        self.due = now + pause.min(seconds(every));
+        usage
+    }
+
+    /// Whether all of it was looked at, so that what is not there is gone.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.is_complete
+    }
+
+    /// Whether a call of the last refresh failed.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }))
+    }
+
+    async fn look(&mut self, now: i64, deadline: Duration, usage: &mut Usage) {
+        let whole = self.selections.iter();
+        let mut gateways: Vec<_> =
+            whole.filter(|s| s.is_explicit()).filter_map(|s| explicit(s, &self.region)).collect();
+        let watch = Stopwatch::start();
+        let mut left = self.catalogs.len();
+        let mut is_complete = true;
+        for catalog in &mut self.catalogs {
+            let selections = self.selections.iter();
+            let selections: Vec<&Selection> =
+                selections.filter(|s| s.kind == catalog.kind && !s.is_explicit()).collect();
+            let share = deadline.saturating_sub(watch.elapsed()) / u32::try_from(left).unwrap_or(1);
+            left -= 1;
+            if selections.is_empty() {
+                continue;
+            }
+            let all_tags = self.reads_all_tags;
+            let looked = catalog.look(&selections, all_tags, now, share, usage).await;
+            let Looked { gateways: found, troubles, notes, keeps_the_rest, is_partial } = looked;
+            gateways.extend(found);
+            self.troubles.extend(troubles);
+            self.notes.extend(notes);
+            is_complete &= !is_partial;
+            if keeps_the_rest {
+                let known = self.gateways.iter().filter(|one| one.id.kind == catalog.kind);
+                gateways.extend(known.map(|one| Gateway::clone(one)));
+            }
+        }
+        let mut seen = HashSet::new();
+        gateways.retain(|gateway| seen.insert((gateway.id.kind, gateway.id.dimension.clone())));
+        gateways.sort_by(|a, b| a.id.cmp(&b.id));
+        self.gateways = gateways.into_iter().map(Arc::new).collect();
+        self.is_complete = is_complete;
+    }
+
+    /// Finds the target groups of some gateways, those that were not looked for lately.
+    pub async fn find_target_groups(
+        &mut self,
+        is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
+        now: i64,
+        deadline: Duration,
+        usage: &mut Usage,
+    ) {
+        for (search, used) in
+            futures::future::join_all(self.target_group_searches(is_wanted, now, deadline)).await
+        {
+            usage.add(used);
+            self.enter_target_groups(search, now);
+        }
+    }
+
+    /// Searches for the target groups of some gateways, where an inventory may be asked
+    /// about them at all and was not for a while.
+    pub fn target_group_searches(
+        &self,
+        is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
+        now: i64,
+        deadline: Duration,
+    ) -> Vec<BoxFuture<'static, (TargetGroupSearch, Usage)>> {
+        let of_one = |(number, catalog): (usize, &Catalog)| {
+            let is_asked = |arn: &String| {
+                catalog.timeouts.of(arn).is_some() && catalog.target_groups.is_old(arn, now)
+            };
+            let gateways = self.gateways.iter().filter(|one| one.id.kind == catalog.kind);
+            let wanted = gateways.filter(|one| is_wanted(one));
+            let arns: Vec<String> =
+                wanted.filter_map(|one| one.id.arn()).filter(is_asked).collect();
+            (!arns.is_empty()).then(|| {
+                let search =
+                    target_groups::Found::search(Arc::clone(&catalog.inventory), arns, deadline);
+                let entered =
+                    move |(found, usage)| (TargetGroupSearch { catalog: number, found }, usage);
+                search.map(entered).boxed()
+            })
+        };
+        self.catalogs.iter().enumerate().filter_map(of_one).collect()
+    }
+
+    /// Enters what a search found, and returns why it did not find the rest.
+    pub fn enter_target_groups(&mut self, search: TargetGroupSearch, now: i64) -> Vec<AwsError> {
+        let TargetGroupSearch { catalog, found } = search;
+        let catalog = self.catalogs.get_mut(catalog);
+        catalog.map_or_else(Vec::new, |catalog| catalog.target_groups.enter(found, now))
+    }
+
+    /// The target groups of a gateway whose metrics are read beside its own.
+    #[must_use]
+    pub fn target_groups(&self, gateway: &Gateway) -> &[String] {
+        let catalog = self.catalogs.iter().find(|catalog| catalog.kind == gateway.id.kind);
+        let known = catalog.zip(gateway.id.arn());
+        known.map_or(&[][..], |(catalog, arn)| catalog.target_groups.of(&arn))
+    }
+}
+
+/// The target groups that were found of the gateways of one kind.
+#[derive(Debug)]
+pub struct TargetGroupSearch {
+    catalog: usize,
+    found: target_groups::Found,
+}
+
+/// Makes sure that no two gateways look the same: one that two identities see
+/// is watched once, and where two share a kind, name, Region and account (the old and
+/// the new one of that name, both given as dimension values), the dimension
+/// value is the name.
+pub fn tell_apart(accounts: &mut [AccountRegion]) {
+    let mut keys = HashSet::new();
+    let mut names: HashMap<_, u32> = HashMap::new();
+    for account in &mut *accounts {
+        account.gateways.retain(|gateway| {
+            let id = &gateway.id;
+            keys.insert((id.kind, id.region.clone(), id.dimension.clone()))
+        });
+        for gateway in &account.gateways {
+            *names.entry(label(&gateway.id)).or_default() += 1;
+        }
+    }
+    for gateway in accounts.iter_mut().flat_map(|account| &mut account.gateways) {
+        if names.get(&label(&gateway.id)).is_some_and(|n| *n > 1) {
+            let gateway = Arc::make_mut(gateway);
+            gateway.id.name.clone_from(&gateway.id.dimension);
+        }
+    }
+}
+
+fn label(id: &Identity) -> (Kind, String, String, String) {
+    (id.kind, id.name.clone(), id.region.clone(), id.account.clone())
+}
+
+fn seconds(span: Span) -> i64 {
+    i64::try_from(span.get().as_secs()).unwrap_or(i64::MAX)
+}

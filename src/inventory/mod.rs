@@ -1,0 +1,109 @@
+//! From the selections of the config to the gateways that are there.
+//!
+//! An [`Inventory`] says which gateways of one kind an account has in a Region, and when
+//! they give up; there is one file for each kind. A [`Catalog`](catalog::Catalog) is what
+//! is known of one kind in one place, and an [`AccountRegion`] joins them: it is what is
+//! listed, asked and billed together.
+
+mod account;
+mod alb;
+mod catalog;
+mod choice;
+mod tags;
+mod target_groups;
+mod timeouts;
+mod trouble;
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use futures::future::BoxFuture;
+
+use crate::edge::aws::{AwsError, Skew, Usage};
+use nearmiss_core::gateway::{Identity, Kind};
+
+pub use account::{AccountRegion, TargetGroupSearch, tell_apart};
+pub use alb::target_group_dimension;
+pub use target_groups::MAX_TARGET_GROUPS;
+pub use trouble::Trouble;
+
+/// Calls under way at once, per account and Region.
+const CONCURRENCY: usize = 8;
+
+/// Something that was read, and when (seconds since the Unix epoch).
+#[derive(Debug, Clone)]
+struct Known<T> {
+    value: T,
+    read: i64,
+}
+
+/// A gateway as an inventory lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Which one.
+    pub id: Identity,
+    /// Its ARN, by which it is asked about.
+    pub arn: String,
+}
+
+/// The IAM actions of the calls of an inventory.
+#[derive(Debug)]
+pub struct Actions {
+    /// Of the list.
+    pub list: &'static str,
+    /// Of a timeout.
+    pub timeout: &'static str,
+    /// Of tags.
+    pub tags: &'static str,
+    /// Of target groups, where the kind has any.
+    pub target_groups: Option<&'static str>,
+}
+
+/// Tags by ARN.
+pub type TagsByArn = HashMap<String, BTreeMap<String, String>>;
+
+/// Which gateways of one kind an account has in a Region. Each call may fail with what
+/// AWS says.
+pub trait Inventory: fmt::Debug + Send + Sync {
+    /// What is called.
+    fn actions(&self) -> &'static Actions;
+
+    /// Where it asks.
+    fn region(&self) -> &str;
+
+    /// Every gateway that is there.
+    fn list<'a>(&'a self, usage: &'a mut Usage) -> BoxFuture<'a, Result<Vec<Listed>, AwsError>>;
+
+    /// When a gateway gives up, seconds; `None` if it has been deleted in the meantime.
+    fn timeout<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Option<f64>, AwsError>>;
+
+    /// The tags of each of these gateways; one that has been deleted in the meantime has
+    /// none.
+    fn tags<'a>(
+        &'a self,
+        arns: &'a [String],
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<TagsByArn, AwsError>>;
+
+    /// The CloudWatch dimension values of a gateway's target groups.
+    fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>>;
+}
+
+/// The IAM actions that an inventory of this kind takes.
+#[must_use]
+pub fn actions(kind: Kind) -> &'static Actions {
+    match kind {
+        Kind::Alb => &alb::ACTIONS,
+    }
+}
+
+/// The inventory of this kind in the account and Region of a configuration; it tells
+/// `skew` what time it is there.
+#[must_use]
+pub fn connect(kind: Kind, sdk: &SdkConfig, skew: &Skew) -> Arc<dyn Inventory> {
+    match kind {
+        Kind::Alb => Arc::new(alb::Elb::new(sdk, skew)),
+    }
+}
