@@ -130,7 +130,7 @@ impl GatewayLabels {
             Self { text: String::new(), ends: Vec::with_capacity(samples.gateways.len()) };
         for gateway in &samples.gateways {
             let id = &gateway.id;
-            let values = [&*id.name, gateway.id.kind.name(), &*id.region, &*id.account];
+            let values = [&*id.name, id.kind.name(), &*id.region, &*id.account];
             labels.text += pairs(&LABELS, &values).trim_start_matches(',');
             labels.ends.push(labels.text.len());
         }

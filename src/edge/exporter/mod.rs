@@ -16,9 +16,9 @@ use prometheus::{
 };
 
 use super::aws::Usage;
-use crate::config::Metrics;
 use crate::metrics::process::{self, Row};
 use crate::metrics::{Known, Options, Page, Samples};
+use crate::settings::metrics::Metrics;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::notification::Component;
 pub use notifications::Notifications;

@@ -45,7 +45,7 @@ impl Notifications {
     pub fn know<'a>(&self, receivers: impl Iterator<Item = &'a Receiver>) {
         for receiver in receivers {
             for outcome in ["delivered", "throttled", "refused", "failed"] {
-                let _ = self.sent.with_label_values(&[&*receiver.label, outcome]);
+                let _ = self.sent.with_label_values(&[&receiver.label, outcome]);
             }
         }
     }
@@ -60,6 +60,6 @@ impl Notifications {
             ) => "refused",
             Some(_) => "failed",
         };
-        self.sent.with_label_values(&[&*receiver.label, outcome]).inc();
+        self.sent.with_label_values(&[&receiver.label, outcome]).inc();
     }
 }

@@ -33,6 +33,7 @@ const NOW: Minute = Minute(29_460_060);
 pub(crate) fn gateway(name: &str) -> Arc<Gateway> {
     Arc::new(Gateway {
         id: Identity {
+            kind: Kind::Alb,
             name: name.into(),
             ..Identity::new(
                 Kind::Alb,

@@ -67,7 +67,7 @@ fn labelled(known: &Known, more: Labels) -> Metric {
     let id = &known.gateway.id;
     let own: Labels = vec![
         ("gateway", &id.name),
-        ("kind", known.gateway.id.kind.name()),
+        ("kind", id.kind.name()),
         ("region", &id.region),
         ("account", &id.account),
     ];
