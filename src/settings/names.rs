@@ -53,8 +53,7 @@ impl TryFrom<String> for Selector {
         if text.starts_with("arn:") {
             return GatewayArn::parse(&text).map(Self::Arn);
         }
-        let reads = |kind: Kind| (kind.spec().forms.reads_dimension)(&text);
-        if Kind::ALL.into_iter().all(|kind| reads(kind).is_none()) {
+        if !Kind::ALL.into_iter().any(|kind| (kind.spec().forms.is_no_name)(&text)) {
             return Pattern::try_from(text).map(Self::Name);
         }
         if is_pattern(&text) {
@@ -62,7 +61,7 @@ impl TryFrom<String> for Selector {
                 "expected a pattern for names (such as \"web-*\") or a whole dimension value, found \"{text}\""
             ));
         }
-        if Kind::ALL.into_iter().any(|kind| reads(kind) == Some(true)) {
+        if Kind::ALL.into_iter().any(|kind| is_dimension_of(kind, &text)) {
             return Ok(Self::Dimension(text));
         }
         let form = |kind: Kind| {
@@ -85,7 +84,7 @@ impl fmt::Display for Selector {
 }
 
 fn is_dimension_of(kind: Kind, text: &str) -> bool {
-    !is_pattern(text) && (kind.spec().forms.reads_dimension)(text) == Some(true)
+    !is_pattern(text) && (kind.spec().forms.is_dimension)(text)
 }
 
 /// Whether it is spelled like a Region.

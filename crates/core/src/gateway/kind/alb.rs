@@ -37,7 +37,8 @@ pub(super) const SPEC: KindSpec = KindSpec {
         arn_service: "elasticloadbalancing",
         arn_resource: "loadbalancer/",
         dimension: "app/web/50dc6c495c0c9188",
-        reads_dimension,
+        is_dimension,
+        is_no_name: |text| text.contains('/'),
         name: second_part,
         lasting: |dimension| dimension.rsplit_once('/').map(|(lasting, _)| lasting),
     },
@@ -70,13 +71,12 @@ pub(super) const SPEC: KindSpec = KindSpec {
     topology: Topology::LoadBalancer,
 };
 
-/// `app/NAME/ID`; a name has no slash.
-fn reads_dimension(text: &str) -> Option<bool> {
-    let is_whole = |text: &str| match text.split('/').collect::<Vec<_>>()[..] {
+/// `app/NAME/ID`.
+fn is_dimension(text: &str) -> bool {
+    match text.split('/').collect::<Vec<_>>()[..] {
         ["app", name, id] => !name.is_empty() && !id.is_empty(),
         _ => false,
-    };
-    text.contains('/').then(|| is_whole(text))
+    }
 }
 
 /// `web` of `app/web/50dc6c495c0c9188` and of `targetgroup/web/81e9c6a0d23bf938`.

@@ -117,9 +117,10 @@ pub struct Forms {
     pub arn_resource: &'static str,
     /// A dimension value, as an example.
     pub dimension: &'static str,
-    /// Whether a text is written like a dimension value of this kind and not like a name,
-    /// and if so, whether it is a whole one.
-    pub reads_dimension: fn(&str) -> Option<bool>,
+    /// Whether a text is a whole dimension value of this kind.
+    pub is_dimension: fn(&str) -> bool,
+    /// Whether a text cannot be a name, so that a dimension value is meant.
+    pub is_no_name: fn(&str) -> bool,
     /// The name within a dimension value.
     pub name: fn(&str) -> &str,
     /// The part of a dimension value that stays when a gateway is deleted and made anew
