@@ -19,8 +19,8 @@ use crate::edge::cloudwatch::{self, Ask, Chat};
 use crate::edge::elb;
 use crate::edge::net::trust::CaBundle;
 use crate::edge::sink::{GET_TOPIC, PUBLISH, SnsTopic};
-use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
+use crate::store;
 use nearmiss_core::alerting::Matcher;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
@@ -292,7 +292,7 @@ fn state(config: &Config) -> Finding {
         let detail = format!("{path} is not there yet: the systemd unit makes its directory");
         return Finding::good(CHECK, detail);
     }
-    match StateFile::new(&config.state.path).probe() {
+    match store::probe(&config.state) {
         Ok(()) => Finding::good(CHECK, format!("{path} can be written")),
         Err(error) => Finding::bad(
             CHECK,

@@ -31,3 +31,4 @@ pub mod policy;
 pub mod probe;
 pub mod report;
 pub mod silence;
+pub mod store;

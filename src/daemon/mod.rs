@@ -41,9 +41,9 @@ use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
 use crate::edge::http::Page;
-use crate::edge::state::{PersistedState, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
+use crate::store::{self, PersistedState, StateError, Store};
 use commands::Commands;
 use nearmiss_core::Report;
 use nearmiss_core::notification::Component;
@@ -91,7 +91,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Daemon {
     config: Configured,
-    state: StateFile,
+    store: Box<dyn Store>,
     memory: PersistedState,
     poller: Poller,
     notifier: Notifier,
@@ -106,12 +106,12 @@ impl Daemon {
     /// # Errors
     /// When it could not run: the address is taken, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
-        let state = StateFile::new(&config.state.path).locked()?;
+        let mut store = store::open(&config.state)?;
         let address = config.http.listen.0;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
-        let mut memory = state.load()?;
+        let mut memory = store.load().await?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
         memory.told_to(&notifier.desk.fallback);
         // What it starts with is a config that can be used.
@@ -126,10 +126,16 @@ impl Daemon {
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
             notifier,
-            state,
+            store,
             memory,
             config: Configured { config, path: None, base: base.clone(), identity: None },
         })
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn persisted(&self) -> &PersistedState {
+        &self.memory
     }
 
     /// Where `/metrics` is.
@@ -158,7 +164,9 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = stop.asked_for() => break,
-                call = self.commands.next() => self.answer(call, self.aws_time(clock.now())),
+                call = self.commands.next() => {
+                    self.answer(call, self.aws_time(clock.now())).await;
+                }
                 Some(()) = reload.recv() => {
                     self.read_config_again(self.aws_time(clock.now())).await;
                     ticks.follow(&self.config.poll.schedule);
@@ -206,7 +214,7 @@ impl Daemon {
             self.publisher.is_fresh(self.config.poll.schedule.pause_after(now));
         }
         self.bill(&usage, now);
-        self.save(now);
+        self.save(now).await;
         self.publisher.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
         self.tell_systemd(State::Watchdog);
@@ -245,7 +253,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                call = self.commands.next() => self.answer(call, now),
+                call = self.commands.next() => self.answer(call, now).await,
                 done = &mut work => return done,
             }
         }
@@ -267,8 +275,8 @@ impl Daemon {
     }
 
     /// Returns what went wrong.
-    fn save(&mut self, now: i64) -> Option<String> {
-        let saved = self.state.save(&self.memory);
+    async fn save(&mut self, now: i64) -> Option<String> {
+        let saved = self.store.save(&mut self.memory).await;
         Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));
         self.trouble(Component::State, trouble.clone(), now);

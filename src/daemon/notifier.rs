@@ -22,6 +22,7 @@ use nearmiss_core::alerting::episode::TrackedEpisode;
 use nearmiss_core::alerting::{Due, KEPT_MINUTES, Mute, Receiver, Router};
 use nearmiss_core::capacity::Digest;
 use nearmiss_core::notification::{Component, Delivery, GROUP_MINUTES, Notification, pack};
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 
 /// Minutes older than this are read to catch up; what happened in them is told
@@ -108,8 +109,9 @@ impl Daemon {
         let minute = Minute::containing(now);
         self.notifier.desk.quiet = self.quiet(minute);
         let caught_up = |key: &String| !self.is_behind(key, end);
+        let with_episodes = self.memory.gateways.iter().filter(|(_, one)| !one.records.is_empty());
         let ready: Vec<String> =
-            self.memory.gateways.keys().filter(|key| caught_up(key)).cloned().collect();
+            with_episodes.map(|(key, _)| key).filter(|key| caught_up(key)).cloned().collect();
         let desk = &self.notifier.desk;
         let mut due = Vec::new();
         for key in ready {
@@ -155,12 +157,12 @@ impl Daemon {
             self.enter(&parcel, now);
             unsaved += 1;
             if unsaved >= SAVED_TOGETHER || !parcel.receiver.is_for_programs() {
-                self.save(now);
+                self.save(now).await;
                 unsaved = 0;
             }
         }
         if unsaved > 0 {
-            self.save(now);
+            self.save(now).await;
         }
         let before = std::mem::take(&mut self.notifier.waiting);
         let since = |key: &Waiting| before.get(key).copied().unwrap_or(now);
@@ -208,8 +210,13 @@ impl Daemon {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
         };
-        for (key, ledger) in &mut self.memory.gateways {
-            ledger.see(!is_gone(key), minute);
+        let is_news = |(key, one): &(&String, &GatewayState)| is_gone(key) || one.is_missed();
+        let news = self.memory.gateways.iter().filter(is_news);
+        let news: Vec<(String, bool)> = news.map(|(key, _)| (key.clone(), !is_gone(key))).collect();
+        for (key, is_there) in news {
+            if let Some(one) = self.memory.gateways.get_mut(&key) {
+                one.see(is_there, minute);
+            }
         }
     }
 

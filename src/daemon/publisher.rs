@@ -13,8 +13,8 @@ use super::{Daemon, whole};
 use crate::edge::exporter::{Exporter, Series};
 use crate::edge::http::{self, Page};
 use crate::edge::log;
-use crate::edge::state::ScheduledMessage;
 use crate::edge::time::instant;
+use crate::store::ScheduledMessage;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::time::Minute;
 

@@ -66,11 +66,11 @@ impl Daemon {
         let kept = end.plus(-RETENTION_MINUTES);
         let watched = self.poller.watched();
         let ledgers = &mut self.memory.gateways;
-        ledgers.retain(|key, ledger| ledger.assess_watermark > kept || watched.contains(key));
+        ledgers.retain(|key, one| one.assess_watermark > kept || watched.contains(key));
         let (mut lost, mut ahead) = (0, 0u64);
         for key in fetched.snapshots.keys() {
             let start = || GatewayState::starting(end.plus(-1));
-            let ledger = ledgers.entry(key.clone()).or_insert_with(start);
+            let ledger = ledgers.get_or_insert_with(key, start);
             ahead += u64::from(ledger.put_right(end));
             lost += ledger.skip_to(kept);
         }

@@ -12,8 +12,8 @@ use super::chats::Chats;
 use crate::config::{Config, Schedule, Zone};
 use crate::edge::aws::Usage;
 use crate::edge::host;
-use crate::edge::state::ScheduledMessage;
 use crate::edge::time::Deadline;
+use crate::store::ScheduledMessage;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::notification::{

@@ -17,6 +17,5 @@ pub mod net;
 pub mod nginx;
 pub mod probe;
 pub mod sink;
-pub mod state;
 pub mod systemd;
 pub mod time;

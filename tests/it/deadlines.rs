@@ -15,7 +15,6 @@ use nearmiss::config::Config;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws;
 use nearmiss::edge::control::{self, Answer, Command};
-use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::{Clock, Stopwatch};
 use nearmiss_core::alerting::Matcher;
 use nearmiss_core::detect::Severity;
@@ -123,7 +122,7 @@ async fn arn_of_the_sick_one() -> String {
     let world = World::of("slow_burn", 7, "").await;
     let mut daemon = world.daemon(ALL).await;
     world.poll(&mut daemon, 20..21).await;
-    let known = StateFile::new(&world.state()).load().unwrap().gateways;
+    let known = world.saved_gateways();
     let key = known.into_keys().find(|key| key.contains("/checkout/")).unwrap();
     let dimension = key.splitn(3, '/').nth(2).unwrap();
     format!("arn:aws:elasticloadbalancing:{REGION}:{ACCOUNT}:loadbalancer/{dimension}")

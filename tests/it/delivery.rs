@@ -8,8 +8,9 @@ use std::pin::pin;
 use std::task::Poll;
 
 use nearmiss::config::Config;
+use nearmiss::config::State;
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::state::StateFile;
+use nearmiss::store;
 use nearmiss_sim::{Published, Setup};
 use serde_json::Value;
 
@@ -227,7 +228,7 @@ async fn without_a_disk_alerts_go_on_and_the_trouble_is_told() {
     let own: Vec<_> =
         own.iter().filter(|said| said["kind"] == "own").map(|s| &s["reason"]).collect();
     assert_eq!(own, ["firing", "resolved"]);
-    assert!(StateFile::new(&state).load().unwrap().gateways.len() == 3);
+    assert!(store::read(&State { path: state }).unwrap().gateways.len() == 3);
 }
 
 #[tokio::test]
@@ -322,8 +323,10 @@ async fn a_state_of_the_version_before_is_gone_on_with() {
     let episode = "eu-central-1/111122223333/app/checkout/76b19428c52d2596@2026-01-05T09:14Z";
     assert_eq!(heard[episode], ["escalated critical", "resolved critical"]);
     assert_eq!(heard.len(), 1);
-    let written = std::fs::read_to_string(world.state()).unwrap();
-    assert!(written.starts_with("{\"version\":2,"), "{written}");
+    assert!(world.saved().gateways.contains_key(episode.split('@').next().unwrap()));
+    let kept = world.directory.path().join("state.json.before");
+    let first = include_str!("fixtures/state_version_1.json");
+    assert_eq!(std::fs::read_to_string(kept).unwrap(), first, "what was taken over is kept");
 }
 
 #[tokio::test]

@@ -4,10 +4,10 @@
 //! Each case runs a whole story with a fault over several seeds. A case that
 //! fails names its seed; the same seed tells the same story again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::state::{GatewayStates, StateFile};
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_sim::Truth;
 
@@ -37,8 +37,8 @@ async fn story(seed: u64, faults: &str, more: &str, ahead: i64) -> (World, Daemo
     (world, daemon)
 }
 
-fn ledgers(world: &World) -> GatewayStates {
-    StateFile::new(&world.state()).load().unwrap().gateways
+fn ledgers(world: &World) -> BTreeMap<String, GatewayState> {
+    world.saved_gateways()
 }
 
 /// What was counted of a load balancer, compared with what happened.

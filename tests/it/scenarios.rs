@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use nearmiss::daemon::Daemon;
-use nearmiss::edge::state::StateFile;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Detail, Kind};
 use nearmiss_sim::Setup;
@@ -161,11 +160,11 @@ async fn counters_equal_the_truth(scenario: &str, seed: u64, faults: &str) {
     // Twenty minutes more: what a failed poll missed, or may be late, is read by then.
     for minute in SCRIPT.start..SCRIPT.end + 20 {
         poll(&mut daemon, minute..minute + 1).await;
-        for (key, ledger) in StateFile::new(&world.state()).load().unwrap().gateways {
+        for (key, ledger) in world.saved_gateways() {
             first_counted.entry(key).or_insert(ledger.count_watermark.0);
         }
     }
-    let ledgers = StateFile::new(&world.state()).load().unwrap().gateways;
+    let ledgers = world.saved_gateways();
     assert!(!ledgers.is_empty());
     for (key, ledger) in ledgers {
         let name = key.split('/').nth(3).unwrap();

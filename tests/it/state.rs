@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nearmiss::edge::exporter::{Exporter, Series};
-use nearmiss::edge::state::StateFile;
 use nearmiss::edge::time::Stopwatch;
+use nearmiss::store::PersistedState;
 use nearmiss_core::alerting::Router;
 use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
@@ -43,11 +43,11 @@ fn places(value: &Value, path: &str, seen: &mut BTreeSet<String>, all: &mut Vec<
 }
 
 /// Everything that is done with what was remembered, but for asking AWS.
-fn use_it(file: &StateFile) {
-    let Ok(memory) = file.load() else { return };
+fn use_it(text: &str) {
+    let Ok(memory) = PersistedState::of_json(text.as_bytes()) else { return };
     let now = Minute::containing(START).plus(40);
     let exporter = Exporter::new(std::iter::empty()).unwrap();
-    for mut ledger in memory.gateways.into_values() {
+    for (_, mut ledger) in memory.gateways {
         let desk = Router::plain();
         ledger.skip_to(now.plus(-10));
         ledger.listen(&desk, now);
@@ -68,8 +68,9 @@ async fn no_value_in_a_state_panics() {
     let mut daemon = world.daemon(ALL).await;
     poll(&mut daemon, 0..30).await;
     drop(daemon);
-    let text = std::fs::read_to_string(world.state()).unwrap();
-    let state: Value = serde_json::from_str(&text).unwrap();
+    let mut text = Vec::new();
+    world.saved().write_json(&mut text).unwrap();
+    let state: Value = serde_json::from_slice(&text).unwrap();
     let mut all = Vec::new();
     places(&state, "", &mut BTreeSet::new(), &mut all);
     assert!(all.len() > 60, "{}", all.len());
@@ -92,14 +93,11 @@ async fn no_value_in_a_state_panics() {
         json!({}),
         json!({ "": {} }),
     ];
-    let directory = tempfile::tempdir().unwrap();
-    let file = StateFile::new(&directory.path().join("state.json"));
     for place in &all {
         for value in &odd {
             let mut state = state.clone();
             *state.pointer_mut(place).unwrap() = value.clone();
-            std::fs::write(directory.path().join("state.json"), state.to_string()).unwrap();
-            use_it(&file);
+            use_it(&state.to_string());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A daemon and a simulated AWS, joined by nothing but the wire.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,10 +11,12 @@ use aws_config::retry::RetryConfig;
 use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_async::time::TimeSource;
-use nearmiss::config::Config;
+use nearmiss::config::{Config, State};
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::{self, Skew, Usage};
 use nearmiss::edge::elb::Elb;
+use nearmiss::store::{self, PersistedState};
+use nearmiss_core::state::GatewayState;
 use nearmiss_sim::{Setup, Sim, Truth};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -108,6 +111,16 @@ impl World {
 
     pub fn state(&self) -> PathBuf {
         self.directory.path().join("state.json")
+    }
+
+    /// What was saved last.
+    pub fn saved(&self) -> PersistedState {
+        store::read(&State { path: self.state() }).unwrap()
+    }
+
+    /// The same of each gateway.
+    pub fn saved_gateways(&self) -> BTreeMap<String, GatewayState> {
+        self.saved().gateways.into_iter().collect()
     }
 
     /// A config that names where things are; nobody's quotas are waited for.
