@@ -128,7 +128,8 @@ impl Daemon {
     fn hand_on(&mut self, minute: Minute) {
         let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
         for (old, new) in self.memory.gateways.succeed(&watched, minute) {
-            if let Some(history) = self.poller.histories.remove(&old) {
+            if let Some(mut history) = self.poller.histories.remove(&old) {
+                history.save_again();
                 self.poller.histories.insert(new.clone(), history);
             }
             self.notifier.hand_on(&old, &new);

@@ -276,7 +276,11 @@ impl Daemon {
 
     /// Returns what went wrong.
     async fn save(&mut self, now: i64) -> Option<String> {
-        let saved = self.store.save(&mut self.memory).await;
+        let days = self.poller.unsaved_days();
+        let saved = self.store.save(&mut self.memory, &days).await;
+        if saved.is_ok() {
+            self.poller.are_saved(&days);
+        }
         Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));
         self.trouble(Component::State, trouble.clone(), now);

@@ -35,6 +35,7 @@ impl Daemon {
     ) {
         let Present { now, end, settled } = present;
         self.go_on_from(fetched, end);
+        self.recall_histories(fetched).await;
         let is_late = |account: &AccountRegion| self.tally(account.gateways.iter(), end).is_late();
         let of_one = |account: &AccountRegion| {
             let present = state::Present { end, settled, is_late: is_late(account) };

@@ -19,7 +19,7 @@ use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, ReadableTable,
-    StorageError, Table, TableDefinition, TableError,
+    StorageError, Table, TableDefinition, TableError, WriteTransaction,
 };
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -29,7 +29,7 @@ use super::json::{self, JsonError};
 use super::persisted::PersistedState;
 use super::place::{Lock, Place, kind};
 use super::room::Roomy;
-use super::{StateError, Store};
+use super::{HistoryDay, StateError, Store};
 use nearmiss_core::state::{GatewayState, RecordError};
 
 /// The version of the tables that this program writes. Versions 1 and 2 were JSON.
@@ -53,6 +53,14 @@ const GENERAL: Records = TableDefinition::new("general");
 const COUNTERS: Records = TableDefinition::new("counters");
 /// Episodes by gateway.
 const EPISODES: Records = TableDefinition::new("episodes");
+
+/// Packed days of history by day and gateway: what is written together is side by side.
+const DAYS: TableDefinition<'static, (u32, &'static str), &'static [u8]> =
+    TableDefinition::new("days");
+/// Fourteen days touch so many days of UTC.
+const DAYS_KEPT: u32 = 15;
+/// The form of a packed day, its first byte.
+const DAY_FORM: u8 = 1;
 
 /// Which version the tables have: a little-endian `u32`.
 const VERSION_KEY: &str = "version";
@@ -112,8 +120,16 @@ impl Store for Embedded {
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
+        days: &'a [HistoryDay],
     ) -> LocalBoxFuture<'a, Result<(), StateError>> {
-        ready(self.save_now(state)).boxed_local()
+        ready(self.save_now(state, days)).boxed_local()
+    }
+
+    fn days<'a>(
+        &'a mut self,
+        gateways: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Vec<HistoryDay>, StateError>> {
+        ready(self.days_now(gateways)).boxed_local()
     }
 }
 
@@ -172,17 +188,32 @@ impl Embedded {
         Ok(builder.set_check_integrity_on_open(true).create_with_backend(file)?)
     }
 
-    pub(super) fn save_now(&mut self, state: &mut PersistedState) -> Result<(), StateError> {
+    pub(super) fn days_now(&self, gateways: &[String]) -> Result<Vec<HistoryDay>, StateError> {
+        let Some(database) = self.ours.as_ref().and_then(|ours| ours.database.as_ref()) else {
+            return Ok(Vec::new());
+        };
+        match read_days(database, gateways) {
+            // It was not written yet.
+            Err(redb::Error::TableDoesNotExist(_)) => Ok(Vec::new()),
+            days => days.map_err(|why| self.place.unreadable(failure(why))),
+        }
+    }
+
+    pub(super) fn save_now(
+        &mut self,
+        state: &mut PersistedState,
+        days: &[HistoryDay],
+    ) -> Result<(), StateError> {
         self.place.is_there()?;
-        self.write(state).map_err(|source| self.place.unwritable(source))?;
+        self.write(state, days).map_err(|source| self.place.unwritable(source))?;
         state.gateways.written();
         Ok(())
     }
 
-    fn write(&mut self, state: &PersistedState) -> io::Result<()> {
+    fn write(&mut self, state: &PersistedState, days: &[HistoryDay]) -> io::Result<()> {
         let there = identify(self.place.target()).ok();
         let Some(mut ours) = self.ours.take().filter(|ours| Some(ours.id) == there) else {
-            return self.create(state);
+            return self.create(state, days);
         };
         let database = match ours.database.take() {
             Some(database) => database,
@@ -193,11 +224,11 @@ impl Embedded {
                     return Err(why);
                 }
                 // Everything that was in it is known.
-                Err(_) => return self.create(state),
+                Err(_) => return self.create(state, days),
             },
         };
         let changes = state.gateways.changes();
-        let saved = commit(&database, state, changes).map_err(failure);
+        let saved = commit(&database, state, changes, days).map_err(failure);
         // After an error the database wants to be opened anew.
         ours.database = saved.is_ok().then_some(database);
         self.ours = Some(ours);
@@ -205,10 +236,10 @@ impl Embedded {
     }
 
     /// Makes the file beside its place, with everything in it, and puts it there.
-    fn create(&mut self, state: &PersistedState) -> io::Result<()> {
+    fn create(&mut self, state: &PersistedState, days: &[HistoryDay]) -> io::Result<()> {
         let new = self.place.beside(".new");
         let file = make(&new)?;
-        let (database, id) = fill(file, state).inspect_err(|_| {
+        let (database, id) = fill(file, state, days).inspect_err(|_| {
             let _ = fs::remove_file(&new);
         })?;
         if std::mem::take(&mut self.follows_json) {
@@ -305,13 +336,17 @@ fn make(path: &Path) -> io::Result<File> {
 }
 
 /// Writes everything into a new file, on the disk and with room to spare.
-fn fill(file: File, state: &PersistedState) -> io::Result<(Database, (u64, u64))> {
+fn fill(
+    file: File,
+    state: &PersistedState,
+    days: &[HistoryDay],
+) -> io::Result<(Database, (u64, u64))> {
     let metadata = file.metadata()?;
     let written = file.try_clone()?;
     let database =
         Roomy::new(file).and_then(|file| builder().create_with_backend(file)).map_err(failure)?;
     let all = state.gateways.iter().map(|(key, state)| (key.as_str(), Some(state)));
-    commit(&database, state, all).map_err(failure)?;
+    commit(&database, state, all, days).map_err(failure)?;
     let length = usize::try_from(written.metadata()?.len()).unwrap_or(0);
     keep_room(&database, length + ROOM).map_err(failure)?;
     written.sync_all()?;
@@ -346,6 +381,7 @@ fn commit<'a>(
     database: &Database,
     state: &PersistedState,
     gateways: impl Iterator<Item = (&'a str, Option<&'a GatewayState>)>,
+    days: &[HistoryDay],
 ) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     let mut is_new = false;
@@ -363,12 +399,46 @@ fn commit<'a>(
         is_new |= put(&mut general, OTHERS_KEY, Some(others))?;
         is_new |= put(&mut general, VERSION_KEY, Some(VERSION.to_le_bytes().to_vec()))?;
     }
-    if is_new {
-        write.commit()?
-    } else {
-        write.abort()?
+    if !days.is_empty() {
+        put_days(&write, days)?;
+    } else if !is_new {
+        return Ok(write.abort()?);
     }
+    Ok(write.commit()?)
+}
+
+/// Puts days of history there, and takes away those that are too old.
+fn put_days(write: &WriteTransaction, days: &[HistoryDay]) -> Result<(), redb::Error> {
+    let mut table = write.open_table(DAYS)?;
+    let mut newest = 0;
+    for HistoryDay { gateway, day, record } in days {
+        // No clock shows another day.
+        let Ok(day) = u32::try_from(*day) else { continue };
+        newest = newest.max(day);
+        let record = [&[DAY_FORM], record.as_slice()].concat();
+        table.insert((day, gateway.as_str()), record.as_slice())?;
+    }
+    let oldest = newest.saturating_sub(DAYS_KEPT - 1);
+    table.retain_in((0, "")..(oldest, ""), |_, _| false)?;
     Ok(())
+}
+
+fn read_days(database: &Database, gateways: &[String]) -> Result<Vec<HistoryDay>, redb::Error> {
+    let table = database.begin_read()?.open_table(DAYS)?;
+    let mut days = Vec::new();
+    let newest = table.last()?.map_or(0, |(key, _)| key.value().0);
+    for gateway in gateways {
+        for day in newest.saturating_sub(DAYS_KEPT - 1)..=newest {
+            let found = table.get((day, gateway.as_str()))?;
+            let record = found.as_ref().and_then(|found| found.value().split_first());
+            // What a newer program packed is read from CloudWatch again.
+            if let Some((&DAY_FORM, record)) = record {
+                let (gateway, record) = (gateway.clone(), record.to_vec());
+                days.push(HistoryDay { gateway, day: day.into(), record });
+            }
+        }
+    }
+    Ok(days)
 }
 
 /// Puts a record there, or takes it away. Returns whether that changes anything.

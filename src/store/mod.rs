@@ -29,13 +29,31 @@ pub trait Store: fmt::Debug {
     /// aside, which is an error in the log and not an end.
     fn load(&mut self) -> LocalBoxFuture<'_, Result<PersistedState, StateError>>;
 
-    /// Writes what changed since the last time, all of it or nothing. When this returns
-    /// it is there after a power cut, and the state knows that it is written; otherwise it
-    /// is due again.
+    /// Writes what changed since the last time, and these days, all of it or nothing. When
+    /// this returns it is there after a power cut, and the state knows that it is written;
+    /// otherwise it is due again.
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
+        days: &'a [HistoryDay],
     ) -> LocalBoxFuture<'a, Result<(), StateError>>;
+
+    /// What was saved of the history of these gateways.
+    fn days<'a>(
+        &'a mut self,
+        gateways: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Vec<HistoryDay>, StateError>>;
+}
+
+/// A day of the history of a gateway. What is lost of it is read from CloudWatch again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryDay {
+    /// The key of the gateway.
+    pub gateway: String,
+    /// Which day of UTC, counted from the Unix epoch.
+    pub day: i64,
+    /// Its quarter-hours, packed.
+    pub record: Vec<u8>,
 }
 
 /// The store that the config names, keeping other daemons away.

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nearmiss::daemon::Daemon;
 use nearmiss::edge::exporter::{Exporter, Series};
 use nearmiss::edge::time::Stopwatch;
 use nearmiss::store::PersistedState;
@@ -15,7 +16,7 @@ use nearmiss_core::time::Minute;
 use serde_json::{Value, json};
 
 use crate::program::{Running, config, output, program, sim, text};
-use crate::world::{ALL, START, World, poll};
+use crate::world::{ALL, START, World, metric, poll};
 
 /// The pointers of all values of a JSON text, one for those that differ only in a number.
 fn places(value: &Value, path: &str, seen: &mut BTreeSet<String>, all: &mut Vec<String>) {
@@ -100,6 +101,23 @@ async fn no_value_in_a_state_panics() {
             use_it(&state.to_string());
         }
     }
+}
+
+/// Fourteen days of a gateway are five metrics once; after that they are known.
+#[tokio::test]
+async fn a_restart_reads_only_the_history_that_was_missed() {
+    let world = World::of("healthy", 7, "").await;
+    let billed =
+        |daemon: &Daemon| metric(daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    let mut costs = Vec::new();
+    for life in 0..3 {
+        let mut daemon = world.daemon(ALL).await;
+        world.poll(&mut daemon, 5 * life..5 * life + 3).await;
+        costs.push(billed(&daemon));
+    }
+    let gateways = f64::from(u32::try_from(world.saved().gateways.len()).unwrap());
+    assert!(costs[1] <= costs[0] - 5.0 * gateways, "{costs:?}");
+    assert!(costs[2] <= costs[0] - 5.0 * gateways, "{costs:?}");
 }
 
 /// A daemon whose log says that it runs, and the rest of its log.
