@@ -15,12 +15,12 @@ use serde::Serialize;
 use crate::config::{Config, Digests, Maintenance, RouteTo, Schedule, State, Zone};
 use crate::edge::aws::{self, AwsError, Scope, Usage, plain, region_of, scoped};
 use crate::edge::net::trust::CaBundle;
-use crate::edge::state::StateFile;
 use crate::edge::time::Clock;
 use crate::inventory::{self, AccountRegion, Trouble};
 use crate::sink::{SinkError, Target};
 use crate::source::Ask;
 use crate::source::cloudwatch::{self, Chat};
+use crate::store;
 use nearmiss_core::alerting::{Matcher, ReceiverId};
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
@@ -298,7 +298,7 @@ fn state(config: &Config) -> Finding {
         let detail = format!("{path} is not there yet: the systemd unit makes its directory");
         return Finding::good(CHECK, detail);
     }
-    match StateFile::new(&config.state.path).probe() {
+    match store::probe(&config.state) {
         Ok(()) => Finding::good(CHECK, format!("{path} can be written")),
         Err(error) => Finding::bad(
             CHECK,

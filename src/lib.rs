@@ -36,3 +36,4 @@ pub mod settings;
 pub mod silence;
 pub mod sink;
 pub mod source;
+pub mod store;

@@ -333,7 +333,9 @@ def told_twice(story):
     told already, as after a kill between the telling and the saving."""
     state = story.home / "state.json"
     kept = story.home / "kept.json"
+    story.daemon.kill()
     shutil.copy(state, kept)
+    story.begin()
     end = [(name, "resolved", "critical") for name in (BURNS, TWIN)]
     story.move(OVER)
     story.tells("both are over", end)

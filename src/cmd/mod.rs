@@ -18,6 +18,7 @@ mod run;
 mod signals;
 mod silence;
 mod sim;
+mod state;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -153,6 +154,12 @@ pub enum Command {
         after_help = "Example: nearmiss acknowledge reports --config nearmiss.toml\nIts hours stay an example of what is usual, and it is not told again before it becomes worse."
     )]
     Acknowledge(acknowledge::Args),
+    /// Show what is remembered over restarts: episodes, counters, who was notified
+    #[command(
+        subcommand,
+        after_help = "Example: nearmiss state export --config nearmiss.toml > state.json"
+    )]
+    State(state::Command),
     /// Print the capacity report: headroom, trends, forecasts, what changed
     #[command(
         after_help = "Example: nearmiss report --config nearmiss.toml --days 14 --format markdown\nAsks the running daemon, or CloudWatch where none runs (fourteen days: 5 metrics a gateway, and one for each target group of those with the least headroom; about $0.0001 a gateway)."
@@ -179,6 +186,7 @@ impl Command {
             Self::Probe(args) => probe::run(&args).await,
             Self::Silence(args) => args.run().await,
             Self::Acknowledge(args) => args.run().await,
+            Self::State(args) => args.run(),
             Self::Report(args) => args.run().await,
             Self::Completions(args) => Ok(args.run()),
         }

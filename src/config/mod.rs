@@ -289,7 +289,7 @@ impl Default for Control {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct State {
-    /// Where open episodes and the counters are kept over restarts.
+    /// The file in which open episodes and the counters are kept over restarts.
     #[serde(deserialize_with = "path")]
     pub path: PathBuf,
 }

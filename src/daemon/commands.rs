@@ -84,7 +84,7 @@ impl Commands {
 
 impl Daemon {
     /// Answers who asks.
-    pub(super) fn answer(&mut self, call: Call, now: i64) {
+    pub(super) async fn answer(&mut self, call: Call, now: i64) {
         match call {
             Call::Looked(looked) => self.finish_report(looked, now),
             // Who asked may be gone, and then nothing is done.
@@ -93,13 +93,13 @@ impl Daemon {
                 self.start_report(days, now, answer);
             }
             Call::Asked(Asked { command, answer }) => {
-                let _ = answer.send(self.obey(command, now));
+                let _ = answer.send(self.obey(command, now).await);
             }
         }
     }
 
     /// Does what is asked, and remembers it before it answers.
-    fn obey(&mut self, command: Command, now: i64) -> Answer {
+    async fn obey(&mut self, command: Command, now: i64) -> Answer {
         let minute = Minute::containing(now);
         let answer = match command {
             Command::Silence { matcher, at_most, seconds, by, comment } => {
@@ -113,7 +113,7 @@ impl Daemon {
         if matches!(answer, Answer::Refused(_)) {
             return answer;
         }
-        match self.save(now) {
+        match self.save(now).await {
             Some(trouble) => {
                 Answer::Refused(format!("done, but not remembered over a restart: {trouble}"))
             }
@@ -200,21 +200,23 @@ impl Daemon {
     fn acknowledge(&mut self, gateway: &Pattern, now: Minute) -> Answer {
         let mut done = Vec::new();
         let mut names = Vec::new();
-        let mut is_known = false;
-        for (key, ledger) in &mut self.memory.gateways {
+        let mut meant = Vec::new();
+        for key in self.memory.gateways.keys() {
             let Identity { name, dimension, .. } = Identity::of_key(key);
-            names.push(name.clone());
-            if !gateway.fits(&name) && !gateway.fits(&dimension) {
-                continue;
+            if gateway.fits(&name) || gateway.fits(&dimension) {
+                meant.push((key.clone(), name.clone()));
             }
-            is_known = true;
-            let Some((from, to)) = ledger.acknowledge(now) else { continue };
+            names.push(name);
+        }
+        for (key, name) in &meant {
+            let state = self.memory.gateways.get_mut(key);
+            let Some((from, to)) = state.and_then(|state| state.acknowledge(now)) else { continue };
             if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);
             }
             done.push(format!("{name}: from {from} to {to}"));
         }
-        if !is_known {
+        if meant.is_empty() {
             let names = names.iter().map(String::as_str);
             let hint = suggestion::instead_of(gateway.as_str(), names);
             return Answer::Refused(format!("no gateway of that name is watched: {hint}"));

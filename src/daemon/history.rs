@@ -2,25 +2,27 @@
 //!
 //! The detectors compare with them. They are read after everything else in a
 //! poll, with what is left of its time, so that a daemon that starts warns of
-//! 504s and near misses long before it knows what is usual. Nothing is stored:
-//! CloudWatch keeps the history, and reading a fortnight of it again costs what
-//! two minutes of polls do.
+//! 504s and near misses long before it knows what is usual. They are saved, so that a
+//! start asks CloudWatch only for what was missed: all of it for ten thousand gateways
+//! costs a dollar.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tracing::info;
 
+use super::plan::Fetched;
 use super::poller::Poller;
 use super::{Daemon, allotment, seconds};
-use crate::edge::aws::Usage;
-use crate::edge::state::GatewayStates;
+use crate::edge::aws::{self, Usage};
 use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
 use crate::source::Stretch;
+use crate::store::{GatewayStates, HistoryDay};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
-use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour};
+use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour, QuarterHours};
 use nearmiss_core::state::{Former, GatewayState};
 use nearmiss_core::time::Minute;
 
@@ -30,6 +32,10 @@ struct Wanted {
     until: QuarterHour,
 }
 
+/// The history of so many gateways is recalled at once, and so many days are saved at
+/// once: a few megabytes.
+const RECALLED_TOGETHER: usize = 500;
+const SAVED_TOGETHER: usize = 5000;
 /// Statistics that are read of a quarter.
 const STATISTICS: u64 = 9;
 
@@ -71,10 +77,48 @@ impl Daemon {
                 for (quarter, summary) in quarters.iter().filter(|(q, _)| q < until) {
                     history.enter(*quarter, summary);
                 }
+                history.seal();
             }
         }
         if read > 0 {
             self.poller.tell_progress(end);
+        }
+        while self.poller.has_unsaved_days() && self.save(now).await.is_none() {
+            if self.serve(now, deadline, tokio::task::yield_now()).await.is_none() {
+                break;
+            }
+        }
+    }
+
+    /// Recalls what was saved of the history of gateways that have a snapshot and are new
+    /// here. Where near misses were counted for another timeout it is read again.
+    pub(super) async fn recall_histories(&mut self, fetched: &Fetched) {
+        let is_new = |key: &String| {
+            fetched.snapshots.contains_key(key) && !self.poller.histories.contains_key(key)
+        };
+        let timeouts: HashMap<String, f64> = (self.poller.gateways())
+            .map(|gateway| (gateway.id.key(), gateway.timeout.seconds))
+            .filter(|(key, _)| is_new(key))
+            .collect();
+        let keys: Vec<String> = timeouts.keys().cloned().collect();
+        for keys in keys.chunks(RECALLED_TOGETHER) {
+            let found = self.store.days(keys).await;
+            let trouble = found.as_ref().err().map(|error| {
+                format!("{}: the history is read from CloudWatch again", aws::chain(error))
+            });
+            self.self_watch.say("history", trouble);
+            let found = found.unwrap_or_default();
+            for days in found.chunk_by(|one, next| one.gateway == next.gateway) {
+                let Some(HistoryDay { gateway: key, .. }) = days.first() else { continue };
+                let saved = days.iter().map(|one| (one.day, one.record.as_slice()));
+                let history = History::from(QuarterHours::of_saved(saved));
+                let fits = |now: &f64| {
+                    history.timeout().is_none_or(|then| (then - now).abs() < 0.001 * now)
+                };
+                if timeouts.get(key).is_some_and(fits) {
+                    self.poller.keep_history(&self.memory.gateways, key, history);
+                }
+            }
         }
     }
 
@@ -94,13 +138,14 @@ impl Daemon {
 impl Poller {
     /// The history of a gateway, with the incidents that its state remembers.
     pub(super) fn history_of(&mut self, states: &GatewayStates, key: &str) -> &mut History {
-        self.histories.entry(key.to_owned()).or_insert_with(|| {
-            let mut history = History::new();
-            for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
-                history.mark(from, to, Mark::Incident);
-            }
-            history
-        })
+        let new = || with_incidents(History::new(), states, key);
+        self.histories.entry(key.to_owned()).or_insert_with(new)
+    }
+
+    /// Goes on with a history that was saved.
+    fn keep_history(&mut self, states: &GatewayStates, key: &str, history: History) {
+        let history = with_incidents(history, states, key);
+        self.histories.insert(key.to_owned(), history);
     }
 
     /// What is unknown of the gateways of an account and is due, up to so many
@@ -151,6 +196,37 @@ impl Poller {
         stretches
     }
 
+    /// What is not saved of the histories: of so many gateways that it is some megabytes.
+    pub(super) fn unsaved_days(&mut self) -> Vec<HistoryDay> {
+        let mut all = Vec::new();
+        let unsaved = self.histories.iter_mut().filter(|(_, history)| history.is_unsaved());
+        for (key, history) in unsaved {
+            let days = history.unsaved().map(|(day, record)| HistoryDay {
+                gateway: key.clone(),
+                day,
+                record: record.to_vec(),
+            });
+            all.extend(days);
+            if all.len() >= SAVED_TOGETHER {
+                break;
+            }
+        }
+        all
+    }
+
+    /// These days are saved.
+    pub(super) fn are_saved(&mut self, days: &[HistoryDay]) {
+        for day in days {
+            if let Some(history) = self.histories.get_mut(&day.gateway) {
+                history.saved();
+            }
+        }
+    }
+
+    fn has_unsaved_days(&self) -> bool {
+        self.histories.values().any(|history| history.is_unsaved())
+    }
+
     fn tell_progress(&self, end: QuarterHour) {
         let of = self.histories.len();
         let known = |history: &&History| first_unknown(history, end).is_none();
@@ -158,6 +234,14 @@ impl Poller {
         let days = 14;
         info!(read, of, days, "history is being read; what is usual is known for these gateways");
     }
+}
+
+/// A history with the incidents that the state of its gateway remembers.
+fn with_incidents(mut history: History, states: &GatewayStates, key: &str) -> History {
+    for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
+        history.mark(from, to, Mark::Incident);
+    }
+    history
 }
 
 /// The first of the fourteen days of quarters before `end` that is not known.

@@ -20,7 +20,6 @@ use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::notification::Component;
 use nearmiss_core::number::quantity::Span;
-use nearmiss_core::state::succeed;
 use nearmiss_core::time::Minute;
 
 impl Daemon {
@@ -70,8 +69,12 @@ impl Daemon {
         self.hand_on(minute);
         self.forget_the_gone();
         for gateway in self.poller.gateways() {
-            if let Some(ledger) = self.memory.gateways.get_mut(&gateway.id.key()) {
-                ledger.see_timeout(minute, gateway.timeout.seconds);
+            let (key, seconds) = (gateway.id.key(), gateway.timeout.seconds);
+            let states = &mut self.memory.gateways;
+            if states.get(&key).is_some_and(|state| !state.has_timeout(seconds))
+                && let Some(state) = states.get_mut(&key)
+            {
+                state.see_timeout(minute, seconds);
             }
         }
         let Poller { accounts, histories, recent, .. } = &mut self.poller;
@@ -123,8 +126,9 @@ impl Daemon {
     /// was made in its place.
     fn hand_on(&mut self, minute: Minute) {
         let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
-        for (old, new) in succeed(&mut self.memory.gateways, &watched, minute) {
-            if let Some(history) = self.poller.histories.remove(&old) {
+        for (old, new) in self.memory.gateways.succeed(&watched, minute) {
+            if let Some(mut history) = self.poller.histories.remove(&old) {
+                history.save_again();
                 self.poller.histories.insert(new.clone(), history);
             }
             self.notifier.hand_on(&old, &new);

@@ -41,10 +41,10 @@ use crate::config::Config;
 use crate::edge::aws::{self, Usage};
 use crate::edge::exporter::Exporter;
 use crate::edge::http::Served;
-use crate::edge::state::{PersistedState, ScheduledMessage, StateError, StateFile};
 use crate::edge::systemd::{self, State};
 use crate::edge::time::{Clock, Deadline, ScheduleError, Stopwatch, Ticks};
 use crate::metrics::{Known, Rendered};
+use crate::store::{self, PersistedState, ScheduledMessage, StateError, Store};
 use commands::Commands;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::gateway::Gateway;
@@ -94,7 +94,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Daemon {
     config: Configured,
-    state: StateFile,
+    store: Box<dyn Store>,
     memory: PersistedState,
     poller: Poller,
     notifier: Notifier,
@@ -109,12 +109,12 @@ impl Daemon {
     /// # Errors
     /// When it could not run: the address is taken, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
-        let state = StateFile::new(&config.state.path).locked()?;
+        let mut store = store::open(&config.state)?;
         let address = config.http.listen.0;
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
-        let mut memory = state.load()?;
+        let mut memory = store.load().await?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
         memory.told_to(&notifier.router.fallback.id);
         // What it starts with is a config that can be used.
@@ -128,10 +128,16 @@ impl Daemon {
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
             notifier,
-            state,
+            store,
             memory,
             config: Configured { config, path: None, base: base.clone(), identity: None },
         })
+    }
+
+    /// What it remembers.
+    #[must_use]
+    pub fn persisted(&self) -> &PersistedState {
+        &self.memory
     }
 
     /// Where `/metrics` is.
@@ -160,7 +166,9 @@ impl Daemon {
         loop {
             tokio::select! {
                 () = stop.asked_for() => break,
-                call = self.commands.next() => self.answer(call, self.aws_time(clock.now())),
+                call = self.commands.next() => {
+                    self.answer(call, self.aws_time(clock.now())).await;
+                }
                 Some(()) = reload.recv() => {
                     self.read_config_again(self.aws_time(clock.now())).await;
                     ticks.follow(&self.config.poll.schedule);
@@ -208,7 +216,7 @@ impl Daemon {
             self.publisher.is_fresh(self.config.poll.schedule.pause_after(now));
         }
         self.bill(&usage, now);
-        self.save(now);
+        self.save(now).await;
         self.publisher.exporter.poll_duration.observe(stopwatch.elapsed().as_secs_f64());
         self.publish(now);
         self.tell_systemd(State::Watchdog);
@@ -247,7 +255,7 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                call = self.commands.next() => self.answer(call, now),
+                call = self.commands.next() => self.answer(call, now).await,
                 done = &mut work => return done,
             }
         }
@@ -289,12 +297,12 @@ impl Daemon {
                 self_watch::enter(&sent.delivery, &mut self.memory, now);
             }
             if self.notifier.enter(&mut sending, sent, &mut self.memory.gateways, now) {
-                self.save(now);
+                self.save(now).await;
             }
         }
         let Ended { is_unsaved, refusals } = self.notifier.finish(sending, now);
         if is_unsaved {
-            self.save(now);
+            self.save(now).await;
         }
         self.trouble(Component::Delivery, refusals, now);
     }
@@ -322,8 +330,13 @@ impl Daemon {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
         };
-        for (key, state) in &mut self.memory.gateways {
-            state.see(!is_gone(key), minute);
+        let states = &mut self.memory.gateways;
+        let news = states.iter().filter(|(key, state)| is_gone(key) || state.is_missed());
+        let news: Vec<(String, bool)> = news.map(|(key, _)| (key.clone(), !is_gone(key))).collect();
+        for (key, is_there) in news {
+            if let Some(state) = states.get_mut(&key) {
+                state.see(is_there, minute);
+            }
         }
     }
 
@@ -343,8 +356,12 @@ impl Daemon {
     }
 
     /// Returns what went wrong.
-    fn save(&mut self, now: i64) -> Option<String> {
-        let saved = self.state.save(&self.memory);
+    async fn save(&mut self, now: i64) -> Option<String> {
+        let days = self.poller.unsaved_days();
+        let saved = self.store.save(&mut self.memory, &days).await;
+        if saved.is_ok() {
+            self.poller.are_saved(&days);
+        }
         Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));
         self.trouble(Component::State, trouble.clone(), now);

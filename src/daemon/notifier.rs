@@ -14,9 +14,9 @@ use futures::stream::{BoxStream, SelectAll, select_all};
 use super::diagnose::Asked;
 use super::poller::Present;
 use crate::config::{Config, Maintenance};
-use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
 use crate::sink::{Senders, Sent, SinkError};
+use crate::store::GatewayStates;
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::episode::TrackedEpisode;
 use nearmiss_core::alerting::{
@@ -134,12 +134,14 @@ impl Notifier {
         let is_behind = |key: &String, state: &GatewayState| {
             end.since(state.unread()) > RECENT_MINUTES && reading.contains(key)
         };
+        let with_episodes = states.iter().filter(|(_, state)| !state.records.is_empty());
+        let ready = with_episodes.filter(|(key, state)| !is_behind(key, state));
+        let ready: Vec<String> = ready.map(|(key, _)| key.clone()).collect();
         let mut due = Vec::new();
-        for (key, state) in states.iter_mut() {
-            if !is_behind(key, state) {
-                state.listen(&self.router, minute);
-                due.extend(state.due(&self.router, minute));
-            }
+        for key in ready {
+            let Some(state) = states.get_mut(&key) else { continue };
+            state.listen(&self.router, minute);
+            due.extend(state.due(&self.router, minute));
         }
         due
     }

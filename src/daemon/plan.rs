@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::edge::aws::AwsError;
-use crate::edge::state::GatewayStates;
 use crate::inventory::AccountRegion;
 use crate::source::{Answer, Ask};
+use crate::store::GatewayStates;
 use nearmiss_core::Report;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
@@ -148,7 +148,11 @@ pub(super) fn backfills(
         if left == 0 {
             break;
         }
-        let ledger = ledgers.get_mut(&gateway.id.key());
+        let key = gateway.id.key();
+        if !ledgers.get(&key).is_some_and(GatewayState::may_backfill) {
+            continue;
+        }
+        let ledger = ledgers.get_mut(&key);
         let Some((from, until)) = ledger.and_then(|ledger| ledger.backfill(end)) else { continue };
         left -= 1;
         let from = from.plus(1 - i64::from(LONGEST_WINDOW)).max(end.plus(-RETENTION_MINUTES));

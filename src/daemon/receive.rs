@@ -9,9 +9,9 @@ use super::plan::{Fetched, backfills};
 use super::poller::{Poller, Present, reading, rules};
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
-use crate::edge::state::GatewayStates;
 use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
+use crate::store::GatewayStates;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::late::{Amended, Rules, assess_again};
@@ -37,6 +37,7 @@ impl Daemon {
     ) {
         let Present { now, end, settled } = present;
         self.poller.go_on_from(&mut self.memory.gateways, fetched, end);
+        self.recall_histories(fetched).await;
         let is_late = |account: &AccountRegion| self.tally(account.gateways.iter(), end).is_late();
         let of_one = |account: &AccountRegion| {
             let present = state::Present { end, settled, is_late: is_late(account) };
@@ -117,7 +118,7 @@ impl Poller {
         let (mut lost, mut ahead) = (0, 0u64);
         for key in fetched.snapshots.keys() {
             let start = || GatewayState::starting(end.plus(-1));
-            let state = states.entry(key.clone()).or_insert_with(start);
+            let state = states.get_or_insert_with(key, start);
             ahead += u64::from(state.put_right(end));
             lost += state.skip_to(kept);
         }

@@ -12,8 +12,8 @@ use tracing::{error, info};
 use super::chats::Chats;
 use crate::config::{Config, Schedule, Watcher, Zone};
 use crate::edge::host;
-use crate::edge::state::{PersistedState, ScheduledMessage};
 use crate::sink::Target;
+use crate::store::{PersistedState, ScheduledMessage};
 use nearmiss_core::alerting::{Receiver, ReceiverId};
 use nearmiss_core::notification::{
     Component, DeadMansSwitch, Delivery, Notification, SelfAlert, SelfAlertNotification,

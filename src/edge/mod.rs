@@ -14,6 +14,5 @@ pub mod log;
 pub mod net;
 pub mod nginx;
 pub mod probe;
-pub mod state;
 pub mod systemd;
 pub mod time;

@@ -32,6 +32,8 @@ const WORK: &[(&str, &[&str])] = &[
     ("silence list", &["--config", "CONFIG"]),
     ("silence expire", &["1f0c3a9b", "--config", "CONFIG"]),
     ("acknowledge", &["web", "--config", "CONFIG"]),
+    ("state export", &["--config", "CONFIG"]),
+    ("state export", &["--config", "CONFIG"]),
     ("report", &["--config", "CONFIG"]),
     ("completions", &["bash"]),
 ];

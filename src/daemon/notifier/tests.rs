@@ -101,7 +101,9 @@ impl World {
 
     /// What is due when everything up to a minute was read.
     fn due(&mut self, minute: Minute) -> Vec<(Receiver, EpisodeNotification)> {
-        for state in self.states.values_mut() {
+        let keys: Vec<String> = self.states.keys().cloned().collect();
+        for key in keys {
+            let state = self.states.get_mut(&key).unwrap();
             (state.assess_watermark, state.count_watermark) = (minute, minute);
         }
         let present = Present { now: minute.start(), end: minute, settled: minute };
@@ -216,7 +218,7 @@ async fn those_that_were_sent_a_moment_ago_count_towards_the_ten() {
     world.poll(NOW).await;
     assert_eq!(team.accepted().len(), 7);
     for (key, state) in trouble(10) {
-        world.states.entry(key).or_insert(state);
+        world.states.get_or_insert_with(&key, || state);
     }
     world.poll(NOW.plus(2)).await;
     assert_eq!(team.accepted().len(), 8, "three more are one message: {:?}", team.accepted());

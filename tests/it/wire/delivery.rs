@@ -7,6 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use nearmiss::config::Config;
+use nearmiss::daemon::Daemon;
 use nearmiss_sim::{Published, Setup};
 use serde_json::Value;
 
@@ -253,8 +254,10 @@ async fn a_state_of_the_version_before_is_gone_on_with() {
     let heard = world.heard();
     assert_eq!(heard[EPISODE], ["escalated critical", "resolved critical"]);
     assert_eq!(heard.len(), 1);
-    let written = std::fs::read_to_string(world.state()).unwrap();
-    assert!(written.starts_with("{\"version\":2,"), "{written}");
+    assert!(world.states().contains_key(EPISODE.split('@').next().unwrap()));
+    let kept = std::fs::read_to_string(world.state().with_extension("json.before")).unwrap();
+    let first = include_str!("../fixtures/state_version_1.json");
+    assert_eq!(kept, first, "what was taken over is kept");
 }
 
 /// The disk is gone, and a config that cannot be used is read: both are said by the
@@ -317,4 +320,22 @@ async fn many_gateways_at_once_are_one_message_for_people_and_each_for_programs(
     let before = published.len();
     world.poll_at(&mut daemon, 42).await;
     assert!(world.sim.published().len() <= before + 12);
+}
+
+/// Fourteen days of a gateway are billed as five metrics: what was read is there after a
+/// restart, and only the bill of the wire shows it.
+#[tokio::test]
+async fn a_restart_reads_only_the_history_that_was_missed() {
+    let world = World::of("healthy", 7, "").await;
+    let billed =
+        |daemon: &Daemon| metric(daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    let mut costs = Vec::new();
+    for life in 0..3 {
+        let mut daemon = world.daemon(ALL).await;
+        world.poll(&mut daemon, 5 * life..5 * life + 3).await;
+        costs.push(billed(&daemon));
+    }
+    let gateways = f64::from(u32::try_from(world.states().len()).unwrap());
+    assert!(costs[1] <= costs[0] - 5.0 * gateways, "{costs:?}");
+    assert!(costs[2] <= costs[0] - 5.0 * gateways, "{costs:?}");
 }

@@ -24,7 +24,9 @@ async fn a_slow_burn_from_its_first_minute_to_its_last() {
     let mut daemon = world.daemon(HISTOGRAMS).await;
     world.poll(&mut daemon, 0..30).await;
     target_groups_are_shown_while_something_is_unusual(&daemon);
-    state::no_value_panics(&fs::read_to_string(world.state()).unwrap());
+    let mut saved = Vec::new();
+    world.saved().write_json(&mut saved).unwrap();
+    state::no_value_panics(std::str::from_utf8(&saved).unwrap());
     world.poll(&mut daemon, 30..40).await;
     every_metric_of_the_dashboard_is_on_the_page(&page(&daemon));
     every_metric_is_documented_in_the_words_of_its_help(&page(&daemon));

@@ -11,11 +11,13 @@ use aws_config::{Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_smithy_async::time::TimeSource;
 use nearmiss::config::Config;
+use nearmiss::config::State;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::{self, Skew, Usage};
-use nearmiss::edge::state::{GatewayStates, StateFile};
 use nearmiss::inventory;
+use nearmiss::store::{self, PersistedState};
 use nearmiss_core::gateway::Kind;
+use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_sim::{Published, Setup, Sim};
 use serde_json::Value;
@@ -174,9 +176,14 @@ impl World {
         heard
     }
 
-    /// The state as it was saved last.
-    pub fn states(&self) -> GatewayStates {
-        StateFile::new(&self.state()).load().unwrap().gateways
+    /// What was saved last.
+    pub fn saved(&self) -> PersistedState {
+        store::read(&State { path: self.state() }).unwrap()
+    }
+
+    /// The same of each gateway.
+    pub fn states(&self) -> BTreeMap<String, GatewayState> {
+        self.saved().gateways.into_iter().collect()
     }
 
     /// What was counted of each gateway, compared with what happened.

@@ -149,6 +149,13 @@ impl DerefMut for History {
     }
 }
 
+impl From<QuarterHours> for History {
+    /// What was saved.
+    fn from(quarters: QuarterHours) -> Self {
+        Self { quarters, outlook: None }
+    }
+}
+
 impl History {
     /// A gateway of which nothing is known.
     #[must_use]
@@ -163,6 +170,7 @@ impl History {
     pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> &Outlook {
         let running = QuarterHour::containing(minute.plus(1));
         let Self { quarters, outlook } = self;
+        quarters.seal();
         let kept = outlook.take().filter(|kept| kept.is_for(quarters, gateway, drift, running));
         let kept = kept.unwrap_or_else(|| Box::new(Outlook::of(quarters, gateway, drift, running)));
         outlook.insert(kept)

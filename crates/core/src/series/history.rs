@@ -3,17 +3,19 @@
 //!
 //! CloudWatch computes a percentile of a quarter exactly when it is asked for
 //! `Period=900`, which no sum of minutes can do; and fourteen days of quarters
-//! fit in memory where minutes would not. A quarter is unknown (never read),
+//! fit in memory where minutes would not, packed day by day. A quarter is unknown (never read),
 //! idle (CloudWatch said that there was no request) or measured: the three are
 //! never mixed. Entering a quarter again replaces it, so that late data and a
 //! backfill need no care.
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
+mod packed;
+
+use std::collections::VecDeque;
 
 use crate::number::ratio;
 use crate::series::window::SlowEnd;
 use crate::time::Minute;
+use packed::{OpenDay, PackedDay};
 
 /// How many quarters are kept: fourteen days.
 pub const QUARTERS: usize = 1344;
@@ -148,88 +150,101 @@ pub enum Mark {
     Benign,
 }
 
-/// A quarter in 24 bytes: absent figures are NaN, which no figure is. Requests and
-/// their latencies together are sums and may be large; three digits are plenty for
-/// what is compared by factors of 1.1 and more, and a count up to 2,048 is exact.
-#[derive(Debug, Clone, Copy)]
-struct Cell {
-    sums: [f32; 2],
-    figures: [f16; 7],
-    known: bool,
-    mark: Mark,
+/// A day of UTC.
+#[derive(Debug, Clone)]
+struct Day {
+    packed: PackedDay,
+    /// Whether it is as it was when it was last saved.
+    is_saved: bool,
 }
 
-const UNKNOWN: Cell =
-    Cell { sums: [f32::NAN; 2], figures: [f16::NAN; 7], known: false, mark: Mark::Usual };
-
-impl Cell {
-    fn of(summary: &QuarterHourStats, mark: Mark) -> Self {
-        let sane = |value: Option<f64>| value.filter(|v| v.is_finite() && *v >= 0.0);
-        #[allow(clippy::cast_possible_truncation)] // 7 digits are plenty
-        let sum = |value: Option<f64>| sane(value).map_or(f32::NAN, |v| v.min(1e30) as f32);
-        let most = f16::MAX.to_f64();
-        let figure = |value| sane(value).map_or(f16::NAN, |v| f16::from_f64(v.min(most)));
-        let figures = [
-            figure(summary.p50),
-            figure(summary.p99),
-            figure(summary.maximum),
-            figure(summary.near_misses),
-            figure(Some(summary.timeouts)),
-            figure(summary.connection_errors),
-            figure(Some(summary.timeout)),
-        ];
-        Self { sums: [sum(Some(summary.samples)), sum(summary.sum)], figures, known: true, mark }
-    }
-
-    fn read(&self) -> Known {
-        let [samples, sum] = self.sums.map(|sum| (!sum.is_nan()).then_some(f64::from(sum)));
-        let mut figures = [0.0_f32; 7];
-        self.figures.convert_to_f32_slice(&mut figures);
-        let [p50, p99, maximum, near, timeouts, connections, timeout] =
-            figures.map(|figure| (!figure.is_nan()).then_some(f64::from(figure)));
-        let summary = QuarterHourStats {
-            samples: samples.unwrap_or(0.0),
-            sum,
-            p50,
-            p99,
-            maximum,
-            near_misses: near,
-            timeouts: timeouts.unwrap_or(0.0),
-            connection_errors: connections,
-            timeout: timeout.unwrap_or(0.0),
-        };
-        match self.known {
-            false => Known::Unknown,
-            true if summary.requests() <= 0.0 => Known::Idle,
-            true => Known::Measured(summary),
-        }
+impl Default for Day {
+    /// Nothing is known of it.
+    fn default() -> Self {
+        Self { packed: PackedDay::default(), is_saved: true }
     }
 }
 
 /// The last fourteen days of one gateway.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct QuarterHours {
-    /// By quarter modulo its length; empty until something is entered.
-    ring: Vec<Cell>,
+    /// Days in a row, up to that of the newest quarter.
+    days: VecDeque<Day>,
+    /// The day that is being changed, counted from the Unix epoch.
+    open: Option<(i64, Box<OpenDay>)>,
     /// The newest quarter that was entered.
     newest: Option<QuarterHour>,
-    /// Where in the ring that one is: looking back from it needs no division.
-    head: usize,
     /// How often it has changed.
     changes: u64,
-}
-
-impl Default for QuarterHours {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl QuarterHours {
     /// A gateway of which nothing is known.
     #[must_use]
     pub fn new() -> Self {
-        Self { ring: Vec::new(), newest: None, head: 0, changes: 0 }
+        Self::default()
+    }
+
+    /// What was saved of these days (counted from the Unix epoch); what is no day is left
+    /// out, and read again.
+    #[must_use]
+    pub fn of_saved<'a>(days: impl IntoIterator<Item = (i64, &'a [u8])>) -> Self {
+        let mut all = Self::default();
+        for (day, bytes) in days {
+            let Some(packed) = PackedDay::of_bytes(bytes) else { continue };
+            let first = day.saturating_mul(DAY);
+            let is_known = |quarter: &i64| packed.status(in_day(QuarterHour(first + quarter))).0;
+            let Some(last) = (0..DAY).rfind(is_known) else { continue };
+            all.reach(QuarterHour(first + last));
+            let place = all.place(day);
+            if let Some(kept) = place.and_then(|place| all.days.get_mut(place)) {
+                *kept = Day { packed, is_saved: true };
+            }
+        }
+        all.changes += 1;
+        all
+    }
+
+    /// The days that are not saved as they are now, and what to save of them.
+    pub fn unsaved(&mut self) -> impl Iterator<Item = (i64, &[u8])> {
+        self.seal();
+        let days = (self.first_day()..).zip(&self.days);
+        days.filter(|(_, day)| !day.is_saved).map(|(number, day)| (number, day.packed.bytes()))
+    }
+
+    /// Whether some day is not saved as it is now.
+    #[must_use]
+    pub fn is_unsaved(&self) -> bool {
+        self.open.is_some() || self.days.iter().any(|day| !day.is_saved)
+    }
+
+    /// All days are to be saved, because they are another gateway's now.
+    pub fn save_again(&mut self) {
+        self.days.iter_mut().for_each(|day| day.is_saved = false);
+    }
+
+    /// The timeout for which near misses were counted in the newest quarter with requests,
+    /// seconds.
+    #[must_use]
+    pub fn timeout(&self) -> Option<f64> {
+        self.quarters().rev().find_map(|quarter| match self.quarter(quarter) {
+            Known::Measured(stats) => Some(stats.timeout),
+            Known::Unknown | Known::Idle => None,
+        })
+    }
+
+    /// All days are saved.
+    pub fn saved(&mut self) {
+        self.days.iter_mut().for_each(|day| day.is_saved = true);
+    }
+
+    /// Packs what was changed. Until then a day takes four kilobytes.
+    pub fn seal(&mut self) {
+        let Some((day, open)) = self.open.take() else { return };
+        let place = self.place(day);
+        if let Some(day) = place.and_then(|place| self.days.get_mut(place)) {
+            *day = Day { packed: open.pack(), is_saved: false };
+        }
     }
 
     /// Enters what CloudWatch said of a quarter that is over, or says of it
@@ -237,20 +252,13 @@ impl QuarterHours {
     /// the newest quarter is left out.
     pub fn enter(&mut self, quarter: QuarterHour, summary: &QuarterHourStats) {
         self.reach(quarter);
-        let Some(index) = self.index(quarter) else { return };
-        self.changes += 1;
-        let cell = &mut self.ring[index];
-        *cell = Cell::of(summary, cell.mark);
+        self.change(quarter, |day, quarter| day.enter(quarter, Some(summary)));
     }
 
     /// Forgets what CloudWatch said of a quarter, so that it is read again. What it is an
     /// example of stays.
     pub fn forget(&mut self, quarter: QuarterHour) {
-        if let Some(index) = self.index(quarter) {
-            let mark = self.ring[index].mark;
-            self.ring[index] = Cell { mark, ..UNKNOWN };
-            self.changes += 1;
-        }
+        self.change(quarter, |day, quarter| day.enter(quarter, None));
     }
 
     /// Says of the quarters that share a minute with `from` to `to` (both
@@ -259,11 +267,10 @@ impl QuarterHours {
         self.reach(QuarterHour::containing(to));
         let oldest = self.newest.map_or(i64::MAX, |q| q.plus(1 - DAY * 14).0);
         for quarter in QuarterHour::containing(from).0.max(oldest)..=QuarterHour::containing(to).0 {
-            let Some(index) = self.index(QuarterHour(quarter)) else { continue };
-            let now = &mut self.ring[index].mark;
-            if *now != mark && (*now, mark) != (Mark::Benign, Mark::Incident) {
-                *now = mark;
-                self.changes += 1;
+            let quarter = QuarterHour(quarter);
+            let Some((_, now)) = self.status(quarter) else { continue };
+            if now != mark && (now, mark) != (Mark::Benign, Mark::Incident) {
+                self.change(quarter, |day, quarter| day.mark(quarter, mark));
             }
         }
     }
@@ -271,17 +278,21 @@ impl QuarterHours {
     /// What is known of a quarter.
     #[must_use]
     pub fn quarter(&self, quarter: QuarterHour) -> Known {
-        self.index(quarter).map_or(Known::Unknown, |index| self.ring[index].read())
+        let Some(day) = self.day(quarter) else { return Known::Unknown };
+        match &self.open {
+            Some((number, open)) if *number == day_of(quarter) => open.known(in_day(quarter)),
+            _ => day.packed.known(in_day(quarter)),
+        }
     }
 
     /// Whether a quarter is marked as an incident.
     #[must_use]
     pub fn is_incident(&self, quarter: QuarterHour) -> bool {
-        self.index(quarter).is_some_and(|index| self.ring[index].mark == Mark::Incident)
+        self.status(quarter).is_some_and(|(_, mark)| mark == Mark::Incident)
     }
 
     /// The quarters that are kept, oldest first; none when nothing was entered.
-    pub fn quarters(&self) -> impl Iterator<Item = QuarterHour> + use<> {
+    pub fn quarters(&self) -> impl DoubleEndedIterator<Item = QuarterHour> + use<> {
         let end = self.newest.map_or(0, |q| q.0.saturating_add(1));
         let length = if self.newest.is_some() { DAY * 14 } else { 0 };
         (end.saturating_sub(length)..end).map(QuarterHour)
@@ -298,9 +309,19 @@ impl QuarterHours {
     /// before the newest quarter, and it is not asked for.
     #[must_use]
     pub fn first_unknown(&self, from: QuarterHour, end: QuarterHour) -> Option<QuarterHour> {
-        let is_known = |q: &QuarterHour| self.index(*q).is_some_and(|index| self.ring[index].known);
         let kept = self.newest.map_or(from, |newest| newest.plus(1 - DAY * 14));
-        (from.max(kept).0..end.0).map(QuarterHour).find(|quarter| !is_known(quarter))
+        let mut quarter = from.max(kept);
+        while quarter < end {
+            let is_open = self.open.as_ref().is_some_and(|(day, _)| *day == day_of(quarter));
+            if !is_open && self.day(quarter).is_some_and(|day| day.packed.is_whole()) {
+                quarter = QuarterHour((day_of(quarter) + 1) * DAY);
+            } else if self.status(quarter).is_some_and(|(is_known, _)| is_known) {
+                quarter = quarter.plus(1);
+            } else {
+                return Some(quarter);
+            }
+        }
+        None
     }
 
     /// How often it has changed: what was made of it is good for as long as this is the
@@ -313,33 +334,88 @@ impl QuarterHours {
     /// Bytes that it holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>() + self.ring.capacity() * size_of::<Cell>()
+        let days = self.days.capacity() * size_of::<Day>();
+        let packed: usize = self.days.iter().map(|day| day.packed.bytes().len()).sum();
+        let open = self.open.as_ref().map_or(0, |_| size_of::<OpenDay>());
+        size_of::<Self>() + days + packed + open
     }
 
     /// Makes room for a quarter newer than all.
     fn reach(&mut self, quarter: QuarterHour) {
-        if self.ring.is_empty() {
-            self.ring = vec![UNKNOWN; QUARTERS];
+        let newest = self.newest.unwrap_or(quarter);
+        if self.days.is_empty() || quarter.0.saturating_sub(newest.0) >= DAY * 14 {
+            self.days.clear();
+            self.open = None;
+            self.days.resize(Self::days_kept(quarter), Day::default());
+            self.newest = Some(quarter);
+            return;
         }
-        let newest = self.newest.unwrap_or(quarter.plus(-1));
-        let steps = quarter.0.saturating_sub(newest.0).min(DAY * 14);
-        for step in 0..steps {
-            let index = slot(quarter.plus(-step));
-            self.ring[index] = UNKNOWN;
+        let newer = newest.max(quarter);
+        for _ in day_of(newest)..day_of(newer) {
+            self.days.push_back(Day::default());
         }
-        let newest = newest.max(quarter);
-        self.newest = Some(newest);
-        self.head = slot(newest);
+        self.newest = Some(newer);
+        let surplus = self.days.len().saturating_sub(Self::days_kept(newer));
+        self.days.drain(..surplus);
     }
 
-    fn index(&self, quarter: QuarterHour) -> Option<usize> {
-        let age = self.newest?.0.saturating_sub(quarter.0);
-        let age = usize::try_from(age).ok().filter(|age| *age < QUARTERS)?;
-        Some(if age <= self.head { self.head - age } else { self.head + QUARTERS - age })
+    /// Fourteen days that end with this quarter touch so many days of UTC.
+    fn days_kept(newest: QuarterHour) -> usize {
+        let first = day_of(newest.plus(1 - DAY * 14));
+        usize::try_from(day_of(newest) - first + 1).unwrap_or(0)
+    }
+
+    fn change(&mut self, quarter: QuarterHour, change: impl FnOnce(&mut OpenDay, usize)) {
+        let day = day_of(quarter);
+        let Some(place) = self.is_kept(quarter).then(|| self.place(day)).flatten() else { return };
+        if self.open.as_ref().is_some_and(|(open, _)| *open != day) {
+            self.seal();
+        }
+        let packed = self.days.get(place).map(|day| &day.packed);
+        let open =
+            || (day, Box::new(packed.map_or_else(|| PackedDay::default().open(), PackedDay::open)));
+        change(&mut self.open.get_or_insert_with(open).1, in_day(quarter));
+        self.changes += 1;
+    }
+
+    fn status(&self, quarter: QuarterHour) -> Option<(bool, Mark)> {
+        let day = self.day(quarter)?;
+        match &self.open {
+            Some((number, open)) if *number == day_of(quarter) => {
+                Some(open.status(in_day(quarter)))
+            }
+            _ => Some(day.packed.status(in_day(quarter))),
+        }
+    }
+
+    /// The day of a quarter that is kept.
+    fn day(&self, quarter: QuarterHour) -> Option<&Day> {
+        let place = self.is_kept(quarter).then(|| self.place(day_of(quarter))).flatten()?;
+        self.days.get(place)
+    }
+
+    fn is_kept(&self, quarter: QuarterHour) -> bool {
+        let age = self.newest.map(|newest| newest.0.saturating_sub(quarter.0));
+        age.is_some_and(|age| (0..DAY * 14).contains(&age))
+    }
+
+    /// Where in the row a day has its place.
+    fn place(&self, day: i64) -> Option<usize> {
+        usize::try_from(day.checked_sub(self.first_day())?).ok()
+    }
+
+    fn first_day(&self) -> i64 {
+        let length = i64::try_from(self.days.len()).unwrap_or(0);
+        self.newest.map_or(0, |newest| day_of(newest) + 1 - length)
     }
 }
 
-/// Where in the ring a quarter has its place.
-fn slot(quarter: QuarterHour) -> usize {
-    usize::try_from(quarter.0.rem_euclid(DAY * 14)).unwrap_or(0)
+/// The day of UTC of a quarter, counted from the Unix epoch.
+fn day_of(quarter: QuarterHour) -> i64 {
+    quarter.0.div_euclid(DAY)
+}
+
+/// Which quarter of its day it is.
+fn in_day(quarter: QuarterHour) -> usize {
+    usize::try_from(quarter.0.rem_euclid(DAY)).unwrap_or(0)
 }

@@ -36,7 +36,7 @@ pub(super) struct Block {
 }
 
 /// First minute, minutes, timeout, active minutes, requests, near misses, 504s.
-type Written = (Minute, u8, f64, u8, u64, u64, u64);
+pub(super) type Written = (Minute, u8, f64, u8, u64, u64, u64);
 
 impl From<Written> for Block {
     fn from(written: Written) -> Self {

@@ -11,6 +11,7 @@ mod counted;
 mod counting;
 mod limits;
 mod position;
+mod record;
 mod succession;
 
 use std::collections::VecDeque;
@@ -31,7 +32,8 @@ use counted::Counted;
 pub use counting::{Present, Received};
 pub use limits::RETENTION_MINUTES;
 use position::Backfill;
-pub use succession::{Former, succeed};
+pub use record::RecordError;
+pub use succession::{Former, Succession, succeed};
 
 /// Trouble is remembered for fourteen days, as long as anything is compared with
 /// them, and no more than so many stretches of it.
@@ -154,13 +156,18 @@ impl GatewayState {
 
     /// Notes the timeout that it has at `now`, seconds.
     pub fn see_timeout(&mut self, now: Minute, seconds: f64) {
-        let last = self.timeouts.last().map(|(_, seconds)| *seconds);
-        if last.is_none_or(|last| (last - seconds).abs() > f64::EPSILON) {
-            let since = if last.is_none() { Minute(0) } else { now };
+        if !self.has_timeout(seconds) {
+            let since = if self.timeouts.is_empty() { Minute(0) } else { now };
             self.timeouts.push((since, seconds));
             let surplus = self.timeouts.len().saturating_sub(MAX_TIMEOUTS);
             self.timeouts.drain(..surplus);
         }
+    }
+
+    /// Whether this is the timeout that it was known to have last, seconds.
+    #[must_use]
+    pub fn has_timeout(&self, seconds: f64) -> bool {
+        self.timeouts.last().is_some_and(|(_, last)| (last - seconds).abs() <= f64::EPSILON)
     }
 
     /// Since when it had which timeout, seconds, oldest first.

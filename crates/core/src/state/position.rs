@@ -79,6 +79,12 @@ impl GatewayState {
         first.map_or(again, |first| first.min(again))
     }
 
+    /// Whether there are minutes that may need to be read again.
+    #[must_use]
+    pub fn may_backfill(&self) -> bool {
+        !self.empty.is_empty()
+    }
+
     /// Which minutes need a request of their own to be read again, at a poll up to
     /// before `end`: a stretch of those that were empty, from its first minute to before
     /// the second. All of them are due when there is data after them, and each time they

@@ -89,8 +89,15 @@ impl GatewayState {
         self.former.iter().filter(move |former| now.since(former.until) < RETENTION_MINUTES)
     }
 
+    /// Whether its gateway was not there when it was looked for last.
+    #[must_use]
+    pub fn is_missed(&self) -> bool {
+        self.gone.is_some()
+    }
+
     /// Notes whether its gateway is there. Its episodes end when it was gone for longer
-    /// than it takes to make a load balancer anew: nobody looks any more.
+    /// than it takes to make a load balancer anew: nobody looks any more. Where it is there
+    /// and never was missed, nothing changes ([`GatewayState::is_missed`]).
     pub fn see(&mut self, is_there: bool, now: Minute) {
         if is_there {
             self.gone = None;

@@ -8,7 +8,7 @@ use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, Rule, Severity, State};
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::signal::Signal;
-use nearmiss_core::series::history::{Known, Mark, QUARTERS, QuarterHour, QuarterHourStats};
+use nearmiss_core::series::history::{Known, Mark, QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 
 use crate::made_up::{
@@ -536,7 +536,7 @@ fn absence_idleness_and_replacement_are_three_things() {
 }
 
 #[test]
-fn a_gateway_fits_in_64_kib() {
+fn a_gateway_fits_in_48_kib() {
     let mut full = history(14, |age, summary| {
         summary.timeouts = 20.0;
         summary.p99 = Some(50.0 - 0.01 * real(age.min(1000)));
@@ -549,8 +549,9 @@ fn a_gateway_fits_in_64_kib() {
     };
     let records: usize = report.records.iter().map(record).sum();
     let most = nearmiss_core::alerting::episode::MAX_EPISODES;
-    assert!(full.bytes() > QUARTERS * 24, "it is full");
-    assert!(full.bytes() + most * records <= 64 * 1024, "{} + {most} * {records}", full.bytes());
+    assert!(full.first_unknown(full.quarters().next().unwrap(), QuarterHour(0)).is_none());
+    assert!(full.bytes() <= 16 * 1024, "{}", full.bytes());
+    assert!(full.bytes() + most * records <= 48 * 1024, "{} + {most} * {records}", full.bytes());
 }
 
 #[test]

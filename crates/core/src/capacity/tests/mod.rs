@@ -76,7 +76,7 @@ fn a_gateway_stands_where_its_usual_day_puts_it() {
         (
             "it grows",
             Made::new("web", growing),
-            "headroom 0.28 before 0.57 up | usual 43.03 highest 50.53 | near 144 504s 0 | 7.00 of 7 d",
+            "headroom 0.28 before 0.57 up | usual 43.00 highest 50.50 | near 144 504s 0 | 7.00 of 7 d",
         ),
         (
             "one bad afternoon",
@@ -114,7 +114,7 @@ fn a_gateway_stands_where_its_usual_day_puts_it() {
         (
             "near misses were not asked",
             Made::new("web", unasked),
-            "headroom 0.28 before 0.57 up | usual 43.03 highest 50.53 | near null 504s 0 | 7.00 of 7 d",
+            "headroom 0.28 before 0.57 up | usual 43.00 highest 50.50 | near null 504s 0 | 7.00 of 7 d",
         ),
         (
             "few requests",
@@ -230,7 +230,7 @@ fn a_forecast_is_the_soonest_of_the_rules_or_else_the_growth_of_two_weeks() {
     let mut far = Made::new("web", calm);
     far.verdicts.push(expecting(Rule::Drift, [1.0, 1e12, 1e300]));
     let rows = [
-        (Made::new("web", growing), "null 2026-01-13T00:13Z 2026-01-15T09:18Z 2026-01-16T09:41Z"),
+        (Made::new("web", growing), "null 2026-01-12T23:53Z 2026-01-15T09:12Z 2026-01-16T09:34Z"),
         (ruled, "drift 2026-01-12T01:00Z 2026-01-12T02:00Z 2026-01-12T03:00Z"),
         (Made::new("web", bad_afternoon), "null null null null"),
         (Made::new("web", nightly), "null null null null"),

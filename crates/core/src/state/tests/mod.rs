@@ -3,5 +3,6 @@
 mod lateness;
 mod positions;
 mod properties;
+mod records;
 mod succession;
 mod world;

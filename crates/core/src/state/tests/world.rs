@@ -176,8 +176,12 @@ impl Poller {
     /// The state goes through its file.
     pub fn restart(&mut self) {
         self.recent = None;
-        let text = self.ledger.take().map(|ledger| serde_json::to_string(&ledger).unwrap());
-        self.ledger = text.map(|text| serde_json::from_str(&text).unwrap());
+        let Some(ledger) = self.ledger.take() else { return };
+        let text = serde_json::to_string(&ledger).unwrap();
+        let (counters, episodes) = (ledger.counters_record(), ledger.episodes_record());
+        let read = GatewayState::of_records(&counters, Some(&episodes)).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), text, "the records say what JSON says");
+        self.ledger = Some(read);
     }
 
     fn signals(&self) -> Vec<Signal> {

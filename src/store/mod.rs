@@ -1,0 +1,141 @@
+//! What is remembered over restarts, and where.
+//!
+//! A [`Store`] keeps the state of each gateway and what belongs to no gateway, and is
+//! given what changed: a poll in which two gateways changed writes two gateways. There is
+//! one today, a file beside the daemon ([`embedded`]). Another is a file of its own here
+//! and a line of [`open`]; its methods are futures, because a store that is asked over the
+//! network has no other way.
+
+mod embedded;
+mod json;
+mod persisted;
+mod place;
+mod room;
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use futures::future::LocalBoxFuture;
+
+use crate::config::State;
+use embedded::Embedded;
+pub use json::VERSION;
+pub use persisted::{GatewayStates, PersistedState, ScheduledMessage};
+
+/// Where the state is kept. Whoever has one is the only one that writes there.
+pub trait Store: fmt::Debug {
+    /// What was remembered; nothing when there is nothing yet. What is damaged is set
+    /// aside, which is an error in the log and not an end.
+    fn load(&mut self) -> LocalBoxFuture<'_, Result<PersistedState, StateError>>;
+
+    /// Writes what changed since the last time, and these days, all of it or nothing. When
+    /// this returns it is there after a power cut, and the state knows that it is written;
+    /// otherwise it is due again.
+    fn save<'a>(
+        &'a mut self,
+        state: &'a mut PersistedState,
+        days: &'a [HistoryDay],
+    ) -> LocalBoxFuture<'a, Result<(), StateError>>;
+
+    /// What was saved of the history of these gateways.
+    fn days<'a>(
+        &'a mut self,
+        gateways: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Vec<HistoryDay>, StateError>>;
+}
+
+/// A day of the history of a gateway. What is lost of it is read from CloudWatch again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryDay {
+    /// The key of the gateway.
+    pub gateway: String,
+    /// Which day of UTC, counted from the Unix epoch.
+    pub day: i64,
+    /// Its quarter-hours, packed.
+    pub record: Vec<u8>,
+}
+
+/// The store that the config names, keeping other daemons away.
+///
+/// # Errors
+/// When another daemon has it.
+pub fn open(config: &State) -> Result<Box<dyn Store>, StateError> {
+    Ok(Box::new(Embedded::locked(&config.path)?))
+}
+
+/// Whether it could be written.
+///
+/// # Errors
+/// When the directory is not there or does not allow it, or something else is in its
+/// place.
+pub fn probe(config: &State) -> Result<(), StateError> {
+    place::Place::new(&config.path).probe()
+}
+
+/// What was saved last, whether a daemon runs or not; nothing when there is nothing yet.
+/// Nothing is written.
+///
+/// # Errors
+/// When it cannot be read, or is damaged.
+pub fn read(config: &State) -> Result<PersistedState, StateError> {
+    embedded::read(&config.path)
+}
+
+/// A state that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// It is there and cannot be read.
+    #[error("cannot read the state file {}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It cannot be written.
+    #[error("cannot write the state file {}", path.display())]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is there and is no file.
+    #[error("the state file {} is {what}, and must be a regular file: set [state] path to one", path.display())]
+    NotAFile {
+        /// Which file.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+    },
+    /// Another daemon uses it.
+    #[error("the state file {} is in use by {holder}: two daemons would tell everything twice. Stop that one, or give this one a [state] path of its own", path.display())]
+    Locked {
+        /// Which file.
+        path: PathBuf,
+        /// The other daemon.
+        holder: String,
+    },
+    /// A newer program wrote it.
+    #[error("the state file {} has version {found}, and this nearmiss knows version {known}: run the newer nearmiss, or move the file away to start afresh", path.display())]
+    Newer {
+        /// Which file.
+        path: PathBuf,
+        /// Its version.
+        found: String,
+        /// The newest version of its kind that this program knows.
+        known: u32,
+    },
+    /// What it says cannot be.
+    #[error("the state file {} is damaged ({why})", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;
