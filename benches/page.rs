@@ -183,13 +183,7 @@ impl Figures {
 fn gateway(number: usize) -> Arc<Gateway> {
     let dimension = format!("app/load-balancer-{number:05}/50dc6c495c0c9188");
     Arc::new(Gateway {
-        id: Identity {
-            kind: Kind::Alb,
-            dimension: format!("app/{name}/50dc6c495c0c9188"),
-            name,
-            region: "eu-central-1".into(),
-            account: "111122223333".into(),
-        },
+        id: Identity::new(Kind::Alb, "eu-central-1", "111122223333", &dimension),
         timeout: Timeout { seconds: 60.0, at_aws: Some(60.0) },
         near: 0.8,
         detail: Detail::Figures,

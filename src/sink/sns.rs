@@ -30,6 +30,7 @@ const GET_TOPIC: &str = "sns:GetTopicAttributes";
 /// `[sink.sns]`: a topic, and how to publish to it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(clippy::struct_field_names)] // a key of the config
 pub struct Topic {
     /// The topic.
     pub topic_arn: TopicArn,

@@ -475,7 +475,7 @@ fn read_tables(database: &impl ReadableDatabase) -> Result<PersistedState, Unusa
     for entry in table(COUNTERS)?.iter()? {
         let (key, counters) = entry?;
         let log = episodes.get(key.value())?;
-        let log = log.as_ref().map(|log| log.value());
+        let log = log.as_ref().map(redb::AccessGuard::value);
         let state = GatewayState::of_records(counters.value(), log)?;
         gateways.push((key.value().to_owned(), state));
     }

@@ -35,7 +35,7 @@ impl Roomy {
 
     /// Makes zeros of what is there from the first to before the second byte.
     fn clear(&self, mut from: u64, until: u64) -> io::Result<()> {
-        let zeros = [0; PIECE];
+        let zeros = vec![0; PIECE];
         while from < until {
             let length = usize::try_from(until - from).unwrap_or(PIECE).min(PIECE);
             self.backend.write(from, &zeros[..length])?;

@@ -21,7 +21,8 @@ fn place() -> (tempfile::TempDir, PathBuf) {
 fn names(directory: &tempfile::TempDir) -> Vec<String> {
     let files = fs::read_dir(directory.path()).unwrap();
     let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| !name.ends_with(".lock")).collect();
+    let is_lock = |name: &String| name.rsplit('.').next() == Some("lock");
+    let mut names: Vec<String> = names.filter(|name| !is_lock(name)).collect();
     names.sort();
     names
 }
@@ -366,9 +367,9 @@ fn a_file_that_is_gone_is_made_anew_with_everything() {
     kept.save_now(&mut state, &[]).unwrap();
     for gone in [&path, &sub] {
         if gone.is_dir() {
-            fs::remove_dir_all(gone).unwrap()
+            fs::remove_dir_all(gone).unwrap();
         } else {
-            fs::remove_file(gone).unwrap()
+            fs::remove_file(gone).unwrap();
         }
         counted(&mut state, 2);
         let saved = kept.save_now(&mut state, &[]);

@@ -89,9 +89,8 @@ impl World {
             (receiver.id.clone(), sink)
         };
         let senders = Senders::new(receivers.iter().map(sink).collect(), Links::default());
-        let router = Router { routes, ..Router::plain() };
         Self {
-            notifier: Notifier::new(router, Vec::new(), senders),
+            notifier: Notifier::new(Router { routes, ..Router::plain() }, Vec::new(), senders),
             saved: vec![states.clone()],
             states,
             silences: Vec::new(),

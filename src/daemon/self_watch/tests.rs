@@ -45,7 +45,9 @@ fn heard(
     watch.note(component, ["it is broken".to_owned()], NOW, &mut memory.own);
     let due = watch.due(&mut memory.own, failing, NOW.plus(AFTER));
     assert!(!due.is_empty());
-    due.iter().for_each(|one| enter(one, memory, NOW.plus(AFTER).start()));
+    for one in &due {
+        enter(one, memory, NOW.plus(AFTER).start());
+    }
 }
 
 #[test]
@@ -55,7 +57,9 @@ fn a_trouble_is_told_after_its_time_and_again_and_when_it_is_over() {
     assert!(watch.note(Component::Data, ["no data".to_owned()], NOW, &mut memory.own));
     let due = |memory: &mut PersistedState, minute: i64, watch: &SelfWatch| {
         let due = watch.due(&mut memory.own, &nobody, NOW.plus(minute));
-        due.iter().for_each(|one| enter(one, memory, NOW.plus(minute).start()));
+        for one in &due {
+            enter(one, memory, NOW.plus(minute).start());
+        }
         said(&due).into_iter().map(|(who, why)| format!("{who} {}", why.name())).collect::<Vec<_>>()
     };
     assert_eq!(due(&mut memory, AFTER - 1, &watch), [""; 0]);

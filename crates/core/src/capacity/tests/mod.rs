@@ -230,7 +230,7 @@ fn a_forecast_is_the_soonest_of_the_rules_or_else_the_growth_of_two_weeks() {
     let mut far = Made::new("web", calm);
     far.verdicts.push(expecting(Rule::Drift, [1.0, 1e12, 1e300]));
     let rows = [
-        (Made::new("web", growing), "null 2026-01-12T23:53Z 2026-01-15T09:12Z 2026-01-16T09:34Z"),
+        (Made::new("web", growing), "null 2026-01-12T23:56Z 2026-01-15T09:07Z 2026-01-16T09:27Z"),
         (ruled, "drift 2026-01-12T01:00Z 2026-01-12T02:00Z 2026-01-12T03:00Z"),
         (Made::new("web", bad_afternoon), "null null null null"),
         (Made::new("web", nightly), "null null null null"),
