@@ -205,7 +205,7 @@ fn report(gateway: Arc<Gateway>, figures: &mut Figures) -> Report {
         request_count: None,
         healthy_hosts: None,
     };
-    let verdicts = Rule::ALL.map(|rule| Evaluation {
+    let evaluations = Rule::ALL.map(|rule| Evaluation {
         rule,
         state: State::Ok,
         severity: Severity::Info,
@@ -219,11 +219,11 @@ fn report(gateway: Arc<Gateway>, figures: &mut Figures) -> Report {
         reading: shown,
         provisional: false,
         shown,
-        verdicts: verdicts.into(),
+        evaluations: evaluations.into(),
         records: Vec::new(),
         target_groups: Vec::new(),
         diagnosis: None,
-        tier: PollRate::Slow,
+        rate: PollRate::Slow,
         learning_until: None,
     }
 }

@@ -19,13 +19,13 @@ use crate::edge::time::Clock;
 use crate::inventory::{AccountRegion, Trouble};
 use crate::source::{Ask, MetricSource, QuarterHours, Stretch};
 use nearmiss_core::alerting::Router;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{LONGEST_WINDOW, Rule, Severity};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::render;
-use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour};
+use nearmiss_core::series::history::{Mark, QUARTER_HOURS, QuarterHour};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
@@ -33,7 +33,7 @@ use nearmiss_core::{EpisodeNotification, assess};
 
 /// Minutes are read in stretches of so many: three days.
 const STRETCH_MINUTES: i64 = 3 * 24 * 60;
-/// A quarter is known so many minutes after its end.
+/// A quarter-hour is known so many minutes after its end.
 const PUBLISHED_AFTER: i64 = 3;
 /// One stretch of one gateway may take so long.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -221,8 +221,8 @@ struct Replay<'a> {
     backtest: &'a Backtest<'a>,
     gateway: &'a Arc<Gateway>,
     metrics: &'a dyn MetricSource,
-    ledger: GatewayState,
-    desk: Router,
+    state: GatewayState,
+    router: Router,
     history: History,
     /// Quarters that are not known yet at the minute where it stands.
     to_come: VecDeque<(QuarterHour, nearmiss_core::series::history::QuarterHourStats)>,
@@ -241,8 +241,8 @@ impl<'a> Replay<'a> {
             backtest,
             gateway,
             metrics,
-            ledger: GatewayState::starting(backtest.period.from),
-            desk: Router::plain(),
+            state: GatewayState::starting(backtest.period.from),
+            router: Router::plain(),
             history: History::new(),
             to_come: VecDeque::new(),
             minutes: 0,
@@ -258,7 +258,7 @@ impl<'a> Replay<'a> {
         progress: &mut impl FnMut(u64),
     ) -> Result<(), Arc<AwsError>> {
         let Period { from, to } = self.backtest.period;
-        self.to_come = self.quarters(usage).await?.into();
+        self.to_come = self.quarter_hours(usage).await?.into();
         let mut next = from;
         while next < to {
             let end = to.min(next.plus(STRETCH_MINUTES));
@@ -272,10 +272,10 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Every quarter from fourteen days before the period to its end.
-    async fn quarters(&self, usage: &mut Usage) -> Result<QuarterHours, Arc<AwsError>> {
+    /// Every quarter-hour from fourteen days before the period to its end.
+    async fn quarter_hours(&self, usage: &mut Usage) -> Result<QuarterHours, Arc<AwsError>> {
         let Period { from, to } = self.backtest.period;
-        let first = QuarterHour::containing(from).plus(-i64::try_from(QUARTERS).unwrap_or(0));
+        let first = QuarterHour::containing(from).plus(-i64::try_from(QUARTER_HOURS).unwrap_or(0));
         let gateway = Arc::clone(self.gateway);
         let stretch = Stretch { gateway, from: first, rate: PollRate::Fast };
         let end = QuarterHour::containing(to);
@@ -305,13 +305,13 @@ impl<'a> Replay<'a> {
 
     fn minute(&mut self, snapshot: &Snapshot, minute: Minute, tell: &mut impl FnMut(&Said)) {
         let published =
-            |quarter: &QuarterHour| quarter.end().plus(PUBLISHED_AFTER) <= minute.plus(1);
-        while let Some((quarter, summary)) = self.to_come.pop_front_if(|(q, _)| published(q)) {
-            self.history.enter(quarter, &summary);
+            |quarter_hour: &QuarterHour| quarter_hour.end().plus(PUBLISHED_AFTER) <= minute.plus(1);
+        while let Some((quarter_hour, summary)) = self.to_come.pop_front_if(|(q, _)| published(q)) {
+            self.history.enter(quarter_hour, &summary);
         }
         let config = self.backtest.config;
         let quiet = u32::try_from(config.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
-        let records = self.ledger.records.clone();
+        let records = self.state.records.clone();
         let history = &mut self.history;
         self.minutes += 1;
         let Some(report) =
@@ -323,8 +323,8 @@ impl<'a> Replay<'a> {
         if let Some((from, to)) = report.incident() {
             self.history.mark(from, to, Mark::Incident);
         }
-        self.ledger.records = report.records;
-        for notice in self.desk.tell(&mut self.ledger.records, minute) {
+        self.state.records = report.records;
+        for notice in self.router.notify(&mut self.state.records, minute) {
             self.episodes += u64::from(notice.reason == Reason::Firing);
             tell(&self.said(&notice));
         }

@@ -46,7 +46,7 @@ pub struct Month {
     pub polls: u64,
     /// Metrics that are billed for each.
     pub metrics_per_poll: u64,
-    /// Metrics that are billed for its history, quarter by quarter.
+    /// Metrics that are billed for its history, quarter-hour by quarter-hour.
     pub history_metrics: u64,
     /// What they cost.
     pub dollars: f64,
@@ -61,27 +61,27 @@ pub struct Share {
     pub dollars: f64,
 }
 
-/// What one gateway costs in a month of one tier.
+/// What one gateway costs in a month of one poll rate.
 #[must_use]
 pub fn per_month(
     poll: &Poll,
     (kind, detail): (Kind, Detail),
-    tier: PollRate,
+    rate: PollRate,
     price_per_1000: f64,
 ) -> Month {
-    let every = match tier {
+    let every = match rate {
         PollRate::Slow => poll.calm_every.minutes(),
         PollRate::Fast => 1,
     };
-    let by_tier = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
-    let polls = by_tier.min(poll.schedule.ticks_per_day() * 30);
-    let metrics_per_poll = kind.spec().billed_metrics(tier, detail);
-    let quarters = match tier {
-        PollRate::Slow => u64::try_from(PollRate::CALM_QUARTERS).unwrap_or(1),
+    let by_rate = MINUTES_PER_MONTH / u64::try_from(every).unwrap_or(1).max(1);
+    let polls = by_rate.min(poll.schedule.ticks_per_day() * 30);
+    let metrics_per_poll = kind.spec().billed_metrics(rate, detail);
+    let quarter_hours = match rate {
+        PollRate::Slow => u64::try_from(PollRate::SLOW_QUARTER_HOURS).unwrap_or(1),
         PollRate::Fast => 1,
     };
-    let reads = (MINUTES_PER_MONTH / 15 / quarters).min(polls);
-    let history_metrics = reads * kind.spec().billed_quarter_hour_metrics(tier);
+    let reads = (MINUTES_PER_MONTH / 15 / quarter_hours).min(polls);
+    let history_metrics = reads * kind.spec().billed_quarter_hour_metrics(rate);
     #[allow(clippy::cast_precision_loss)] // a month has few polls
     let dollars = (polls * metrics_per_poll + history_metrics) as f64 * price_per_1000 / 1000.0;
     Month { polls, metrics_per_poll, history_metrics, dollars }
@@ -95,7 +95,7 @@ pub fn predict(
     price_per_1000: f64,
 ) -> Prediction {
     let fleet = |(&which, &gateways): (&(Kind, Detail), &u64)| {
-        let of = |tier| per_month(poll, which, tier, price_per_1000);
+        let of = |rate| per_month(poll, which, rate, price_per_1000);
         let histogram = which.1 == Detail::Histogram;
         Fleet { gateways, histogram, calm: of(PollRate::Slow), stirring: of(PollRate::Fast) }
     };

@@ -21,7 +21,7 @@ use nearmiss_core::capacity::{Digest, Facts, Written};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Gateway, Identity};
-use nearmiss_core::series::history::{QUARTERS, QuarterHour};
+use nearmiss_core::series::history::{QUARTER_HOURS, QuarterHour};
 use nearmiss_core::time::Minute;
 
 /// Healthy targets are read of so many gateways with the least headroom: who has
@@ -122,8 +122,8 @@ fn digest(
         Facts {
             gateway,
             history: histories.get(&key).unwrap_or(&nothing),
-            ledger: None,
-            verdicts: &[],
+            state: None,
+            evaluations: &[],
             timeouts: &[],
             healthy: healthy.get(&key).copied(),
             without_data: !histories.contains_key(&key),
@@ -138,7 +138,7 @@ async fn fortnight(
     end: QuarterHour,
     deadline: Duration,
 ) -> (HashMap<String, History>, Vec<String>, Usage) {
-    let from = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
+    let from = end.plus(-i64::try_from(QUARTER_HOURS).unwrap_or(0));
     let stretch =
         |gateway: &Arc<Gateway>| Stretch { gateway: gateway.clone(), from, rate: PollRate::Fast };
     let stretches: Vec<Stretch> = account.gateways.iter().map(stretch).collect();
@@ -147,10 +147,10 @@ async fn fortnight(
     let mut faults = HashSet::new();
     for (stretch, answer) in stretches.iter().zip(answers) {
         match answer {
-            Ok(quarters) => {
+            Ok(quarter_hours) => {
                 let mut history = History::new();
-                for (quarter, summary) in &quarters {
-                    history.enter(*quarter, summary);
+                for (quarter_hour, summary) in &quarter_hours {
+                    history.enter(*quarter_hour, summary);
                 }
                 histories.insert(stretch.gateway.id.key(), history);
             }

@@ -30,9 +30,9 @@ pub(super) fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
             }
             Some(_) => {}
         }
-        let told = old.and_then(|old| old.timeout.mismatch());
+        let notified = old.and_then(|old| old.timeout.mismatch());
         if let Some(idle) = gateway.timeout.mismatch()
-            && told != Some(idle)
+            && notified != Some(idle)
         {
             warn!(
                 gateway = name,

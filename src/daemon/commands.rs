@@ -122,7 +122,7 @@ impl Daemon {
     }
 
     fn silences(&self, now: Minute) -> Vec<Silence> {
-        let silences = self.memory.silences.iter();
+        let silences = self.persisted.silences.iter();
         silences.filter(|silence| silence.until > now).cloned().collect()
     }
 
@@ -152,7 +152,7 @@ impl Daemon {
         let advice = (gateways == 0).then(|| self.nothing_fits(&matcher));
         let minutes = i64::try_from(seconds.div_ceil(60)).unwrap_or(i64::MAX);
         let what = serde_json::to_string(&matcher).unwrap_or_default();
-        let number = self.memory.silences.len();
+        let number = self.persisted.silences.len();
         let id = fingerprint([what, by.to_owned(), now.to_string(), number.to_string()]);
         let silence = Silence {
             id: id[..8].to_owned(),
@@ -163,7 +163,7 @@ impl Daemon {
             by: by.chars().take(200).collect(),
             comment: comment.chars().take(LONGEST_COMMENT).collect(),
         };
-        self.memory.silences.push(silence.clone());
+        self.persisted.silences.push(silence.clone());
         Answer::Silenced { silence: Box::new(silence), gateways: gateways as u64, advice }
     }
 
@@ -184,7 +184,7 @@ impl Daemon {
 
     fn expire(&mut self, id: &str, now: Minute) -> Answer {
         let is_it = |silence: &&mut Silence| silence.id == id && silence.until > now;
-        match self.memory.silences.iter_mut().find(is_it) {
+        match self.persisted.silences.iter_mut().find(is_it) {
             Some(silence) => {
                 silence.until = now;
                 Answer::Silences(vec![silence.clone()])
@@ -201,7 +201,7 @@ impl Daemon {
         let mut done = Vec::new();
         let mut names = Vec::new();
         let mut meant = Vec::new();
-        for key in self.memory.gateways.keys() {
+        for key in self.persisted.gateways.keys() {
             let Identity { name, dimension, .. } = Identity::of_key(key);
             if gateway.fits(&name) || gateway.fits(&dimension) {
                 meant.push((key.clone(), name.clone()));
@@ -209,7 +209,7 @@ impl Daemon {
             names.push(name);
         }
         for (key, name) in &meant {
-            let state = self.memory.gateways.get_mut(key);
+            let state = self.persisted.gateways.get_mut(key);
             let Some((from, to)) = state.and_then(|state| state.acknowledge(now)) else { continue };
             if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);

@@ -17,7 +17,7 @@ use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::Receiver;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::Severity;
 use nearmiss_core::diagnose::Diagnosis;
 use nearmiss_core::gateway::{Gateway, Identity};
@@ -50,9 +50,9 @@ impl Daemon {
         if !self.config.diagnosis.enabled {
             return;
         }
-        let ledgers = &self.memory.gateways;
+        let states = &self.persisted.gateways;
         self.notifier.asked.retain(|key, asked| {
-            let records = ledgers.get(key).map_or(&[][..], |ledger| &ledger.records);
+            let records = states.get(key).map_or(&[][..], |state| &state.records);
             records.iter().any(|r| r.episode.id == asked.episode && r.episode.is_open())
         });
         let wanted = self.unexplained(due);
@@ -90,7 +90,8 @@ impl Daemon {
             if asked.is_none_or(|asked| !named && severity > asked.severity) {
                 known.insert(key.clone(), Asked { episode, severity, found });
                 let began = Some(notice.episode.began);
-                let assessed = self.memory.gateways.get(&key).map(|ledger| ledger.assess_watermark);
+                let assessed =
+                    self.persisted.gateways.get(&key).map(|state| state.assess_watermark);
                 let moment = Moment { end: assessed.unwrap_or(notice.at), began };
                 wanted.insert(key, (Arc::clone(&notice.gateway), moment));
             }

@@ -22,11 +22,11 @@ use crate::store::{GatewayStates, HistoryDay};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
-use nearmiss_core::series::history::{Mark, QUARTERS, QuarterHour, QuarterHours};
+use nearmiss_core::series::history::{Mark, QUARTER_HOURS, QuarterHour, QuarterHours};
 use nearmiss_core::state::{Former, GatewayState};
 use nearmiss_core::time::Minute;
 
-/// Whose quarters are read, and the first that is another's.
+/// Whose quarter-hours are read, and the first that is another's.
 struct Wanted {
     key: String,
     until: QuarterHour,
@@ -36,11 +36,11 @@ struct Wanted {
 /// once: a few megabytes.
 const RECALLED_TOGETHER: usize = 500;
 const SAVED_TOGETHER: usize = 5000;
-/// Statistics that are read of a quarter.
+/// Statistics that are read of a quarter-hour.
 const STATISTICS: u64 = 9;
 
 impl Daemon {
-    /// Reads the quarters that are over before `settled` and not known yet, as
+    /// Reads the quarter-hours that are over before `settled` and not known yet, as
     /// many as the time that is left and the quota allow.
     pub(super) async fn read_history(
         &mut self,
@@ -55,9 +55,9 @@ impl Daemon {
         let room = per_second.saturating_mul(left.as_secs());
         let mut reads = Vec::new();
         for account in &self.poller.accounts {
-            let ledgers = &self.memory.gateways;
+            let states = &self.persisted.gateways;
             let (wanted, stretches): (Vec<_>, Vec<_>) =
-                self.poller.stretches(account, ledgers, end, room).into_iter().unzip();
+                self.poller.stretches(account, states, end, room).into_iter().unzip();
             let metrics = Arc::clone(&account.metrics);
             reads.push(async move {
                 let (answers, used) = metrics.quarter_hours(&stretches, end, left).await;
@@ -71,11 +71,11 @@ impl Daemon {
             usage.add(used);
             for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
                 // What failed is unknown still, and read by the next poll.
-                let Ok(quarters) = answer else { continue };
+                let Ok(quarter_hours) = answer else { continue };
                 let Some(history) = histories.get_mut(key) else { continue };
-                read += u64::from(quarters.len() >= QUARTERS);
-                for (quarter, summary) in quarters.iter().filter(|(q, _)| q < until) {
-                    history.enter(*quarter, summary);
+                read += u64::from(quarter_hours.len() >= QUARTER_HOURS);
+                for (quarter_hour, summary) in quarter_hours.iter().filter(|(q, _)| q < until) {
+                    history.enter(*quarter_hour, summary);
                 }
                 history.seal();
             }
@@ -116,7 +116,7 @@ impl Daemon {
                     history.timeout().is_none_or(|then| (then - now).abs() < 0.001 * now)
                 };
                 if timeouts.get(key).is_some_and(fits) {
-                    self.poller.keep_history(&self.memory.gateways, key, history);
+                    self.poller.keep_history(&self.persisted.gateways, key, history);
                 }
             }
         }
@@ -128,7 +128,8 @@ impl Daemon {
             now - seconds(self.config.poll.settle.get()),
         ));
         let is_short = |history: &History| {
-            first_unknown(history, end).is_some_and(|from| end.0 - from.0 > PollRate::CALM_QUARTERS)
+            first_unknown(history, end)
+                .is_some_and(|from| end.0 - from.0 > PollRate::SLOW_QUARTER_HOURS)
         };
         let Poller { reports, histories, .. } = &self.poller;
         reports.keys().any(|key| histories.get(key).is_none_or(is_short))
@@ -153,7 +154,7 @@ impl Poller {
     fn stretches(
         &self,
         account: &AccountRegion,
-        ledgers: &GatewayStates,
+        states: &GatewayStates,
         end: QuarterHour,
         room: u64,
     ) -> Vec<(Wanted, Stretch)> {
@@ -167,22 +168,22 @@ impl Poller {
             };
             let Some(from) = first_unknown(history, end) else { continue };
             let waiting = end.0 - from.0;
-            if !report.tier.wants_quarters(waiting) {
+            if !report.rate.wants_quarter_hours(waiting) {
                 continue;
             }
             datapoints += u64::try_from(waiting).unwrap_or(0) * STATISTICS;
             if datapoints > room && !stretches.is_empty() {
                 break;
             }
-            let is_backfill = waiting > PollRate::CALM_QUARTERS;
-            let rate = if is_backfill { PollRate::Fast } else { report.tier };
+            let is_backfill = waiting > PollRate::SLOW_QUARTER_HOURS;
+            let rate = if is_backfill { PollRate::Fast } else { report.rate };
             let mut want = |gateway: Arc<Gateway>, from: QuarterHour, until: QuarterHour| {
                 let wanted = Wanted { key: key.clone(), until };
                 stretches.push((wanted, Stretch { gateway, from, rate }));
             };
-            let ledger = ledgers.get(&key).into_iter();
+            let state = states.get(&key).into_iter();
             let mut from = from;
-            for Former { dimension, until } in ledger.flat_map(|one| one.former(end.start())) {
+            for Former { dimension, until } in state.flat_map(|one| one.former(end.start())) {
                 let until = QuarterHour::containing(*until);
                 if until > from {
                     let mut former = gateway.as_ref().clone();
@@ -244,8 +245,8 @@ fn with_incidents(mut history: History, states: &GatewayStates, key: &str) -> Hi
     history
 }
 
-/// The first of the fourteen days of quarters before `end` that is not known.
+/// The first of the fourteen days of quarter-hours before `end` that is not known.
 fn first_unknown(history: &History, end: QuarterHour) -> Option<QuarterHour> {
-    let first = end.plus(-i64::try_from(QUARTERS).unwrap_or(0));
+    let first = end.plus(-i64::try_from(QUARTER_HOURS).unwrap_or(0));
     history.first_unknown(first, end)
 }

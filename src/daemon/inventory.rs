@@ -70,7 +70,7 @@ impl Daemon {
         self.forget_the_gone();
         for gateway in self.poller.gateways() {
             let (key, seconds) = (gateway.id.key(), gateway.timeout.seconds);
-            let states = &mut self.memory.gateways;
+            let states = &mut self.persisted.gateways;
             if states.get(&key).is_some_and(|state| !state.has_timeout(seconds))
                 && let Some(state) = states.get_mut(&key)
             {
@@ -98,7 +98,7 @@ impl Daemon {
         let left = allotment(deadline);
         let Poller { accounts, reports, .. } = &self.poller;
         let is_fast = |gateway: &&Arc<Gateway>| {
-            reports.get(&gateway.id.key()).is_some_and(|r| r.tier == PollRate::Fast)
+            reports.get(&gateway.id.key()).is_some_and(|r| r.rate == PollRate::Fast)
         };
         let looks: Vec<_> = accounts
             .iter()
@@ -126,7 +126,7 @@ impl Daemon {
     /// was made in its place.
     fn hand_on(&mut self, minute: Minute) {
         let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
-        for (old, new) in self.memory.gateways.succeed(&watched, minute) {
+        for (old, new) in self.persisted.gateways.succeed(&watched, minute) {
             if let Some(mut history) = self.poller.histories.remove(&old) {
                 history.save_again();
                 self.poller.histories.insert(new.clone(), history);

@@ -95,7 +95,7 @@ pub enum StartError {
 pub struct Daemon {
     config: Configured,
     store: Box<dyn Store>,
-    memory: PersistedState,
+    persisted: PersistedState,
     poller: Poller,
     notifier: Notifier,
     publisher: Publisher,
@@ -114,11 +114,11 @@ impl Daemon {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| StartError::Listen { address, source })?;
-        let mut memory = store.load().await?;
+        let mut persisted = store.load().await?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
-        memory.told_to(&notifier.router.fallback.id);
+        persisted.attribute_to(&notifier.router.fallback.id);
         // What it starts with is a config that can be used.
-        if let Some(own) = memory.own.get_mut(&Component::Config) {
+        if let Some(own) = persisted.own.get_mut(&Component::Config) {
             own.ended.get_or_insert(own.since);
         }
         let publisher = Publisher::new(Some(listener), notifier.router.known(), &config.metrics)?;
@@ -129,7 +129,7 @@ impl Daemon {
             commands: Commands::default(),
             notifier,
             store,
-            memory,
+            persisted,
             config: Configured { config, path: None, base: base.clone(), identity: None },
         })
     }
@@ -137,7 +137,7 @@ impl Daemon {
     /// What it remembers.
     #[must_use]
     pub fn persisted(&self) -> &PersistedState {
-        &self.memory
+        &self.persisted
     }
 
     /// Where `/metrics` is.
@@ -272,16 +272,17 @@ impl Daemon {
         // Somebody may have asked for silence in the meantime.
         let mut due = self.due(present);
         self.enter_reasons(&mut due);
-        let mut others = self.self_watch.due(&mut self.memory.own, &self.notifier.failing, minute);
+        let mut others =
+            self.self_watch.due(&mut self.persisted.own, &self.notifier.failing, minute);
         others.extend(self.notifier.report());
         others.extend(self.alive(now));
-        let queues = Notifier::pack(due, others, &self.memory.gateways, minute);
+        let queues = Notifier::pack(due, others, &self.persisted.gateways, minute);
         self.send(queues, now, deadline, usage).await;
     }
 
     /// Who must be notified of which episodes, as things stand.
     fn due(&mut self, present: Present) -> Vec<(Receiver, EpisodeNotification)> {
-        let PersistedState { gateways, silences, .. } = &mut self.memory;
+        let PersistedState { gateways, silences, .. } = &mut self.persisted;
         self.notifier.due(gateways, silences, &self.poller.reading, present)
     }
 
@@ -294,9 +295,9 @@ impl Daemon {
             let problem = sent.outcome.as_ref().err().map(|error| error.kind);
             self.publisher.exporter.notifications.sent(&sent.delivery.receiver, problem);
             if problem.is_none() {
-                self_watch::enter(&sent.delivery, &mut self.memory, now);
+                self_watch::enter(&sent.delivery, &mut self.persisted, now);
             }
-            if self.notifier.enter(&mut sending, sent, &mut self.memory.gateways, now) {
+            if self.notifier.enter(&mut sending, sent, &mut self.persisted.gateways, now) {
                 self.save(now).await;
             }
         }
@@ -309,16 +310,16 @@ impl Daemon {
 
     /// The message that the daemon is alive, when it is time.
     fn alive(&mut self, now: i64) -> Option<Delivery> {
-        let at = self.self_watch.alive_at(&mut self.memory, now)?;
+        let at = self.self_watch.alive_at(&mut self.persisted, now)?;
         let is_known = |one: &&Arc<Gateway>| {
             let key = one.id.key();
-            let state = self.memory.gateways.get(&key);
+            let state = self.persisted.gateways.get(&key);
             state.is_some_and(|state| self.poller.known(state, &key).is_some())
         };
         let gateways = self.poller.gateways().count();
         let known = self.poller.gateways().filter(is_known).count();
         let counts = (gateways, gateways.saturating_sub(known));
-        Some(self.self_watch.alive(at, &self.memory, counts))
+        Some(self.self_watch.alive(at, &self.persisted, counts))
     }
 
     /// Ends the episodes of gateways that have not been there for a while: of accounts
@@ -330,7 +331,7 @@ impl Daemon {
             !watched.contains(key)
                 && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
         };
-        let states = &mut self.memory.gateways;
+        let states = &mut self.persisted.gateways;
         let news = states.iter().filter(|(key, state)| is_gone(key) || state.is_missed());
         let news: Vec<(String, bool)> = news.map(|(key, _)| (key.clone(), !is_gone(key))).collect();
         for (key, is_there) in news {
@@ -343,22 +344,22 @@ impl Daemon {
     /// What is wrong with this component now; nothing is well.
     fn trouble(&mut self, component: Component, lines: impl IntoIterator<Item = String>, now: i64) {
         let minute = Minute::containing(now);
-        let is_wrong = self.self_watch.note(component, lines, minute, &mut self.memory.own);
+        let is_wrong = self.self_watch.note(component, lines, minute, &mut self.persisted.own);
         self.publisher.exporter.trouble(component, is_wrong);
     }
 
     /// Tells systemd; that it does not take it is said once.
     fn tell_systemd(&mut self, state: State) {
-        let told = systemd::notify(state).err();
+        let notified = systemd::notify(state).err();
         let said =
-            told.map(|error| format!("systemd is not told: {error}. Is NOTIFY_SOCKET right?"));
+            notified.map(|error| format!("systemd is not told: {error}. Is NOTIFY_SOCKET right?"));
         self.self_watch.say("systemd", said);
     }
 
     /// Returns what went wrong.
     async fn save(&mut self, now: i64) -> Option<String> {
         let days = self.poller.unsaved_days();
-        let saved = self.store.save(&mut self.memory, &days).await;
+        let saved = self.store.save(&mut self.persisted, &days).await;
         if saved.is_ok() {
             self.poller.are_saved(&days);
         }
@@ -371,18 +372,18 @@ impl Daemon {
     /// Publishes what is known, after the state was saved.
     fn publish(&self, now: i64) {
         let minute = Minute::containing(now);
-        let in_force = self.memory.silences.iter().filter(|silence| silence.until > minute);
-        let digest = self.memory.sent.get(&ScheduledMessage::Digest);
+        let in_force = self.persisted.silences.iter().filter(|silence| silence.until > minute);
+        let digest = self.persisted.sent.get(&ScheduledMessage::Digest);
         let deliveries = Deliveries {
             pending: self.notifier.waiting.len(),
             pending_since: self.notifier.waiting.values().min().copied(),
-            muted: self.notifier.muted(&self.memory.gateways, minute),
+            muted: self.notifier.muted(&self.persisted.gateways, minute),
             silences: in_force.count(),
             digest_sent: digest.filter(|_| self.config.digest.enabled).copied(),
         };
         let known = self.poller.gateways().map(|gateway| {
             let key = gateway.id.key();
-            let state = self.memory.gateways.get(&key);
+            let state = self.persisted.gateways.get(&key);
             let report = state.and_then(|state| self.poller.known(state, &key));
             Known { gateway, report, state }
         });
@@ -394,9 +395,9 @@ impl Daemon {
     fn bill(&mut self, usage: &Usage, now: i64) {
         self.publisher.exporter.record(usage);
         let today = now.div_euclid(86_400);
-        *self.memory.billed.entry(today).or_default() += usage.billed_metrics;
+        *self.persisted.billed.entry(today).or_default() += usage.billed_metrics;
         // A day that is not there yet was entered by a clock that was wrong.
-        self.memory.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
+        self.persisted.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
     }
 }
 

@@ -130,7 +130,7 @@ impl Notifier {
             silences.retain(|silence| silence.until > minute.plus(-KEPT_MINUTES));
         }
         let windows = self.maintenance.iter().flat_map(|one| one.windows(minute));
-        self.router.quiet = Mute { silences: silences.clone(), windows: windows.collect() };
+        self.router.mute = Mute { silences: silences.clone(), windows: windows.collect() };
         let is_behind = |key: &String, state: &GatewayState| {
             end.since(state.unread()) > RECENT_MINUTES && reading.contains(key)
         };
@@ -156,7 +156,7 @@ impl Notifier {
     ) -> Queues {
         let since = now.plus(-GROUP_MINUTES);
         let mut queues = pack(due, |receiver| {
-            states.values().map(|state| state.told_since(receiver, since)).sum()
+            states.values().map(|state| state.notified_since(receiver, since)).sum()
         });
         for delivery in others {
             queues.entry(delivery.receiver.id.clone()).or_default().push(delivery);
@@ -202,7 +202,7 @@ impl Notifier {
         let minute = Minute::containing(now);
         for notice in delivery.notices() {
             if let Some(state) = states.get_mut(&notice.gateway.id.key()) {
-                state.told(notice, &delivery.receiver.id, minute);
+                state.notified(notice, &delivery.receiver.id, minute);
                 state.listen(&self.router, minute);
             }
         }
@@ -233,7 +233,7 @@ impl Notifier {
     /// How many episodes are muted.
     pub(super) fn muted(&self, states: &GatewayStates, now: Minute) -> usize {
         let records = states.values().flat_map(|state| &state.records);
-        let is_muted = |record: &&TrackedEpisode| self.router.due(record, now) == Due::Held;
+        let is_muted = |record: &&TrackedEpisode| self.router.due(record, now) == Due::Muted;
         records.filter(is_muted).count()
     }
 }

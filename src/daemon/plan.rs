@@ -88,7 +88,7 @@ impl Fetched {
 /// as if it were new: the answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
-    ledgers: &GatewayStates,
+    states: &GatewayStates,
     reports: &HashMap<String, Report>,
     recent: &HashMap<String, Snapshot>,
     calm_every: i64,
@@ -99,14 +99,14 @@ pub(super) fn asks(
     for gateway in &account.gateways {
         let key = gateway.id.key();
         let end = end.plus(-gateway.extra_delay());
-        let rate = reports.get(&key).map_or(PollRate::Fast, |report| report.tier);
-        let known = ledgers.get(&key).filter(|ledger| !ledger.is_ahead_of(end));
-        let ledger = known.unwrap_or(&new);
-        let answers = ledger.asks_for_answers();
+        let rate = reports.get(&key).map_or(PollRate::Fast, |report| report.rate);
+        let known = states.get(&key).filter(|state| !state.is_ahead_of(end));
+        let state = known.unwrap_or(&new);
+        let answers = state.asks_for_answers();
         let rate = if answers { PollRate::Fast } else { rate };
-        if rate.is_due(calm_every, &key, ledger.unread(), end) {
+        if rate.is_due(calm_every, &key, state.unread(), end) {
             let recent = recent.get(&key).map(|snapshot| (snapshot.first(), snapshot.end()));
-            let (from, until) = ledger.next_stretch(recent, PollRate::turn(&key), end);
+            let (from, until) = state.next_stretch(recent, PollRate::turn(&key), end);
             let target_groups = match rate {
                 PollRate::Slow => Vec::new(),
                 PollRate::Fast => account.target_groups(gateway).to_vec(),
@@ -119,15 +119,15 @@ pub(super) fn asks(
                 answers,
                 target_groups,
             };
-            asks.entry(until).or_default().extend(with_former(ask, ledger, end));
+            asks.entry(until).or_default().extend(with_former(ask, state, end));
         }
     }
     asks
 }
 
 /// What is asked of a gateway, and the same of the load balancers that it was a while ago.
-fn with_former(ask: Ask, ledger: &GatewayState, end: Minute) -> Vec<Ask> {
-    let former = ledger.former_dimensions(end).map(|dimension| Ask {
+fn with_former(ask: Ask, state: &GatewayState, end: Minute) -> Vec<Ask> {
+    let former = state.former_dimensions(end).map(|dimension| Ask {
         former: Some(dimension.to_owned()),
         target_groups: Vec::new(),
         ..ask.clone()
@@ -139,7 +139,7 @@ fn with_former(ask: Ask, ledger: &GatewayState, end: Minute) -> Vec<Ask> {
 /// What to read again of minutes that stayed empty, each with the hour before it.
 pub(super) fn backfills(
     account: &AccountRegion,
-    ledgers: &mut GatewayStates,
+    states: &mut GatewayStates,
     end: Minute,
 ) -> BTreeMap<Minute, Vec<Ask>> {
     let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
@@ -149,11 +149,11 @@ pub(super) fn backfills(
             break;
         }
         let key = gateway.id.key();
-        if !ledgers.get(&key).is_some_and(GatewayState::may_backfill) {
+        if !states.get(&key).is_some_and(GatewayState::may_backfill) {
             continue;
         }
-        let ledger = ledgers.get_mut(&key);
-        let Some((from, until)) = ledger.and_then(|ledger| ledger.backfill(end)) else { continue };
+        let state = states.get_mut(&key);
+        let Some((from, until)) = state.and_then(|state| state.backfill(end)) else { continue };
         left -= 1;
         let from = from.plus(1 - i64::from(LONGEST_WINDOW)).max(end.plus(-RETENTION_MINUTES));
         asks.entry(until).or_default().push(Ask {

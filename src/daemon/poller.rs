@@ -94,8 +94,8 @@ impl Poller {
     }
 
     /// What is known of a gateway at present: nothing while its data is missing.
-    pub(super) fn known(&self, ledger: &GatewayState, key: &str) -> Option<&Report> {
-        self.reports.get(key).filter(|_| ledger.silent_since().is_none())
+    pub(super) fn known(&self, state: &GatewayState, key: &str) -> Option<&Report> {
+        self.reports.get(key).filter(|_| state.silent_since().is_none())
     }
 
     /// Whether no gateway is known yet.
@@ -172,7 +172,8 @@ impl Daemon {
     ) -> Fetched {
         let mut fetched = Fetched::nothing(settled);
         let calm_every = self.config.poll.calm_every.minutes();
-        let reads = self.poller.reads(&self.memory.gateways, calm_every, end, allotment(deadline));
+        let reads =
+            self.poller.reads(&self.persisted.gateways, calm_every, end, allotment(deadline));
         let (asked, reads): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
         let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
         let recent = &self.poller.recent;
@@ -203,9 +204,9 @@ impl Daemon {
         watch: &mut impl FnMut(Event<'_>),
     ) {
         self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
-        for (minute, gateways) in self.poller.unassessed(&self.memory.gateways, fetched) {
+        for (minute, gateways) in self.poller.unassessed(&self.persisted.gateways, fetched) {
             let rules = rules(&self.config);
-            let states = &mut self.memory.gateways;
+            let states = &mut self.persisted.gateways;
             let of_one = |gateway| self.poller.assess(states, rules, gateway, fetched, minute);
             let reports: Vec<Report> = gateways.iter().filter_map(of_one).collect();
             watch(Event::Minute(&reports));

@@ -36,7 +36,7 @@ impl Daemon {
         deadline: &Deadline,
     ) {
         let Present { now, end, settled } = present;
-        self.poller.go_on_from(&mut self.memory.gateways, fetched, end);
+        self.poller.go_on_from(&mut self.persisted.gateways, fetched, end);
         self.recall_histories(fetched).await;
         let is_late = |account: &AccountRegion| self.tally(account.gateways.iter(), end).is_late();
         let of_one = |account: &AccountRegion| {
@@ -48,7 +48,7 @@ impl Daemon {
         };
         let gateways: Vec<_> = self.poller.accounts.iter().flat_map(of_one).collect();
         for (number, (gateway, present)) in gateways.into_iter().enumerate() {
-            let states = &mut self.memory.gateways;
+            let states = &mut self.persisted.gateways;
             self.poller.receive(states, rules(&self.config), &gateway, fetched, present);
             if number % TOGETHER == 0
                 && self.serve(now, deadline, tokio::task::yield_now()).await.is_none()
@@ -67,7 +67,7 @@ impl Daemon {
         usage: &mut Usage,
     ) {
         let left = allotment(deadline);
-        let states = &mut self.memory.gateways;
+        let states = &mut self.persisted.gateways;
         let of_account = |account| reading(account, backfills(account, states, end), left);
         let reads = self.poller.accounts.iter().flat_map(of_account);
         let (asked, reads): (Vec<_>, Vec<_>) = reads.unzip();
@@ -78,14 +78,14 @@ impl Daemon {
             for (gateway, answer) in gateways.iter().zip(answers) {
                 // What failed is read again the next time.
                 let Ok(snapshot) = answer else { continue };
-                let (states, rules) = (&mut self.memory.gateways, rules(&self.config));
+                let (states, rules) = (&mut self.persisted.gateways, rules(&self.config));
                 self.poller.fill(states, rules, gateway, &snapshot, present);
             }
         }
     }
 
     fn tally<'a>(&self, gateways: impl Iterator<Item = &'a Arc<Gateway>>, end: Minute) -> Tally {
-        Tally::of(gateways.filter_map(|one| self.memory.gateways.get(&one.id.key())), end)
+        Tally::of(gateways.filter_map(|one| self.persisted.gateways.get(&one.id.key())), end)
     }
 
     /// Whether CloudWatch has data of no gateway that has traffic.
@@ -96,8 +96,8 @@ impl Daemon {
     /// With which accounts CloudWatch is late, a line each.
     pub(super) fn lateness(&self, end: Minute) -> Vec<String> {
         let said = |account: &AccountRegion| {
-            let ledger = |gateway: &Arc<Gateway>| self.memory.gateways.get(&gateway.id.key());
-            let both = account.gateways.iter().filter_map(|one| Some((one.as_ref(), ledger(one)?)));
+            let state = |gateway: &Arc<Gateway>| self.persisted.gateways.get(&gateway.id.key());
+            let both = account.gateways.iter().filter_map(|one| Some((one.as_ref(), state(one)?)));
             Some(Lateness::of(both, end)?.said(&account.region))
         };
         self.poller.accounts.iter().filter_map(said).collect()

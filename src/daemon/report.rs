@@ -59,7 +59,7 @@ impl Daemon {
         let is_wanted = *enabled && self.notifier.router.fallback != Receiver::log();
         let due = if is_wanted {
             let digest = ScheduledMessage::Digest;
-            self_watch::tick(&mut self.memory, digest, schedule, *timezone, now)
+            self_watch::tick(&mut self.persisted, digest, schedule, *timezone, now)
         } else {
             None
         };
@@ -121,14 +121,14 @@ impl Daemon {
         let nothing = History::new();
         let facts = self.poller.gateways().map(|gateway| {
             let key = gateway.id.key();
-            let ledger = self.memory.gateways.get(&key);
-            let report = ledger.and_then(|ledger| self.poller.known(ledger, &key));
+            let state = self.persisted.gateways.get(&key);
+            let report = state.and_then(|state| self.poller.known(state, &key));
             Facts {
                 gateway,
                 history: self.poller.histories.get(&key).unwrap_or(&nothing),
-                ledger,
-                verdicts: report.map_or(&[], |report| &report.verdicts),
-                timeouts: ledger.map_or(&[], GatewayState::timeouts),
+                state,
+                evaluations: report.map_or(&[], |report| &report.evaluations),
+                timeouts: state.map_or(&[], GatewayState::timeouts),
                 healthy: healthy.get(&key).copied(),
                 without_data: report.is_none(),
             }
@@ -141,9 +141,9 @@ impl Daemon {
     fn bill_of(&self, end: Minute, days: u32) -> Option<Bill> {
         let today = end.start().div_euclid(86_400);
         let first = today - i64::from(days);
-        self.memory.billed.first_key_value().filter(|(day, _)| **day <= first)?;
+        self.persisted.billed.first_key_value().filter(|(day, _)| **day <= first)?;
         let billed_metrics =
-            self.memory.billed.range(first..today).map(|(_, metrics)| metrics).sum();
+            self.persisted.billed.range(first..today).map(|(_, metrics)| metrics).sum();
         #[allow(clippy::cast_precision_loss)] // for people
         let dollars = billed_metrics as f64 * PRICE_PER_1000 / 1000.0;
         Some(Bill { billed_metrics, dollars })

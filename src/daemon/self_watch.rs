@@ -126,12 +126,12 @@ impl SelfWatch {
         let known: BTreeMap<ReceiverId, Receiver> =
             self.receivers().map(|receiver| (receiver.id.clone(), receiver)).collect();
         for alert in own.values_mut() {
-            alert.told.retain(|receiver, _| known.contains_key(receiver));
+            alert.notified.retain(|receiver, _| known.contains_key(receiver));
         }
         own.retain(|_, alert| !alert.is_done());
         let mut due = Vec::new();
         for (component, alert) in own.iter() {
-            let notified = alert.told.keys().filter(|_| alert.ended.is_some());
+            let notified = alert.notified.keys().filter(|_| alert.ended.is_some());
             let mut hearers: BTreeMap<&ReceiverId, &Receiver> = BTreeMap::new();
             hearers.extend(notified.filter_map(|id| known.get_key_value(id)));
             hearers.extend(self.watchers(*component, failing).map(|one| (&one.id, one)));
@@ -194,10 +194,10 @@ impl SelfWatch {
     }
 
     /// For when the message is due that the daemon is alive, if it is.
-    pub(super) fn alive_at(&self, memory: &mut PersistedState, now: i64) -> Option<Minute> {
+    pub(super) fn alive_at(&self, persisted: &mut PersistedState, now: i64) -> Option<Minute> {
         let Watcher { alive_schedule, timezone, .. } = &self.watcher;
         let schedule = alive_schedule.as_ref()?;
-        let at = tick(memory, ScheduledMessage::Alive, schedule, *timezone, now)?;
+        let at = tick(persisted, ScheduledMessage::Alive, schedule, *timezone, now)?;
         Some(Minute::containing(at))
     }
 
@@ -206,12 +206,12 @@ impl SelfWatch {
     pub(super) fn alive(
         &self,
         at: Minute,
-        memory: &PersistedState,
+        persisted: &PersistedState,
         (gateways, without_data): (usize, usize),
     ) -> Delivery {
-        let records = memory.gateways.values().flat_map(|state| &state.records);
-        let silences = memory.silences.iter().filter(|silence| silence.until > at);
-        let troubles = memory.own.values().filter(|alert| alert.ended.is_none());
+        let records = persisted.gateways.values().flat_map(|state| &state.records);
+        let silences = persisted.silences.iter().filter(|silence| silence.until > at);
+        let troubles = persisted.own.values().filter(|alert| alert.ended.is_none());
         let alive = DeadMansSwitch {
             at,
             host: self.host.clone(),
@@ -227,20 +227,20 @@ impl SelfWatch {
 }
 
 /// Enters what a receiver accepted that is not about gateways.
-pub(super) fn enter(delivery: &Delivery, memory: &mut PersistedState, now: i64) {
+pub(super) fn enter(delivery: &Delivery, persisted: &mut PersistedState, now: i64) {
     match &delivery.notification {
         Notification::SelfAlert(notification) => {
-            if let Some(alert) = memory.own.get_mut(&notification.theme) {
+            if let Some(alert) = persisted.own.get_mut(&notification.theme) {
                 let minute = Minute::containing(now);
                 alert.enter(&delivery.receiver.id, notification.reason, minute);
             }
-            memory.own.retain(|_, alert| !alert.is_done());
+            persisted.own.retain(|_, alert| !alert.is_done());
         }
         Notification::Digest(_) => {
-            memory.sent.insert(ScheduledMessage::Digest, now);
+            persisted.sent.insert(ScheduledMessage::Digest, now);
         }
         Notification::DeadMansSwitch(_) => {
-            memory.sent.insert(ScheduledMessage::Alive, now);
+            persisted.sent.insert(ScheduledMessage::Alive, now);
         }
         Notification::One(_) | Notification::Group(_) | Notification::Test(_) => {}
     }
@@ -248,13 +248,13 @@ pub(super) fn enter(delivery: &Delivery, memory: &mut PersistedState, now: i64) 
 
 /// The newest tick of a schedule that was not served; the first time, none.
 pub(super) fn tick(
-    memory: &mut PersistedState,
+    persisted: &mut PersistedState,
     what: ScheduledMessage,
     schedule: &Schedule,
     zone: Zone,
     now: i64,
 ) -> Option<i64> {
-    let served = memory.sent.entry(what).or_insert(now);
+    let served = persisted.sent.entry(what).or_insert(now);
     // The clock may have been ahead then.
     *served = now.min(*served);
     schedule.between(*served + 1, now + 1, zone).pop()

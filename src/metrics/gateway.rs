@@ -86,7 +86,7 @@ pub const FAMILIES: &[Family<Read>] = &[
     gauge(
         "nearmiss_gateway_fast_polling",
         "1 if the gateway is polled every minute, because its latest minutes are above what is usual or an episode is open, else 0.",
-        |k| Some(f64::from(u8::from(k.report?.tier == PollRate::Fast))),
+        |k| Some(f64::from(u8::from(k.report?.rate == PollRate::Fast))),
     ),
     gauge(
         "nearmiss_learning_until_timestamp_seconds",
@@ -251,7 +251,7 @@ const fn detector(
 
 /// How this rule judged the gateway; `None` where it is switched off.
 pub(super) fn evaluation<'a>(known: &Known<'a>, rule: Rule) -> Option<&'a Evaluation> {
-    known.report?.verdicts.iter().find(|evaluation| evaluation.rule == rule)
+    known.report?.evaluations.iter().find(|evaluation| evaluation.rule == rule)
 }
 
 fn level(severity: Severity) -> f64 {

@@ -3,7 +3,7 @@
 use tracing::{info, warn};
 
 use nearmiss_core::EpisodeNotification;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::notification::{Delivery, Notification};
 use nearmiss_core::render;
 

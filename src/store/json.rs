@@ -84,7 +84,7 @@ fn first_version(bytes: &[u8]) -> Result<PersistedState, serde_json::Error> {
         for record in records.into_iter().flatten().filter_map(Value::as_object_mut) {
             let began = record.get("episode").and_then(|episode| episode.get("began"));
             let at = began.cloned().unwrap_or_default();
-            let told = match record.remove("told") {
+            let notified = match record.remove("told") {
                 None | Some(Value::Null) => json!({}),
                 Some(severity) => {
                     json!({ "log": { "severity": severity, "first": at, "last": at } })
@@ -92,7 +92,7 @@ fn first_version(bytes: &[u8]) -> Result<PersistedState, serde_json::Error> {
             };
             record.insert("gateway".to_owned(), gateway.clone());
             record.insert("audible".to_owned(), true.into());
-            record.insert("told".to_owned(), told);
+            record.insert("told".to_owned(), notified);
         }
     }
     let state: PersistedState = serde_json::from_value(state)?;

@@ -45,7 +45,7 @@ pub enum ScheduledMessage {
 
 impl PersistedState {
     /// What version 1 told it told this receiver.
-    pub fn told_to(&mut self, receiver: &ReceiverId) {
+    pub fn attribute_to(&mut self, receiver: &ReceiverId) {
         if !std::mem::take(&mut self.names_nobody) {
             return;
         }
@@ -54,8 +54,8 @@ impl PersistedState {
         for key in keys {
             let Some(state) = self.gateways.get_mut(&key) else { continue };
             for record in &mut state.records {
-                if let Some(told) = record.told.remove(&log) {
-                    record.told.entry(receiver.clone()).or_insert(told);
+                if let Some(notified) = record.notified.remove(&log) {
+                    record.notified.entry(receiver.clone()).or_insert(notified);
                 }
             }
         }

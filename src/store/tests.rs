@@ -116,11 +116,11 @@ fn whatever_is_malformed_is_set_aside() {
 #[test]
 fn the_first_version_is_read() {
     let (_directory, path) = place();
-    let told = |told: &Value| {
+    let notified = |notified: &Value| {
         json!({"version": 1, "gateways": {"eu-central-1/1/app/web/5": {
             "unassessed": 10, "uncounted": 9, "totals": {"requests": 1, "near_misses": 2, "timeouts": 3},
             "remembered": [{"m": 8, "t": 30.0, "requests": 1, "near_misses": 2, "timeouts": 3}],
-            "records": [{"told": told, "episode": {
+            "records": [{"told": notified, "episode": {
                 "id": "a", "began": 7, "last_breach": 8, "severity": "warning", "rules": {"near_miss": 7},
                 "evidence": {"rule": "near_miss", "why": "", "value": 1.0, "threshold": 2.0},
                 "quiet_minutes": 0, "ended": null, "requests": 1, "near_misses": 2, "timeouts": 3,
@@ -128,14 +128,14 @@ fn the_first_version_is_read() {
         }}})
     };
     for (value, receivers) in [(json!("warning"), 1), (Value::Null, 0)] {
-        fs::write(&path, told(&value).to_string()).unwrap();
+        fs::write(&path, notified(&value).to_string()).unwrap();
         let state = load(&path).unwrap();
         let record = &state.gateways["eu-central-1/1/app/web/5"].records[0];
         assert_eq!(
             (record.gateway.id.name.as_str(), record.gateway.timeout.seconds),
             ("web", 30.0)
         );
-        assert_eq!(record.told.len(), receivers);
+        assert_eq!(record.notified.len(), receivers);
     }
 }
 

@@ -33,7 +33,6 @@ const WORK: &[(&str, &[&str])] = &[
     ("silence expire", &["1f0c3a9b", "--config", "CONFIG"]),
     ("acknowledge", &["web", "--config", "CONFIG"]),
     ("state export", &["--config", "CONFIG"]),
-    ("state export", &["--config", "CONFIG"]),
     ("report", &["--config", "CONFIG"]),
     ("completions", &["bash"]),
 ];

@@ -44,16 +44,16 @@ fn use_it(text: &str) {
     let Ok(memory) = PersistedState::of_json(text.as_bytes()) else { return };
     let now = Minute::containing(START).plus(40);
     let exporter = Exporter::new(std::iter::empty()).unwrap();
-    for (_, mut ledger) in memory.gateways {
-        let desk = Router::plain();
-        ledger.skip_to(now.plus(-10));
-        ledger.listen(&desk, now);
-        for (_, notice) in ledger.due(&desk, now) {
+    for (_, mut state) in memory.gateways {
+        let router = Router::plain();
+        state.skip_to(now.plus(-10));
+        state.listen(&router, now);
+        for (_, notice) in state.due(&router, now) {
             let _ = Message::of(&Notification::One(notice), &Links::default()).text.len();
         }
-        for record in &ledger.records.clone() {
+        for record in &state.records.clone() {
             let gateway = &Arc::new(record.gateway.clone());
-            let known = Known { gateway, report: None, state: Some(&ledger) };
+            let known = Known { gateway, report: None, state: Some(&state) };
             let page = exporter.page(std::iter::once(known)).rendered().metrics;
             assert!(String::from_utf8(page.to_vec()).unwrap().contains("nearmiss_gateway_up"));
         }

@@ -29,7 +29,7 @@ pub struct Report {
     /// very newest one may still be on its way to CloudWatch.
     pub shown: Reading,
     /// What each detector says of the window that ends with it.
-    pub verdicts: Vec<Evaluation>,
+    pub evaluations: Vec<Evaluation>,
     /// The gateway's episodes, this minute included.
     pub records: Vec<TrackedEpisode>,
     /// What its target groups were like, last time; empty while it is calm.
@@ -37,14 +37,14 @@ pub struct Report {
     /// Why its open episode began, as far as it was found out.
     pub diagnosis: Option<Arc<Diagnosis>>,
     /// How closely it is to be watched from here on.
-    pub tier: PollRate,
+    pub rate: PollRate,
     /// Until when too little is known of its usual days for the rules that
     /// compare with them; `None` once enough is known.
     pub learning_until: Option<Minute>,
 }
 
 /// Assesses one minute of one gateway: the detectors look at the hour that ends
-/// with it and at the quarters before it, and the episodes move on by it. `None`
+/// with it and at the quarter-hours before it, and the episodes move on by it. `None`
 /// when the snapshot does not reach that minute. Of which minutes anything can be
 /// said yet, [`GatewayState::receive`](crate::state::GatewayState::receive) tells.
 ///
@@ -65,10 +65,10 @@ pub fn assess(
     let mut newest = readings.iter().rev().take(SHOWN_MINUTES);
     let shown = *newest.find(|r| r.requests() > 0.0).unwrap_or(&reading);
     let outlook = history.outlook(gateway, &detectors.drift, minute);
-    let verdicts = detectors.judge(Case { gateway, window, outlook });
+    let evaluations = detectors.judge(Case { gateway, window, outlook });
     let records =
-        episode::advance(records, gateway, window, &outlook.usual, &verdicts, resolve_after);
-    let tier = poll_rate(gateway, &records, window, &outlook.usual);
+        episode::advance(records, gateway, window, &outlook.usual, &evaluations, resolve_after);
+    let rate = poll_rate(gateway, &records, window, &outlook.usual);
     let learning_until = outlook.learning_until;
     let target_groups = snapshot.target_groups.clone();
     let gateway = Arc::clone(gateway);
@@ -78,10 +78,10 @@ pub fn assess(
         gateway,
         reading,
         shown,
-        verdicts,
+        evaluations,
         records,
         target_groups,
-        tier,
+        rate,
         learning_until,
     })
 }
@@ -101,7 +101,7 @@ impl Report {
     pub fn incident(&self) -> Option<(Minute, Minute)> {
         let breaches = |v: &Evaluation| v.state == State::Breaching && v.rule.is_failure();
         let episode = self.open_episode().filter(|episode| !episode.benign)?;
-        self.verdicts.iter().any(breaches).then_some(())?;
+        self.evaluations.iter().any(breaches).then_some(())?;
         Some((episode.came(), self.reading.minute))
     }
 

@@ -92,6 +92,6 @@ fn raise(known: &mut TrackedEpisode, found: &Episode) {
     let is_worse = found.severity > known.episode.severity;
     known.episode.raise(found);
     if is_worse && !known.episode.is_open() {
-        known.told.values_mut().for_each(|told| told.over = false);
+        known.notified.values_mut().for_each(|notified| notified.over = false);
     }
 }

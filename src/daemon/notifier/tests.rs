@@ -49,7 +49,7 @@ fn episode(gateway: &Gateway, began: Minute) -> TrackedEpisode {
         timeouts: 0,
         returns: None,
     };
-    TrackedEpisode { audible: true, ..TrackedEpisode::untold(gateway, episode) }
+    TrackedEpisode { audible: true, ..TrackedEpisode::unnotified(gateway, episode) }
 }
 
 /// This many gateways in trouble, all read up to now.

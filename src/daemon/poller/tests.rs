@@ -173,7 +173,7 @@ async fn a_gateway_without_anything_unusual_is_asked_for_five_minutes_at_once() 
     }
     let rate = |name: &str| {
         let named = |one: &&Report| one.gateway.id.name == name;
-        scene.poller.reports.values().find(named).unwrap().tier
+        scene.poller.reports.values().find(named).unwrap().rate
     };
     assert_eq!((rate("web"), rate("api")), (PollRate::Slow, PollRate::Slow));
     let asked = scene.asked.lock().unwrap();

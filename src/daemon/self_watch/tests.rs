@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 
 /// Half past ten on a Monday.
 const NOW: Minute = Minute(29_470_230);
@@ -38,44 +38,44 @@ fn said(due: &[Delivery]) -> Vec<(&str, Reason)> {
 /// A trouble that everybody heard of who is to.
 fn heard(
     watch: &mut SelfWatch,
-    memory: &mut PersistedState,
+    persisted: &mut PersistedState,
     component: Component,
     failing: &HashSet<ReceiverId>,
 ) {
-    watch.note(component, ["it is broken".to_owned()], NOW, &mut memory.own);
-    let due = watch.due(&mut memory.own, failing, NOW.plus(AFTER));
+    watch.note(component, ["it is broken".to_owned()], NOW, &mut persisted.own);
+    let due = watch.due(&mut persisted.own, failing, NOW.plus(AFTER));
     assert!(!due.is_empty());
     for one in &due {
-        enter(one, memory, NOW.plus(AFTER).start());
+        enter(one, persisted, NOW.plus(AFTER).start());
     }
 }
 
 #[test]
 fn a_trouble_is_told_after_its_time_and_again_and_when_it_is_over() {
-    let (mut watch, mut memory) = (self_watch(TOPICS), PersistedState::default());
+    let (mut watch, mut persisted) = (self_watch(TOPICS), PersistedState::default());
     let nobody = HashSet::new();
-    assert!(watch.note(Component::Data, ["no data".to_owned()], NOW, &mut memory.own));
-    let due = |memory: &mut PersistedState, minute: i64, watch: &SelfWatch| {
-        let due = watch.due(&mut memory.own, &nobody, NOW.plus(minute));
+    assert!(watch.note(Component::Data, ["no data".to_owned()], NOW, &mut persisted.own));
+    let due = |persisted: &mut PersistedState, minute: i64, watch: &SelfWatch| {
+        let due = watch.due(&mut persisted.own, &nobody, NOW.plus(minute));
         for one in &due {
-            enter(one, memory, NOW.plus(minute).start());
+            enter(one, persisted, NOW.plus(minute).start());
         }
         said(&due).into_iter().map(|(who, why)| format!("{who} {}", why.name())).collect::<Vec<_>>()
     };
-    assert_eq!(due(&mut memory, AFTER - 1, &watch), [""; 0]);
-    assert_eq!(due(&mut memory, AFTER, &watch), ["all firing"]);
-    assert_eq!(due(&mut memory, AFTER + 1, &watch), [""; 0]);
-    assert_eq!(due(&mut memory, AFTER + 24 * 60, &watch), ["all reminder"]);
-    assert!(!watch.note(Component::Data, [], NOW.plus(2_000), &mut memory.own));
-    assert_eq!(due(&mut memory, 2_000, &watch), ["all resolved"]);
-    assert!(memory.own.is_empty(), "it is forgotten");
+    assert_eq!(due(&mut persisted, AFTER - 1, &watch), [""; 0]);
+    assert_eq!(due(&mut persisted, AFTER, &watch), ["all firing"]);
+    assert_eq!(due(&mut persisted, AFTER + 1, &watch), [""; 0]);
+    assert_eq!(due(&mut persisted, AFTER + 24 * 60, &watch), ["all reminder"]);
+    assert!(!watch.note(Component::Data, [], NOW.plus(2_000), &mut persisted.own));
+    assert_eq!(due(&mut persisted, 2_000, &watch), ["all resolved"]);
+    assert!(persisted.own.is_empty(), "it is forgotten");
 }
 
 #[test]
 fn what_is_not_accepted_is_due_again_under_the_same_id() {
-    let (mut watch, mut memory) = (self_watch(TOPICS), PersistedState::default());
-    watch.note(Component::State, ["no disk".to_owned()], NOW, &mut memory.own);
-    let mut due = |minute| watch.due(&mut memory.own, &HashSet::new(), NOW.plus(minute));
+    let (mut watch, mut persisted) = (self_watch(TOPICS), PersistedState::default());
+    watch.note(Component::State, ["no disk".to_owned()], NOW, &mut persisted.own);
+    let mut due = |minute| watch.due(&mut persisted.own, &HashSet::new(), NOW.plus(minute));
     let ids: Vec<String> = [AFTER, AFTER + 1].map(|at| due(at)[0].notification.id()).into();
     assert_eq!(ids[0], ids[1]);
     let expected = format!("own/{}/state/{NOW}/firing", watch.host);
@@ -84,10 +84,10 @@ fn what_is_not_accepted_is_due_again_under_the_same_id() {
 
 #[test]
 fn a_short_trouble_is_never_told() {
-    let (mut watch, mut memory) = (self_watch(TOPICS), PersistedState::default());
-    watch.note(Component::Data, ["no data".to_owned()], NOW, &mut memory.own);
-    watch.note(Component::Data, [], NOW.plus(AFTER - 1), &mut memory.own);
-    assert!(watch.due(&mut memory.own, &HashSet::new(), NOW.plus(AFTER)).is_empty());
+    let (mut watch, mut persisted) = (self_watch(TOPICS), PersistedState::default());
+    watch.note(Component::Data, ["no data".to_owned()], NOW, &mut persisted.own);
+    watch.note(Component::Data, [], NOW.plus(AFTER - 1), &mut persisted.own);
+    assert!(watch.due(&mut persisted.own, &HashSet::new(), NOW.plus(AFTER)).is_empty());
 }
 
 #[test]
@@ -121,46 +121,49 @@ fn that_alerts_are_not_delivered_goes_another_way_where_there_is_one() {
 
 #[test]
 fn whoever_heard_of_a_trouble_hears_that_it_is_over() {
-    let (mut watch, mut memory) = (self_watch(TOPICS), PersistedState::default());
-    heard(&mut watch, &mut memory, Component::Delivery, &HashSet::from([id("all")]));
-    assert_eq!(memory.own[&Component::Delivery].told.keys().collect::<Vec<_>>(), [&id("shop")]);
-    watch.note(Component::Delivery, [], NOW.plus(60), &mut memory.own);
+    let (mut watch, mut persisted) = (self_watch(TOPICS), PersistedState::default());
+    heard(&mut watch, &mut persisted, Component::Delivery, &HashSet::from([id("all")]));
+    assert_eq!(
+        persisted.own[&Component::Delivery].notified.keys().collect::<Vec<_>>(),
+        [&id("shop")]
+    );
+    watch.note(Component::Delivery, [], NOW.plus(60), &mut persisted.own);
     // The usual way works again, and never heard of it.
-    let due = watch.due(&mut memory.own, &HashSet::new(), NOW.plus(60));
+    let due = watch.due(&mut persisted.own, &HashSet::new(), NOW.plus(60));
     assert_eq!(said(&due), [("shop", Reason::Resolved)]);
 }
 
 #[test]
 fn who_is_no_longer_in_the_config_keeps_no_trouble_alive() {
-    let (mut watch, mut memory) = (self_watch(TOPICS), PersistedState::default());
-    heard(&mut watch, &mut memory, Component::Data, &HashSet::new());
+    let (mut watch, mut persisted) = (self_watch(TOPICS), PersistedState::default());
+    heard(&mut watch, &mut persisted, Component::Data, &HashSet::new());
     let mut watch = self_watch("");
-    watch.note(Component::Data, [], NOW.plus(60), &mut memory.own);
-    assert!(watch.due(&mut memory.own, &HashSet::new(), NOW.plus(60)).is_empty());
-    assert!(memory.own.is_empty());
+    watch.note(Component::Data, [], NOW.plus(60), &mut persisted.own);
+    assert!(watch.due(&mut persisted.own, &HashSet::new(), NOW.plus(60)).is_empty());
+    assert!(persisted.own.is_empty());
 }
 
 #[test]
 fn that_it_is_alive_comes_by_the_clock_until_it_was_accepted() {
     let watch = self_watch(&format!("{TOPICS}[watcher]\nalive_schedule = \"0 0 * * * *\"\n"));
-    let mut memory = PersistedState::default();
+    let mut persisted = PersistedState::default();
     let eleven = NOW.plus(30);
-    assert_eq!(watch.alive_at(&mut memory, NOW.start()), None, "the first time, none");
-    assert_eq!(watch.alive_at(&mut memory, eleven.start()), Some(eleven));
-    let at = watch.alive_at(&mut memory, eleven.plus(2).start());
+    assert_eq!(watch.alive_at(&mut persisted, NOW.start()), None, "the first time, none");
+    assert_eq!(watch.alive_at(&mut persisted, eleven.start()), Some(eleven));
+    let at = watch.alive_at(&mut persisted, eleven.plus(2).start());
     assert_eq!(at, Some(eleven), "nobody accepted it");
-    memory.own.insert(
+    persisted.own.insert(
         Component::State,
         SelfAlert { lines: vec!["no disk".into()], ..SelfAlert::starting(NOW) },
     );
-    let delivery = watch.alive(eleven, &memory, (7, 2));
+    let delivery = watch.alive(eleven, &persisted, (7, 2));
     let Notification::DeadMansSwitch(alive) = &delivery.notification else {
         panic!("{delivery:?}")
     };
     assert_eq!((alive.gateways, alive.without_data, alive.open), (7, 2, 0));
     assert_eq!(alive.troubles, ["no disk"]);
     assert_eq!(delivery.receiver.id, id("all"));
-    enter(&delivery, &mut memory, eleven.plus(2).start());
-    assert_eq!(watch.alive_at(&mut memory, eleven.plus(3).start()), None);
-    assert_eq!(self_watch(TOPICS).alive_at(&mut memory, eleven.start()), None, "nobody asks");
+    enter(&delivery, &mut persisted, eleven.plus(2).start());
+    assert_eq!(watch.alive_at(&mut persisted, eleven.plus(3).start()), None);
+    assert_eq!(self_watch(TOPICS).alive_at(&mut persisted, eleven.start()), None, "nobody asks");
 }

@@ -94,7 +94,7 @@ fn report(gateway: &Arc<Gateway>) -> Report {
         reading: shown,
         provisional: true,
         shown,
-        verdicts: vec![
+        evaluations: vec![
             evaluation(Rule::NearMiss, Some(1.0 / 3.0)),
             evaluation(Rule::Drift, None),
             evaluation(Rule::Blackout, Some(1e21)),
@@ -111,7 +111,7 @@ fn report(gateway: &Arc<Gateway>) -> Report {
             notes: Vec::new(),
             not_checked: Vec::new(),
         })),
-        tier: PollRate::Fast,
+        rate: PollRate::Fast,
         learning_until: Some(NOW),
     }
 }

@@ -45,7 +45,7 @@ fn metrics(row: &Family<Read>, known: &Known) -> Vec<Metric> {
             .collect(),
         Read::Detector(read) => Rule::ALL
             .into_iter()
-            .filter_map(|rule| report?.verdicts.iter().find(|verdict| verdict.rule == rule))
+            .filter_map(|rule| report?.evaluations.iter().find(|verdict| verdict.rule == rule))
             .filter_map(|verdict| one(vec![("detector", verdict.rule.name())], read(verdict)))
             .collect(),
         Read::TargetGroup(read) => report

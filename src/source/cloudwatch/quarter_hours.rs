@@ -43,23 +43,23 @@ impl Stretch {
             ..QuarterHourStats::default()
         };
         rows().for_each(|row| set(&mut quiet, row.signal, 0.0));
-        let mut quarters: QuarterHours =
+        let mut quarter_hours: QuarterHours =
             (self.from.0..end.0).map(|q| (QuarterHour(q), quiet)).collect();
         for (row, points) in rows().zip(points) {
             for (at, value) in points.into_iter().filter(|(_, v)| v.is_finite() && *v >= 0.0) {
-                let quarter = QuarterHour::containing(Minute::containing(at));
-                let index = usize::try_from(quarter.0 - self.from.0).ok();
-                if let Some((_, summary)) = index.and_then(|index| quarters.get_mut(index)) {
+                let quarter_hour = QuarterHour::containing(Minute::containing(at));
+                let index = usize::try_from(quarter_hour.0 - self.from.0).ok();
+                if let Some((_, summary)) = index.and_then(|index| quarter_hours.get_mut(index)) {
                     set(summary, row.signal, value);
                 }
             }
         }
         if spec.timeouts.leave == Leave::SampleAtTimeout {
-            for (_, summary) in &mut quarters {
+            for (_, summary) in &mut quarter_hours {
                 summary.samples = (summary.samples - summary.timeouts).max(0.0);
             }
         }
-        quarters
+        quarter_hours
     }
 }
 

@@ -224,8 +224,9 @@ fn a_silence_that_fits_nothing_is_set_and_says_so(place: &Place) {
     );
     let set = add(&["check*"]);
     assert!(!set.contains("note:"), "{set}");
-    let untold = fails(&place.say(&["silence", "add", "*", "--for", "2h", "--tag", "team=web-*"]));
-    assert!(untold.contains("the tags of load balancers are not known"), "{untold}");
+    let unnotified =
+        fails(&place.say(&["silence", "add", "*", "--for", "2h", "--tag", "team=web-*"]));
+    assert!(unnotified.contains("the tags of load balancers are not known"), "{unnotified}");
 }
 
 fn what_is_meant_to_be_so_is_said_once(place: &Place) {

@@ -21,7 +21,7 @@ use crate::chance::Chance;
 use crate::moments::Moments;
 use crate::replay::gateway;
 
-/// When the first quarter begins.
+/// When the first quarter-hour begins.
 const FIRST: Minute = Minute(29_464_320);
 /// Quarters after the p99 is at the timeout.
 const AFTER: i64 = 8;
@@ -37,7 +37,7 @@ struct Drift {
     usual: f64,
     /// The p99 at the end, seconds: that of a drift is at the timeout.
     end: f64,
-    /// From the beginning to the end, quarters.
+    /// From the beginning to the end, quarter-hours.
     takes: f64,
     /// How the p99 goes from the usual one to that at the end within 0 to 1.
     course: fn(f64, f64, f64) -> f64,
@@ -76,7 +76,7 @@ impl Drift {
         Self { end, takes: AFTER_STEP, course: |_, end, _| end, ..drawn }
     }
 
-    /// The p99 so many quarters after the beginning.
+    /// The p99 so many quarter-hours after the beginning.
     fn p99(&self, after: f64) -> f64 {
         if after < 0.0 {
             return self.usual;
@@ -84,10 +84,15 @@ impl Drift {
         (self.course)(self.usual, self.end, after / self.takes)
     }
 
-    /// What CloudWatch says of a quarter, so many after the beginning, and whether 1 % of
+    /// What CloudWatch says of a quarter-hour, so many after the beginning, and whether 1 % of
     /// the requests of some five minutes of it, three at the least, timed out.
-    fn quarter(&self, chance: &mut Chance, quarter: i64, after: f64) -> (QuarterHourStats, bool) {
-        let time = (quarter.rem_euclid(DAY)) as f64 / DAY as f64;
+    fn quarter_hour(
+        &self,
+        chance: &mut Chance,
+        quarter_hour: i64,
+        after: f64,
+    ) -> (QuarterHourStats, bool) {
+        let time = (quarter_hour.rem_euclid(DAY)) as f64 / DAY as f64;
         let busy = 1.0 + self.swing * (time * std::f64::consts::TAU).sin();
         let requests = chance.poisson(self.requests * busy);
         let exceeded = 0.01 / self.share;
@@ -129,38 +134,38 @@ impl Drift {
     fn forecasts(&self, chance: &mut Chance, moments: &mut Moments) {
         let begin = QuarterHour::containing(FIRST).plus(BEFORE + chance.below(96) as i64);
         let at_timeout = begin.start().plus((15.0 * self.takes) as i64);
-        let Told { first, close, incident } = self.told(chance, begin, 0.0);
+        let Told { first, close, incident } = self.notified(chance, begin, 0.0);
         let incident = incident.unwrap_or(at_timeout).min(at_timeout);
-        for (told, is_close) in [(first, false), (close, true)] {
-            let Some((at, forecast)) = told else { continue };
+        for (notified, is_close) in [(first, false), (close, true)] {
+            let Some((at, forecast)) = notified else { continue };
             moments.add(is_close, at, forecast, Some(at_timeout), Some(incident));
         }
     }
 
-    /// What is told from a quarter on, in which it begins after a `part` of it.
-    fn told(&self, chance: &mut Chance, begin: QuarterHour, part: f64) -> Told {
+    /// What is told from a quarter-hour on, in which it begins after a `part` of it.
+    fn notified(&self, chance: &mut Chance, begin: QuarterHour, part: f64) -> Told {
         let gateway = gateway(self.timeout);
         let mut history = History::new();
-        let mut told = Told::default();
+        let mut notified = Told::default();
         let end = begin.plus(self.takes as i64 + AFTER);
-        for quarter in (QuarterHour::containing(FIRST).0..end.0).map(QuarterHour) {
-            let after = (quarter.0 - begin.0) as f64 - part;
-            let (summary, is_incident) = self.quarter(chance, quarter.0, after);
-            history.enter(quarter, &summary);
-            if is_incident && quarter >= begin {
-                told.incident.get_or_insert(quarter.end());
+        for quarter_hour in (QuarterHour::containing(FIRST).0..end.0).map(QuarterHour) {
+            let after = (quarter_hour.0 - begin.0) as f64 - part;
+            let (summary, is_incident) = self.quarter_hour(chance, quarter_hour.0, after);
+            history.enter(quarter_hour, &summary);
+            if is_incident && quarter_hour >= begin {
+                notified.incident.get_or_insert(quarter_hour.end());
             }
-            let now = quarter.end().plus(2);
-            if quarter >= begin
+            let now = quarter_hour.end().plus(2);
+            if quarter_hour >= begin
                 && let Some((severity, forecast)) = says(&gateway, &mut history, now)
             {
-                told.first.get_or_insert((now, forecast));
+                notified.first.get_or_insert((now, forecast));
                 if severity == Severity::Critical {
-                    told.close.get_or_insert((now, forecast));
+                    notified.close.get_or_insert((now, forecast));
                 }
             }
         }
-        told
+        notified
     }
 }
 
@@ -207,7 +212,7 @@ pub fn steps_called_trends(steps: usize, seed: u64) -> usize {
         let step = Drift::step(&mut chance);
         let begin = QuarterHour::containing(FIRST).plus(BEFORE + chance.below(96) as i64);
         let part = chance.uniform();
-        step.told(&mut chance, begin, part).first.is_some()
+        step.notified(&mut chance, begin, part).first.is_some()
     };
     (0..steps).filter(is_called).count()
 }

@@ -3,8 +3,8 @@
 //!
 //! `cargo bench -p nearmiss-bench` replays every scenario over the seeds
 //! 3, 4 and 5, which were not used to tune anything (1, 2 and 6 to 12 were), minute by minute
-//! as it would have been known then: minutes and quarters three minutes after their end.
-//! `-- --seeds=1,2 NAME...` chooses; `--tiers` replays calm gateways every five
+//! as it would have been known then: minutes and quarter-hours three minutes after their end.
+//! `-- --seeds=1,2 NAME...` chooses; `--poll rates` replays calm gateways every five
 //! minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
 //! replays a series of timestamps and seconds instead. Then follow what no scenario has
 //! enough of: forecasts of drifts, and the p99 of all requests (`--only-scenarios` leaves
@@ -30,7 +30,7 @@ use std::path::Path;
 
 use alarms::{baselines, merged, obvious};
 use moments::Moments;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::Detectors;
 use nearmiss_core::time::Minute;
 use nearmiss_sim::scenarios;
@@ -44,7 +44,7 @@ const WEEK: f64 = 7.0 * 1440.0;
 const DRIFTS: usize = 300;
 /// False episodes of all harmless load balancers together, a week each.
 const FALSE_EPISODES: f64 = 0.05;
-/// Steps drawn at random that may be called a trend: where a quarter has few requests, its
+/// Steps drawn at random that may be called a trend: where a quarter-hour has few requests, its
 /// p99 scatters so much that a jump and a line are equally near. None of the scenarios may.
 const STEPS_CALLED_TRENDS: f64 = 0.005;
 /// The scenarios in which something has become slower at once, and not by and by.
@@ -239,8 +239,8 @@ impl Total {
     /// Forecasts beside the truth. Of a job that recurs only where that is the fault.
     fn calibrate(&mut self, series: &Series, outcome: &Outcome, fault: Minute) {
         let Some(incident) = series.incident else { return };
-        for (told, is_close) in outcome.drifts.iter().zip([false, true]) {
-            let Some((at, forecast)) = *told else { continue };
+        for (notified, is_close) in outcome.drifts.iter().zip([false, true]) {
+            let Some((at, forecast)) = *notified else { continue };
             self.moments.add(is_close, at, forecast, series.at_timeout(fault), Some(incident));
         }
         let mut known = None;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::episode::TrackedEpisode;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, Rule, Severity, State};
 use nearmiss_core::gateway::polling::PollRate;
@@ -42,8 +42,8 @@ pub fn gateway(timeout: f64) -> Arc<Gateway> {
     })
 }
 
-fn enter(history: &mut History, series: &Series, quarter: i64) {
-    let Some(row) = series.quarters.get(&quarter) else { return };
+fn enter(history: &mut History, series: &Series, quarter_hour: i64) {
+    let Some(row) = series.quarter_hours.get(&quarter_hour) else { return };
     let summary = QuarterHourStats {
         samples: row.samples.unwrap_or(0.0),
         sum: row.sum,
@@ -55,10 +55,10 @@ fn enter(history: &mut History, series: &Series, quarter: i64) {
         connection_errors: Some(row.conn.unwrap_or(0.0) + row.tls.unwrap_or(0.0)),
         timeout: row.timeout,
     };
-    history.enter(QuarterHour(quarter), &summary);
+    history.enter(QuarterHour(quarter_hour), &summary);
 }
 
-fn snapshot(series: &Series, from: Minute, end: Minute, tier: PollRate) -> Snapshot {
+fn snapshot(series: &Series, from: Minute, end: Minute, rate: PollRate) -> Snapshot {
     use Signal::{
         ConnectionErrors, HealthyHosts, Maximum, NearMisses, P50, P99, RequestCount, Samples,
         Timeouts, TlsErrors,
@@ -76,7 +76,7 @@ fn snapshot(series: &Series, from: Minute, end: Minute, tier: PollRate) -> Snaps
         TlsErrors,
     ];
     let calm = [Maximum, NearMisses, P50, P99, Samples, Timeouts];
-    let asked: &[Signal] = if tier == PollRate::Slow { &calm } else { &all };
+    let asked: &[Signal] = if rate == PollRate::Slow { &calm } else { &all };
     let mut snapshot = Snapshot::quiet(from, end, asked);
     for m in from.0..end.0 {
         let Some(row) =
@@ -121,7 +121,7 @@ pub struct Alert {
 #[derive(Default)]
 pub struct Outcome {
     pub alerts: Vec<Alert>,
-    /// What was forecast of jobs at the end of each quarter: when, and what.
+    /// What was forecast of jobs at the end of each quarter-hour: when, and what.
     pub jobs: Vec<(Minute, Forecast)>,
     /// What was forecast of a drift after the fault began: first, and first below an hour.
     pub drifts: [Option<(Minute, Forecast)>; 2],
@@ -162,12 +162,12 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
         }
     };
     read_quarters(&mut history, start);
-    let (mut records, mut tier): (Vec<TrackedEpisode>, PollRate) = (Vec::new(), PollRate::Slow);
+    let (mut records, mut rate): (Vec<TrackedEpisode>, PollRate) = (Vec::new(), PollRate::Slow);
     let mut unread = start;
     let mut quarters_read = start;
     for known in start.0 + 1..=end.0 {
         let known = Minute(known);
-        let tier_now = if options.every_minute { PollRate::Fast } else { tier };
+        let tier_now = if options.every_minute { PollRate::Fast } else { rate };
         if !tier_now.is_due(5, "a", unread, known) {
             continue;
         }
@@ -176,7 +176,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             read_quarters(&mut history, known);
         }
         let snapshot = snapshot(series, unread.plus(-60), known, tier_now);
-        let desk = Router::default();
+        let router = Router::default();
         while unread < known {
             let index = usize::try_from(unread.0 - series.first.0).unwrap_or(0);
             let gateway = gateway(series.minutes[index].timeout.max(1.0));
@@ -196,7 +196,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             outcome.calm_minutes += usize::from(tier_now == PollRate::Slow);
             note(&report, series.fault, &mut outcome, &mut history);
             records = report.records;
-            for notice in desk.tell(&mut records, unread) {
+            for notice in router.notify(&mut records, unread) {
                 outcome.alerts.push(Alert {
                     at: known.plus(DELAY),
                     reason: notice.reason,
@@ -206,7 +206,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
                     why: notice.episode.evidence.why,
                 });
             }
-            tier = report.tier;
+            rate = report.rate;
             unread = unread.plus(1);
         }
     }
@@ -217,7 +217,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
 
 fn note(report: &Report, fault: Option<Minute>, outcome: &mut Outcome, history: &mut History) {
     let now = report.reading.minute.plus(1);
-    for verdict in report.verdicts.iter().filter(|v| v.state == State::Breaching) {
+    for verdict in report.evaluations.iter().filter(|v| v.state == State::Breaching) {
         outcome.drifted |= verdict.rule == Rule::Drift;
         let Some(forecast) = verdict.forecast else { continue };
         match verdict.rule {

@@ -27,7 +27,7 @@ pub struct Series {
     pub name: String,
     pub first: Minute,
     pub minutes: Vec<Row>,
-    pub quarters: BTreeMap<i64, Row>,
+    pub quarter_hours: BTreeMap<i64, Row>,
     pub fault: Option<Minute>,
     pub incident: Option<Minute>,
     pub first_504: Option<Minute>,
@@ -86,11 +86,11 @@ pub fn of_scenario(scenario: &Scenario, seed: u64) -> Series {
         })
     };
     let (first, end) = (MONDAY / 60, MONDAY / 60 + scenario.minutes);
-    let quarters = (first / 15..end / 15).filter_map(|q| Some((q, row(q * 15..q * 15 + 15)?)));
+    let quarter_hours = (first / 15..end / 15).filter_map(|q| Some((q, row(q * 15..q * 15 + 15)?)));
     Series {
         first: Minute(first),
         minutes: (first..end).filter_map(|minute| row(minute..minute + 1)).collect(),
-        quarters: quarters.collect(),
+        quarter_hours: quarter_hours.collect(),
         fault: story.fault_start.map(Minute),
         incident: story.incident_start.map(Minute),
         first_504: story.first_504.map(Minute),
@@ -102,11 +102,11 @@ pub fn of_scenario(scenario: &Scenario, seed: u64) -> Series {
 
 /// A series of `timestamp,value` every five minutes, read as a p99 in seconds
 /// with a timeout of 60 s and 1,000 requests a minute, of which a hundredth took
-/// longer than the p99. The quarters have the largest of their p99.
+/// longer than the p99. The quarter-hours have the largest of their p99.
 pub fn nab(path: &Path) -> Option<Series> {
     let text = std::fs::read_to_string(path).ok()?;
     let mut by_minute: BTreeMap<i64, Row> = BTreeMap::new();
-    let mut quarters: BTreeMap<i64, Row> = BTreeMap::new();
+    let mut quarter_hours: BTreeMap<i64, Row> = BTreeMap::new();
     for line in text.lines().skip(1) {
         let (time, value) = line.split_once(',')?;
         let time = chrono::NaiveDateTime::parse_from_str(time, "%Y-%m-%d %H:%M:%S").ok()?;
@@ -125,9 +125,10 @@ pub fn nab(path: &Path) -> Option<Series> {
             ..Row::default()
         };
         by_minute.extend((start..start + 5).map(|minute| (minute, row(1_000.0))));
-        let quarter = quarters.entry(start.div_euclid(15)).or_insert_with(|| row(15_000.0));
-        if quarter.p99 < Some(value) {
-            *quarter = row(15_000.0);
+        let quarter_hour =
+            quarter_hours.entry(start.div_euclid(15)).or_insert_with(|| row(15_000.0));
+        if quarter_hour.p99 < Some(value) {
+            *quarter_hour = row(15_000.0);
         }
     }
     let (first, last) = (*by_minute.keys().next()?, *by_minute.keys().last()?);
@@ -137,7 +138,7 @@ pub fn nab(path: &Path) -> Option<Series> {
         name: path.file_stem()?.to_str()?.to_owned(),
         first: Minute(first),
         minutes,
-        quarters,
+        quarter_hours,
         fault: None,
         incident: None,
         first_504: None,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 
 use super::replay::{Alert, Outcome};
 use super::targets::Targets;
@@ -55,14 +55,14 @@ impl Volume {
             row.most_an_hour = row.most_an_hour.max(outcome.alerts.iter().filter(hour).count());
         }
         row.episodes += episodes.len();
-        for (id, told) in &episodes {
-            row.most_an_episode = row.most_an_episode.max(told.len());
-            let back = came_back(told);
+        for (id, notified) in &episodes {
+            row.most_an_episode = row.most_an_episode.max(notified.len());
+            let back = came_back(notified);
             if let Some((first, later)) = back {
                 let most = row.most_back.unwrap_or_default();
                 row.most_back = Some((most.0.max(first), most.1.max(later)));
             }
-            self.noise.extend(noise(told, back).map(|what| format!("{name}: {id}: {what}")));
+            self.noise.extend(noise(notified, back).map(|what| format!("{name}: {id}: {what}")));
         }
     }
 
@@ -98,10 +98,10 @@ impl Volume {
 
 /// The messages of an episode that came back: on its first day, and the most on another
 /// one that are no escalation. `None` of any other episode.
-fn came_back(told: &[&Alert]) -> Option<(usize, usize)> {
-    let first = told.first().filter(|alert| alert.comes_back)?;
+fn came_back(notified: &[&Alert]) -> Option<(usize, usize)> {
+    let first = notified.first().filter(|alert| alert.comes_back)?;
     let mut days: BTreeMap<i64, usize> = BTreeMap::new();
-    for alert in told {
+    for alert in notified {
         let day = alert.at.since(first.at) / REPEAT;
         let counts = day == 0 || alert.reason != Reason::Escalated;
         *days.entry(day).or_default() += usize::from(counts);
@@ -111,16 +111,16 @@ fn came_back(told: &[&Alert]) -> Option<(usize, usize)> {
 }
 
 /// What is wrong with the messages of one episode, in their order.
-fn noise(told: &[&Alert], back: Option<(usize, usize)>) -> impl Iterator<Item = String> {
-    let number = |reason| told.iter().filter(|alert| alert.reason == reason).count();
+fn noise(notified: &[&Alert], back: Option<(usize, usize)>) -> impl Iterator<Item = String> {
+    let number = |reason| notified.iter().filter(|alert| alert.reason == reason).count();
     let (firing, resolved) = (number(Reason::Firing), number(Reason::Resolved));
     let escalated = number(Reason::Escalated);
-    let soon = told
+    let soon = notified
         .windows(2)
         .filter(|two| two[1].reason == Reason::Reminder && two[1].at.since(two[0].at) < REPEAT);
     let (on_first, on_later) = back.unwrap_or_default();
     let nonsense = |alert: &&&Alert| NONSENSE.iter().any(|word| alert.why.contains(word));
-    let said = told.iter().find(nonsense).map(|alert| alert.why.clone());
+    let said = notified.iter().find(nonsense).map(|alert| alert.why.clone());
     let wrong = [
         (firing > 1, format!("began {firing} times")),
         (resolved > 1, format!("ended {resolved} times")),

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::alerting::ReceiverId;
-use crate::alerting::told::{NotificationLogEntry, Reason};
+use crate::alerting::notification_log::{NotificationLogEntry, Reason};
 use crate::detect::{Evaluation, Rule, Severity, State};
 use crate::gateway::Gateway;
 use crate::number::whole;
@@ -132,7 +132,8 @@ pub struct TrackedEpisode {
     /// What happened.
     pub episode: Episode,
     /// Which receiver accepted what of it.
-    pub told: BTreeMap<ReceiverId, NotificationLogEntry>,
+    #[serde(rename = "told")]
+    pub notified: BTreeMap<ReceiverId, NotificationLogEntry>,
     /// Whether it was open at a moment at which nothing kept it quiet.
     #[serde(default)]
     pub audible: bool,
@@ -308,9 +309,9 @@ impl Returns {
     /// Trouble of this rule that begins in this minute, if it is that of the episode
     /// before and somebody heard of it: the same kind within a day.
     fn of(before: &TrackedEpisode, rule: Rule, began: Minute) -> Option<Self> {
-        let TrackedEpisode { episode, told, audible, .. } = before;
+        let TrackedEpisode { episode, notified, audible, .. } = before;
         let is_same = episode.rules.keys().any(|known| known.is_like(rule));
-        let is_known = (*audible || !told.is_empty()) && !episode.benign && !episode.abandoned;
+        let is_known = (*audible || !notified.is_empty()) && !episode.benign && !episode.abandoned;
         if !is_same || !is_known || began.since(episode.last_breach) > episode.comes_back_within() {
             return None;
         }
@@ -369,15 +370,15 @@ impl NotificationLogEntry {
 impl TrackedEpisode {
     /// An episode of which nobody knows.
     #[must_use]
-    pub fn untold(gateway: &Gateway, episode: Episode) -> Self {
-        Self { gateway: gateway.clone(), episode, told: BTreeMap::new(), audible: false }
+    pub fn unnotified(gateway: &Gateway, episode: Episode) -> Self {
+        Self { gateway: gateway.clone(), episode, notified: BTreeMap::new(), audible: false }
     }
 
     /// Enters what a receiver took of it.
     pub fn enter(&mut self, receiver: &ReceiverId, reason: Reason, episode: &Episode, now: Minute) {
-        let before = self.told.get(receiver).copied();
-        let told = NotificationLogEntry::after(before, reason, episode, now);
-        self.told.insert(receiver.clone(), told);
+        let before = self.notified.get(receiver).copied();
+        let notified = NotificationLogEntry::after(before, reason, episode, now);
+        self.notified.insert(receiver.clone(), notified);
     }
 }
 
@@ -393,17 +394,17 @@ pub fn advance(
     gateway: &Gateway,
     window: Window<'_>,
     usual: &Baseline,
-    verdicts: &[Evaluation],
+    evaluations: &[Evaluation],
     resolve_after: u32,
 ) -> Vec<TrackedEpisode> {
     let Some(reading) = window.readings().last() else { return records };
-    let breaching = || verdicts.iter().filter(|v| v.state == State::Breaching);
+    let breaching = || evaluations.iter().filter(|v| v.state == State::Breaching);
     let worst = breaching().max_by_key(|v| (v.severity, v.rule));
     if let Some(verdict) = worst
         && !records.last().is_some_and(|r| r.episode.is_open())
     {
         let episode = Episode::starting(gateway, window.newest(RECENT), verdict, records.last());
-        records.extend(episode.map(|episode| TrackedEpisode::untold(gateway, episode)));
+        records.extend(episode.map(|episode| TrackedEpisode::unnotified(gateway, episode)));
         let excess = records.len().saturating_sub(MAX_EPISODES);
         records.drain(..excess);
     }
@@ -488,28 +489,30 @@ mod tests {
 
     /// The messages of some days from Monday on, each with its minute after that, and the
     /// records at the end.
-    fn told(
-        desk: &Router,
+    fn notified(
+        router: &Router,
         minutes: i64,
         trouble: impl Fn(i64) -> Option<Trouble>,
     ) -> (Vec<(i64, EpisodeNotification)>, Vec<TrackedEpisode>) {
         let (gateway, mut readings) = (gateway(), Vec::new());
-        let (mut records, mut told) = (Vec::new(), Vec::new());
+        let (mut records, mut notified) = (Vec::new(), Vec::new());
         for minute in 0..minutes {
             let (now, trouble) = (MONDAY.plus(minute), trouble(minute));
             readings.push(reading(now, trouble.map_or(0.0, |(_, _, timeouts)| timeouts)));
             let window = Window::over(&readings).newest(60);
-            let verdicts: Vec<Evaluation> = trouble.map(verdict).into_iter().collect();
+            let evaluations: Vec<Evaluation> = trouble.map(verdict).into_iter().collect();
             let usual = Baseline::default();
-            records = advance(records, &gateway, window, &usual, &verdicts, 60);
-            told.extend(desk.tell(&mut records, now).into_iter().map(|notice| (minute, notice)));
+            records = advance(records, &gateway, window, &usual, &evaluations, 60);
+            notified.extend(
+                router.notify(&mut records, now).into_iter().map(|notice| (minute, notice)),
+            );
         }
-        (told, records)
+        (notified, records)
     }
 
     /// The reasons of messages, and on which day they came.
-    fn reasons(told: &[(i64, EpisodeNotification)]) -> Vec<(i64, Reason)> {
-        told.iter().map(|(minute, notice)| (minute / DAY, notice.reason)).collect()
+    fn reasons(notified: &[(i64, EpisodeNotification)]) -> Vec<(i64, Reason)> {
+        notified.iter().map(|(minute, notice)| (minute / DAY, notice.reason)).collect()
     }
 
     /// 504s for 20 minutes every so many.
@@ -521,7 +524,7 @@ mod tests {
     fn what_comes_back_is_one_ticket_from_the_second_time_on() {
         use Reason::{Firing, Reminder, Resolved};
         for hours in [3, 6, 12] {
-            let (told, records) = told(&Router::default(), 4 * DAY, every(hours * HOUR));
+            let (notified, records) = notified(&Router::default(), 4 * DAY, every(hours * HOUR));
             let expected = [
                 (0, Firing),
                 (0, Resolved),
@@ -530,21 +533,21 @@ mod tests {
                 (2, Reminder),
                 (3, Reminder),
             ];
-            assert_eq!(reasons(&told), expected, "every {hours} h");
+            assert_eq!(reasons(&notified), expected, "every {hours} h");
             let returns = records.last().unwrap().episode.returns.unwrap();
             assert_eq!(i64::from(returns.times), 4 * 24 / hours, "{returns:?}");
         }
-        let (told, _) = told(&Router::default(), 4 * DAY, every(DAY));
+        let (notified, _) = notified(&Router::default(), 4 * DAY, every(DAY));
         let expected = [(0, Firing), (0, Resolved), (1, Firing), (2, Reminder), (3, Reminder)];
-        assert_eq!(reasons(&told), expected, "every day");
+        assert_eq!(reasons(&notified), expected, "every day");
     }
 
     #[test]
     fn it_is_over_when_a_day_has_passed_without_it() {
-        let (told, records) = told(&Router::default(), 4 * DAY, |minute| {
+        let (notified, records) = notified(&Router::default(), 4 * DAY, |minute| {
             every(6 * HOUR)(minute).filter(|_| minute < DAY)
         });
-        let (minute, last) = told.last().unwrap();
+        let (minute, last) = notified.last().unwrap();
         assert_eq!(last.reason, Reason::Resolved);
         assert_eq!(*minute, 18 * HOUR + 19 + COMES_BACK);
         assert!(records.iter().all(|record| !record.episode.is_open()));
@@ -552,11 +555,11 @@ mod tests {
 
     #[test]
     fn what_happens_on_weekdays_is_the_same_on_monday() {
-        let (told, _) = told(&Router::default(), 9 * DAY, |minute| {
+        let (notified, _) = notified(&Router::default(), 9 * DAY, |minute| {
             let is_weekday = (minute / DAY) % 7 < 5;
             every(DAY)(minute).filter(|_| is_weekday)
         });
-        let on_monday = told.iter().filter(|(minute, _)| *minute / DAY == 7);
+        let on_monday = notified.iter().filter(|(minute, _)| *minute / DAY == 7);
         let times: Vec<u32> =
             on_monday.map(|(_, notice)| notice.episode.returns.unwrap().times).collect();
         assert_eq!(times, [6], "it is told once, and stays open");
@@ -564,7 +567,7 @@ mod tests {
 
     #[test]
     fn two_incidents_on_two_days_are_two_and_not_a_third() {
-        let (told, records) = told(&Router::default(), 5 * DAY, |minute| {
+        let (notified, records) = notified(&Router::default(), 5 * DAY, |minute| {
             let bad = (670..715).contains(&minute) || (DAY + 980..DAY + 1020).contains(&minute);
             bad.then_some((Rule::BurnRate, Severity::Critical, 30.0))
         });
@@ -575,7 +578,7 @@ mod tests {
             (DAY + 1019 + 60, Reason::Resolved),
         ];
         let found: Vec<(i64, Reason)> =
-            told.iter().map(|(minute, notice)| (*minute, notice.reason)).collect();
+            notified.iter().map(|(minute, notice)| (*minute, notice.reason)).collect();
         assert_eq!(found, expected);
         assert!(records.is_empty(), "and are forgotten");
     }
@@ -583,37 +586,37 @@ mod tests {
     #[test]
     fn worse_is_told_at_the_same_severity_once_each_time() {
         let critical = |rule, timeouts| Some((rule, Severity::Critical, timeouts));
-        let (told, _) = told(&Router::default(), 2 * DAY, |minute| match minute {
+        let (notified, _) = notified(&Router::default(), 2 * DAY, |minute| match minute {
             _ if minute % (6 * HOUR) >= 20 => None,
             _ if minute / (6 * HOUR) == 3 => critical(Rule::AtLimit, 40.0),
             _ if minute / (6 * HOUR) == 5 => critical(Rule::Blackout, 1.0),
             _ => critical(Rule::AtLimit, 2.0),
         });
-        let worse: Vec<(i64, Rule)> = told
+        let worse: Vec<(i64, Rule)> = notified
             .iter()
             .filter(|(_, notice)| notice.reason == Reason::Escalated)
             .map(|(minute, notice)| (minute / (6 * HOUR), notice.rule()))
             .collect();
         assert_eq!(worse, [(3, Rule::AtLimit), (5, Rule::Blackout)]);
-        let mut ids: Vec<String> = told.iter().map(|(_, notice)| notice.id()).collect();
+        let mut ids: Vec<String> = notified.iter().map(|(_, notice)| notice.id()).collect();
         ids.sort();
         ids.dedup();
-        assert_eq!(ids.len(), told.len(), "each has an id of its own");
+        assert_eq!(ids.len(), notified.len(), "each has an id of its own");
     }
 
     #[test]
     fn a_severity_that_rises_is_told_whenever_it_does() {
-        let (told, _) = told(&Router::default(), DAY, |minute| {
+        let (notified, _) = notified(&Router::default(), DAY, |minute| {
             let severity = if minute < 12 * HOUR { Severity::Warning } else { Severity::Critical };
             (minute % (6 * HOUR) < 20).then_some((Rule::AtLimit, severity, 2.0))
         });
-        let escalated = told.iter().filter(|(_, notice)| notice.reason == Reason::Escalated);
+        let escalated = notified.iter().filter(|(_, notice)| notice.reason == Reason::Escalated);
         assert_eq!(escalated.map(|(minute, _)| *minute).collect::<Vec<_>>(), [12 * HOUR]);
     }
 
     #[test]
     fn another_kind_of_trouble_begins_anew() {
-        let (told, _) = told(&Router::default(), DAY, |minute| {
+        let (notified, _) = notified(&Router::default(), DAY, |minute| {
             let rule = if minute < 6 * HOUR { Rule::Unreachable } else { Rule::AtLimit };
             (minute % (6 * HOUR) < 20 && minute < 7 * HOUR).then_some((
                 rule,
@@ -621,8 +624,8 @@ mod tests {
                 2.0,
             ))
         });
-        assert!(told.iter().all(|(_, notice)| notice.episode.returns.is_none()));
-        assert_eq!(told.len(), 4, "two that begin and end");
+        assert!(notified.iter().all(|(_, notice)| notice.episode.returns.is_none()));
+        assert_eq!(notified.len(), 4, "two that begin and end");
     }
 
     #[test]
@@ -636,19 +639,19 @@ mod tests {
             by: String::new(),
             comment: String::new(),
         };
-        let mut desk = Router::default();
-        desk.quiet.silences = (0..12).map(|i| silence(i * 6 * HOUR)).collect();
+        let mut router = Router::default();
+        router.mute.silences = (0..12).map(|i| silence(i * 6 * HOUR)).collect();
         // Somebody heard of the first time.
-        desk.quiet.silences.remove(0);
-        let (told, records) = told(&desk, 3 * DAY - HOUR, every(6 * HOUR));
-        assert_eq!(reasons(&told), [(0, Reason::Firing), (0, Reason::Resolved)]);
+        router.mute.silences.remove(0);
+        let (notified, records) = notified(&router, 3 * DAY - HOUR, every(6 * HOUR));
+        assert_eq!(reasons(&notified), [(0, Reason::Firing), (0, Reason::Resolved)]);
         let record = records.last().unwrap();
         assert!(record.episode.is_open() && !record.episode.goes_on());
     }
 
     #[test]
     fn only_its_times_are_an_incident_and_only_they_stir() {
-        let (_, records) = told(&Router::default(), DAY, every(6 * HOUR));
+        let (_, records) = notified(&Router::default(), DAY, every(6 * HOUR));
         let episode = &records.last().unwrap().episode;
         assert_eq!(episode.came(), MONDAY.plus(18 * HOUR));
         assert!(episode.is_open() && !episode.goes_on());

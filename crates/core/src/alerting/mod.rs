@@ -7,18 +7,18 @@
 
 pub mod episode;
 mod matcher;
+mod mute;
 pub mod notice;
-mod quiet;
+pub mod notification_log;
 mod receiver;
 mod route;
-pub mod told;
 
 use crate::EpisodeNotification;
 use crate::alerting::episode::{Episode, TrackedEpisode};
-use crate::alerting::told::{NotificationLogEntry, Reason};
+use crate::alerting::notification_log::{NotificationLogEntry, Reason};
 use crate::time::Minute;
 pub use matcher::{Matcher, Subject};
-pub use quiet::{
+pub use mute::{
     KEPT_MINUTES, LONGEST_COMMENT, MAX_SILENCES, Mute, SILENCE_SECONDS, Silence, Window,
 };
 pub use receiver::{Audience, Guarantee, Receiver, ReceiverId};
@@ -30,9 +30,9 @@ pub enum Due {
     /// Everybody knows all.
     Nothing,
     /// There is something to tell, and a silence or maintenance keeps it back.
-    Held,
+    Muted,
     /// These are to be told, each for its reason.
-    Tell(Vec<(Receiver, Reason)>),
+    Notify(Vec<(Receiver, Reason)>),
     /// It is over, and nobody needs to hear of it any more.
     Done,
 }
@@ -57,7 +57,7 @@ pub struct Router {
     /// When an open episode is told again.
     pub repeat: Repeat,
     /// What is kept back at present.
-    pub quiet: Mute,
+    pub mute: Mute,
 }
 
 impl Router {
@@ -93,10 +93,14 @@ impl Router {
 
     /// What is told of episodes to receivers that take everything at once, which the
     /// records then say: for looking back, where nobody is waited for.
-    pub fn tell(&self, records: &mut Vec<TrackedEpisode>, now: Minute) -> Vec<EpisodeNotification> {
+    pub fn notify(
+        &self,
+        records: &mut Vec<TrackedEpisode>,
+        now: Minute,
+    ) -> Vec<EpisodeNotification> {
         let mut said = Vec::new();
         for record in records.iter_mut() {
-            let Due::Tell(due) = self.due(record, now) else { continue };
+            let Due::Notify(due) = self.due(record, now) else { continue };
             for (receiver, reason) in due {
                 let notice = EpisodeNotification::of(record, reason, now);
                 record.enter(&receiver.id, reason, &notice.episode, now);
@@ -114,27 +118,27 @@ impl Router {
         let episode = &record.episode;
         if let Some(ended) = episode.ended
             && !record.audible
-            && self.quiet.mutes(subject, ended)
+            && self.mute.mutes(subject, ended)
         {
             return Due::over(episode, now);
         }
         let mut receivers = self.receivers(subject);
-        let notified = record.told.keys();
+        let notified = record.notified.keys();
         for known in notified.filter_map(|id| self.known().find(|known| known.id == *id)) {
             if !receivers.iter().any(|(receiver, _)| *receiver == known) {
                 receivers.push((known, Repeat::Never));
             }
         }
         let due = receivers.into_iter().filter_map(|(receiver, repeat)| {
-            let reason = reason(record, record.told.get(&receiver.id), repeat, now)?;
+            let reason = reason(record, record.notified.get(&receiver.id), repeat, now)?;
             Some((receiver.clone(), reason))
         });
         let due: Vec<_> = due.collect();
         match (due.is_empty(), episode.is_open()) {
             (true, true) => Due::Nothing,
             (true, false) => Due::over(episode, now),
-            (false, _) if self.quiet.mutes(subject, now) => Due::Held,
-            (false, _) => Due::Tell(due),
+            (false, _) if self.mute.mutes(subject, now) => Due::Muted,
+            (false, _) => Due::Notify(due),
         }
     }
 }
@@ -142,23 +146,25 @@ impl Router {
 /// Why a receiver that knows this much must be told of a record, if it must.
 fn reason(
     record: &TrackedEpisode,
-    told: Option<&NotificationLogEntry>,
+    notified: Option<&NotificationLogEntry>,
     repeat: Repeat,
     now: Minute,
 ) -> Option<Reason> {
     let episode = &record.episode;
     let worse = episode.returns.map_or(0, |returns| returns.worse);
-    match (episode.is_open(), told) {
-        (_, Some(told)) if told.over => None,
+    match (episode.is_open(), notified) {
+        (_, Some(notified)) if notified.over => None,
         (false, _) => Some(Reason::Resolved),
         // What came and went within a quiet time is no news while it stays away.
         (true, None) => (record.audible || episode.goes_on()).then_some(Reason::Firing),
-        (true, Some(told)) if episode.severity > told.severity || worse > told.worse => {
+        (true, Some(notified))
+            if episode.severity > notified.severity || worse > notified.worse =>
+        {
             Some(Reason::Escalated)
         }
-        (true, Some(told)) => {
+        (true, Some(notified)) => {
             let is_trouble = !episode.benign && episode.goes_on();
-            let again = is_trouble && repeat.is_over(now.since(told.last).abs());
+            let again = is_trouble && repeat.is_over(now.since(notified.last).abs());
             again.then_some(Reason::Reminder)
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::alerting::episode::{Episode, TrackedEpisode};
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::Rule;
 use crate::diagnose::Diagnosis;
 use crate::gateway::Gateway;
@@ -17,7 +17,7 @@ pub struct EpisodeNotification {
     /// The newest minute that was assessed: what is said is as of then.
     pub at: Minute,
     /// The minute in which it is told.
-    pub told: Minute,
+    pub notified: Minute,
     /// Whether CloudWatch may still add to the minutes that it was seen in.
     pub provisional: bool,
     /// Why it is told.
@@ -37,11 +37,16 @@ impl EpisodeNotification {
         Self {
             gateway: Arc::new(record.gateway.clone()),
             at,
-            told: at,
+            notified: at,
             provisional: false,
             reason,
             episode: record.episode.clone(),
-            reminders: record.told.values().map(|told| told.reminders).max().unwrap_or(0),
+            reminders: record
+                .notified
+                .values()
+                .map(|notified| notified.reminders)
+                .max()
+                .unwrap_or(0),
             diagnosis: None,
         }
     }

@@ -77,8 +77,8 @@ pub fn fits(elapsed: f64, phase: Phase, candidates: &[Timeout]) -> Vec<Fit> {
         .filter(|fit| fit.off_by.abs() <= tolerance(fit.timeout.seconds))
         .collect();
     fits.sort_by(|a, b| {
-        let told = |fit: &Fit| fit.timeout.origin != Origin::Configured;
-        told(a).cmp(&told(b)).then(a.off_by.abs().total_cmp(&b.off_by.abs()))
+        let notified = |fit: &Fit| fit.timeout.origin != Origin::Configured;
+        notified(a).cmp(&notified(b)).then(a.off_by.abs().total_cmp(&b.off_by.abs()))
     });
     fits
 }
@@ -141,8 +141,9 @@ impl Timeout {
         let by_speaker = |hop: &Hop| speaker.is_none_or(|speaker| speaker == *hop);
         match end {
             End::Answered(status) => {
-                let told = |(hop, told): &(Hop, u16)| *told == status && by_speaker(hop);
-                self.answers.is_empty() || self.answers.iter().any(told)
+                let notified =
+                    |(hop, notified): &(Hop, u16)| *notified == status && by_speaker(hop);
+                self.answers.is_empty() || self.answers.iter().any(notified)
             }
             // Proxies answer when they give up; only what runs the application just goes.
             End::Closed => self.answers.is_empty() || self.hop == Hop::Gunicorn,

@@ -1,6 +1,6 @@
 //! What to do about a gateway: one line, the most telling first.
 
-use crate::capacity::standing::CapacityRow;
+use crate::capacity::row::CapacityRow;
 use crate::capacity::week::Peak;
 use crate::capacity::words::{later, name};
 use crate::detect::Rule;
@@ -11,7 +11,7 @@ use crate::time::Minute;
 const MANY: f64 = 0.001;
 /// 504s that are more than a stray one or two.
 const SEVERAL: f64 = 3.0;
-/// The factor above the mean quarter from which on a quarter is busy.
+/// The factor above the mean quarter-hour from which on a quarter-hour is busy.
 const BUSY: f64 = 1.5;
 /// What is expected within a day is for now, seconds.
 const SOON: f64 = 86_400.0;
@@ -63,7 +63,7 @@ pub fn of(standing: &CapacityRow, end: Minute) -> String {
     }
 }
 
-/// Whether its slowest quarter is one of load, or of slow work.
+/// Whether its slowest quarter-hour is one of load, or of slow work.
 fn on_usual_days(standing: &CapacityRow, peak: Peak, diagnose: &str) -> String {
     let at = peak.at.start().utc().format("%H:%M UTC");
     let mean = standing.now.requests / f64::from(standing.now.measured.max(1));

@@ -1,6 +1,6 @@
 //! The report for a chat, below its title: short plain lines, the most urgent first.
 
-use crate::capacity::standing::CapacityRow;
+use crate::capacity::row::CapacityRow;
 use crate::capacity::{Digest, page, words};
 use crate::number::quantity::seconds;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::capacity::Facts;
 use crate::capacity::limits::Limits;
-use crate::capacity::standing::{CapacityRow, Data, Trouble};
+use crate::capacity::row::{CapacityRow, Data, Trouble};
 use crate::capacity::week::{Hour, Peak, Week};
 use crate::series::history::QuarterHour;
 
@@ -31,11 +31,11 @@ impl Sums {
 /// An hour of all gateways, and who came closest in it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Busiest {
-    /// Its first quarter.
+    /// Its first quarter-hour.
     pub at: QuarterHour,
     /// Requests of all.
     pub requests: f64,
-    /// The gateway that came closest to its timeout, its quarter, and the share of the timeout.
+    /// The gateway that came closest to its timeout, its quarter-hour, and the share of the timeout.
     pub closest: Option<(String, Peak, f64)>,
 }
 
@@ -54,7 +54,7 @@ pub struct Fleet {
     pub close: usize,
     /// Of which only a part of the period is known.
     pub partly: usize,
-    /// Measured ones whose near misses are not known in some quarters.
+    /// Measured ones whose near misses are not known in some quarter-hours.
     pub near_unknown: usize,
     /// What was counted.
     pub sums: Sums,

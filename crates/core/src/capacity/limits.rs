@@ -40,10 +40,10 @@ impl Limits {
         Self { steps, now: facts.gateway.timeout.seconds }
     }
 
-    /// The timeout in force in a quarter, seconds: as it was handed in where a
+    /// The timeout in force in a quarter-hour, seconds: as it was handed in where a
     /// later step bounds it, else the one for which its near misses were counted.
-    pub fn in_force(&self, quarter: QuarterHour, summary: &QuarterHourStats) -> f64 {
-        let begun = self.steps.partition_point(|(since, _)| *since <= quarter.start());
+    pub fn in_force(&self, quarter_hour: QuarterHour, summary: &QuarterHourStats) -> f64 {
+        let begun = self.steps.partition_point(|(since, _)| *since <= quarter_hour.start());
         match begun.checked_sub(1).and_then(|step| self.steps.get(step)) {
             Some((_, seconds)) if begun < self.steps.len() => *seconds,
             _ if summary.timeout > 0.0 && self.is_another(summary) => summary.timeout,
@@ -51,7 +51,7 @@ impl Limits {
         }
     }
 
-    /// Whether a quarter's near misses were counted for another timeout than the present one.
+    /// Whether a quarter-hour's near misses were counted for another timeout than the present one.
     pub fn is_another(&self, summary: &QuarterHourStats) -> bool {
         summary.timeout > 0.0 && !same(summary.timeout, self.now)
     }
@@ -91,8 +91,10 @@ impl Limits {
         after: Option<Minute>,
     ) -> Option<(f64, Minute)> {
         let mut newer: Option<QuarterHour> = None;
-        for quarter in (period.from.0.saturating_sub(1)..period.end.0).rev().map(QuarterHour) {
-            let Known::Measured(summary) = facts.history.quarter(quarter) else { continue };
+        for quarter_hour in (period.from.0.saturating_sub(1)..period.end.0).rev().map(QuarterHour) {
+            let Known::Measured(summary) = facts.history.quarter_hour(quarter_hour) else {
+                continue;
+            };
             if summary.timeout <= 0.0 {
                 continue;
             }
@@ -100,7 +102,7 @@ impl Limits {
                 let at = newer?.start();
                 return after.is_none_or(|after| at >= after).then_some((summary.timeout, at));
             }
-            newer = Some(quarter);
+            newer = Some(quarter_hour);
         }
         None
     }

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::capacity::fleet::{Busiest, Sums};
-use crate::capacity::standing::{CapacityRow, Change};
+use crate::capacity::row::{CapacityRow, Change};
 use crate::capacity::week::{Hour, Peak, Week};
 use crate::capacity::words::{later, shortened};
 use crate::capacity::{Digest, advice, page};
@@ -127,7 +127,7 @@ fn gateway(digest: &Digest, standing: &CapacityRow) -> Value {
     })
 }
 
-/// Counts of the known quarters; all null where none is known.
+/// Counts of the known quarter-hours; all null where none is known.
 fn counts(week: &Week) -> Value {
     let known = |count: f64| (week.known > 0).then(|| whole(count));
     json!({

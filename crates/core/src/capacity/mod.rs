@@ -14,7 +14,7 @@ mod limits;
 mod machine;
 mod page;
 mod period;
-mod standing;
+mod row;
 #[cfg(test)]
 mod tests;
 mod week;
@@ -33,7 +33,7 @@ use crate::state::GatewayState;
 use crate::time::Minute;
 use fleet::Fleet;
 use period::Period;
-use standing::{CapacityRow, Change};
+use row::{CapacityRow, Change};
 
 pub use machine::SCHEMA;
 
@@ -45,9 +45,9 @@ pub struct Facts<'a> {
     /// Its last fourteen days.
     pub history: &'a QuarterHours,
     /// Its episodes and stretches of trouble, where they are kept.
-    pub ledger: Option<&'a GatewayState>,
+    pub state: Option<&'a GatewayState>,
     /// What the detectors say of the latest minute: for their forecasts.
-    pub verdicts: &'a [Evaluation],
+    pub evaluations: &'a [Evaluation],
     /// The timeouts that it had before, as far as known: since when, and how long,
     /// seconds. The present one may be the last of them.
     pub timeouts: &'a [(Minute, f64)],

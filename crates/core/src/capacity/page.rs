@@ -1,7 +1,7 @@
 //! The report for people: what is in it, in which order. The most urgent comes
 //! first, and every list is bounded.
 
-use crate::capacity::standing::{CapacityRow, Trouble};
+use crate::capacity::row::{CapacityRow, Trouble};
 use crate::capacity::week::Week;
 use crate::capacity::write::Block;
 use crate::capacity::{Bill, Digest, advice, words};

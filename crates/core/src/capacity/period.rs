@@ -6,17 +6,17 @@ use crate::time::Minute;
 /// The most days that a history has.
 const MAX_DAYS: u32 = 14;
 
-/// Some whole days, in quarters; the end is not included.
+/// Some whole days, in quarter-hours; the end is not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Period {
-    /// The first quarter.
+    /// The first quarter-hour.
     pub from: QuarterHour,
-    /// The first quarter after it.
+    /// The first quarter-hour after it.
     pub end: QuarterHour,
 }
 
 impl Period {
-    /// The `days` (1 to 14) that end with the last quarter that is over at `end`.
+    /// The `days` (1 to 14) that end with the last quarter-hour that is over at `end`.
     pub fn ending(end: Minute, days: u32) -> Self {
         let end = QuarterHour::containing(end);
         Self { from: end.plus(-DAY * i64::from(days.clamp(1, MAX_DAYS))), end }
@@ -27,7 +27,7 @@ impl Period {
         Self { from: self.from.plus(self.from.0.saturating_sub(self.end.0)), end: self.from }
     }
 
-    /// How many quarters it has.
+    /// How many quarter-hours it has.
     pub fn length(self) -> u32 {
         u32::try_from(self.end.0.saturating_sub(self.from.0)).unwrap_or(0)
     }
@@ -41,7 +41,7 @@ impl Period {
         })
     }
 
-    pub fn quarters(self) -> impl Iterator<Item = QuarterHour> {
+    pub fn quarter_hours(self) -> impl Iterator<Item = QuarterHour> {
         (self.from.0..self.end.0).map(QuarterHour)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Percentiles are never averaged. Of each day the quarter of an hour with the
 //! highest effective p99 is taken, and of those the one in the middle: every
-//! figure here is one that CloudWatch computed over the requests of one quarter,
+//! figure here is one that CloudWatch computed over the requests of one quarter-hour,
 //! and it can be named with its time.
 
 use crate::capacity::limits::Limits;
@@ -10,23 +10,23 @@ use crate::capacity::period::Period;
 use crate::number::ratio;
 use crate::series::history::{Known, QuarterHour, QuarterHourStats, QuarterHours};
 
-/// Requests from which on a quarter's p99 is more than its slowest answer.
+/// Requests from which on a quarter-hour's p99 is more than its slowest answer.
 pub const ENOUGH: f64 = 100.0;
-/// Near misses and slow 504s from which on a quarter counts, however few its requests.
+/// Near misses and slow 504s from which on a quarter-hour counts, however few its requests.
 const SEVERAL: f64 = 4.0;
-/// The share of a quarter's requests that these must be for it to have come close.
+/// The share of a quarter-hour's requests that these must be for it to have come close.
 const SEVERAL_SHARE: f64 = 0.001;
 /// The share of the timeout above which a gateway came close.
 const CLOSE: f64 = 0.5;
 /// The share of 504s from which on a p99 is a lower bound.
 const CENSORED: f64 = 0.01;
 /// Quarters that may be unknown in a period that is known: three hours, as the
-/// newest quarters of a calm gateway are read late.
+/// newest quarter-hours of a calm gateway are read late.
 const LATE: u32 = 12;
-/// A quarter that came close.
+/// A quarter-hour that came close.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Peak {
-    /// Which quarter.
+    /// Which quarter-hour.
     pub at: QuarterHour,
     /// Its effective p99, seconds.
     pub p99: f64,
@@ -37,7 +37,7 @@ pub struct Peak {
 }
 
 impl Peak {
-    /// The effective p99 of a quarter; `None` when nothing was answered late or at all.
+    /// The effective p99 of a quarter-hour; `None` when nothing was answered late or at all.
     fn of(at: QuarterHour, summary: &QuarterHourStats, limit: f64) -> Option<Self> {
         let p99 = summary.effective_p99(limit).filter(|p99| p99.is_finite())?;
         let late = summary.slow_timeouts();
@@ -59,27 +59,30 @@ impl Peak {
 /// An hour of UTC.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hour {
-    /// Its first quarter.
+    /// Its first quarter-hour.
     pub at: QuarterHour,
     /// Its requests.
     pub requests: f64,
-    /// Its quarter with the highest effective p99.
+    /// Its quarter-hour with the highest effective p99.
     pub closest: Option<Peak>,
 }
 
 impl Hour {
-    /// The hour that contains this quarter, with nothing in it.
-    pub fn containing(quarter: QuarterHour) -> Self {
-        let at = QuarterHour(quarter.0.div_euclid(4).saturating_mul(4));
+    /// The hour that contains this quarter-hour, with nothing in it.
+    pub fn containing(quarter_hour: QuarterHour) -> Self {
+        let at = QuarterHour(quarter_hour.0.div_euclid(4).saturating_mul(4));
         Self { at, requests: 0.0, closest: None }
     }
 
     /// What this gateway had in it.
     pub fn read(self, history: &QuarterHours, limits: &Limits) -> Self {
         let mut hour = Self::containing(self.at);
-        for quarter in (0..4).map(|i| self.at.plus(i)) {
-            if let Known::Measured(summary) = history.quarter(quarter) {
-                hour.add(&summary, Peak::of(quarter, &summary, limits.in_force(quarter, &summary)));
+        for quarter_hour in (0..4).map(|i| self.at.plus(i)) {
+            if let Known::Measured(summary) = history.quarter_hour(quarter_hour) {
+                hour.add(
+                    &summary,
+                    Peak::of(quarter_hour, &summary, limits.in_force(quarter_hour, &summary)),
+                );
             }
         }
         hour
@@ -98,12 +101,12 @@ impl Hour {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Week {
     /// Quarters that it has.
-    pub quarters: u32,
+    pub quarter_hours: u32,
     /// Of these, known: idle or measured.
     pub known: u32,
     /// Of these, with requests.
     pub measured: u32,
-    /// Requests of the known quarters.
+    /// Requests of the known quarter-hours.
     pub requests: f64,
     /// Near misses, each counted for the timeout of its time.
     pub near_misses: f64,
@@ -119,7 +122,7 @@ pub struct Week {
     pub peaks: Vec<Option<Peak>>,
     /// Its hours with requests, oldest first.
     pub hours: Vec<Hour>,
-    /// Whether near misses and slow 504s were several in a quarter, and over 0.1 %.
+    /// Whether near misses and slow 504s were several in a quarter-hour, and over 0.1 %.
     burst: bool,
 }
 
@@ -127,7 +130,7 @@ impl Week {
     /// What a history says of a period.
     pub fn of(history: &QuarterHours, limits: &Limits, period: Period) -> Self {
         let mut week = Self {
-            quarters: period.length(),
+            quarter_hours: period.length(),
             known: 0,
             measured: 0,
             requests: 0.0,
@@ -147,12 +150,12 @@ impl Week {
         week
     }
 
-    /// Counts a day, and finds its closest quarter: of those with requests enough
+    /// Counts a day, and finds its closest quarter-hour: of those with requests enough
     /// or several that were late; on a day without any of these, of all.
     fn add_day(&mut self, history: &QuarterHours, limits: &Limits, day: Period) -> Option<Peak> {
         let (mut best, mut weak): (Option<Peak>, Option<Peak>) = (None, None);
-        for quarter in day.quarters() {
-            let summary = match history.quarter(quarter) {
+        for quarter_hour in day.quarter_hours() {
+            let summary = match history.quarter_hour(quarter_hour) {
                 Known::Unknown => continue,
                 Known::Idle => {
                     self.known += 1;
@@ -162,8 +165,8 @@ impl Week {
             };
             self.known += 1;
             let late = self.add(&summary, limits);
-            let peak = Peak::of(quarter, &summary, limits.in_force(quarter, &summary));
-            self.add_to_hour(quarter, &summary, peak);
+            let peak = Peak::of(quarter_hour, &summary, limits.in_force(quarter_hour, &summary));
+            self.add_to_hour(quarter_hour, &summary, peak);
             let counts = summary.requests() >= ENOUGH || late >= SEVERAL;
             let place = if counts { &mut best } else { &mut weak };
             *place = match (*place, peak) {
@@ -174,7 +177,7 @@ impl Week {
         best.or(weak)
     }
 
-    /// Counts a quarter; returns its near misses and slow 504s.
+    /// Counts a quarter-hour; returns its near misses and slow 504s.
     fn add(&mut self, summary: &QuarterHourStats, limits: &Limits) -> f64 {
         let late = summary.near_misses.unwrap_or(0.0) + summary.slow_timeouts();
         self.measured += 1;
@@ -194,11 +197,11 @@ impl Week {
 
     fn add_to_hour(
         &mut self,
-        quarter: QuarterHour,
+        quarter_hour: QuarterHour,
         summary: &QuarterHourStats,
         peak: Option<Peak>,
     ) {
-        let empty = Hour::containing(quarter);
+        let empty = Hour::containing(quarter_hour);
         if self.hours.last().is_none_or(|hour| hour.at != empty.at) {
             self.hours.push(empty);
         }
@@ -222,7 +225,7 @@ impl Week {
         self.peaks.iter().flatten().copied().reduce(Peak::slower)
     }
 
-    /// Near misses; `None` where no quarter with requests was asked for them.
+    /// Near misses; `None` where no quarter-hour with requests was asked for them.
     pub fn near_misses(&self) -> Option<f64> {
         (self.near_unknown < self.measured || self.measured == 0).then_some(self.near_misses)
     }
@@ -233,18 +236,18 @@ impl Week {
         self.hours.iter().copied().reduce(busier)
     }
 
-    /// Whether a quarter's effective p99 passed half the timeout, or near misses
-    /// and slow 504s were several in a quarter and over 0.1 %.
+    /// Whether a quarter-hour's effective p99 passed half the timeout, or near misses
+    /// and slow 504s were several in a quarter-hour and over 0.1 %.
     pub fn came_close(&self, timeout: f64) -> bool {
         self.burst || self.highest().is_some_and(|peak| peak.p99 > CLOSE * timeout)
     }
 
     /// Whether all of it is known, up to three hours.
     pub fn is_whole(&self) -> bool {
-        self.known > 0 && self.known + LATE.min(self.quarters / 8) >= self.quarters
+        self.known > 0 && self.known + LATE.min(self.quarter_hours / 8) >= self.quarter_hours
     }
 
-    /// How many days' worth of quarters are known.
+    /// How many days' worth of quarter-hours are known.
     pub fn known_days(&self) -> f64 {
         f64::from(self.known) / 96.0
     }

@@ -2,7 +2,7 @@
 
 use crate::capacity::Digest;
 use crate::capacity::fleet::Sums;
-use crate::capacity::standing::{CapacityRow, Change, Direction, Expected};
+use crate::capacity::row::{CapacityRow, Change, Direction, Expected};
 use crate::capacity::week::Peak;
 use crate::gateway::Identity;
 use crate::number::quantity::{count, percent, rough_time, seconds};
@@ -134,7 +134,7 @@ pub fn dollars(value: f64) -> String {
     }
 }
 
-/// The p99 of a quarter: `41.3 s`, `at least 60 s`.
+/// The p99 of a quarter-hour: `41.3 s`, `at least 60 s`.
 pub fn p99(peak: Peak) -> String {
     let least = if peak.at_least { "at least " } else { "" };
     format!("{least}{}", seconds(peak.p99))

@@ -34,7 +34,7 @@ pub(super) fn findings(chain: &Chain) -> Vec<Finding> {
             found.extend(grown.filter(|steps| !found.contains(steps)));
         }
         let found = simplest(found);
-        let sets = found.iter().enumerate().map(|(at, steps)| told(chain, steps, at == 0));
+        let sets = found.iter().enumerate().map(|(at, steps)| notified(chain, steps, at == 0));
         let mut advice: Vec<Advice> = sets.collect();
         let plain = |text: String| Advice { text, changes: Vec::new(), lines: Vec::new() };
         advice.extend(draft.plain.into_iter().map(plain));
@@ -60,7 +60,7 @@ fn simplest(mut found: Vec<Vec<Step>>) -> Vec<Vec<Step>> {
 }
 
 /// Steps as advice.
-fn told(chain: &Chain, steps: &[Step], is_first: bool) -> Advice {
+fn notified(chain: &Chain, steps: &[Step], is_first: bool) -> Advice {
     let changes: Vec<Change> = steps.iter().map(|step| step.change.clone()).collect();
     let text = match (changes.as_slice(), is_first) {
         ([Change { hop, setting: Setting::NotInConfig(timer) }], _) => {

@@ -42,8 +42,8 @@ pub fn text(survey: &Survey, width: usize, ink: Ink) -> String {
     if survey.sets.len() > 1 {
         parts.push(table(survey, width));
     }
-    for (told, others) in groups(survey) {
-        parts.push(block(survey, told, &others, width));
+    for (notified, others) in groups(survey) {
+        parts.push(block(survey, notified, &others, width));
     }
     parts.push(vec![(summary(survey), Severity::Ok)]);
     let paint = |(line, severity): (String, Severity)| coloured(&printable(&line), severity, ink);
@@ -55,12 +55,12 @@ pub fn text(survey: &Survey, width: usize, ink: Ink) -> String {
 /// sets with other figures.
 fn groups(survey: &Survey) -> Vec<(&Told, Vec<&Told>)> {
     let mut groups = Vec::<(&Told, Vec<&Told>)>::new();
-    let kind = |told: &Told| (told.finding.rule, told.finding.hops.clone());
-    for told in &survey.findings {
-        let apart = |first: &Told| kind(first) == kind(told) && first.sets != told.sets;
-        match groups.iter_mut().find(|(first, _)| apart(first) && !told.sets.is_empty()) {
-            Some((_, others)) => others.push(told),
-            None => groups.push((told, Vec::new())),
+    let kind = |notified: &Told| (notified.finding.rule, notified.finding.hops.clone());
+    for notified in &survey.findings {
+        let apart = |first: &Told| kind(first) == kind(notified) && first.sets != notified.sets;
+        match groups.iter_mut().find(|(first, _)| apart(first) && !notified.sets.is_empty()) {
+            Some((_, others)) => others.push(notified),
+            None => groups.push((notified, Vec::new())),
         }
     }
     groups
@@ -80,9 +80,9 @@ fn drawing(survey: &Survey, width: usize) -> Lines {
     for (at, hop) in chain.hops.iter().enumerate() {
         let hop = hop_lines(survey, hop, column, width);
         lines.extend(hop.into_iter().map(|line| (line, Severity::Ok)));
-        for (told, others) in &groups {
-            if told.finding.at == at && told.finding.severity > Severity::Ok {
-                lines.extend(mark_lines(survey, told, others, width));
+        for (notified, others) in &groups {
+            if notified.finding.at == at && notified.finding.severity > Severity::Ok {
+                lines.extend(mark_lines(survey, notified, others, width));
             }
         }
         if at < last {
@@ -142,17 +142,17 @@ fn figure_words(hop: &Hop, timer: Timer, figure: &Figure) -> String {
     format!("{} {}{tries}{from}", timer.short(), figure.limit)
 }
 
-fn mark_lines(survey: &Survey, told: &Told, others: &[&Told], width: usize) -> Lines {
-    let severity = told.finding.severity;
+fn mark_lines(survey: &Survey, notified: &Told, others: &[&Told], width: usize) -> Lines {
+    let severity = notified.finding.severity;
     let mark = match severity {
         Severity::Broken => "✗",
         Severity::Weak => "!",
         Severity::Unknown | Severity::Ok => "?",
     };
-    let sets = others.iter().flat_map(|other| &other.sets).chain(&told.sets);
+    let sets = others.iter().flat_map(|other| &other.sets).chain(&notified.sets);
     let sets = numbers(survey, sets.copied().collect());
     let sets = if sets.is_empty() { sets } else { format!(" ({sets})") };
-    let words = format!("{}{sets}", told.finding.headline);
+    let words = format!("{}{sets}", notified.finding.headline);
     let lines = wrapped(&words, &format!("  {mark} "), "  │   ", width);
     lines.into_iter().map(|line| (line, severity)).collect()
 }
@@ -262,8 +262,8 @@ fn laid_out(rows: &[Vec<String>], width: usize) -> Vec<Vec<String>> {
 
 /// How many findings of each severity a set has.
 fn found(survey: &Survey, set: &Set) -> String {
-    let of_set = survey.findings.iter().filter(|told| told.sets.contains(&set.set));
-    counts(&of_set.map(|told| &told.finding).collect::<Vec<_>>())
+    let of_set = survey.findings.iter().filter(|notified| notified.sets.contains(&set.set));
+    counts(&of_set.map(|notified| &notified.finding).collect::<Vec<_>>())
 }
 
 /// `shop.example.com /api/ (shop.conf:12) and 3 more`
@@ -303,15 +303,15 @@ fn numbers(survey: &Survey, mut sets: Vec<usize>) -> String {
     format!("{plural} {}{more}", shown.join(", "))
 }
 
-fn block(survey: &Survey, told: &Told, others: &[&Told], width: usize) -> Lines {
-    let finding = &told.finding;
+fn block(survey: &Survey, notified: &Told, others: &[&Told], width: usize) -> Lines {
+    let finding = &notified.finding;
     let severity = match finding.severity {
         Severity::Broken => "BROKEN",
         Severity::Weak => "weak",
         Severity::Unknown => "unknown",
         Severity::Ok => "ok",
     };
-    let sets = numbers(survey, told.sets.clone());
+    let sets = numbers(survey, notified.sets.clone());
     let sets = if sets.is_empty() { sets } else { format!("  ({sets})") };
     let head = format!("{severity:<8}{}  {}{sets}", finding.hops.join(" > "), finding.rule.name());
     let indent = " ".repeat(8);
@@ -345,7 +345,7 @@ fn advice_lines(finding: &Finding, indent: &str, width: usize) -> Vec<String> {
 fn summary(survey: &Survey) -> String {
     let name = &survey.chain.name;
     if survey.sets.len() < 2 {
-        let findings: Vec<_> = survey.findings.iter().map(|told| &told.finding).collect();
+        let findings: Vec<_> = survey.findings.iter().map(|notified| &notified.finding).collect();
         return format!("chain {name}: {}.", counts(&findings));
     }
     let count = |severity| survey.sets.iter().filter(|set| set.severity == severity).count();

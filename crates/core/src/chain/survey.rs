@@ -81,8 +81,8 @@ impl Survey {
     pub fn of(settings: &Settings, known: &[Known], variants: Vec<Variant>) -> Self {
         if variants.is_empty() {
             let Checkup { chain, findings } = Chain::of(settings, known).check();
-            let told = |finding| Told { finding, sets: Vec::new() };
-            return Self::new(chain, Vec::new(), findings.into_iter().map(told).collect());
+            let notified = |finding| Told { finding, sets: Vec::new() };
+            return Self::new(chain, Vec::new(), findings.into_iter().map(notified).collect());
         }
         let check = |variant: Variant| {
             let all: Vec<Known> = known.iter().cloned().chain(variant.known).collect();
@@ -105,7 +105,7 @@ impl Survey {
     }
 
     fn new(chain: Chain, sets: Vec<Set>, findings: Vec<Told>) -> Self {
-        let severities = findings.iter().map(|told| told.finding.severity);
+        let severities = findings.iter().map(|notified| notified.finding.severity);
         let severity = severities.max().unwrap_or(Severity::Ok);
         Self { severity, chain, sets, findings }
     }
@@ -133,8 +133,8 @@ impl Said {
         let alike = self.by_text.entry((finding.rule, finding.text.clone())).or_default();
         let same = |place: &&usize| self.all.get(**place).is_some_and(|t| t.finding == finding);
         let known = alike.iter().find(same).copied();
-        if let Some(told) = known.and_then(|place| self.all.get_mut(place)) {
-            told.sets.push(set);
+        if let Some(notified) = known.and_then(|place| self.all.get_mut(place)) {
+            notified.sets.push(set);
         } else {
             alike.push(self.all.len());
             self.all.push(Told { finding, sets: vec![set] });
@@ -143,8 +143,8 @@ impl Said {
 
     /// The worst first, then from the client inwards.
     fn sorted(mut self) -> Vec<Told> {
-        self.all.sort_by_key(|told| {
-            (Reverse(told.finding.severity), told.finding.at, told.finding.rule)
+        self.all.sort_by_key(|notified| {
+            (Reverse(notified.finding.severity), notified.finding.at, notified.finding.rule)
         });
         self.all
     }

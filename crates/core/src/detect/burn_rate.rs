@@ -150,17 +150,17 @@ fn objective(objective: Ratio) -> String {
     format!("{} %", (objective.get() * 1e8).round() / 1e6)
 }
 
-/// The last hour by minute, and the five hours before by quarter. The quarter in
+/// The last hour by minute, and the five hours before by quarter-hour. The quarter-hour in
 /// which the hour begins is in part of both ends and left out.
 fn six_hours(case: Case<'_>, hour: Failed) -> Failed {
     let readings = case.window.readings();
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return hour };
     let begin = QuarterHour::containing(last.minute.plus(14 - 6 * 60));
     let end = QuarterHour::containing(first.minute);
-    (begin.0..end.0).fold(hour, |sum, quarter| {
+    (begin.0..end.0).fold(hour, |sum, quarter_hour| {
         let sum = Failed { length: sum.length + PERIOD / 60.0, ..sum };
         let known = sum.known + PERIOD / 60.0;
-        match case.outlook.recent(QuarterHour(quarter)) {
+        match case.outlook.recent(QuarterHour(quarter_hour)) {
             Known::Measured(summary) => Failed {
                 timeouts: sum.timeouts + summary.timeouts,
                 requests: sum.requests + summary.requests(),

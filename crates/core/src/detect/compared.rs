@@ -1,17 +1,17 @@
-//! The newest quarters beside what is usual at their time, and why they are slower.
+//! The newest quarter-hours beside what is usual at their time, and why they are slower.
 
 use crate::number::statistics::median;
 use crate::series::baseline::Baseline;
 use crate::series::history::{QuarterHour, QuarterHourStats};
 
-/// How many of the newest quarters are looked at for a trend: six hours.
+/// How many of the newest quarter-hours are looked at for a trend: six hours.
 pub const LOOKBACK: usize = 24;
 
-/// One of the newest quarters beside what is usual at its time.
+/// One of the newest quarter-hours beside what is usual at its time.
 #[derive(Debug, Clone)]
 pub struct Compared {
-    /// Which quarter.
-    pub quarter: QuarterHour,
+    /// Which quarter-hour.
+    pub quarter_hour: QuarterHour,
     /// What it was like.
     pub summary: QuarterHourStats,
     /// What is usual at its time of day.
@@ -40,7 +40,7 @@ const APART: f64 = 4.0;
 /// From this factor on there are more requests than usual.
 const BUSIER: f64 = 1.25;
 
-/// Why the medians of these quarters are above what is usual; `None` where they are
+/// Why the medians of these quarter-hours are above what is usual; `None` where they are
 /// not. Each says by what power of the median's factor the p99 has risen; the middle one
 /// is believed.
 #[must_use]

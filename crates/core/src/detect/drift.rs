@@ -4,7 +4,7 @@
 //! extrapolated; one that rises because requests queue cannot, and is the
 //! business of `saturation`. A rise must be significant (Mann 1945, Kendall
 //! 1975, Hamed and Rao 1998), above what is usual at this time of day, and seen in
-//! two quarters in a row. The p99 counts 504s as beyond the timeout.
+//! two quarter-hours in a row. The p99 counts 504s as beyond the timeout.
 
 use std::num::NonZeroU32;
 
@@ -29,7 +29,7 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
     next_steps: |steps| steps.of_slow_requests(),
 };
 
-/// Fires when the p99 of quarters rises and may reach the timeout within `horizon`: the
+/// Fires when the p99 of quarter-hours rises and may reach the timeout within `horizon`: the
 /// early end of the forecast counts, as in `saturation`. What is likely may be a few hours
 /// later. To wait until that is within the horizon would halve the time that is left.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,13 +57,13 @@ const LOOKED_AT_LEARNING: f64 = 0.5;
 const ABOVE_USUAL: f64 = 1.25;
 /// The factor by which it must have risen.
 const RISE: f64 = 1.3;
-/// Minutes and targets differ: the first are past the timeout when the quarter is at this share.
+/// Minutes and targets differ: the first are past the timeout when the quarter-hour is at this share.
 const UNEVEN: f64 = 0.92;
 /// A timeout this close is critical, seconds.
 const CLOSE: f64 = 3600.0;
 
 impl Drift {
-    /// The verdict on the newest two quarters.
+    /// The verdict on the newest two quarter-hours.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let timeout = case.gateway.timeout.seconds;
@@ -74,8 +74,11 @@ impl Drift {
         let p99 = self.p99(&now.summary, timeout);
         let quiet = Evaluation::ok(Rule::Drift, p99, timeout);
         let (Some(p99), Some(found)) = (p99, &outlook.trend) else { return quiet };
-        let age =
-            case.window.readings().last().map_or(0, |r| r.minute.plus(1).since(now.quarter.end()));
+        let age = case
+            .window
+            .readings()
+            .last()
+            .map_or(0, |r| r.minute.plus(1).since(now.quarter_hour.end()));
         #[allow(clippy::cast_precision_loss)] // an hour at most
         let forecast = found.forecast.after(age as f64 * 60.0);
         let severity = if forecast.mid < CLOSE { Severity::Critical } else { Severity::Warning };
@@ -83,10 +86,10 @@ impl Drift {
         quiet.breaching(severity, why).expecting(forecast)
     }
 
-    /// The rise through the newest of some quarters (six hours and one, oldest
-    /// first), where it stood one quarter ago too; what this rule fires on. It
-    /// changes once a quarter only. `course` is the p99 that is usual at the time of
-    /// day of a quarter: what rises every morning is no trend.
+    /// The rise through the newest of some quarter-hours (six hours and one, oldest
+    /// first), where it stood one quarter-hour ago too; what this rule fires on. It
+    /// changes once a quarter-hour only. `course` is the p99 that is usual at the time of
+    /// day of a quarter-hour: what rises every morning is no trend.
     #[must_use]
     pub fn trend(
         &self,
@@ -101,14 +104,16 @@ impl Drift {
         if high < 2 || self.p99(&now.summary, timeout)? >= timeout || queues(newest, timeout) {
             return None;
         }
-        let usual = course(now.quarter).filter(|usual| *usual > 0.0 && now.usual.is_known());
-        let beside_now = |quarter: QuarterHour| match usual {
-            Some(usual) => course(quarter).map_or(1.0, |then| usual / then),
+        let usual = course(now.quarter_hour).filter(|usual| *usual > 0.0 && now.usual.is_known());
+        let beside_now = |quarter_hour: QuarterHour| match usual {
+            Some(usual) => course(quarter_hour).map_or(1.0, |then| usual / then),
             None => 1.0,
         };
         let figures: Vec<(f64, Option<f64>)> = recent
             .iter()
-            .map(|(quarter, known)| (beside_now(*quarter), self.known_p99(known, timeout)))
+            .map(|(quarter_hour, known)| {
+                (beside_now(*quarter_hour), self.known_p99(known, timeout))
+            })
             .collect();
         let horizon = self.horizon.get().as_secs_f64();
         let limit = Limit { at: timeout, from: first_failures(&now.summary, timeout) };
@@ -123,7 +128,7 @@ impl Drift {
         Some(Trend { forecast, ..trend(&observed, limit, RISE)? })
     }
 
-    /// The p99 of a quarter, where it has requests enough for one.
+    /// The p99 of a quarter-hour, where it has requests enough for one.
     fn p99(&self, summary: &QuarterHourStats, timeout: f64) -> Option<f64> {
         let enough = summary.requests() >= f64::from(self.min_requests.get());
         summary.effective_p99(timeout).filter(|_| enough)
@@ -136,7 +141,7 @@ impl Drift {
         }
     }
 
-    /// Whether a quarter is worth a look: high, and higher than usual.
+    /// Whether a quarter-hour is worth a look: high, and higher than usual.
     fn is_high(&self, summary: &QuarterHourStats, usual: &Baseline, timeout: f64) -> bool {
         let Some(p99) = self.p99(summary, timeout) else { return false };
         let looked_at = if usual.is_known() { LOOKED_AT } else { LOOKED_AT_LEARNING };
@@ -154,8 +159,8 @@ fn queues(newest: &[Compared], timeout: f64) -> bool {
     newest.iter().take(2).any(|c| is_slower(c) && (!by_work || c.is_busier()))
 }
 
-/// The p99 of a quarter at which 1 % of the requests of some five minutes, and at
-/// least three, end in 504: before the quarter as a whole has 1 %, and the sooner
+/// The p99 of a quarter-hour at which 1 % of the requests of some five minutes, and at
+/// least three, end in 504: before the quarter-hour as a whole has 1 %, and the sooner
 /// the fewer requests five minutes have. Chance brings `k` events once in a dozen
 /// looks where `(sqrt(k) - 0.85)^2` are expected (the square root of a Poisson
 /// count has a deviation of 1/2); how far that smaller share lies beyond the
@@ -179,7 +184,7 @@ fn why(case: Case<'_>, trend: &Trend, p99: f64, requests: f64, when: &str) -> St
         Some(p99) => format!("usual at this time: up to {}", seconds(p99)),
         None => "what is usual is not known yet".to_owned(),
     };
-    let over = rough_time(trend.quarters * 900.0);
+    let over = rough_time(trend.quarter_hours * 900.0);
     format!(
         "The p99 rose from {} to {} in {over} (now {} of {} requests in 15 min; {usual}). It reaches the {} timeout {when}. {}",
         seconds(trend.from),
@@ -196,7 +201,7 @@ mod tests {
     use super::*;
     use crate::series::forecast::Forecast;
 
-    /// The trend of a p99 that grows by 3 % a quarter to 34 s, of 60.
+    /// The trend of a p99 that grows by 3 % a quarter-hour to 34 s, of 60.
     fn found(horizon: f64) -> Option<Trend> {
         let drift = Drift {
             horizon: Span::try_from(format!("{horizon:.0}s")).unwrap(),
@@ -215,10 +220,11 @@ mod tests {
             connection_errors: Some(0.0),
             timeout: 60.0,
         };
-        let quarter = |i: i32| QuarterHour(i64::from(i));
-        let recent: Vec<_> = (0..=24).map(|i| (quarter(i), Known::Measured(summary(i)))).collect();
+        let quarter_hour = |i: i32| QuarterHour(i64::from(i));
+        let recent: Vec<_> =
+            (0..=24).map(|i| (quarter_hour(i), Known::Measured(summary(i)))).collect();
         let compared = |i: i32| Compared {
-            quarter: quarter(i),
+            quarter_hour: quarter_hour(i),
             summary: summary(i),
             usual: Baseline::default(),
         };
@@ -228,7 +234,7 @@ mod tests {
     #[test]
     fn the_early_end_must_be_within_the_horizon_and_not_the_middle() {
         let Forecast { low, mid, .. } = found(1e6).unwrap().forecast;
-        // A quarter ago it looked further away.
+        // A quarter-hour ago it looked further away.
         let within = f64::midpoint(low, mid);
         assert_eq!(found(within).map(|trend| trend.forecast.mid), Some(mid));
         assert_eq!(found(low - 60.0), None);

@@ -1,5 +1,5 @@
 //! Detectors: pure rules over the last hour's minutes and the last fourteen
-//! days' quarters.
+//! days' quarter-hours.
 //!
 //! Each has a file of its own with its parameters, its condition and its
 //! words. A verdict is computed anew each time (M datapoints out of N, as

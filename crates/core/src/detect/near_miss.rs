@@ -70,7 +70,7 @@ impl NearMiss {
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let usual = &case.outlook.usual;
         let most = usual.usual_at_risk();
-        let quarter = (beyond_chance(usual.mean_at_risk) + MARGIN)
+        let quarter_hour = (beyond_chance(usual.mean_at_risk) + MARGIN)
             .max(ABOVE_QUARTER * most)
             .max(beyond_chance(most))
             .max(usual.most_at_risk_in_two);
@@ -82,15 +82,15 @@ impl NearMiss {
         let value = (quarter_of.requests() > 0.0).then(|| quarter_of.at_risk());
         // An hour that was bad, and is no longer, is over.
         let goes_on = quarter_of.near_misses() > 0.0;
-        let (minutes, recent, limit) = if goes_on && breaches(quarter_of, quarter, SHARE) {
-            (15, quarter_of, quarter)
+        let (minutes, recent, limit) = if goes_on && breaches(quarter_of, quarter_hour, SHARE) {
+            (15, quarter_of, quarter_hour)
         } else if goes_on && breaches(hour_of, hour, SHARE) {
             (60, hour_of, hour)
         } else if goes_on && breaches(hour_of, of_few, SHARE_OF_FEW) && is_no_chance(hour_of, usual)
         {
             (60, hour_of, of_few)
         } else {
-            return Evaluation::ok(Rule::NearMiss, value, quarter);
+            return Evaluation::ok(Rule::NearMiss, value, quarter_hour);
         };
         Evaluation::ok(Rule::NearMiss, Some(recent.at_risk()), limit)
             .breaching(Severity::Warning, why(case, recent, minutes))

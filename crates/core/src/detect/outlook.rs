@@ -1,7 +1,7 @@
-//! What follows from a gateway's history at the end of a quarter: what is usual
-//! at this time of day, how the newest quarters compare, and where they lead.
+//! What follows from a gateway's history at the end of a quarter-hour: what is usual
+//! at this time of day, how the newest quarter-hours compare, and where they lead.
 //!
-//! All of it is a function of the history alone and changes once a quarter, so
+//! All of it is a function of the history alone and changes once a quarter-hour, so
 //! that it may look at fourteen days while an assessment of a minute costs
 //! microseconds.
 
@@ -16,10 +16,10 @@ use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 use crate::series::recurrence::{self, Recurrence};
 use crate::time::Minute;
 
-/// A quarter older than this is no longer news, quarters: a calm gateway's are known late.
+/// A quarter-hour older than this is no longer news, quarter-hours: a calm gateway's are known late.
 const NEWS: i64 = 4;
 
-/// What a history says at the end of a quarter.
+/// What a history says at the end of a quarter-hour.
 #[derive(Debug, Clone)]
 pub struct Outlook {
     timeout: f64,
@@ -29,9 +29,9 @@ pub struct Outlook {
     changes: u64,
     /// What is usual at this time of day.
     pub usual: Baseline,
-    /// The newest known quarter and the two before it, newest first.
+    /// The newest known quarter-hour and the two before it, newest first.
     pub newest: Vec<Compared>,
-    /// The last six hours and a quarter, oldest first, ending with the newest known one.
+    /// The last six hours and a quarter-hour, oldest first, ending with the newest known one.
     pub recent: Vec<(QuarterHour, Known)>,
     /// Where the p99 leads, if it rises as [`Drift`] wants it.
     pub trend: Option<Trend>,
@@ -39,12 +39,12 @@ pub struct Outlook {
     pub recurrence: Option<Recurrence>,
     /// When enough days are known to say what is usual; `None` once they are.
     pub learning_until: Option<Minute>,
-    /// Whether any of the last day's quarters was read.
+    /// Whether any of the last day's quarter-hours was read.
     pub is_read: bool,
 }
 
 impl Outlook {
-    /// What this history says of quarters that were over when `running` began.
+    /// What this history says of quarter-hours that were over when `running` began.
     #[must_use]
     pub fn of(
         history: &QuarterHours,
@@ -55,13 +55,13 @@ impl Outlook {
         let timeout = gateway.timeout.seconds;
         let first = history.first_measured().unwrap_or(running);
         let over = || (1..=NEWS).map(|age| running.plus(-age));
-        let known = |q: &QuarterHour| history.quarter(*q) != Known::Unknown;
+        let known = |q: &QuarterHour| history.quarter_hour(*q) != Known::Unknown;
         let last = over().find(known);
-        let compare = |quarter: QuarterHour| match history.quarter(quarter) {
+        let compare = |quarter_hour: QuarterHour| match history.quarter_hour(quarter_hour) {
             Known::Measured(summary) => Some(Compared {
-                quarter,
+                quarter_hour,
                 summary,
-                usual: Baseline::of(history, timeout, first, quarter),
+                usual: Baseline::of(history, timeout, first, quarter_hour),
             }),
             Known::Unknown | Known::Idle => None,
         };
@@ -69,7 +69,7 @@ impl Outlook {
             last.into_iter().flat_map(|q| [q, q.plus(-1), q.plus(-2)]).map_while(compare).collect();
         let ending = last.unwrap_or(running.plus(-1));
         let recent = (0..=24).rev().map(|age| ending.plus(-age));
-        let recent: Vec<_> = recent.map(|q| (q, history.quarter(q))).collect();
+        let recent: Vec<_> = recent.map(|q| (q, history.quarter_hour(q))).collect();
         Self {
             timeout,
             near: gateway.near,
@@ -77,8 +77,8 @@ impl Outlook {
             running,
             changes: history.changes(),
             usual: Baseline::of(history, timeout, first, running),
-            trend: drift.trend(&newest, &recent, timeout, |quarter| {
-                Baseline::typical_p99_at(history, timeout, first, quarter)
+            trend: drift.trend(&newest, &recent, timeout, |quarter_hour| {
+                Baseline::typical_p99_at(history, timeout, first, quarter_hour)
             }),
             newest,
             recent,
@@ -90,9 +90,9 @@ impl Outlook {
 
     /// What is known of a quarter of the last six hours; nothing of any other.
     #[must_use]
-    pub fn recent(&self, quarter: QuarterHour) -> Known {
-        let first = self.recent.first().map_or(quarter, |(first, _)| *first);
-        let index = usize::try_from(quarter.0.saturating_sub(first.0)).ok();
+    pub fn recent(&self, quarter_hour: QuarterHour) -> Known {
+        let first = self.recent.first().map_or(quarter_hour, |(first, _)| *first);
+        let index = usize::try_from(quarter_hour.0.saturating_sub(first.0)).ok();
         index.and_then(|index| self.recent.get(index)).map_or(Known::Unknown, |(_, known)| *known)
     }
 
@@ -130,7 +130,7 @@ fn learning_until(first: QuarterHour, running: QuarterHour) -> Option<Minute> {
 #[derive(Debug, Clone, Default)]
 pub struct History {
     /// The days, as CloudWatch told them.
-    quarters: QuarterHours,
+    quarter_hours: QuarterHours,
     /// What follows, kept until something changes.
     outlook: Option<Box<Outlook>>,
 }
@@ -139,20 +139,20 @@ impl Deref for History {
     type Target = QuarterHours;
 
     fn deref(&self) -> &QuarterHours {
-        &self.quarters
+        &self.quarter_hours
     }
 }
 
 impl DerefMut for History {
     fn deref_mut(&mut self) -> &mut QuarterHours {
-        &mut self.quarters
+        &mut self.quarter_hours
     }
 }
 
 impl From<QuarterHours> for History {
     /// What was saved.
-    fn from(quarters: QuarterHours) -> Self {
-        Self { quarters, outlook: None }
+    fn from(quarter_hours: QuarterHours) -> Self {
+        Self { quarter_hours, outlook: None }
     }
 }
 
@@ -164,15 +164,17 @@ impl History {
     }
 
     /// What follows from the history for this gateway at the end of `minute`,
-    /// from the quarters that were over by then. Computed when one of them, or
+    /// from the quarter-hours that were over by then. Computed when one of them, or
     /// what is asked, has changed.
     #[must_use]
     pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> &Outlook {
         let running = QuarterHour::containing(minute.plus(1));
-        let Self { quarters, outlook } = self;
-        quarters.seal();
-        let kept = outlook.take().filter(|kept| kept.is_for(quarters, gateway, drift, running));
-        let kept = kept.unwrap_or_else(|| Box::new(Outlook::of(quarters, gateway, drift, running)));
+        let Self { quarter_hours, outlook } = self;
+        quarter_hours.seal();
+        let kept =
+            outlook.take().filter(|kept| kept.is_for(quarter_hours, gateway, drift, running));
+        let kept =
+            kept.unwrap_or_else(|| Box::new(Outlook::of(quarter_hours, gateway, drift, running)));
         outlook.insert(kept)
     }
 
@@ -180,6 +182,6 @@ impl History {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let outlook = self.outlook.as_ref().map_or(0, |outlook| outlook.bytes());
-        size_of::<Self>() - size_of::<QuarterHours>() + self.quarters.bytes() + outlook
+        size_of::<Self>() - size_of::<QuarterHours>() + self.quarter_hours.bytes() + outlook
     }
 }

@@ -37,7 +37,7 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
     },
 };
 
-/// Fires when median and concurrency of quarters pass what is usual because requests
+/// Fires when median and concurrency of quarter-hours pass what is usual because requests
 /// wait, or, with `workers_per_target`, when the targets are nearly full or may be within
 /// `horizon`: the early end of the forecast counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Default for Saturation {
 
 /// The factor by which the median and the concurrency must pass what is usual.
 const ABOVE_USUAL: f64 = 1.25;
-/// The factors for the newest quarter and the two before it: a queue grows; what
+/// The factors for the newest quarter-hour and the two before it: a queue grows; what
 /// comes and goes within half an hour is none.
 const GROWING: [f64; 3] = [ABOVE_USUAL, 1.15, 1.08];
 /// A p99 below this share of the timeout is far from it.
@@ -80,7 +80,7 @@ const HALF_FULL: f64 = 0.4;
 const RISE: f64 = 1.2;
 
 impl Saturation {
-    /// The verdict on the newest three quarters.
+    /// The verdict on the newest three quarter-hours.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let inflations: Vec<Option<f64>> =

@@ -33,13 +33,13 @@ impl PollRate {
         key.bytes().fold(0, |sum, byte| (sum * 31 + i64::from(byte)) % 9973)
     }
 
-    /// A calm gateway's quarters are read once so many are over.
-    pub const CALM_QUARTERS: i64 = 4;
+    /// A calm gateway's quarter-hours are read once so many are over.
+    pub const SLOW_QUARTER_HOURS: i64 = 4;
 
-    /// Whether a gateway with so many unknown quarters must be asked for them.
+    /// Whether a gateway with so many unknown quarter-hours must be asked for them.
     #[must_use]
-    pub fn wants_quarters(self, waiting: i64) -> bool {
-        waiting > 0 && (self == Self::Fast || waiting >= Self::CALM_QUARTERS)
+    pub fn wants_quarter_hours(self, waiting: i64) -> bool {
+        waiting > 0 && (self == Self::Fast || waiting >= Self::SLOW_QUARTER_HOURS)
     }
 }
 
@@ -47,11 +47,11 @@ impl PollRate {
 mod tests {
     use super::*;
 
-    fn polls(tier: PollRate, calm_every: i64, key: &str, minutes: i64) -> Vec<i64> {
+    fn polls(rate: PollRate, calm_every: i64, key: &str, minutes: i64) -> Vec<i64> {
         let mut unread = Minute(0);
         let mut polls = Vec::new();
         for end in 1..=minutes {
-            if tier.is_due(calm_every, key, unread, Minute(end)) {
+            if rate.is_due(calm_every, key, unread, Minute(end)) {
                 polls.push(end - unread.0);
                 unread = Minute(end);
             }

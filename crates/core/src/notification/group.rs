@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Delivery, Notification};
 use crate::EpisodeNotification;
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::alerting::{Receiver, ReceiverId};
 use crate::time::Minute;
 

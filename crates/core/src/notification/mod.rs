@@ -1,7 +1,7 @@
 //! What is sent to receivers: of episodes, one or many, of the daemon itself, and reports.
 
 mod group;
-mod own;
+mod self_alert;
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::EpisodeNotification;
 use crate::alerting::Receiver;
 use crate::capacity::Digest;
 pub use group::{GROUP, GROUP_MINUTES, Group, fingerprint, pack};
-pub use own::{Component, DeadMansSwitch, SelfAlert, SelfAlertNotification};
+pub use self_alert::{Component, DeadMansSwitch, SelfAlert, SelfAlertNotification};
 
 /// One thing to notify of.
 #[derive(Debug, Clone, PartialEq)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::EpisodeNotification;
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::{Rule, Severity};
 use crate::notification::Group;
 use crate::render::console::{self, Curve};

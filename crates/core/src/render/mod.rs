@@ -5,16 +5,16 @@
 //! once, whatever the news, and no name of a load balancer can make a message that
 //! Amazon SNS refuses or that Slack reads as anything but a name.
 
-mod alive;
 mod chat;
 mod console;
+mod dead_mans_switch;
 mod digest;
 mod escape;
 mod fit;
 mod group;
 mod link;
 mod notice;
-mod own;
+mod self_alert;
 mod steps;
 mod trial;
 mod words;
@@ -58,8 +58,8 @@ impl Message {
         let words = match news {
             Notification::One(notice) => notice::words(notice, links),
             Notification::Group(group) => group::words(group, links),
-            Notification::SelfAlert(notice) => own::words(notice, links),
-            Notification::DeadMansSwitch(alive) => alive::words(alive),
+            Notification::SelfAlert(notice) => self_alert::words(notice, links),
+            Notification::DeadMansSwitch(alive) => dead_mans_switch::words(alive),
             Notification::Digest(digest) => digest::words(digest),
             Notification::Test(minute) => trial::words(*minute),
         };

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::EpisodeNotification;
 use crate::alerting::episode::{COMES_BACK, Episode, Returns};
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::Severity;
 use crate::diagnose::Diagnosis;
 use crate::diagnose::cause::Cause;
@@ -42,7 +42,7 @@ pub fn words(notice: &EpisodeNotification, links: &Links) -> MessageContent {
     words.facts = facts(notice);
     words.at_a_glance = vec![
         id.region.clone(),
-        notice.told.to_string(),
+        notice.notified.to_string(),
         format!("timeout {}", timeout_words(notice)),
     ];
     words.links = links.of(graph(notice), |placeholder| Some(value(notice, placeholder)));
@@ -123,16 +123,16 @@ fn title(notice: &EpisodeNotification) -> String {
 
 /// How long an open episode goes on.
 fn age(notice: &EpisodeNotification) -> String {
-    length(notice.told.since(notice.episode.began))
+    length(notice.notified.since(notice.episode.began))
 }
 
 /// Since when it goes on, where that is no news of the last minutes, and whether it
 /// came back.
 fn going_on(notice: &EpisodeNotification) -> Option<String> {
-    let EpisodeNotification { episode, told, .. } = notice;
+    let EpisodeNotification { episode, notified, .. } = notice;
     let (began, age) = (episode.began, age(notice));
     let said = match notice.reason {
-        Reason::Firing if told.since(began) >= LATE => {
+        Reason::Firing if notified.since(began) >= LATE => {
             Some(format!("It has gone on since {began} ({age}) and is told here only now."))
         }
         Reason::Firing | Reason::Resolved => None,
@@ -177,7 +177,7 @@ fn facts(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
     }
     facts.extend([
         ("Timeout", timeout_words(notice)),
-        ("Told", format!("{}{provisional}", notice.told)),
+        ("Told", format!("{}{provisional}", notice.notified)),
         ("Episode", notice.episode.id.clone()),
     ]);
     facts
@@ -213,7 +213,7 @@ fn graph(notice: &EpisodeNotification) -> Option<String> {
 }
 
 fn value(notice: &EpisodeNotification, placeholder: Placeholder) -> String {
-    let EpisodeNotification { gateway, episode, told, .. } = notice;
+    let EpisodeNotification { gateway, episode, notified, .. } = notice;
     match placeholder {
         Placeholder::Gateway => gateway.id.name.clone(),
         Placeholder::Dimension => gateway.id.dimension.clone(),
@@ -223,7 +223,7 @@ fn value(notice: &EpisodeNotification, placeholder: Placeholder) -> String {
         Placeholder::Severity => episode.severity.name().to_owned(),
         Placeholder::Cause => cause(notice).unwrap_or("unknown").to_owned(),
         Placeholder::Began => milliseconds(episode.began.start()),
-        Placeholder::Now => milliseconds(told.end()),
+        Placeholder::Now => milliseconds(notified.end()),
     }
 }
 

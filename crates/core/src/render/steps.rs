@@ -1,7 +1,7 @@
 //! What to do, the most telling step first.
 
 use crate::EpisodeNotification;
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::rule::Steps;
 use crate::diagnose::Diagnosis;
 use crate::number::quantity::seconds;

@@ -13,11 +13,11 @@ use crate::series::history::{DAY, Known, QuarterHour, QuarterHourStats, QuarterH
 pub const KNOWN_DAYS: i64 = 3;
 /// The days that are looked at.
 const DAYS: i64 = 14;
-/// The same time of day, quarters to either side, for what is usual at the most.
+/// The same time of day, quarter-hours to either side, for what is usual at the most.
 const AROUND: i64 = 4;
-/// An hour that ends in this quarter begins so many quarters before the earliest of them.
+/// An hour that ends in this quarter-hour begins so many quarter-hours before the earliest of them.
 const BEFORE: i64 = AROUND + 4;
-/// All quarters that are looked at on one day.
+/// All quarter-hours that are looked at on one day.
 const LOOKED_AT: usize = 13;
 /// Those of them, from this one on, with which fifteen minutes are compared.
 const FIFTEEN_MINUTES: usize = 3;
@@ -34,27 +34,27 @@ const ROBUST_DAYS: usize = 5;
 pub struct Baseline {
     /// Days that are known at this time.
     pub days: u32,
-    /// Near misses and slow 504s in a quarter: the mean.
+    /// Near misses and slow 504s in a quarter-hour: the mean.
     pub mean_at_risk: f64,
-    /// Near misses and slow 504s, and slow 504s alone, in all of these quarters.
+    /// Near misses and slow 504s, and slow 504s alone, in all of these quarter-hours.
     pub seen_at_risk: f64,
     /// See [`seen_at_risk`](Self::seen_at_risk).
     pub seen_timeouts: f64,
     /// The requests among which they were.
     pub seen_requests: f64,
-    /// The most near misses and slow 504s in a quarter; `None` where no day is known.
+    /// The most near misses and slow 504s in a quarter-hour; `None` where no day is known.
     pub most_at_risk: Option<f64>,
-    /// The most near misses and slow 504s in two quarters in a row.
+    /// The most near misses and slow 504s in two quarter-hours in a row.
     pub most_at_risk_in_two: f64,
-    /// The most near misses and slow 504s in five quarters in a row.
+    /// The most near misses and slow 504s in five quarter-hours in a row.
     pub most_at_risk_in_five: f64,
-    /// Slow 504s in a quarter: the mean.
+    /// Slow 504s in a quarter-hour: the mean.
     pub mean_timeouts: f64,
-    /// The most slow 504s in a quarter.
+    /// The most slow 504s in a quarter-hour.
     pub most_timeouts: f64,
-    /// The most slow 504s in three quarters in a row, which hold any half hour.
+    /// The most slow 504s in three quarter-hours in a row, which hold any half hour.
     pub most_timeouts_in_three: f64,
-    /// The highest p99 of a quarter, seconds.
+    /// The highest p99 of a quarter-hour, seconds.
     pub p99: Option<f64>,
     /// The median of the p99s, seconds.
     pub typical_p99: Option<f64>,
@@ -62,12 +62,12 @@ pub struct Baseline {
     pub p50: Option<f64>,
     /// The most requests in flight.
     pub in_flight: Option<f64>,
-    /// Requests in a quarter: the median.
+    /// Requests in a quarter-hour: the median.
     pub requests: Option<f64>,
 }
 
 impl Baseline {
-    /// What is usual in this quarter, from the days before it, but not before
+    /// What is usual in this quarter-hour, from the days before it, but not before
     /// `first`, when the gateway first had a request: the quiet before is no
     /// example. Near misses count only where they were counted for the same timeout.
     #[must_use]
@@ -75,25 +75,25 @@ impl Baseline {
         history: &QuarterHours,
         timeout: f64,
         first: QuarterHour,
-        quarter: QuarterHour,
+        quarter_hour: QuarterHour,
     ) -> Self {
-        let among = |exclude| Self::from_days(history, timeout, first, quarter, exclude);
+        let among = |exclude| Self::from_days(history, timeout, first, quarter_hour, exclude);
         let usual = among(Exclude::Incidents);
         if usual.days > 0 { usual } else { among(Exclude::Nothing).without_counts() }
     }
 
-    /// [`typical_p99`](Self::typical_p99) of another quarter, and nothing else of it.
+    /// [`typical_p99`](Self::typical_p99) of another quarter-hour, and nothing else of it.
     #[must_use]
     pub fn typical_p99_at(
         history: &QuarterHours,
         timeout: f64,
         first: QuarterHour,
-        quarter: QuarterHour,
+        quarter_hour: QuarterHour,
     ) -> Option<f64> {
-        let days = (1..=DAYS).map(|day| quarter.plus(-day * DAY));
+        let days = (1..=DAYS).map(|day| quarter_hour.plus(-day * DAY));
         let near = days.flat_map(|day| (-NEAR..=NEAR).map(move |offset| day.plus(offset)));
-        let p99 = |quarter: QuarterHour| match history.quarter(quarter) {
-            Known::Measured(s) if !history.is_incident(quarter) => s.effective_p99(timeout),
+        let p99 = |quarter_hour: QuarterHour| match history.quarter_hour(quarter_hour) {
+            Known::Measured(s) if !history.is_incident(quarter_hour) => s.effective_p99(timeout),
             _ => None,
         };
         let mut p99s: Vec<f64> = near.filter(|q| *q >= first).filter_map(p99).collect();
@@ -122,16 +122,20 @@ impl Baseline {
         history: &QuarterHours,
         timeout: f64,
         first: QuarterHour,
-        quarter: QuarterHour,
+        quarter_hour: QuarterHour,
         exclude: Exclude,
     ) -> Self {
         let mut gathered = Gathered::default();
         for day in 1..=DAYS {
-            let same_time = quarter.plus(-day * DAY);
+            let same_time = quarter_hour.plus(-day * DAY);
             let at = |offset: i64| {
-                let quarter = same_time.plus(offset);
-                let excluded = exclude == Exclude::Incidents && history.is_incident(quarter);
-                if excluded || quarter < first { Known::Unknown } else { history.quarter(quarter) }
+                let quarter_hour = same_time.plus(offset);
+                let excluded = exclude == Exclude::Incidents && history.is_incident(quarter_hour);
+                if excluded || quarter_hour < first {
+                    Known::Unknown
+                } else {
+                    history.quarter_hour(quarter_hour)
+                }
             };
             gathered.add(day, timeout, at);
         }
@@ -151,7 +155,7 @@ impl Baseline {
         self.is_known() && self.requests.is_some_and(|requests| requests < FEW_REQUESTS)
     }
 
-    /// The most near misses and slow 504s that a quarter usually has; none where
+    /// The most near misses and slow 504s that a quarter-hour usually has; none where
     /// no day is known.
     #[must_use]
     pub fn usual_at_risk(&self) -> f64 {
@@ -232,7 +236,7 @@ impl Gathered {
     }
 
     fn baseline(mut self) -> Baseline {
-        // Two weeks have two of each weekday, three quarters each.
+        // Two weeks have two of each weekday, three quarter-hours each.
         let two_weeks = self.same_weekday.len() >= 4;
         let requests = if two_weeks { &mut self.same_weekday } else { &mut self.requests };
         let [at_risk, at_risk_in_two, at_risk_in_five, timeouts, timeouts_in_three] = self.most;

@@ -50,7 +50,7 @@ const SURELY: f64 = 1.2;
 const FEWEST: usize = 6;
 /// Fewer points than this are no level: one may be an outlier.
 const LEVEL: usize = 2;
-/// The steps of a quarter, seconds.
+/// The steps of a quarter-hour, seconds.
 const STEP: f64 = 900.0;
 /// The line's newest points, which say where it stands now.
 const NEWEST: usize = 4;
@@ -63,7 +63,7 @@ const FLATTER: f64 = 1.96;
 /// an hour comes on top.
 const DOUBT: f64 = 1.25;
 /// How sharply the fit decides between the two lines, of what would be right if each
-/// quarter stood for itself.
+/// quarter-hour stood for itself.
 const SHARPNESS: f64 = 0.5;
 
 /// A significant rise.
@@ -73,9 +73,9 @@ pub struct Trend {
     pub from: f64,
     /// Where it is now.
     pub to: f64,
-    /// How long ago it began, quarters.
-    pub quarters: f64,
-    /// When it reaches the limit, seconds from the end of the newest quarter.
+    /// How long ago it began, quarter-hours.
+    pub quarter_hours: f64,
+    /// When it reaches the limit, seconds from the end of the newest quarter-hour.
     pub forecast: Forecast,
 }
 
@@ -88,18 +88,18 @@ pub struct Limit {
     pub from: f64,
 }
 
-/// The rise of a figure by quarter (oldest first, the last is the newest), when
+/// The rise of a figure by quarter-hour (oldest first, the last is the newest), when
 /// it is significant, at least by the factor `rise`, and reaches the limit.
 /// Quarters without a figure leave a gap.
 #[must_use]
-pub fn trend(quarters: &[Option<f64>], limit: Limit, rise: f64) -> Option<Trend> {
-    let last = index(quarters.len().checked_sub(1)?);
-    let points: Vec<(f64, f64)> = quarters
+pub fn trend(quarter_hours: &[Option<f64>], limit: Limit, rise: f64) -> Option<Trend> {
+    let last = index(quarter_hours.len().checked_sub(1)?);
+    let points: Vec<(f64, f64)> = quarter_hours
         .iter()
         .enumerate()
         .filter_map(|(i, value)| Some((index(i), value.filter(|v| *v > 0.0)?)))
         .collect();
-    if points.len() * 4 < quarters.len() * 3 {
+    if points.len() * 4 < quarter_hours.len() * 3 {
         return None;
     }
     let points = &points[onset(&points)..];
@@ -120,7 +120,7 @@ pub fn trend(quarters: &[Option<f64>], limit: Limit, rise: f64) -> Option<Trend>
     let low = arrivals[0].low.min(arrivals[1].low).min(mid / DOUBT);
     let high = arrivals[0].high.max(arrivals[1].high).max(mid * DOUBT);
     let forecast = Forecast::between(low - STEP, mid, high + STEP)?;
-    Some(Trend { from, to, quarters: last - first, forecast })
+    Some(Trend { from, to, quarter_hours: last - first, forecast })
 }
 
 /// A way to grow: what makes a straight line of it, the way back, and how likely it is
@@ -162,7 +162,7 @@ impl<'a> Law<'a> {
         (self.growth.back)(self.middle.at(index))
     }
 
-    /// When it reaches the limit, seconds after the quarter `last`; at the latest in a
+    /// When it reaches the limit, seconds after the quarter-hour `last`; at the latest in a
     /// year. `None` where it does not rise.
     fn arrival(&self, limit: Limit, last: f64) -> Option<Forecast> {
         const YEAR: f64 = 366.0 * 86_400.0;
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_noisy_step_is_no_trend() {
-        // From 16 to 30 in one quarter, up to a half more or less.
+        // From 16 to 30 in one quarter-hour, up to a half more or less.
         let steps = [
             [
                 14.2, 13.1, 11.8, 23.2, 13.0, 13.0, 17.3, 16.5, 13.6, 11.6, 16.4, 16.8, 19.4, 17.2,
@@ -313,7 +313,7 @@ mod tests {
             {
                 let figures: Vec<f64> = (0..24).map(grows).collect();
                 let trend = found(&figures).unwrap_or_else(|| panic!("{name} from {began} on"));
-                let after = trend.quarters - f64::from(23 - began);
+                let after = trend.quarter_hours - f64::from(23 - began);
                 assert!(after.abs() <= 3.0, "{name} from {began} on: {trend:?}");
                 let arrives = (24..10_000).find(|i| grows(*i) >= 60.0).unwrap() - 23;
                 let truth = f64::from(arrives) * STEP;
@@ -328,7 +328,7 @@ mod tests {
     fn growth_after_a_step_is_that_after_it() {
         let grows = |i: i32| noise(i) * if i < 10 { 2.0 } else { 12.0 * 1.06_f64.powi(i - 10) };
         let trend = found(&(0..24).map(grows).collect::<Vec<_>>()).unwrap();
-        assert!(trend.from > 10.0 && trend.quarters <= 14.0, "{trend:?}");
+        assert!(trend.from > 10.0 && trend.quarter_hours <= 14.0, "{trend:?}");
     }
 
     #[test]

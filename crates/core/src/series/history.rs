@@ -1,11 +1,11 @@
 //! What a gateway was like, quarter of an hour by quarter of an hour, for the
 //! last fourteen days.
 //!
-//! CloudWatch computes a percentile of a quarter exactly when it is asked for
-//! `Period=900`, which no sum of minutes can do; and fourteen days of quarters
-//! fit in memory where minutes would not, packed day by day. A quarter is unknown (never read),
+//! CloudWatch computes a percentile of a quarter-hour exactly when it is asked for
+//! `Period=900`, which no sum of minutes can do; and fourteen days of quarter-hours
+//! fit in memory where minutes would not, packed day by day. A quarter-hour is unknown (never read),
 //! idle (CloudWatch said that there was no request) or measured: the three are
-//! never mixed. Entering a quarter again replaces it, so that late data and a
+//! never mixed. Entering a quarter-hour again replaces it, so that late data and a
 //! backfill need no care.
 
 mod packed;
@@ -17,11 +17,11 @@ use crate::series::window::SlowEnd;
 use crate::time::Minute;
 use packed::{OpenDay, PackedDay};
 
-/// How many quarters are kept: fourteen days.
-pub const QUARTERS: usize = 1344;
+/// How many quarter-hours are kept: fourteen days.
+pub const QUARTER_HOURS: usize = 1344;
 /// Quarters in a day.
 pub const DAY: i64 = 96;
-/// Seconds in a quarter: CloudWatch's `Period`.
+/// Seconds in a quarter-hour: CloudWatch's `Period`.
 pub const PERIOD: f64 = 900.0;
 /// Seconds after which the load balancer gives up connecting to a target; fixed by AWS.
 pub const CONNECT_TIMEOUT: f64 = 10.0;
@@ -32,7 +32,7 @@ pub const CONNECT_TIMEOUT: f64 = 10.0;
 pub struct QuarterHour(pub i64);
 
 impl QuarterHour {
-    /// The quarter that contains this minute.
+    /// The quarter-hour that contains this minute.
     #[must_use]
     pub fn containing(minute: Minute) -> Self {
         Self(minute.0.div_euclid(15))
@@ -50,14 +50,14 @@ impl QuarterHour {
         self.start().plus(15)
     }
 
-    /// This quarter plus `quarters`, which may be negative.
+    /// This quarter-hour plus `quarters`, which may be negative.
     #[must_use]
-    pub fn plus(self, quarters: i64) -> Self {
-        Self(self.0.saturating_add(quarters))
+    pub fn plus(self, quarter_hours: i64) -> Self {
+        Self(self.0.saturating_add(quarter_hours))
     }
 }
 
-/// What CloudWatch said of one quarter: statistics of `Period=900`.
+/// What CloudWatch said of one quarter-hour: statistics of `Period=900`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct QuarterHourStats {
     /// Answered requests (`SampleCount` of the latency).
@@ -128,7 +128,7 @@ impl QuarterHourStats {
     }
 }
 
-/// What is known of one quarter.
+/// What is known of one quarter-hour.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Known {
     /// It was never read.
@@ -168,11 +168,11 @@ impl Default for Day {
 /// The last fourteen days of one gateway.
 #[derive(Debug, Clone, Default)]
 pub struct QuarterHours {
-    /// Days in a row, up to that of the newest quarter.
+    /// Days in a row, up to that of the newest quarter-hour.
     days: VecDeque<Day>,
     /// The day that is being changed, counted from the Unix epoch.
     open: Option<(i64, Box<OpenDay>)>,
-    /// The newest quarter that was entered.
+    /// The newest quarter-hour that was entered.
     newest: Option<QuarterHour>,
     /// How often it has changed.
     changes: u64,
@@ -193,7 +193,8 @@ impl QuarterHours {
         for (day, bytes) in days {
             let Some(packed) = PackedDay::of_bytes(bytes) else { continue };
             let first = day.saturating_mul(DAY);
-            let is_known = |quarter: &i64| packed.status(in_day(QuarterHour(first + quarter))).0;
+            let is_known =
+                |quarter_hour: &i64| packed.status(in_day(QuarterHour(first + quarter_hour))).0;
             let Some(last) = (0..DAY).rfind(is_known) else { continue };
             all.reach(QuarterHour(first + last));
             let place = all.place(day);
@@ -223,11 +224,11 @@ impl QuarterHours {
         self.days.iter_mut().for_each(|day| day.is_saved = false);
     }
 
-    /// The timeout for which near misses were counted in the newest quarter with requests,
+    /// The timeout for which near misses were counted in the newest quarter-hour with requests,
     /// seconds.
     #[must_use]
     pub fn timeout(&self) -> Option<f64> {
-        self.quarters().rev().find_map(|quarter| match self.quarter(quarter) {
+        self.quarter_hours().rev().find_map(|quarter_hour| match self.quarter_hour(quarter_hour) {
             Known::Measured(stats) => Some(stats.timeout),
             Known::Unknown | Known::Idle => None,
         })
@@ -247,78 +248,82 @@ impl QuarterHours {
         }
     }
 
-    /// Enters what CloudWatch said of a quarter that is over, or says of it
+    /// Enters what CloudWatch said of a quarter-hour that is over, or says of it
     /// now; without requests it is idle. What is older than fourteen days before
-    /// the newest quarter is left out.
-    pub fn enter(&mut self, quarter: QuarterHour, summary: &QuarterHourStats) {
-        self.reach(quarter);
-        self.change(quarter, |day, quarter| day.enter(quarter, Some(summary)));
+    /// the newest quarter-hour is left out.
+    pub fn enter(&mut self, quarter_hour: QuarterHour, summary: &QuarterHourStats) {
+        self.reach(quarter_hour);
+        self.change(quarter_hour, |day, quarter_hour| day.enter(quarter_hour, Some(summary)));
     }
 
-    /// Forgets what CloudWatch said of a quarter, so that it is read again. What it is an
+    /// Forgets what CloudWatch said of a quarter-hour, so that it is read again. What it is an
     /// example of stays.
-    pub fn forget(&mut self, quarter: QuarterHour) {
-        self.change(quarter, |day, quarter| day.enter(quarter, None));
+    pub fn forget(&mut self, quarter_hour: QuarterHour) {
+        self.change(quarter_hour, |day, quarter_hour| day.enter(quarter_hour, None));
     }
 
-    /// Says of the quarters that share a minute with `from` to `to` (both
+    /// Says of the quarter-hours that share a minute with `from` to `to` (both
     /// included) whether they are examples of what is usual.
     pub fn mark(&mut self, from: Minute, to: Minute, mark: Mark) {
         self.reach(QuarterHour::containing(to));
         let oldest = self.newest.map_or(i64::MAX, |q| q.plus(1 - DAY * 14).0);
-        for quarter in QuarterHour::containing(from).0.max(oldest)..=QuarterHour::containing(to).0 {
-            let quarter = QuarterHour(quarter);
-            let Some((_, now)) = self.status(quarter) else { continue };
+        for quarter_hour in
+            QuarterHour::containing(from).0.max(oldest)..=QuarterHour::containing(to).0
+        {
+            let quarter_hour = QuarterHour(quarter_hour);
+            let Some((_, now)) = self.status(quarter_hour) else { continue };
             if now != mark && (now, mark) != (Mark::Benign, Mark::Incident) {
-                self.change(quarter, |day, quarter| day.mark(quarter, mark));
+                self.change(quarter_hour, |day, quarter_hour| day.mark(quarter_hour, mark));
             }
         }
     }
 
-    /// What is known of a quarter.
+    /// What is known of a quarter-hour.
     #[must_use]
-    pub fn quarter(&self, quarter: QuarterHour) -> Known {
-        let Some(day) = self.day(quarter) else { return Known::Unknown };
+    pub fn quarter_hour(&self, quarter_hour: QuarterHour) -> Known {
+        let Some(day) = self.day(quarter_hour) else { return Known::Unknown };
         match &self.open {
-            Some((number, open)) if *number == day_of(quarter) => open.known(in_day(quarter)),
-            _ => day.packed.known(in_day(quarter)),
+            Some((number, open)) if *number == day_of(quarter_hour) => {
+                open.known(in_day(quarter_hour))
+            }
+            _ => day.packed.known(in_day(quarter_hour)),
         }
     }
 
-    /// Whether a quarter is marked as an incident.
+    /// Whether a quarter-hour is marked as an incident.
     #[must_use]
-    pub fn is_incident(&self, quarter: QuarterHour) -> bool {
-        self.status(quarter).is_some_and(|(_, mark)| mark == Mark::Incident)
+    pub fn is_incident(&self, quarter_hour: QuarterHour) -> bool {
+        self.status(quarter_hour).is_some_and(|(_, mark)| mark == Mark::Incident)
     }
 
-    /// The quarters that are kept, oldest first; none when nothing was entered.
-    pub fn quarters(&self) -> impl DoubleEndedIterator<Item = QuarterHour> + use<> {
+    /// The quarter-hours that are kept, oldest first; none when nothing was entered.
+    pub fn quarter_hours(&self) -> impl DoubleEndedIterator<Item = QuarterHour> + use<> {
         let end = self.newest.map_or(0, |q| q.0.saturating_add(1));
         let length = if self.newest.is_some() { DAY * 14 } else { 0 };
         (end.saturating_sub(length)..end).map(QuarterHour)
     }
 
-    /// The oldest quarter that is kept in which there were requests.
+    /// The oldest quarter-hour that is kept in which there were requests.
     #[must_use]
     pub fn first_measured(&self) -> Option<QuarterHour> {
-        self.quarters().find(|q| matches!(self.quarter(*q), Known::Measured(_)))
+        self.quarter_hours().find(|q| matches!(self.quarter_hour(*q), Known::Measured(_)))
     }
 
-    /// The first quarter that is not known, of those from `from` to before
+    /// The first quarter-hour that is not known, of those from `from` to before
     /// `end`: where to read on. There is no place for what is older than fourteen days
-    /// before the newest quarter, and it is not asked for.
+    /// before the newest quarter-hour, and it is not asked for.
     #[must_use]
     pub fn first_unknown(&self, from: QuarterHour, end: QuarterHour) -> Option<QuarterHour> {
         let kept = self.newest.map_or(from, |newest| newest.plus(1 - DAY * 14));
-        let mut quarter = from.max(kept);
-        while quarter < end {
-            let is_open = self.open.as_ref().is_some_and(|(day, _)| *day == day_of(quarter));
-            if !is_open && self.day(quarter).is_some_and(|day| day.packed.is_whole()) {
-                quarter = QuarterHour((day_of(quarter) + 1) * DAY);
-            } else if self.status(quarter).is_some_and(|(is_known, _)| is_known) {
-                quarter = quarter.plus(1);
+        let mut quarter_hour = from.max(kept);
+        while quarter_hour < end {
+            let is_open = self.open.as_ref().is_some_and(|(day, _)| *day == day_of(quarter_hour));
+            if !is_open && self.day(quarter_hour).is_some_and(|day| day.packed.is_whole()) {
+                quarter_hour = QuarterHour((day_of(quarter_hour) + 1) * DAY);
+            } else if self.status(quarter_hour).is_some_and(|(is_known, _)| is_known) {
+                quarter_hour = quarter_hour.plus(1);
             } else {
-                return Some(quarter);
+                return Some(quarter_hour);
             }
         }
         None
@@ -340,17 +345,17 @@ impl QuarterHours {
         size_of::<Self>() + days + packed + open
     }
 
-    /// Makes room for a quarter newer than all.
-    fn reach(&mut self, quarter: QuarterHour) {
-        let newest = self.newest.unwrap_or(quarter);
-        if self.days.is_empty() || quarter.0.saturating_sub(newest.0) >= DAY * 14 {
+    /// Makes room for a quarter-hour newer than all.
+    fn reach(&mut self, quarter_hour: QuarterHour) {
+        let newest = self.newest.unwrap_or(quarter_hour);
+        if self.days.is_empty() || quarter_hour.0.saturating_sub(newest.0) >= DAY * 14 {
             self.days.clear();
             self.open = None;
-            self.days.resize(Self::days_kept(quarter), Day::default());
-            self.newest = Some(quarter);
+            self.days.resize(Self::days_kept(quarter_hour), Day::default());
+            self.newest = Some(quarter_hour);
             return;
         }
-        let newer = newest.max(quarter);
+        let newer = newest.max(quarter_hour);
         for _ in day_of(newest)..day_of(newer) {
             self.days.push_back(Day::default());
         }
@@ -359,43 +364,46 @@ impl QuarterHours {
         self.days.drain(..surplus);
     }
 
-    /// Fourteen days that end with this quarter touch so many days of UTC.
+    /// Fourteen days that end with this quarter-hour touch so many days of UTC.
     fn days_kept(newest: QuarterHour) -> usize {
         let first = day_of(newest.plus(1 - DAY * 14));
         usize::try_from(day_of(newest) - first + 1).unwrap_or(0)
     }
 
-    fn change(&mut self, quarter: QuarterHour, change: impl FnOnce(&mut OpenDay, usize)) {
-        let day = day_of(quarter);
-        let Some(place) = self.is_kept(quarter).then(|| self.place(day)).flatten() else { return };
+    fn change(&mut self, quarter_hour: QuarterHour, change: impl FnOnce(&mut OpenDay, usize)) {
+        let day = day_of(quarter_hour);
+        let Some(place) = self.is_kept(quarter_hour).then(|| self.place(day)).flatten() else {
+            return;
+        };
         if self.open.as_ref().is_some_and(|(open, _)| *open != day) {
             self.seal();
         }
         let packed = self.days.get(place).map(|day| &day.packed);
         let open =
             || (day, Box::new(packed.map_or_else(|| PackedDay::default().open(), PackedDay::open)));
-        change(&mut self.open.get_or_insert_with(open).1, in_day(quarter));
+        change(&mut self.open.get_or_insert_with(open).1, in_day(quarter_hour));
         self.changes += 1;
     }
 
-    fn status(&self, quarter: QuarterHour) -> Option<(bool, Mark)> {
-        let day = self.day(quarter)?;
+    fn status(&self, quarter_hour: QuarterHour) -> Option<(bool, Mark)> {
+        let day = self.day(quarter_hour)?;
         match &self.open {
-            Some((number, open)) if *number == day_of(quarter) => {
-                Some(open.status(in_day(quarter)))
+            Some((number, open)) if *number == day_of(quarter_hour) => {
+                Some(open.status(in_day(quarter_hour)))
             }
-            _ => Some(day.packed.status(in_day(quarter))),
+            _ => Some(day.packed.status(in_day(quarter_hour))),
         }
     }
 
-    /// The day of a quarter that is kept.
-    fn day(&self, quarter: QuarterHour) -> Option<&Day> {
-        let place = self.is_kept(quarter).then(|| self.place(day_of(quarter))).flatten()?;
+    /// The day of a quarter-hour that is kept.
+    fn day(&self, quarter_hour: QuarterHour) -> Option<&Day> {
+        let place =
+            self.is_kept(quarter_hour).then(|| self.place(day_of(quarter_hour))).flatten()?;
         self.days.get(place)
     }
 
-    fn is_kept(&self, quarter: QuarterHour) -> bool {
-        let age = self.newest.map(|newest| newest.0.saturating_sub(quarter.0));
+    fn is_kept(&self, quarter_hour: QuarterHour) -> bool {
+        let age = self.newest.map(|newest| newest.0.saturating_sub(quarter_hour.0));
         age.is_some_and(|age| (0..DAY * 14).contains(&age))
     }
 
@@ -410,12 +418,12 @@ impl QuarterHours {
     }
 }
 
-/// The day of UTC of a quarter, counted from the Unix epoch.
-fn day_of(quarter: QuarterHour) -> i64 {
-    quarter.0.div_euclid(DAY)
+/// The day of UTC of a quarter-hour, counted from the Unix epoch.
+fn day_of(quarter_hour: QuarterHour) -> i64 {
+    quarter_hour.0.div_euclid(DAY)
 }
 
 /// Which quarter of its day it is.
-fn in_day(quarter: QuarterHour) -> usize {
-    usize::try_from(quarter.0.rem_euclid(DAY)).unwrap_or(0)
+fn in_day(quarter_hour: QuarterHour) -> usize {
+    usize::try_from(quarter_hour.0.rem_euclid(DAY)).unwrap_or(0)
 }

@@ -27,7 +27,7 @@ const SURELY: f64 = 1.2;
 const TWO_SIGMA: f64 = 3.0;
 /// Near misses and 504s from which on it is a job, and not a stray request.
 const SEVERAL: f64 = 4.0;
-/// Requests in a quarter that make its p99 one.
+/// Requests in a quarter-hour that make its p99 one.
 const PERCENTILE: f64 = 100.0;
 /// Slower than this share of the timeout, and answered: whoever waits, waits longer.
 const ABOVE: f64 = 1.05;
@@ -39,7 +39,7 @@ const HORIZON: f64 = 14.0;
 /// One time of day, and where it leads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Recurrence {
-    /// The newest quarter in which it was slowest.
+    /// The newest quarter-hour in which it was slowest.
     pub at: QuarterHour,
     /// How long its slowest answers take now (the line's last value), seconds.
     pub now: f64,
@@ -47,7 +47,7 @@ pub struct Recurrence {
     pub per_day: f64,
     /// How many days this rests on.
     pub days: usize,
-    /// When they reach the timeout, from the end of that quarter; `None` once
+    /// When they reach the timeout, from the end of that quarter-hour; `None` once
     /// they have.
     pub forecast: Option<Forecast>,
 }
@@ -55,7 +55,7 @@ pub struct Recurrence {
 /// The time of day that reaches the timeout first.
 #[must_use]
 pub fn find(history: &QuarterHours, timeout: f64, running: QuarterHour) -> Option<Recurrence> {
-    let lately = (1..=2 * DAY + 12).map(|age| history.quarter(running.plus(-age)));
+    let lately = (1..=2 * DAY + 12).map(|age| history.quarter_hour(running.plus(-age)));
     let is_slow = |known: Known| match known {
         Known::Measured(s) => s.at_risk().is_some_and(|n| n > 0.0) || s.p99 >= Some(LONG * timeout),
         Known::Unknown | Known::Idle => false,
@@ -75,7 +75,7 @@ pub fn find(history: &QuarterHours, timeout: f64, running: QuarterHour) -> Optio
 struct Day {
     /// How many days ago, not positive.
     ago: f64,
-    /// The quarter with the slowest answer.
+    /// The quarter-hour with the slowest answer.
     at: QuarterHour,
     /// The slowest answer, seconds; 504s count as the timeout.
     slowest: f64,
@@ -146,7 +146,7 @@ impl Day {
 /// What one hour was like.
 #[derive(Clone, Copy)]
 struct Hour {
-    /// The slowest answer, seconds, and its quarter.
+    /// The slowest answer, seconds, and its quarter-hour.
     slowest: Option<(f64, QuarterHour)>,
     /// Near misses and slow 504s.
     at_risk: f64,
@@ -183,7 +183,8 @@ impl<'a> Past<'a> {
         let (history, timeout) = (self.history, self.timeout);
         #[allow(clippy::cast_possible_wrap)] // two weeks
         let end = self.newest.plus(-4 * back as i64);
-        let sum_up = || Hour::of(history, timeout, (0..4).map(|quarter| end.plus(-quarter)));
+        let sum_up =
+            || Hour::of(history, timeout, (0..4).map(|quarter_hour| end.plus(-quarter_hour)));
         match self.hours.get_mut(back) {
             Some(hour) => *hour.get_or_insert_with(sum_up),
             None => sum_up(),
@@ -200,17 +201,17 @@ impl Hour {
     fn of(
         history: &QuarterHours,
         timeout: f64,
-        quarters: impl Iterator<Item = QuarterHour>,
+        quarter_hours: impl Iterator<Item = QuarterHour>,
     ) -> Self {
         let mut hour = Self { slowest: None, at_risk: 0.0, is_job: false };
-        for quarter in quarters {
-            let Known::Measured(summary) = history.quarter(quarter) else { continue };
+        for quarter_hour in quarter_hours {
+            let Known::Measured(summary) = history.quarter_hour(quarter_hour) else { continue };
             hour.at_risk += summary.at_risk().unwrap_or(0.0);
             let many_slow = summary.p99.is_some_and(|p99| p99 >= LONG * timeout);
             hour.is_job |= many_slow && summary.samples >= PERCENTILE;
             let reached = (summary.slow_timeouts() >= 1.0).then_some(timeout);
             let slowest = summary.maximum.into_iter().chain(reached).reduce(f64::max);
-            let slowest = slowest.map(|slowest| (slowest, quarter));
+            let slowest = slowest.map(|slowest| (slowest, quarter_hour));
             hour.slowest = hour.slowest.into_iter().chain(slowest).reduce(slower);
         }
         hour

@@ -35,10 +35,10 @@ pub struct Tally {
 impl Tally {
     /// Counts gateways at a poll up to before `end`.
     #[must_use]
-    pub fn of<'a>(ledgers: impl Iterator<Item = &'a GatewayState>, end: Minute) -> Self {
-        ledgers.fold(Self::default(), |Self { silent, fresh }, ledger| {
-            let is_silent = ledger.silent_since().is_some();
-            let has_data = ledger.newest_data.is_some_and(|data| end.since(data) <= FRESH_MINUTES);
+    pub fn of<'a>(states: impl Iterator<Item = &'a GatewayState>, end: Minute) -> Self {
+        states.fold(Self::default(), |Self { silent, fresh }, state| {
+            let is_silent = state.silent_since().is_some();
+            let has_data = state.newest_data.is_some_and(|data| end.since(data) <= FRESH_MINUTES);
             Self {
                 silent: silent + usize::from(is_silent),
                 fresh: fresh + usize::from(has_data && !is_silent),
@@ -68,12 +68,12 @@ impl Lateness {
         gateways: impl Iterator<Item = (&'a Gateway, &'a GatewayState)> + Clone,
         end: Minute,
     ) -> Option<Self> {
-        let tally = Tally::of(gateways.clone().map(|(_, ledger)| ledger), end);
+        let tally = Tally::of(gateways.clone().map(|(_, state)| state), end);
         if !tally.is_late() {
             return None;
         }
-        let silent = |(gateway, ledger): (&'a Gateway, &GatewayState)| {
-            Some((ledger.silent_since()?, gateway.id.name.clone()))
+        let silent = |(gateway, state): (&'a Gateway, &GatewayState)| {
+            Some((state.silent_since()?, gateway.id.name.clone()))
         };
         let mut silent: Vec<(Minute, String)> = gateways.filter_map(silent).collect();
         silent.sort();

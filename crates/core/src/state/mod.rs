@@ -178,24 +178,25 @@ impl GatewayState {
 
     /// Notes which of its episodes can be heard of at the end of minute `now`, and
     /// forgets those of which nobody needs to hear any more.
-    pub fn listen(&mut self, desk: &Router, now: Minute) {
+    pub fn listen(&mut self, router: &Router, now: Minute) {
         for record in self.records.iter_mut().filter(|r| r.episode.goes_on() && !r.audible) {
-            record.audible = !desk.quiet.mutes(Subject::of(record), now);
+            record.audible = !router.mute.mutes(Subject::of(record), now);
         }
-        self.records.retain(|record| desk.due(record, now) != Due::Done);
+        self.records.retain(|record| router.due(record, now) != Due::Done);
     }
 
     /// What must be told of it and to whom, oldest first.
     #[must_use]
-    pub fn due(&self, desk: &Router, now: Minute) -> Vec<(Receiver, EpisodeNotification)> {
+    pub fn due(&self, router: &Router, now: Minute) -> Vec<(Receiver, EpisodeNotification)> {
         let mut due = Vec::new();
         for record in &self.records {
-            let Due::Tell(receivers) = desk.due(record, now) else { continue };
+            let Due::Notify(receivers) = router.due(record, now) else { continue };
             for (receiver, reason) in receivers {
                 let mut notice =
                     EpisodeNotification::of(record, reason, self.assess_watermark.plus(-1));
-                notice.told = now;
-                notice.reminders = record.told.get(&receiver.id).map_or(0, |told| told.reminders);
+                notice.notified = now;
+                notice.reminders =
+                    record.notified.get(&receiver.id).map_or(0, |notified| notified.reminders);
                 notice.provisional = self.provisional() > 0;
                 due.push((receiver, notice));
             }
@@ -204,7 +205,7 @@ impl GatewayState {
     }
 
     /// Enters what a receiver took.
-    pub fn told(&mut self, notice: &EpisodeNotification, receiver: &ReceiverId, now: Minute) {
+    pub fn notified(&mut self, notice: &EpisodeNotification, receiver: &ReceiverId, now: Minute) {
         let is_it = |record: &&mut TrackedEpisode| record.episode.id == notice.episode.id;
         if let Some(record) = self.records.iter_mut().find(is_it) {
             record.enter(receiver, notice.reason, &notice.episode, now);
@@ -213,9 +214,12 @@ impl GatewayState {
 
     /// The episodes that a receiver was first told of since this minute.
     #[must_use]
-    pub fn told_since(&self, receiver: &ReceiverId, since: Minute) -> usize {
+    pub fn notified_since(&self, receiver: &ReceiverId, since: Minute) -> usize {
         let is_new = |record: &&TrackedEpisode| {
-            record.told.get(receiver).is_some_and(|told| told.first >= since && !told.over)
+            record
+                .notified
+                .get(receiver)
+                .is_some_and(|notified| notified.first >= since && !notified.over)
         };
         self.records.iter().filter(is_new).count()
     }

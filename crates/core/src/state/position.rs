@@ -196,8 +196,8 @@ impl GatewayState {
         for (since, _) in &mut self.timeouts {
             *since = (*since).min(end);
         }
-        for told in self.records.iter_mut().flat_map(|record| record.told.values_mut()) {
-            (told.first, told.last) = (told.first.min(end), told.last.min(end));
+        for notified in self.records.iter_mut().flat_map(|record| record.notified.values_mut()) {
+            (notified.first, notified.last) = (notified.first.min(end), notified.last.min(end));
         }
         true
     }

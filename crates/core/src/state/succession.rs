@@ -38,7 +38,7 @@ pub type Succession = (String, String);
 /// of the same kind, name, Region and account that are watched and of which nothing is
 /// remembered. Where the account is not known, a name says nothing.
 pub fn succeed(
-    ledgers: &mut BTreeMap<String, GatewayState>,
+    states: &mut BTreeMap<String, GatewayState>,
     watched: &[&Gateway],
     now: Minute,
 ) -> Vec<Succession> {
@@ -46,18 +46,18 @@ pub fn succeed(
     let mut all = Vec::new();
     for gateway in watched.iter().filter(|gateway| !gateway.id.account.is_empty()) {
         let key = gateway.id.key();
-        let Some(name) = gateway.id.lasting_key().filter(|_| !ledgers.contains_key(&key)) else {
+        let Some(name) = gateway.id.lasting_key().filter(|_| !states.contains_key(&key)) else {
             continue;
         };
         let is_old = |(old, _): &(&String, &GatewayState)| {
             old.strip_prefix(&name).is_some_and(|rest| !rest.contains('/')) && !keys.contains(*old)
         };
-        let namesakes = ledgers.range(name.clone()..).take_while(|(old, _)| old.starts_with(&name));
-        let newest = namesakes.filter(is_old).max_by_key(|(_, ledger)| ledger.assess_watermark);
+        let namesakes = states.range(name.clone()..).take_while(|(old, _)| old.starts_with(&name));
+        let newest = namesakes.filter(is_old).max_by_key(|(_, state)| state.assess_watermark);
         let Some(old) = newest.map(|(old, _)| old.clone()) else { continue };
-        if let Some(mut ledger) = ledgers.remove(&old) {
-            ledger.goes_on_as(gateway, &old, now);
-            ledgers.insert(key.clone(), ledger);
+        if let Some(mut state) = states.remove(&old) {
+            state.goes_on_as(gateway, &old, now);
+            states.insert(key.clone(), state);
             all.push((old, key));
         }
     }

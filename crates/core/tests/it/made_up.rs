@@ -56,8 +56,8 @@ pub fn ordinary() -> QuarterHourStats {
     }
 }
 
-/// Days of quarters that end with the one before `NOW`; `f` changes each,
-/// given its age in quarters (1 is the newest).
+/// Days of quarter-hours that end with the one before `NOW`; `f` changes each,
+/// given its age in quarter-hours (1 is the newest).
 pub fn history(days: i64, f: impl Fn(i64, &mut QuarterHourStats)) -> History {
     let mut history = History::new();
     let running = QuarterHour::containing(NOW.plus(1));
@@ -99,8 +99,8 @@ pub fn report(snapshot: &Snapshot, history: &mut History, records: Vec<TrackedEp
 }
 
 pub fn breaching(snapshot: &Snapshot, history: &mut History) -> Vec<Evaluation> {
-    let verdicts = report(snapshot, history, Vec::new()).verdicts;
-    verdicts.into_iter().filter(|v| v.state == State::Breaching).collect()
+    let evaluations = report(snapshot, history, Vec::new()).evaluations;
+    evaluations.into_iter().filter(|v| v.state == State::Breaching).collect()
 }
 
 pub fn rules(snapshot: &Snapshot, history: &mut History) -> Vec<Rule> {

@@ -7,7 +7,7 @@ mod hostile;
 mod made;
 mod schema;
 
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::Severity;
 use nearmiss_core::notification::Notification;
 use nearmiss_core::render::{Links, Message};
@@ -70,7 +70,7 @@ fn the_id_is_the_same_everywhere() {
 fn only_what_is_told_late_says_so() {
     let mut notice = made::warning(Reason::Firing);
     for (minutes, is_late) in [(0, false), (29, false), (30, true), (3_000, true)] {
-        notice.told = Minute(made::BEGAN.0 + minutes);
+        notice.notified = Minute(made::BEGAN.0 + minutes);
         let text = of(&Notification::One(notice.clone())).text;
         assert_eq!(text.contains("is told here only now"), is_late, "{text}");
     }

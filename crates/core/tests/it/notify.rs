@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::episode::{COMES_BACK, Episode, Evidence, TrackedEpisode};
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::alerting::{
     Audience, Due, Guarantee, Matcher, Mute, Receiver, ReceiverId, Repeat, Route, Router, Silence,
     Window,
@@ -55,7 +55,7 @@ fn record(name: &str, began: Minute, severity: Severity) -> TrackedEpisode {
         timeouts: 0,
         returns: None,
     };
-    TrackedEpisode::untold(&gateway, episode)
+    TrackedEpisode::unnotified(&gateway, episode)
 }
 
 /// People behind an address, or programs behind a queue.
@@ -80,7 +80,7 @@ fn named(pattern: &str) -> Matcher {
 /// What is told of one record from minute to minute, as it changes; everything is
 /// taken at once.
 fn story(
-    desk: &Router,
+    router: &Router,
     record: TrackedEpisode,
     minutes: i64,
     change: impl Fn(i64, &mut TrackedEpisode),
@@ -90,10 +90,10 @@ fn story(
     for minute in 0..minutes {
         let Some(one) = records.first_mut() else { break };
         change(minute, one);
-        if one.episode.is_open() && !desk.quiet.mutes(one_subject(one), T0.plus(minute)) {
+        if one.episode.is_open() && !router.mute.mutes(one_subject(one), T0.plus(minute)) {
             one.audible = true;
         }
-        for notice in desk.tell(&mut records, T0.plus(minute)) {
+        for notice in router.notify(&mut records, T0.plus(minute)) {
             said.push(format!("{minute} {} {}", notice.reason.name(), notice.episode.severity));
         }
     }
@@ -122,39 +122,39 @@ fn ends(at: i64) -> impl Fn(i64, &mut TrackedEpisode) {
 
 #[test]
 fn an_episode_is_told_once_per_change() {
-    let desk = Router::plain();
+    let router = Router::plain();
     let warning = || record("web", T0, Severity::Warning);
     let both = |minute: i64, record: &mut TrackedEpisode| {
         worsens(10)(minute, record);
         ends(20)(minute, record);
     };
-    assert_eq!(story(&desk, warning(), 60, |_, _| {}), "0 firing warning");
+    assert_eq!(story(&router, warning(), 60, |_, _| {}), "0 firing warning");
     assert_eq!(
-        story(&desk, warning(), 60, both),
+        story(&router, warning(), 60, both),
         "0 firing warning, 10 escalated critical, 20 resolved critical"
     );
     // What was over before anybody could be told is told once, with its times.
-    assert_eq!(story(&desk, warning(), 60, ends(0)), "0 resolved warning");
+    assert_eq!(story(&router, warning(), 60, ends(0)), "0 resolved warning");
 }
 
 #[test]
 fn an_open_episode_is_repeated_and_a_benign_one_is_not() {
-    let desk = Router { repeat: Repeat::After(Span::seconds(1200)), ..Router::plain() };
+    let router = Router { repeat: Repeat::After(Span::seconds(1200)), ..Router::plain() };
     let warning = || record("web", T0, Severity::Warning);
     let repeated = "0 firing warning, 20 reminder warning, 40 reminder warning";
-    assert_eq!(story(&desk, warning(), 60, |_, _| {}), repeated);
+    assert_eq!(story(&router, warning(), 60, |_, _| {}), repeated);
     let benign = |minute: i64, record: &mut TrackedEpisode| record.episode.benign = minute >= 5;
-    assert_eq!(story(&desk, warning(), 60, benign), "0 firing warning");
+    assert_eq!(story(&router, warning(), 60, benign), "0 firing warning");
     // What becomes worse counts as told anew.
     let worse =
         "0 firing warning, 15 escalated critical, 35 reminder critical, 55 reminder critical";
-    assert_eq!(story(&desk, warning(), 60, worsens(15)), worse);
+    assert_eq!(story(&router, warning(), 60, worsens(15)), worse);
 }
 
 /// Everybody that a record is due to, and why.
-fn due(desk: &Router, record: &TrackedEpisode, now: Minute) -> String {
-    match desk.due(record, now) {
-        Due::Tell(due) => {
+fn due(router: &Router, record: &TrackedEpisode, now: Minute) -> String {
+    match router.due(record, now) {
+        Due::Notify(due) => {
             let one = |(receiver, reason): &(Receiver, Reason)| {
                 format!("{} {}", receiver.label, reason.name())
             };
@@ -207,8 +207,8 @@ fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
     ];
     let record = record("shop-web", T0, Severity::Warning);
     for (routes, expected) in rows {
-        let desk = Router { routes, ..Router::plain() };
-        assert_eq!(due(&desk, &record, T0), expected, "{:#?}", desk.routes);
+        let router = Router { routes, ..Router::plain() };
+        assert_eq!(due(&router, &record, T0), expected, "{:#?}", router.routes);
     }
 }
 
@@ -218,26 +218,26 @@ fn who_comes_in_when_it_is_worse_hears_that_it_began_and_everybody_that_it_is_ov
         route(Matcher::default(), Severity::Critical, CALL, true),
         route(Matcher::default(), Severity::Info, TEAM, false),
     ];
-    let desk = Router { routes, ..Router::plain() };
+    let router = Router { routes, ..Router::plain() };
     let mut one = record("web", T0, Severity::Warning);
-    assert_eq!(due(&desk, &one, T0), "team firing");
+    assert_eq!(due(&router, &one, T0), "team firing");
     let take = |one: &mut TrackedEpisode, topic: &str, reason| {
         let notice = EpisodeNotification::of(one, reason, T0);
         one.enter(&ReceiverId::of(topic), notice.reason, &notice.episode, T0);
     };
     take(&mut one, TEAM, Reason::Firing);
-    assert_eq!(due(&desk, &one, T0), "Nothing");
+    assert_eq!(due(&router, &one, T0), "Nothing");
     one.episode.severity = Severity::Critical;
-    assert_eq!(due(&desk, &one, T0), "on-call firing, team escalated");
+    assert_eq!(due(&router, &one, T0), "on-call firing, team escalated");
     take(&mut one, CALL, Reason::Firing);
     take(&mut one, TEAM, Reason::Escalated);
     one.episode.ended = Some(T0.plus(9));
-    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved, team resolved");
+    assert_eq!(due(&router, &one, T0.plus(9)), "on-call resolved, team resolved");
     take(&mut one, TEAM, Reason::Resolved);
-    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
+    assert_eq!(due(&router, &one, T0.plus(9)), "on-call resolved");
     take(&mut one, CALL, Reason::Resolved);
-    assert_eq!(due(&desk, &one, T0.plus(COMES_BACK)), "Nothing", "it may come back");
-    assert_eq!(due(&desk, &one, T0.plus(COMES_BACK + 1)), "Done");
+    assert_eq!(due(&router, &one, T0.plus(COMES_BACK)), "Nothing", "it may come back");
+    assert_eq!(due(&router, &one, T0.plus(COMES_BACK + 1)), "Done");
 }
 
 #[test]
@@ -250,14 +250,14 @@ fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_
         route(named("other"), Severity::Info, TEAM, false),
         route(named("web"), Severity::Info, CALL, false),
     ];
-    let desk = Router { routes: elsewhere, ..Router::plain() };
-    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved, team resolved");
+    let router = Router { routes: elsewhere, ..Router::plain() };
+    assert_eq!(due(&router, &one, T0.plus(9)), "on-call resolved, team resolved");
     // A topic that the config no longer names cannot be told anything.
-    let desk = Router {
+    let router = Router {
         routes: vec![route(named("web"), Severity::Info, CALL, false)],
         ..Router::plain()
     };
-    assert_eq!(due(&desk, &one, T0.plus(9)), "on-call resolved");
+    assert_eq!(due(&router, &one, T0.plus(9)), "on-call resolved");
 }
 
 /// A state remembers addresses alone: who is behind one is what the config says now.
@@ -268,18 +268,18 @@ fn who_is_behind_a_receiver_is_what_the_config_says_and_makes_no_second_one() {
     one.enter(&topic(TEAM).id, notice.reason, &notice.episode, T0);
     let programs = Receiver { audience: Audience::Programs, ..topic(TEAM) };
     assert_eq!(programs, topic(TEAM));
-    let stored = serde_json::to_value(&one.told).unwrap();
+    let stored = serde_json::to_value(&one.notified).unwrap();
     assert_eq!(stored.as_object().unwrap().keys().collect::<Vec<_>>(), [TEAM]);
     let routes = ["web", "other"].map(|name| Route {
         receiver: programs.clone(),
         ..route(named(name), Severity::Info, CALL, true)
     });
-    let desk = Router { routes: routes.into(), ..Router::plain() };
-    assert_eq!(due(&desk, &one, T0.plus(9)), "Nothing", "it was notified as people");
+    let router = Router { routes: routes.into(), ..Router::plain() };
+    assert_eq!(due(&router, &one, T0.plus(9)), "Nothing", "it was notified as people");
     // Of the end the remembered address is notified, as what it is now.
     one.episode.ended = Some(T0.plus(9));
-    let desk = Router { routes: desk.routes[1..].to_vec(), ..Router::plain() };
-    let Due::Tell(due) = desk.due(&one, T0.plus(9)) else { panic!("an end") };
+    let router = Router { routes: router.routes[1..].to_vec(), ..Router::plain() };
+    let Due::Notify(due) = router.due(&one, T0.plus(9)) else { panic!("an end") };
     let ends: Vec<_> = due.iter().map(|(to, why)| (to.id.as_str(), to.audience, *why)).collect();
     assert!(ends.contains(&(TEAM, Audience::Programs, Reason::Resolved)), "{ends:?}");
 }
@@ -294,45 +294,45 @@ fn silenced(from: i64, until: i64, at_most: Severity) -> Router {
         by: String::new(),
         comment: String::new(),
     };
-    let quiet = Mute { silences: vec![silence], windows: Vec::new() };
-    Router { quiet, ..Router::plain() }
+    let mute = Mute { silences: vec![silence], windows: Vec::new() };
+    Router { mute, ..Router::plain() }
 }
 
 fn maintained(from: i64, until: i64) -> Router {
     let window = Window { matcher: named("web"), from: T0.plus(from), until: T0.plus(until) };
-    let quiet = Mute { silences: Vec::new(), windows: vec![window] };
-    Router { quiet, ..Router::plain() }
+    let mute = Mute { silences: Vec::new(), windows: vec![window] };
+    Router { mute, ..Router::plain() }
 }
 
 #[test]
 fn what_outlives_its_quiet_time_is_told_when_that_ends() {
     let web = || record("web", T0, Severity::Warning);
-    for desk in [silenced(0, 30, Severity::Critical), maintained(0, 30)] {
-        assert_eq!(story(&desk, web(), 60, |_, _| {}), "30 firing warning");
-        assert_eq!(story(&desk, web(), 60, ends(45)), "30 firing warning, 45 resolved warning");
-        assert_eq!(story(&desk, web(), 60, worsens(10)), "30 firing critical");
+    for router in [silenced(0, 30, Severity::Critical), maintained(0, 30)] {
+        assert_eq!(story(&router, web(), 60, |_, _| {}), "30 firing warning");
+        assert_eq!(story(&router, web(), 60, ends(45)), "30 firing warning, 45 resolved warning");
+        assert_eq!(story(&router, web(), 60, worsens(10)), "30 firing critical");
         // What began and ended within it is never told.
-        assert_eq!(story(&desk, web(), 60, ends(20)), "");
+        assert_eq!(story(&router, web(), 60, ends(20)), "");
         assert_eq!(
-            story(&desk, record("other", T0, Severity::Warning), 60, ends(20)),
+            story(&router, record("other", T0, Severity::Warning), 60, ends(20)),
             "0 firing warning, 20 resolved warning"
         );
     }
     // What was told before is told to be over, when the quiet time is.
-    let desk = silenced(10, 30, Severity::Critical);
-    assert_eq!(story(&desk, web(), 60, ends(20)), "0 firing warning, 30 resolved warning");
+    let router = silenced(10, 30, Severity::Critical);
+    assert_eq!(story(&router, web(), 60, ends(20)), "0 firing warning, 30 resolved warning");
     // What is worse than the silence is told.
-    let desk = silenced(0, 30, Severity::Warning);
+    let router = silenced(0, 30, Severity::Warning);
     let worse = "10 firing critical";
-    assert_eq!(story(&desk, web(), 25, worsens(10)), worse);
+    assert_eq!(story(&router, web(), 25, worsens(10)), worse);
 }
 
 #[test]
 fn a_silence_of_one_rule_hides_no_other() {
     let silence = |rules: &[Rule]| {
-        let mut desk = silenced(0, 30, Severity::Critical);
-        desk.quiet.silences[0].matcher.rules = rules.iter().copied().collect();
-        desk
+        let mut router = silenced(0, 30, Severity::Critical);
+        router.mute.silences[0].matcher.rules = rules.iter().copied().collect();
+        router
     };
     let outage = |minute, record: &mut TrackedEpisode| {
         if minute == 5 {
@@ -353,9 +353,9 @@ fn notices(number: usize, reason: Reason) -> Vec<(Receiver, EpisodeNotification)
     (0..number).map(notice).collect()
 }
 
-/// How many members each parcel has.
-fn sizes(parcels: &BTreeMap<ReceiverId, Vec<Delivery>>) -> Vec<usize> {
-    parcels.values().flatten().map(|parcel| parcel.notices().len()).collect()
+/// How many members each delivery has.
+fn sizes(deliveries: &BTreeMap<ReceiverId, Vec<Delivery>>) -> Vec<usize> {
+    deliveries.values().flatten().map(|delivery| delivery.notices().len()).collect()
 }
 
 #[test]
@@ -456,8 +456,8 @@ proptest! {
             route(Matcher::default(), Severity::Info, TEAM, true),
             route(Matcher::default(), Severity::Critical, CALL, false),
         ];
-        let quiet = Mute { silences: Vec::new(), windows };
-        let desk = Router { routes, quiet, ..Router::plain() };
+        let mute = Mute { silences: Vec::new(), windows };
+        let router = Router { routes, mute, ..Router::plain() };
         let receivers = [topic(TEAM), topic(CALL)];
         let is_away = |receiver: &Receiver, minute: i64| {
             away.iter().any(|(who, from, lasts)| {
@@ -477,12 +477,12 @@ proptest! {
                 one.episode.ended = Some(now);
             }
             let subject = nearmiss_core::alerting::Subject::of(&one);
-            let quiet = desk.quiet.mutes(subject, now);
+            let quiet = router.mute.mutes(subject, now);
             let open = one.episode.is_open();
             one.audible |= open && !quiet;
             could_be_heard |= !quiet && (open || minute == ends_at);
-            match desk.due(&one, now) {
-                Due::Tell(due) => {
+            match router.due(&one, now) {
+                Due::Notify(due) => {
                     prop_assert!(!quiet);
                     for (receiver, reason) in due.into_iter().filter(|(r, _)| !is_away(r, minute)) {
                         let notice = EpisodeNotification::of(&one, reason, now);
@@ -494,7 +494,7 @@ proptest! {
                     done = true;
                     break;
                 }
-                Due::Held => prop_assert!(quiet),
+                Due::Muted => prop_assert!(quiet),
                 // It is kept for as long as it may come back.
                 Due::Nothing => prop_assert!(open || minute <= COMES_BACK),
             }

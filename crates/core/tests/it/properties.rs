@@ -1,7 +1,7 @@
 //! Nothing that CloudWatch can say makes a panic or a made-up number.
 
 use nearmiss_core::alerting::Router;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::assess;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, State};
@@ -68,7 +68,7 @@ proptest! {
             let timeouts = if bad { 100.0 } else { 0.0 };
             snapshot.record(Signal::Timeouts, NOW.plus(minute), timeouts);
         }
-        let (mut history, gateway, desk) = (History::new(), gateway(60.0), Router::plain());
+        let (mut history, gateway, router) = (History::new(), gateway(60.0), Router::plain());
         let mut records = Vec::new();
         let mut ends: Vec<Minute> = Vec::new();
         for minute in (-59..=0).map(|minute| NOW.plus(minute)) {
@@ -76,7 +76,7 @@ proptest! {
             let report =
                 assess(&gateway, &detectors, resolve_after, records, &snapshot, &mut history, minute);
             records = report.unwrap().records;
-            for notice in desk.tell(&mut records, minute) {
+            for notice in router.notify(&mut records, minute) {
                 let episode = &notice.episode;
                 if notice.reason == Reason::Firing {
                     prop_assert!(ends.iter().all(|end| *end < episode.began), "{ends:?} {episode:?}");
@@ -90,7 +90,7 @@ proptest! {
     /// no panic, and no forecast that is not a range of finite seconds.
     #[test]
     fn nothing_makes_up_a_number(
-        quarters in prop::collection::vec((1_i64..1400, summary()), 0..400),
+        quarter_hours in prop::collection::vec((1_i64..1400, summary()), 0..400),
         points in prop::collection::vec((0_usize..10, -5_i64..65, absurd()), 0..600),
         timeout in prop_oneof![Just(60.0), Just(0.001), Just(4000.0), 0.1..100.0_f64],
         marks in prop::collection::vec((0_i64..20_000, 0_i64..3_000), 0..5),
@@ -98,7 +98,7 @@ proptest! {
     ) {
         let mut history = History::new();
         let running = QuarterHour::containing(NOW.plus(1));
-        for (age, summary) in &quarters {
+        for (age, summary) in &quarter_hours {
             history.enter(running.plus(-age), summary);
         }
         for (age, length) in marks {
@@ -116,7 +116,7 @@ proptest! {
             let report =
                 assess(&gateway, &detectors, 60, records, &snapshot, &mut history, minute);
             let Some(report) = report else { return Ok(()) };
-            for verdict in &report.verdicts {
+            for verdict in &report.evaluations {
                 prop_assert!(verdict.value.is_none_or(f64::is_finite), "{verdict:?}");
                 prop_assert!(verdict.threshold.is_finite(), "{verdict:?}");
                 prop_assert_eq!(verdict.why.is_empty(), verdict.state != State::Breaching);
@@ -126,22 +126,22 @@ proptest! {
                 }
             }
             records = report.records;
-            for notice in Router::plain().tell(&mut records, minute) {
+            for notice in Router::plain().notify(&mut records, minute) {
                 let message = Message::of(&Notification::One(notice), &Links::default());
                 prop_assert!(message.subject.len() <= 99);
             }
         }
     }
 
-    /// The outlook is a cache: with or without it the verdicts are the same.
+    /// The outlook is a cache: with or without it the evaluations are the same.
     #[test]
     fn what_is_kept_changes_nothing(
-        quarters in prop::collection::vec((1_i64..1344, summary()), 0..200),
+        quarter_hours in prop::collection::vec((1_i64..1344, summary()), 0..200),
     ) {
         let mut kept = History::new();
         let running = QuarterHour::containing(NOW.plus(1));
         kept.enter(running.plus(-1), &QuarterHourStats::default());
-        for (index, (age, summary)) in quarters.iter().enumerate() {
+        for (index, (age, summary)) in quarter_hours.iter().enumerate() {
             kept.enter(running.plus(-age), summary);
             if index % 50 == 0 {
                 let _ = report(&calm(), &mut kept, Vec::new());
@@ -149,11 +149,11 @@ proptest! {
         }
         let mut fresh = History::new();
         fresh.enter(running.plus(-1), &QuarterHourStats::default());
-        for (age, summary) in &quarters {
+        for (age, summary) in &quarter_hours {
             fresh.enter(running.plus(-age), summary);
         }
         let _ = report(&calm(), &mut kept, Vec::new());
         let again = report(&calm(), &mut kept, Vec::new());
-        prop_assert_eq!(again.verdicts, report(&calm(), &mut fresh, Vec::new()).verdicts);
+        prop_assert_eq!(again.evaluations, report(&calm(), &mut fresh, Vec::new()).evaluations);
     }
 }

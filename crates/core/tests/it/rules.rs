@@ -2,7 +2,7 @@
 
 use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::episode::TrackedEpisode;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::assess;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Detectors, Rule, Severity, State};
@@ -138,7 +138,7 @@ fn a_p99_that_grows_is_forecast_with_a_range() {
     let found = breaching(&calm(), &mut history);
     assert_eq!(found.iter().map(|v| v.rule).collect::<Vec<_>>(), [Rule::Drift]);
     let forecast = found[0].forecast.unwrap();
-    // 37.2 s times 1.075 a quarter: about 53 s after five quarters, 60 s after seven.
+    // 37.2 s times 1.075 a quarter-hour: about 53 s after five quarter-hours, 60 s after seven.
     assert!((3_000.0..7_000.0).contains(&forecast.mid), "{forecast:?}");
     assert!(forecast.low <= forecast.mid && forecast.mid <= forecast.high);
     assert!(found[0].why.contains("reaches the 60 s timeout in about"), "{}", found[0].why);
@@ -149,8 +149,8 @@ fn always_slow_is_no_drift_and_no_stir() {
     let mut history = history(8, |_, summary| summary.p99 = Some(45.0));
     let snapshot = minutes(|_, set| set(Signal::P99, 45.0));
     let report = report(&snapshot, &mut history, Vec::new());
-    assert!(report.verdicts.iter().all(|v| v.state != State::Breaching));
-    assert_eq!(report.tier, PollRate::Slow);
+    assert!(report.evaluations.iter().all(|v| v.state != State::Breaching));
+    assert_eq!(report.rate, PollRate::Slow);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn known_workers_say_when_they_are_full() {
     });
     let report =
         assess(&gateway(60.0), &detectors, 60, Vec::new(), &calm(), &mut history, NOW).unwrap();
-    let verdict = report.verdicts.iter().find(|v| v.rule == Rule::Saturation).unwrap();
+    let verdict = report.evaluations.iter().find(|v| v.rule == Rule::Saturation).unwrap();
     assert_eq!(verdict.state, State::Breaching);
     let hours = verdict.forecast.unwrap().mid / 3600.0;
     assert!((2.5..5.0).contains(&hours), "16 workers, 11.75 busy, one more each hour: {hours} h");
@@ -429,8 +429,8 @@ fn slow_is_what_is_near_the_timeout_or_more_than_usual() {
         let detectors = Detectors::default();
         let report =
             assess(&gateway(timeout), &detectors, 60, Vec::new(), &failing(p99), history, NOW);
-        let verdicts = report.unwrap().verdicts;
-        verdicts.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
+        let evaluations = report.unwrap().evaluations;
+        evaluations.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
     };
     let slow = says(120.0, 91.9, &mut History::new());
     assert!(slow.contains("slow as well (slowest p99 of a minute 91.9 s)"), "{slow}");
@@ -463,7 +463,7 @@ fn a_spike_is_more_than_a_few_requests() {
     );
 }
 
-/// What `at_limit` says, where a quarter usually has so many requests.
+/// What `at_limit` says, where a quarter-hour usually has so many requests.
 fn rules_and_words(snapshot: &Snapshot, days: i64, usual: f64) -> String {
     let found = breaching(snapshot, &mut history(days, |_, summary| summary.samples = usual));
     found.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
@@ -501,38 +501,45 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
             snapshot.record(Signal::NearMisses, minute, 4.0);
         }
     }
-    let (mut records, mut told) = (Vec::new(), Vec::new());
+    let (mut records, mut notified) = (Vec::new(), Vec::new());
     let mut history = history(8, |_, _| {});
     for minute in (0..590).map(|m| first.plus(m)) {
         let report =
             assess(&gateway, &Detectors::default(), 60, records, &snapshot, &mut history, minute);
         records = report.unwrap().records;
-        for notice in Router::plain().tell(&mut records, minute) {
-            told.push((notice.reason, minute.since(first)));
+        for notice in Router::plain().notify(&mut records, minute) {
+            notified.push((notice.reason, minute.since(first)));
         }
     }
-    assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].0 == Reason::Firing && (31..35).contains(&told[0].1), "{told:?}");
+    assert_eq!(notified.len(), 2, "{notified:?}");
+    assert!(notified[0].0 == Reason::Firing && (31..35).contains(&notified[0].1), "{notified:?}");
     // The last near miss is a quarter of an hour old in minute 54; then 26 quiet
     // minutes pass before the silence, and the rest after it.
-    assert!(told[1].0 == Reason::Resolved && told[1].1 >= 300, "{told:?}");
+    assert!(notified[1].0 == Reason::Resolved && notified[1].1 >= 300, "{notified:?}");
 }
 
 #[test]
 fn absence_idleness_and_replacement_are_three_things() {
     let mut history = History::new();
-    let quarter = QuarterHour(1_000_000);
-    assert_eq!(history.quarter(quarter), Known::Unknown);
-    history.enter(quarter, &QuarterHourStats::default());
-    assert_eq!(history.quarter(quarter), Known::Idle);
-    history.enter(quarter, &ordinary());
-    assert!(matches!(history.quarter(quarter), Known::Measured(s) if s.p99 == Some(4.0)));
-    history.enter(quarter.plus(3), &ordinary());
-    assert_eq!(history.first_unknown(quarter, quarter.plus(4)), Some(quarter.plus(1)));
-    history.enter(quarter.plus(1344), &ordinary());
-    assert_eq!(history.quarter(quarter), Known::Unknown, "fourteen days are kept");
-    history.enter(quarter, &ordinary());
-    assert_eq!(history.quarter(quarter), Known::Unknown, "and not an older one in its place");
+    let quarter_hour = QuarterHour(1_000_000);
+    assert_eq!(history.quarter_hour(quarter_hour), Known::Unknown);
+    history.enter(quarter_hour, &QuarterHourStats::default());
+    assert_eq!(history.quarter_hour(quarter_hour), Known::Idle);
+    history.enter(quarter_hour, &ordinary());
+    assert!(matches!(history.quarter_hour(quarter_hour), Known::Measured(s) if s.p99 == Some(4.0)));
+    history.enter(quarter_hour.plus(3), &ordinary());
+    assert_eq!(
+        history.first_unknown(quarter_hour, quarter_hour.plus(4)),
+        Some(quarter_hour.plus(1))
+    );
+    history.enter(quarter_hour.plus(1344), &ordinary());
+    assert_eq!(history.quarter_hour(quarter_hour), Known::Unknown, "fourteen days are kept");
+    history.enter(quarter_hour, &ordinary());
+    assert_eq!(
+        history.quarter_hour(quarter_hour),
+        Known::Unknown,
+        "and not an older one in its place"
+    );
 }
 
 #[test]
@@ -549,7 +556,7 @@ fn a_gateway_fits_in_48_kib() {
     };
     let records: usize = report.records.iter().map(record).sum();
     let most = nearmiss_core::alerting::episode::MAX_EPISODES;
-    assert!(full.first_unknown(full.quarters().next().unwrap(), QuarterHour(0)).is_none());
+    assert!(full.first_unknown(full.quarter_hours().next().unwrap(), QuarterHour(0)).is_none());
     assert!(full.bytes() <= 16 * 1024, "{}", full.bytes());
     assert!(full.bytes() + most * records <= 48 * 1024, "{} + {most} * {records}", full.bytes());
 }

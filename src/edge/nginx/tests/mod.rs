@@ -360,10 +360,12 @@ fn many_sets_are_a_table_and_all_of_them_are_in_the_json() {
     assert_eq!(sets.len(), 300);
     assert_eq!(sets[0]["severity"], "broken");
     assert!(sets.iter().all(|set| set["places"].as_array().unwrap().len() == 2));
-    let told = json["findings"].as_array().unwrap();
-    let broken: Vec<_> = told.iter().filter(|told| told["severity"] == "broken").collect();
+    let notified = json["findings"].as_array().unwrap();
+    let broken: Vec<_> =
+        notified.iter().filter(|notified| notified["severity"] == "broken").collect();
     assert_eq!(broken.len(), 240, "one for each timeout above 60 s");
-    let unknown: Vec<_> = told.iter().filter(|told| told["severity"] == "unknown").collect();
+    let unknown: Vec<_> =
+        notified.iter().filter(|notified| notified["severity"] == "unknown").collect();
     assert_eq!(unknown[0]["sets"].as_array().unwrap().len(), 300, "said once for all");
 }
 

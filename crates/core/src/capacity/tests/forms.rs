@@ -42,8 +42,8 @@ fn two_thousand_gateways_are_counted_and_twenty_shown() {
     let close = (0..500).map(|i| Made::new(&format!("close-{i:04}"), nightly));
     let made: Vec<Made> = close
         .map(|mut made| {
-            made.verdicts.push(expecting(Rule::RecurringJob, [20.0, 30.0, 40.0]));
-            made.ledger.records.push(open(&made.gateway, Rule::RecurringJob, 60));
+            made.evaluations.push(expecting(Rule::RecurringJob, [20.0, 30.0, 40.0]));
+            made.state.records.push(open(&made.gateway, Rule::RecurringJob, 60));
             made
         })
         .chain((0..1500).map(|i| Made::new(&format!("calm-{i:04}"), calm)))
@@ -67,7 +67,7 @@ fn names_of_any_length_and_kind_fit() {
     let mut made: Vec<Made> = (0..12).map(|_| Made::new(&long, growing)).collect();
     for (i, made) in made.iter_mut().enumerate() {
         made.gateway.id.account = format!("{i:012}");
-        made.ledger.records.push(open(&made.gateway, Rule::Drift, 60));
+        made.state.records.push(open(&made.gateway, Rule::Drift, 60));
     }
     let digest = digest(&made);
     assert!(digest.text().lines().all(|line| line.chars().count() < 500), "{}", digest.text());
@@ -137,7 +137,7 @@ proptest! {
 
     #[test]
     fn any_history_gives_a_report_without_nonsense(
-        quarters in vec((0..1_400_i64, summary()), 0..120),
+        quarter_hours in vec((0..1_400_i64, summary()), 0..120),
         seconds in 0.001..5_000.0_f64,
         older in vec((-30_000..10_i64, figure()), 0..4),
         healthy in proptest::option::of((figure(), figure())),
@@ -147,7 +147,7 @@ proptest! {
     ) {
         let mut made = Made::new("web", |_, _| Known::Unknown);
         let mut history = History::new();
-        for (age, summary) in quarters {
+        for (age, summary) in quarter_hours {
             history.enter(QuarterHour::containing(END).plus(-age), &summary);
         }
         made.history = history;

@@ -54,8 +54,8 @@ fn raised() -> Made {
     made
 }
 
-fn unasked(day: i64, quarter: i64) -> Known {
-    match growing(day, quarter) {
+fn unasked(day: i64, quarter_hour: i64) -> Known {
+    match growing(day, quarter_hour) {
         Known::Measured(summary) => {
             Known::Measured(QuarterHourStats { near_misses: None, ..summary })
         }
@@ -63,10 +63,10 @@ fn unasked(day: i64, quarter: i64) -> Known {
     }
 }
 
-fn few(day: i64, quarter: i64) -> Known {
+fn few(day: i64, quarter_hour: i64) -> Known {
     match day {
         0..7 => Known::Unknown,
-        _ => Known::Measured(answers(20.0, if quarter == 40 { 45.0 } else { 2.0 })),
+        _ => Known::Measured(answers(20.0, if quarter_hour == 40 { 45.0 } else { 2.0 })),
     }
 }
 
@@ -150,17 +150,19 @@ fn changes(made: &Made) -> Vec<String> {
 
 #[test]
 fn what_changed_is_told_and_nothing_else_is() {
-    let changed = |timeouts: &[(Minute, f64)], healthy, quarter: fn(i64, i64) -> Known| {
-        let mut made = Made::new("web", quarter);
+    let changed = |timeouts: &[(Minute, f64)], healthy, quarter_hour: fn(i64, i64) -> Known| {
+        let mut made = Made::new("web", quarter_hour);
         made.timeouts = timeouts.to_vec();
         made.healthy = healthy;
         made
     };
     let since = |days: i64| {
-        move |day: i64, quarter: i64| if day < days { Known::Idle } else { calm(day, quarter) }
+        move |day: i64, quarter_hour: i64| {
+            if day < days { Known::Idle } else { calm(day, quarter_hour) }
+        }
     };
     let until = |days: i64, then: Known| {
-        move |day: i64, quarter: i64| if day < days { calm(day, quarter) } else { then }
+        move |day: i64, quarter_hour: i64| if day < days { calm(day, quarter_hour) } else { then }
     };
     let long_ago = END.plus(-40 * 1440);
     let rows: Vec<(&str, Made, &[&str])> = vec![
@@ -225,10 +227,10 @@ fn a_forecast_is_the_soonest_of_the_rules_or_else_the_growth_of_two_weeks() {
             .replace('"', "")
     };
     let mut ruled = Made::new("web", growing);
-    ruled.verdicts.push(expecting(Rule::RecurringJob, [24.0, 48.0, 72.0]));
-    ruled.verdicts.push(expecting(Rule::Drift, [1.0, 2.0, 3.0]));
+    ruled.evaluations.push(expecting(Rule::RecurringJob, [24.0, 48.0, 72.0]));
+    ruled.evaluations.push(expecting(Rule::Drift, [1.0, 2.0, 3.0]));
     let mut far = Made::new("web", calm);
-    far.verdicts.push(expecting(Rule::Drift, [1.0, 1e12, 1e300]));
+    far.evaluations.push(expecting(Rule::Drift, [1.0, 1e12, 1e300]));
     let rows = [
         (Made::new("web", growing), "null 2026-01-12T23:56Z 2026-01-15T09:07Z 2026-01-16T09:27Z"),
         (ruled, "drift 2026-01-12T01:00Z 2026-01-12T02:00Z 2026-01-12T03:00Z"),
@@ -264,8 +266,8 @@ fn weeks_are_compared_only_over_gateways_known_in_both() {
 
 #[test]
 fn a_day_without_a_full_hour_of_reading_is_known() {
-    let late = |day: i64, quarter: i64| {
-        if day == 13 && quarter >= 90 { Known::Unknown } else { calm(day, quarter) }
+    let late = |day: i64, quarter_hour: i64| {
+        if day == 13 && quarter_hour >= 90 { Known::Unknown } else { calm(day, quarter_hour) }
     };
     assert!(!digest(&[Made::new("web", late)]).text().contains("not known"));
 }

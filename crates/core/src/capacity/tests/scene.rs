@@ -8,7 +8,7 @@ use crate::detect::outlook::History;
 use crate::detect::{Evaluation, Rule, Severity, State};
 use crate::gateway::{Detail, Gateway, Identity, Kind, Timeout};
 use crate::series::forecast::Forecast;
-use crate::series::history::{Known, QUARTERS, QuarterHour, QuarterHourStats};
+use crate::series::history::{Known, QUARTER_HOURS, QuarterHour, QuarterHourStats};
 use crate::state::GatewayState;
 use crate::time::Minute;
 
@@ -20,22 +20,22 @@ pub const END: Minute = Minute(1_768_176_000 / 60);
 pub struct Made {
     pub gateway: Gateway,
     pub history: History,
-    pub ledger: GatewayState,
-    pub verdicts: Vec<Evaluation>,
+    pub state: GatewayState,
+    pub evaluations: Vec<Evaluation>,
     pub timeouts: Vec<(Minute, f64)>,
     pub healthy: Option<(f64, f64)>,
     pub without_data: bool,
 }
 
 impl Made {
-    /// A gateway with a timeout of 60 s; `quarter` says what each quarter was like:
-    /// day 0 to 13 and quarter 0 to 95.
-    pub fn new(name: &str, quarter: impl Fn(i64, i64) -> Known) -> Self {
+    /// A gateway with a timeout of 60 s; `quarter` says what each quarter-hour was like:
+    /// day 0 to 13 and quarter-hour 0 to 95.
+    pub fn new(name: &str, quarter_hour: impl Fn(i64, i64) -> Known) -> Self {
         let mut history = History::new();
-        let length = i64::try_from(QUARTERS).unwrap();
+        let length = i64::try_from(QUARTER_HOURS).unwrap();
         let first = QuarterHour::containing(END).plus(-length);
         for age in 0..length {
-            match quarter(age / 96, age % 96) {
+            match quarter_hour(age / 96, age % 96) {
                 Known::Unknown => {}
                 Known::Idle => history.enter(first.plus(age), &QuarterHourStats::default()),
                 Known::Measured(summary) => history.enter(first.plus(age), &summary),
@@ -44,8 +44,8 @@ impl Made {
         Self {
             gateway: gateway(name),
             history,
-            ledger: GatewayState::starting(END),
-            verdicts: Vec::new(),
+            state: GatewayState::starting(END),
+            evaluations: Vec::new(),
             timeouts: Vec::new(),
             healthy: None,
             without_data: false,
@@ -56,8 +56,8 @@ impl Made {
         Facts {
             gateway: &self.gateway,
             history: &self.history,
-            ledger: Some(&self.ledger),
-            verdicts: &self.verdicts,
+            state: Some(&self.state),
+            evaluations: &self.evaluations,
             timeouts: &self.timeouts,
             healthy: self.healthy,
             without_data: self.without_data,
@@ -106,30 +106,30 @@ pub fn answers(samples: f64, p99: f64) -> QuarterHourStats {
 }
 
 /// More by day than by night, the most at 14:00.
-pub fn traffic(quarter: i64) -> f64 {
-    if (32..72).contains(&quarter) {
-        if (56..60).contains(&quarter) { 4000.0 } else { 2000.0 }
+pub fn traffic(quarter_hour: i64) -> f64 {
+    if (32..72).contains(&quarter_hour) {
+        if (56..60).contains(&quarter_hour) { 4000.0 } else { 2000.0 }
     } else {
         400.0
     }
 }
 
-pub fn calm(_: i64, quarter: i64) -> Known {
-    Known::Measured(answers(traffic(quarter), 3.0))
+pub fn calm(_: i64, quarter_hour: i64) -> Known {
+    Known::Measured(answers(traffic(quarter_hour), 3.0))
 }
 
 /// The answers of the afternoon grow by 2.5 s each day.
-pub fn growing(day: i64, quarter: i64) -> Known {
+pub fn growing(day: i64, quarter_hour: i64) -> Known {
     #[allow(clippy::cast_precision_loss)]
-    let p99 = 18.0 + 2.5 * day as f64 + 0.01 * (quarter % 7) as f64;
-    let p99 = if (56..60).contains(&quarter) { p99 } else { 3.0 };
+    let p99 = 18.0 + 2.5 * day as f64 + 0.01 * (quarter_hour % 7) as f64;
+    let p99 = if (56..60).contains(&quarter_hour) { p99 } else { 3.0 };
     let near_misses = Some(if p99 > 45.0 { 12.0 } else { 0.0 });
-    Known::Measured(QuarterHourStats { near_misses, ..answers(traffic(quarter), p99) })
+    Known::Measured(QuarterHourStats { near_misses, ..answers(traffic(quarter_hour), p99) })
 }
 
 /// Thursday of the second week, 13:00 to 17:00.
-pub fn bad_afternoon(day: i64, quarter: i64) -> Known {
-    if day == 10 && (52..68).contains(&quarter) {
+pub fn bad_afternoon(day: i64, quarter_hour: i64) -> Known {
+    if day == 10 && (52..68).contains(&quarter_hour) {
         let bad = answers(2000.0, 55.0);
         return Known::Measured(QuarterHourStats {
             near_misses: Some(160.0),
@@ -137,54 +137,58 @@ pub fn bad_afternoon(day: i64, quarter: i64) -> Known {
             ..bad
         });
     }
-    calm(day, quarter)
+    calm(day, quarter_hour)
 }
 
 /// A constant job of 50 s at 02:00, when there is little else.
-pub fn nightly(day: i64, quarter: i64) -> Known {
-    if quarter == 8 {
+pub fn nightly(day: i64, quarter_hour: i64) -> Known {
+    if quarter_hour == 8 {
         return Known::Measured(QuarterHourStats { near_misses: Some(6.0), ..answers(60.0, 50.0) });
     }
-    calm(day, quarter)
+    calm(day, quarter_hour)
 }
 
 /// The same, and it takes 0.9 s longer each night.
-pub fn growing_nightly(day: i64, quarter: i64) -> Known {
+pub fn growing_nightly(day: i64, quarter_hour: i64) -> Known {
     #[allow(clippy::cast_precision_loss)]
     let p99 = 41.0 + 0.9 * day as f64;
     let near_misses = Some(if p99 > 48.0 { 4.0 } else { 0.0 });
-    match quarter {
+    match quarter_hour {
         8 => Known::Measured(QuarterHourStats { near_misses, ..answers(120.0, p99) }),
-        _ => calm(day, quarter),
+        _ => calm(day, quarter_hour),
     }
 }
 
 /// Every afternoon 2 % end in 504, so that the p99 of the answers says nothing.
-pub fn censored(day: i64, quarter: i64) -> Known {
-    if (56..60).contains(&quarter) {
+pub fn censored(day: i64, quarter_hour: i64) -> Known {
+    if (56..60).contains(&quarter_hour) {
         return Known::Measured(QuarterHourStats { timeouts: 80.0, ..answers(4000.0, 9.0) });
     }
-    calm(day, quarter)
+    calm(day, quarter_hour)
 }
 
 /// The newest three and a half days were not read.
-pub fn half_unknown(day: i64, quarter: i64) -> Known {
-    if day * 96 + quarter >= 7 * 96 + 336 { Known::Unknown } else { calm(day, quarter) }
+pub fn half_unknown(day: i64, quarter_hour: i64) -> Known {
+    if day * 96 + quarter_hour >= 7 * 96 + 336 { Known::Unknown } else { calm(day, quarter_hour) }
 }
 
 /// The timeout was 30 s until the middle of the second week.
-pub fn shorter_before(day: i64, quarter: i64) -> Known {
-    let busy = (56..60).contains(&quarter);
-    let is_old = day * 96 + quarter < 7 * 96 + 336;
+pub fn shorter_before(day: i64, quarter_hour: i64) -> Known {
+    let busy = (56..60).contains(&quarter_hour);
+    let is_old = day * 96 + quarter_hour < 7 * 96 + 336;
     let p99 = if busy { 26.0 } else { 3.0 };
     let near_misses = Some(if busy && is_old { 50.0 } else { 0.0 });
     let timeout = if is_old { 30.0 } else { 60.0 };
-    Known::Measured(QuarterHourStats { near_misses, timeout, ..answers(traffic(quarter), p99) })
+    Known::Measured(QuarterHourStats {
+        near_misses,
+        timeout,
+        ..answers(traffic(quarter_hour), p99)
+    })
 }
 
 /// 504s cut the answers off at 30 s until the timeout was raised in the second week.
-pub fn cut_off(day: i64, quarter: i64) -> Known {
-    match (shorter_before(day, quarter), censored(day, quarter)) {
+pub fn cut_off(day: i64, quarter_hour: i64) -> Known {
+    match (shorter_before(day, quarter_hour), censored(day, quarter_hour)) {
         (Known::Measured(s), Known::Measured(cut)) if s.timeout < 60.0 => {
             Known::Measured(QuarterHourStats { timeout: s.timeout, ..cut })
         }
@@ -227,27 +231,30 @@ pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> TrackedEpisode {
         timeouts: 1,
         returns: None,
     };
-    TrackedEpisode::untold(gateway, episode)
+    TrackedEpisode::unnotified(gateway, episode)
 }
 
 /// Six gateways with something to say of each.
 pub fn mixed() -> Vec<Made> {
     let mut growing = Made::new("checkout", growing);
-    growing.ledger.records.push(open(&growing.gateway, Rule::NearMiss, 90));
+    growing.state.records.push(open(&growing.gateway, Rule::NearMiss, 90));
     growing.healthy = Some((6.0, 4.0));
     let mut incident = Made::new("search", bad_afternoon);
-    incident.ledger.enter_incident(END.plus(-4860), END.plus(-4621));
+    incident.state.enter_incident(END.plus(-4860), END.plus(-4621));
     let mut job = Made::new("reports", growing_nightly);
-    job.verdicts.push(expecting(Rule::RecurringJob, [98.0, 170.0, 266.0]));
+    job.evaluations.push(expecting(Rule::RecurringJob, [98.0, 170.0, 266.0]));
     let mut raised = Made::new("orders", shorter_before);
     raised.timeouts.push((END.plus(-40 * 1440), 30.0));
-    let new =
-        Made::new("beta", |day, quarter| if day < 11 { Known::Idle } else { calm(day, quarter) });
-    let unknown = Made::new(
-        "legacy",
-        |day, quarter| {
-            if day < 7 { calm(day, quarter) } else { Known::Unknown }
-        },
+    let new = Made::new(
+        "beta",
+        |day, quarter_hour| if day < 11 { Known::Idle } else { calm(day, quarter_hour) },
     );
+    let unknown =
+        Made::new(
+            "legacy",
+            |day, quarter_hour| {
+                if day < 7 { calm(day, quarter_hour) } else { Known::Unknown }
+            },
+        );
     vec![growing, incident, job, raised, new, unknown]
 }

@@ -54,7 +54,7 @@ pub(super) fn semantics_differ(chain: &Chain) -> Vec<Draft> {
         let (counts, waits) = (outer.figure.scope, inner.figure.scope);
         (counts, waits) == (Scope::Request, Scope::Inactivity) && inner.all() < outer.once()
     };
-    let told = |(outer, inner): (Waiting<'_>, Waiting<'_>)| {
+    let notified = |(outer, inner): (Waiting<'_>, Waiting<'_>)| {
         let (of, behind) = (outer.once(), inner.once());
         let (name, inside) = (&outer.hop.name, &inner.hop.name);
         Draft::of(Finding {
@@ -65,7 +65,7 @@ pub(super) fn semantics_differ(chain: &Chain) -> Vec<Draft> {
             ..finding(chain, Rule::SemanticsDiffer, Severity::Ok, &[outer.at, inner.at])
         })
     };
-    pairs(chain).filter(differ).map(told).collect()
+    pairs(chain).filter(differ).map(notified).collect()
 }
 
 /// Each hop that gives up, with what ends a request first behind it; where nothing

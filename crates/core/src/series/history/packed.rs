@@ -4,7 +4,7 @@
 //! never changes again. A figure becomes a whole number: how many units it has, of which
 //! the ten leading bits are kept (of counts the eleven leading ones, so that a count up
 //! to 2,047 is exact). Such numbers grow with the logarithm, so that those of one day are
-//! near to each other: a column says the smallest, and of each quarter how far it is above
+//! near to each other: a column says the smallest, and of each quarter-hour how far it is above
 //! that, in as many bits as the largest needs. What is the same all day takes none.
 
 use std::array;
@@ -12,13 +12,13 @@ use std::array;
 use super::{DAY, Known, Mark, QuarterHourStats};
 
 /// Quarter-hours in a day.
-const QUARTERS: usize = 96;
+const QUARTER_HOURS: usize = 96;
 const _: () = assert!(DAY == 96);
-/// Whether a quarter is known and what it is an example of, and nine figures.
+/// Whether a quarter-hour is known and what it is an example of, and nine figures.
 const COLUMNS: usize = 10;
 /// The smallest number of a column, and its width.
 const HEAD: usize = 5;
-/// In the width of a column: some of its quarters have no figure, which is written as 0.
+/// In the width of a column: some of its quarter-hours have no figure, which is written as 0.
 const HAS_GAPS: u8 = 0x80;
 /// No column is wider, bits.
 const MAX_WIDTH: u8 = 32;
@@ -69,7 +69,7 @@ impl Scale {
     }
 }
 
-/// The figures of a quarter, as they are kept: the mean latency varies less than the sum.
+/// The figures of a quarter-hour, as they are kept: the mean latency varies less than the sum.
 fn figures(stats: &QuarterHourStats) -> [Option<f64>; COLUMNS - 1] {
     let mean = stats.sum.map(|sum| sum / stats.samples).filter(|_| stats.samples > 0.0);
     [
@@ -102,13 +102,13 @@ fn stats(figures: [Option<f64>; COLUMNS - 1]) -> QuarterHourStats {
     }
 }
 
-/// A day of quarters, packed.
+/// A day of quarter-hours, packed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PackedDay(Box<[u8]>);
 
-/// A day of quarters, unpacked to be changed: numbers by column.
+/// A day of quarter-hours, unpacked to be changed: numbers by column.
 #[derive(Debug, Clone)]
-pub(super) struct OpenDay([[u32; QUARTERS]; COLUMNS]);
+pub(super) struct OpenDay([[u32; QUARTER_HOURS]; COLUMNS]);
 
 impl PackedDay {
     /// What was packed before, if it is that.
@@ -127,39 +127,39 @@ impl PackedDay {
     }
 
     /// What is known of a quarter of the day.
-    pub(super) fn known(&self, quarter: usize) -> Known {
-        if self.0.is_empty() { Known::Unknown } else { known(self.numbers(quarter)) }
+    pub(super) fn known(&self, quarter_hour: usize) -> Known {
+        if self.0.is_empty() { Known::Unknown } else { known(self.numbers(quarter_hour)) }
     }
 
-    /// Whether it is known, and what a quarter is an example of.
-    pub(super) fn status(&self, quarter: usize) -> (bool, Mark) {
-        let number = self.number(0, COLUMNS * HEAD, quarter).map_or(0, |(number, _)| number);
+    /// Whether it is known, and what a quarter-hour is an example of.
+    pub(super) fn status(&self, quarter_hour: usize) -> (bool, Mark) {
+        let number = self.number(0, COLUMNS * HEAD, quarter_hour).map_or(0, |(number, _)| number);
         status(number)
     }
 
-    /// Whether all quarters are known.
+    /// Whether all quarter-hours are known.
     pub(super) fn is_whole(&self) -> bool {
         let same = self.head(0).filter(|(_, width, _)| *width == 0);
         same.is_some_and(|(number, ..)| status(number).0)
     }
 
     pub(super) fn open(&self) -> OpenDay {
-        let mut open = OpenDay([[ABSENT; QUARTERS]; COLUMNS]);
-        open.0[0] = [0; QUARTERS];
+        let mut open = OpenDay([[ABSENT; QUARTER_HOURS]; COLUMNS]);
+        open.0[0] = [0; QUARTER_HOURS];
         if self.0.is_empty() {
             return open;
         }
-        for quarter in 0..QUARTERS {
-            for (column, number) in self.numbers(quarter).into_iter().enumerate() {
-                open.0[column][quarter] = number;
+        for quarter_hour in 0..QUARTER_HOURS {
+            for (column, number) in self.numbers(quarter_hour).into_iter().enumerate() {
+                open.0[column][quarter_hour] = number;
             }
         }
         open
     }
 
-    fn numbers(&self, quarter: usize) -> [u32; COLUMNS] {
+    fn numbers(&self, quarter_hour: usize) -> [u32; COLUMNS] {
         let mut at = COLUMNS * HEAD;
-        array::from_fn(|column| match self.number(column, at, quarter) {
+        array::from_fn(|column| match self.number(column, at, quarter_hour) {
             Some((number, next)) => {
                 at = next;
                 number
@@ -169,10 +169,10 @@ impl PackedDay {
     }
 
     /// A number of a column that begins at this byte, and where the next column begins.
-    fn number(&self, column: usize, at: usize, quarter: usize) -> Option<(u32, usize)> {
+    fn number(&self, column: usize, at: usize, quarter_hour: usize) -> Option<(u32, usize)> {
         let (least, width, has_gaps) = self.head(column)?;
         let next = at + bytes_of(width);
-        let bit = quarter * usize::from(width);
+        let bit = quarter_hour * usize::from(width);
         let mut window = [0; 8];
         let from = self.0.get(at + bit / 8..next)?;
         let length = from.len().min(8);
@@ -198,34 +198,34 @@ impl PackedDay {
 
 impl OpenDay {
     /// What is known of a quarter of the day.
-    pub(super) fn known(&self, quarter: usize) -> Known {
-        known(array::from_fn(|column| self.0[column][quarter]))
+    pub(super) fn known(&self, quarter_hour: usize) -> Known {
+        known(array::from_fn(|column| self.0[column][quarter_hour]))
     }
 
-    /// Whether it is known, and what a quarter is an example of.
-    pub(super) fn status(&self, quarter: usize) -> (bool, Mark) {
-        status(self.0[0][quarter])
+    /// Whether it is known, and what a quarter-hour is an example of.
+    pub(super) fn status(&self, quarter_hour: usize) -> (bool, Mark) {
+        status(self.0[0][quarter_hour])
     }
 
-    /// Enters what CloudWatch said of a quarter; nothing forgets it. What it is an example
+    /// Enters what CloudWatch said of a quarter-hour; nothing forgets it. What it is an example
     /// of stays.
-    pub(super) fn enter(&mut self, quarter: usize, said: Option<&QuarterHourStats>) {
-        self.0[0][quarter] = self.0[0][quarter] & !1 | u32::from(said.is_some());
+    pub(super) fn enter(&mut self, quarter_hour: usize, said: Option<&QuarterHourStats>) {
+        self.0[0][quarter_hour] = self.0[0][quarter_hour] & !1 | u32::from(said.is_some());
         let figures = said.filter(|said| said.requests() > 0.0).map(figures).unwrap_or_default();
         for (column, (figure, scale)) in figures.into_iter().zip(SCALES).enumerate() {
             let sane = figure.filter(|figure| figure.is_finite() && *figure >= 0.0);
-            self.0[column + 1][quarter] = sane.map_or(ABSENT, |figure| scale.number(figure));
+            self.0[column + 1][quarter_hour] = sane.map_or(ABSENT, |figure| scale.number(figure));
         }
     }
 
-    /// Says what a quarter is an example of.
-    pub(super) fn mark(&mut self, quarter: usize, mark: Mark) {
+    /// Says what a quarter-hour is an example of.
+    pub(super) fn mark(&mut self, quarter_hour: usize, mark: Mark) {
         let number = match mark {
             Mark::Usual => 0,
             Mark::Incident => 1,
             Mark::Benign => 2,
         };
-        self.0[0][quarter] = self.0[0][quarter] & 1 | number << 1;
+        self.0[0][quarter_hour] = self.0[0][quarter_hour] & 1 | number << 1;
     }
 
     pub(super) fn pack(&self) -> PackedDay {
@@ -274,9 +274,9 @@ fn status(number: u32) -> (bool, Mark) {
     (number & 1 == 1, mark)
 }
 
-/// Bytes of a column: 96 quarters are always whole bytes.
+/// Bytes of a column: 96 quarter-hours are always whole bytes.
 fn bytes_of(width: u8) -> usize {
-    usize::from(width) * QUARTERS / 8
+    usize::from(width) * QUARTER_HOURS / 8
 }
 
 fn write(to: &mut Vec<u8>, width: u8, numbers: impl Iterator<Item = u32>) {
@@ -305,7 +305,7 @@ mod tests {
         }
     }
 
-    fn quarter() -> impl Strategy<Value = Option<QuarterHourStats>> {
+    fn quarter_hour() -> impl Strategy<Value = Option<QuarterHourStats>> {
         let latency = || prop::option::of(1e-5..4000.0_f64);
         let count = || (0..3000_u32).prop_map(f64::from);
         let stats = (0..5_000_000_u32, latency(), latency(), latency(), count(), count());
@@ -328,18 +328,18 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_read_is_what_was_entered_to_a_tenth_of_a_percent(
-            quarters in prop::collection::vec(quarter(), QUARTERS),
-            marked in prop::collection::vec(0..3_u8, QUARTERS),
+            quarter_hours in prop::collection::vec(quarter_hour(), QUARTER_HOURS),
+            marked in prop::collection::vec(0..3_u8, QUARTER_HOURS),
         ) {
             let mut open = PackedDay::default().open();
-            for (index, (said, mark)) in quarters.iter().zip(&marked).enumerate() {
+            for (index, (said, mark)) in quarter_hours.iter().zip(&marked).enumerate() {
                 open.enter(index, said.as_ref());
                 open.mark(index, [Mark::Usual, Mark::Incident, Mark::Benign][usize::from(*mark)]);
             }
             let day = open.pack();
             prop_assert_eq!(&PackedDay::of_bytes(day.bytes()).unwrap(), &day);
             prop_assert_eq!(&day.open().pack(), &day, "nothing is lost by opening it");
-            for (index, (said, mark)) in quarters.iter().zip(marked).enumerate() {
+            for (index, (said, mark)) in quarter_hours.iter().zip(marked).enumerate() {
                 prop_assert_eq!(day.status(index).0, said.is_some());
                 prop_assert_eq!(day.status(index).1 == Mark::Incident, mark == 1);
                 let Some(said) = said else {
@@ -370,12 +370,12 @@ mod tests {
     fn a_busy_day_takes_some_six_hundred_bytes_and_an_idle_one_fifty() {
         let mut open = PackedDay::default().open();
         let mut random = 7_u64;
-        for quarter in 0..QUARTERS {
+        for quarter_hour in 0..QUARTER_HOURS {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             #[allow(clippy::cast_precision_loss)]
             let noise = 0.8 + 0.4 * (random >> 40) as f64 / f64::from(1 << 24);
             #[allow(clippy::cast_precision_loss)]
-            let day = 2.0 + (quarter as f64 / 96.0 * std::f64::consts::TAU).sin();
+            let day = 2.0 + (quarter_hour as f64 / 96.0 * std::f64::consts::TAU).sin();
             let stats = QuarterHourStats {
                 samples: (9000.0 * day * noise).round(),
                 sum: Some(900.0 * day * noise),
@@ -386,12 +386,12 @@ mod tests {
                 timeout: 60.0,
                 ..QuarterHourStats::default()
             };
-            open.enter(quarter, Some(&stats));
+            open.enter(quarter_hour, Some(&stats));
         }
         let day = open.pack();
         assert!((450..700).contains(&day.bytes().len()), "{} bytes", day.bytes().len());
         assert!(day.is_whole());
-        (0..QUARTERS).for_each(|q| open.enter(q, Some(&QuarterHourStats::default())));
+        (0..QUARTER_HOURS).for_each(|q| open.enter(q, Some(&QuarterHourStats::default())));
         assert_eq!(open.pack().bytes().len(), COLUMNS * HEAD);
     }
 

@@ -1,6 +1,6 @@
 //! What is told of late data, and when an idle gateway is idle.
 
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::Severity;
 use crate::detect::outlook::History;
 use crate::gateway::signal::Signal;
@@ -30,26 +30,23 @@ fn steady_traffic_that_vanishes_is_late_and_not_idle() {
         let mut poller = polled(&world, 15..45);
         for now in 45..i64::try_from(BEFORE + late).unwrap() {
             poller.poll(&world, START + now);
-            let ledger = poller.ledger();
-            assert_eq!(ledger.minutes.idle, 0, "{late} min late, at {now}");
+            let state = poller.state();
+            assert_eq!(state.minutes.idle, 0, "{late} min late, at {now}");
             // A gateway that is calm is read every five minutes by the daemon; here always.
-            let silent = ledger.silent_since().map(since_start);
+            let silent = state.silent_since().map(since_start);
             assert_eq!(silent, (now > 46).then_some(40), "{late} min late, at {now}");
-            assert_eq!(ledger.waiting().cast_signed(), now - 41, "{late} min late, at {now}");
+            assert_eq!(state.waiting().cast_signed(), now - 41, "{late} min late, at {now}");
         }
         let end = i64::try_from(BEFORE + late).unwrap() + 10;
         poller.polls(&world, end - 10..end);
-        let ledger = poller.ledger();
-        assert_eq!(ledger.silent_since(), None);
+        let state = poller.state();
+        assert_eq!(state.silent_since(), None);
         assert_eq!(
-            (since_start(ledger.assess_watermark), since_start(ledger.count_watermark)),
+            (since_start(state.assess_watermark), since_start(state.count_watermark)),
             (end - 2, end - 3)
         );
-        assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark), "{late} min late");
-        assert_eq!(
-            ledger.minutes,
-            Minutes { settled: ledger.minutes.settled, ..Minutes::default() }
-        );
+        assert_eq!(state.totals, world.sum(14, state.count_watermark), "{late} min late");
+        assert_eq!(state.minutes, Minutes { settled: state.minutes.settled, ..Minutes::default() });
     }
 }
 
@@ -58,16 +55,21 @@ fn what_is_new_is_assessed_now_and_what_is_old_is_counted_when_it_comes() {
     // Twenty minutes are missing for an hour, and those after them are not.
     let world = World::steady(600, 600).silent(BEFORE..BEFORE + 20, 60).failing(62..66, 300);
     let mut poller = polled(&world, 15..67);
-    let ledger = poller.ledger();
-    assert_eq!(since_start(ledger.assess_watermark), 65, "not held back");
-    assert_eq!((ledger.passed_over(), ledger.minutes.idle), (20, 0));
-    assert_eq!(ledger.silent_since(), None);
-    assert_eq!(poller.worst(), Some(Severity::Critical), "the present is seen: {:?}", poller.told);
+    let state = poller.state();
+    assert_eq!(since_start(state.assess_watermark), 65, "not held back");
+    assert_eq!((state.passed_over(), state.minutes.idle), (20, 0));
+    assert_eq!(state.silent_since(), None);
+    assert_eq!(
+        poller.worst(),
+        Some(Severity::Critical),
+        "the present is seen: {:?}",
+        poller.notified
+    );
     poller.polls(&world, 67..130);
-    let ledger = poller.ledger();
-    assert_eq!(ledger.passed_over(), 0);
-    assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
-    assert_eq!(ledger.minutes.revised, 0, "it is not a revision: it was not counted before");
+    let state = poller.state();
+    assert_eq!(state.passed_over(), 0);
+    assert_eq!(state.totals, world.sum(14, state.count_watermark));
+    assert_eq!(state.minutes.revised, 0, "it is not a revision: it was not counted before");
 }
 
 #[test]
@@ -83,15 +85,15 @@ fn low_traffic_is_never_missed() {
         let mut poller = Poller::new();
         for now in 15..420 {
             poller.poll(&world, START + now);
-            let ledger = poller.ledger();
-            assert_eq!(ledger.silent_since(), None, "up to {most} a minute, at {now}");
+            let state = poller.state();
+            assert_eq!(state.silent_since(), None, "up to {most} a minute, at {now}");
             assert!(
-                now - since_start(ledger.count_watermark) <= 14,
+                now - since_start(state.count_watermark) <= 14,
                 "up to {most} a minute, at {now}"
             );
         }
-        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
-        assert_eq!(poller.told, []);
+        assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
+        assert_eq!(poller.notified, []);
     }
 }
 
@@ -103,15 +105,15 @@ fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
         let mut poller = Poller::new();
         poller.others = others;
         poller.polls(&world, 15..40 + bound);
-        assert_eq!(poller.ledger().silent_since().map(since_start), Some(40));
-        assert_eq!(poller.ledger().minutes.idle, 0);
+        assert_eq!(poller.state().silent_since().map(since_start), Some(40));
+        assert_eq!(poller.state().minutes.idle, 0);
         poller.polls(&world, 40 + bound..44 + bound);
-        let ledger = poller.ledger();
-        assert_eq!(ledger.silent_since(), None, "{others} others");
-        assert!(ledger.minutes.idle >= (bound - 12).unsigned_abs(), "{:?}", ledger.minutes);
+        let state = poller.state();
+        assert_eq!(state.silent_since(), None, "{others} others");
+        assert!(state.minutes.idle >= (bound - 12).unsigned_abs(), "{:?}", state.minutes);
         poller.polls(&world, 44 + bound..600);
-        assert!(poller.ledger().minutes.idle >= 600 - 40 - 12);
-        assert_eq!(poller.told, [], "nobody is told");
+        assert!(poller.state().minutes.idle >= 600 - 40 - 12);
+        assert_eq!(poller.notified, [], "nobody is told");
     }
 }
 
@@ -119,12 +121,12 @@ fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
 fn quiet_at_this_time() -> History {
     let mut history = History::new();
     let now = QuarterHour::containing(Minute(START));
-    for quarter in (1..1344).map(|age| now.plus(-age)) {
-        let busy =
-            (quarter.0 - now.0).rem_euclid(96) >= 92 || (quarter.0 - now.0).rem_euclid(96) <= 2;
+    for quarter_hour in (1..1344).map(|age| now.plus(-age)) {
+        let busy = (quarter_hour.0 - now.0).rem_euclid(96) >= 92
+            || (quarter_hour.0 - now.0).rem_euclid(96) <= 2;
         let samples = if busy { 9000.0 } else { 0.0 };
         history.enter(
-            quarter,
+            quarter_hour,
             &QuarterHourStats { samples, timeout: 60.0, ..QuarterHourStats::default() },
         );
     }
@@ -138,9 +140,9 @@ fn a_gateway_that_is_quiet_at_this_time_of_every_day_is_not_missed() {
     poller.history = quiet_at_this_time();
     for now in 15..90 {
         poller.poll(&world, START + now);
-        assert_eq!(poller.ledger().silent_since(), None, "at {now}");
+        assert_eq!(poller.state().silent_since(), None, "at {now}");
     }
-    assert!(poller.ledger().minutes.idle >= 36, "{:?}", poller.ledger().minutes);
+    assert!(poller.state().minutes.idle >= 36, "{:?}", poller.state().minutes);
 }
 
 /// How late minutes of trouble may come in.
@@ -180,12 +182,12 @@ fn an_episode_is_told_with_the_severity_it_had_however_late() {
                     poller.restart();
                 }
             }
-            assert_eq!(poller.worst(), Some(Severity::Critical), "{way}: {:?}", poller.told);
+            assert_eq!(poller.worst(), Some(Severity::Critical), "{way}: {:?}", poller.notified);
             // The newest may be heard of first; it is one episode, and begins where it began.
-            assert!((60..80).contains(&poller.told[0].0), "{way}: {:?}", poller.told);
+            assert!((60..80).contains(&poller.notified[0].0), "{way}: {:?}", poller.notified);
             let over: Vec<_> =
-                poller.told.iter().filter(|told| told.1 == Reason::Resolved).collect();
-            assert!(over.len() == 1 && over[0].0 <= 61, "{way}: {:?}", poller.told);
+                poller.notified.iter().filter(|notified| notified.1 == Reason::Resolved).collect();
+            assert!(over.len() == 1 && over[0].0 <= 61, "{way}: {:?}", poller.notified);
         }
     }
 }
@@ -200,16 +202,16 @@ fn an_end_that_was_told_too_mildly_is_told_again_as_bad_as_it_was() {
     }
     let mut poller = Poller::new();
     poller.polls(&world, 15..225);
-    let before = poller.told.clone();
+    let before = poller.notified.clone();
     assert_eq!(
-        before.last().map(|told| (told.1, told.2)),
+        before.last().map(|notified| (notified.1, notified.2)),
         Some((Reason::Resolved, Severity::Warning)),
         "{before:?}"
     );
     poller.polls(&world, 225..290);
-    let after = &poller.told[before.len()..];
+    let after = &poller.notified[before.len()..];
     assert_eq!(after, [(60, Reason::Resolved, Severity::Critical)], "{before:?}");
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
+    assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
 }
 
 #[test]
@@ -221,10 +223,10 @@ fn a_burst_before_a_worse_minute_is_found_however_late() {
     }
     let mut poller = Poller::new();
     poller.polls(&world, 15..150);
-    assert_eq!(poller.told, []);
+    assert_eq!(poller.notified, []);
     poller.polls(&world, 150..230);
-    assert_eq!(poller.worst(), Some(Severity::Critical), "{:?}", poller.told);
-    assert_eq!(poller.told[0].0, 60);
+    assert_eq!(poller.worst(), Some(Severity::Critical), "{:?}", poller.notified);
+    assert_eq!(poller.notified[0].0, 60);
 }
 
 #[test]
@@ -240,18 +242,18 @@ fn latencies_that_are_late_make_no_outage_of_a_few_504s() {
         poller.stirs = stirs;
         for now in 15..109 {
             poller.poll(&world, START + now);
-            let ledger = poller.ledger();
-            assert!(now - since_start(ledger.assess_watermark) <= 4, "blind at {now}");
-            let silent = ledger.silent_since().map(since_start);
+            let state = poller.state();
+            assert!(now - since_start(state.assess_watermark) <= 4, "blind at {now}");
+            let silent = state.silent_since().map(since_start);
             assert_eq!(silent, (now > 56).then_some(50), "at {now}");
         }
         assert_eq!(
-            poller.ledger().totals.timeouts,
-            world.sum(14, poller.ledger().count_watermark).timeouts
+            poller.state().totals.timeouts,
+            world.sum(14, poller.state().count_watermark).timeouts
         );
         poller.polls(&world, 109..200);
-        assert_eq!(poller.told, polled(&in_time, 15..200).told, "stirs: {stirs}");
-        assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
+        assert_eq!(poller.notified, polled(&in_time, 15..200).notified, "stirs: {stirs}");
+        assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
     }
 }
 
@@ -263,8 +265,8 @@ fn an_outage_is_not_taken_for_late_latencies() {
         let mut poller = Poller::new();
         poller.stirs = true;
         poller.polls(&world, 15..56);
-        assert_eq!(poller.worst(), Some(Severity::Critical), "{called}: {:?}", poller.told);
-        assert_eq!(poller.ledger().silent_since(), None, "{called}");
+        assert_eq!(poller.worst(), Some(Severity::Critical), "{called}: {:?}", poller.notified);
+        assert_eq!(poller.state().silent_since(), None, "{called}");
     }
 }
 
@@ -276,8 +278,8 @@ fn requests_without_an_answer_and_without_a_504_are_an_outage_once_the_answers_a
     let mut poller = Poller::new();
     poller.stirs = true;
     poller.polls(&world, 15..56);
-    assert_eq!(poller.worst(), Some(Severity::Critical), "{:?}", poller.told);
-    assert_eq!(poller.ledger().silent_since(), None);
+    assert_eq!(poller.worst(), Some(Severity::Critical), "{:?}", poller.notified);
+    assert_eq!(poller.state().silent_since(), None);
 }
 
 #[test]
@@ -292,8 +294,8 @@ fn five_hundred_and_fours_that_are_alone_in_time_make_no_outage_of_themselves() 
     let mut poller = Poller::new();
     poller.stirs = true;
     poller.polls(&world, 15..200);
-    assert_eq!(poller.told, polled(&in_time, 15..200).told);
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
+    assert_eq!(poller.notified, polled(&in_time, 15..200).notified);
+    assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
 }
 
 #[test]
@@ -304,9 +306,9 @@ fn what_stayed_empty_for_half_a_day_is_read_again_until_it_comes_and_costs_littl
     let mut poller = Poller::new();
     poller.only_counts = true;
     poller.polls(&world, 15..minutes.try_into().unwrap());
-    let ledger = poller.ledger();
-    assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
-    assert!(ledger.minutes.recovered >= 350, "{:?}", ledger.minutes);
+    let state = poller.state();
+    assert_eq!(state.totals, world.sum(14, state.count_watermark));
+    assert!(state.minutes.recovered >= 350, "{:?}", state.minutes);
     let polls = u64::try_from(minutes).unwrap() - 15;
     let more = poller.requests - polls;
     assert!((1..=50).contains(&more), "{more} requests more");
@@ -326,11 +328,11 @@ fn what_never_comes_is_given_up_by_the_time_cloudwatch_forgets_it() {
         poller.poll(&world, START + now);
         requests += 1;
     }
-    let ledger = poller.ledger();
-    assert_eq!(ledger.minutes.idle, 300);
+    let state = poller.state();
+    assert_eq!(state.minutes.idle, 300);
     let more = poller.requests - requests;
     assert!((15..=40).contains(&more), "{more} requests more");
-    let text = serde_json::to_string(ledger).unwrap();
+    let text = serde_json::to_string(state).unwrap();
     assert!(!text.contains("\"empty\"") && text.len() < 2_500, "{} bytes: {text}", text.len());
 }
 
@@ -340,15 +342,15 @@ fn a_gateway_takes_little_memory_and_little_of_the_state() {
     let mut poller = Poller::new();
     poller.only_counts = true;
     poller.polls(&idle, 15..700);
-    let text = serde_json::to_string(poller.ledger()).unwrap();
+    let text = serde_json::to_string(poller.state()).unwrap();
     assert!(text.len() < 1_700, "{} bytes: {text}", text.len());
     assert!(size_of::<GatewayState>() <= 640, "{} bytes", size_of::<GatewayState>());
 }
 
 #[test]
 fn no_count_breaks_a_total() {
-    let mut ledger = GatewayState::starting(Minute(START));
-    let mut before = ledger.totals;
+    let mut state = GatewayState::starting(Minute(START));
+    let mut before = state.totals;
     let values = [1e308, f64::MAX, f64::INFINITY, -5.0, f64::NAN, 0.5, 3.4, 1e12];
     for (end, value) in (START + 2..).map(Minute).zip(values) {
         let world = World::of(Vec::new());
@@ -357,9 +359,9 @@ fn no_count_breaks_a_total() {
             snapshot.record(signal, end.plus(-1), value);
         }
         let present = Present { end, settled: end, is_late: false };
-        ledger.receive(&gateway(), &mut snapshot, present, || false);
-        ledger.assess_watermark = end;
-        let now = ledger.totals;
+        state.receive(&gateway(), &mut snapshot, present, || false);
+        state.assess_watermark = end;
+        let now = state.totals;
         assert!(now.requests >= before.requests && now.timeouts >= before.timeouts, "{value}");
         before = now;
     }
@@ -370,12 +372,12 @@ fn no_count_breaks_a_total() {
 fn what_is_taken_away_is_noticed_and_nothing_else() {
     let mut world = World::steady(60, 10);
     let mut poller = polled(&world, 15..51);
-    let before = poller.ledger().totals.requests;
+    let before = poller.state().totals.requests;
     for (now, requests, revised) in [(12, 2, 1), (12, 2, 1), (11, 2, 2), (13, 3, 3)] {
         world.truth[44].samples = now;
         poller.poll(&world, START + 50);
-        let ledger = poller.ledger();
-        let counted = (ledger.totals.requests - before, ledger.minutes.revised);
+        let state = poller.state();
+        let counted = (state.totals.requests - before, state.minutes.revised);
         assert_eq!(counted, (requests, revised), "{now}");
         poller.restart();
     }
@@ -388,10 +390,10 @@ fn a_histogram_has_what_came_late() {
     let mut poller = Poller::new();
     poller.gateway = gateway.into();
     poller.polls(&world, 15..110);
-    let ledger = poller.ledger();
-    let histogram = ledger.histogram.unwrap();
+    let state = poller.state();
+    let histogram = state.histogram.unwrap();
     // It begins with the poll after the one that began it.
-    assert_eq!(histogram.count, ledger.totals.requests);
-    assert_eq!(histogram.count - histogram.within[9], ledger.totals.timeouts);
-    assert_eq!(ledger.totals.timeouts, 30);
+    assert_eq!(histogram.count, state.totals.requests);
+    assert_eq!(histogram.count - histogram.within[9], state.totals.timeouts);
+    assert_eq!(state.totals.timeouts, 30);
 }

@@ -11,23 +11,20 @@ fn a_position_in_the_future_is_put_right_and_counts_each_request_once() {
         let world = World::steady(300, 600);
         let mut poller = Poller::new();
         poller.polls(&world, 15..60);
-        let before = poller.ledger().clone();
-        let ledger = poller.ledger.as_mut().unwrap();
-        ledger.assess_watermark = Minute(START + 60 + ahead);
-        ledger.count_watermark = ledger.assess_watermark;
+        let before = poller.state().clone();
+        let state = poller.state.as_mut().unwrap();
+        state.assess_watermark = Minute(START + 60 + ahead);
+        state.count_watermark = state.assess_watermark;
         poller.restart();
         poller.polls(&world, 60..90);
-        let ledger = poller.ledger();
-        assert_eq!(ledger.count_watermark, Minute(START + 87), "{ahead} min ahead: no blind time");
+        let state = poller.state();
+        assert_eq!(state.count_watermark, Minute(START + 87), "{ahead} min ahead: no blind time");
         // What was counted before is not counted again; what came meanwhile is, once. The
         // newest minute with data was not counted yet when the position was lost.
         assert_eq!(before.count_watermark, Minute(START + 57));
         let skipped = world.sum(57, Minute(START + 58)).requests;
-        assert_eq!(
-            ledger.totals.requests + skipped,
-            world.sum(14, ledger.count_watermark).requests
-        );
-        assert_eq!(ledger.minutes.lost, 0, "{ahead} min ahead");
+        assert_eq!(state.totals.requests + skipped, world.sum(14, state.count_watermark).requests);
+        assert_eq!(state.minutes.lost, 0, "{ahead} min ahead");
     }
 }
 
@@ -35,40 +32,40 @@ fn a_position_in_the_future_is_put_right_and_counts_each_request_once() {
 fn a_first_position_in_the_future_begins_now() {
     let world = World::steady(300, 600);
     let mut poller = Poller::new();
-    poller.ledger = Some(GatewayState::starting(Minute(START + 500_000)));
+    poller.state = Some(GatewayState::starting(Minute(START + 500_000)));
     poller.polls(&world, 60..90);
-    assert_eq!(poller.ledger().totals, world.sum(59, poller.ledger().count_watermark));
-    assert_eq!(poller.ledger().count_watermark, Minute(START + 87));
+    assert_eq!(poller.state().totals, world.sum(59, poller.state().count_watermark));
+    assert_eq!(poller.state().count_watermark, Minute(START + 87));
 }
 
 #[test]
 fn an_idle_gateway_goes_back_a_day_at_the_most() {
-    let mut ledger = GatewayState::starting(Minute(START));
-    ledger.newest_data = Some(Minute(START));
+    let mut state = GatewayState::starting(Minute(START));
+    state.newest_data = Some(Minute(START));
     let end = Minute(START + 9 * 1440);
-    ledger.skip_to(end.plus(3000));
-    assert!(ledger.put_right(end) && !ledger.put_right(end));
-    assert_eq!(ledger.count_watermark, end.plus(-1440));
+    state.skip_to(end.plus(3000));
+    assert!(state.put_right(end) && !state.put_right(end));
+    assert_eq!(state.count_watermark, end.plus(-1440));
 }
 
 #[test]
 fn a_clock_that_is_a_few_minutes_behind_changes_nothing() {
-    let mut ledger = GatewayState::starting(Minute(START));
-    let before = ledger.clone();
-    assert!(!ledger.put_right(Minute(START - 4)));
-    assert_eq!(ledger, before);
+    let mut state = GatewayState::starting(Minute(START));
+    let before = state.clone();
+    assert!(!state.put_right(Minute(START - 4)));
+    assert_eq!(state, before);
 }
 
 #[test]
 fn a_gap_is_closed_stretch_by_stretch_and_what_is_too_old_is_not_asked_for() {
-    let ledger = GatewayState::starting(Minute(START));
+    let state = GatewayState::starting(Minute(START));
     for (later, from, until) in [
         (1, -59, 1),
         (180, -59, 180),
         (2000, -59, 180),
         (30_000, 30_000 - RETENTION_MINUTES, 30_000 - RETENTION_MINUTES + 180),
     ] {
-        let (first, last) = ledger.next_stretch(None, 0, Minute(START + later));
+        let (first, last) = state.next_stretch(None, 0, Minute(START + later));
         assert_eq!((first.0 - START, last.0 - START), (from, until), "{later} minutes later");
     }
 }

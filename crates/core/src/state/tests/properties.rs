@@ -129,9 +129,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 60).prop_map(|steps| steps.into_iter().flatten().collect())
 }
 
-fn rises(before: (Totals, Minutes), ledger: &GatewayState) -> bool {
+fn rises(before: (Totals, Minutes), state: &GatewayState) -> bool {
     let (totals, minutes) = before;
-    let now = (ledger.totals, ledger.minutes);
+    let now = (state.totals, state.minutes);
     now.0.requests >= totals.requests
         && now.0.near_misses >= totals.near_misses
         && now.0.timeouts >= totals.timeouts
@@ -165,29 +165,29 @@ proptest! {
         let mut steps = steps.into_iter();
         for now in start..last {
             match steps.next().unwrap_or(Step::Poll) {
-                Step::Fails if poller.ledger.is_some() => continue,
+                Step::Fails if poller.state.is_some() => continue,
                 Step::Restarts => poller.restart(),
-                Step::Behind(minutes) if poller.ledger.is_some() => {
+                Step::Behind(minutes) if poller.state.is_some() => {
                     poller.poll_up_to(&world, now, Minute(now - 1 - minutes));
                     continue;
                 }
                 Step::Poll | Step::Fails | Step::Behind(_) => {}
             }
             poller.poll(&world, now);
-            let ledger = poller.ledger();
+            let state = poller.state();
             if let Some(before) = before {
-                prop_assert!(rises(before, ledger), "{:?} {:?}", before, ledger);
+                prop_assert!(rises(before, state), "{:?} {:?}", before, state);
             }
-            before = Some((ledger.totals, ledger.minutes));
-            let most = world.sum(14, ledger.count_watermark);
-            prop_assert!(ledger.totals.requests <= most.requests, "counted twice at {now}");
-            let Minutes { settled, idle, lost, .. } = ledger.minutes;
-            let passed = ledger.count_watermark.0 - (start - 1);
-            prop_assert_eq!(settled + idle + lost + ledger.passed_over(), passed.unsigned_abs());
+            before = Some((state.totals, state.minutes));
+            let most = world.sum(14, state.count_watermark);
+            prop_assert!(state.totals.requests <= most.requests, "counted twice at {now}");
+            let Minutes { settled, idle, lost, .. } = state.minutes;
+            let passed = state.count_watermark.0 - (start - 1);
+            prop_assert_eq!(settled + idle + lost + state.passed_over(), passed.unsigned_abs());
         }
-        let ledger = poller.ledger();
-        prop_assert!(ledger.count_watermark.0 >= last - 13, "{} of {}", ledger.count_watermark.0, last);
-        prop_assert_eq!(ledger.totals, world.sum(14, ledger.count_watermark));
+        let state = poller.state();
+        prop_assert!(state.count_watermark.0 >= last - 13, "{} of {}", state.count_watermark.0, last);
+        prop_assert_eq!(state.totals, world.sum(14, state.count_watermark));
     }
 
     /// A minute of which CloudWatch knows only a part for up to ten minutes.
@@ -210,6 +210,6 @@ proptest! {
             }
             poller.poll(&world, now);
         }
-        prop_assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
+        prop_assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
     }
 }

@@ -8,7 +8,7 @@ fn counted() -> GatewayState {
     let world = World::steady(600, 900);
     let mut poller = Poller::new();
     poller.polls(&world, 15..315);
-    poller.ledger().clone()
+    poller.state().clone()
 }
 
 #[test]

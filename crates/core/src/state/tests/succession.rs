@@ -14,19 +14,19 @@ fn anew(change: impl FnOnce(&mut Gateway)) -> Gateway {
     gateway
 }
 
-/// A ledger with an open episode and some minutes.
+/// A state with an open episode and some minutes.
 fn remembered() -> (World, GatewayState) {
     let world = World::steady(200, 600).failing(40..60, 60);
     let mut poller = Poller::new();
     poller.polls(&world, 15..60);
-    assert!(poller.ledger().records[0].episode.is_open());
-    (world, poller.ledger.unwrap())
+    assert!(poller.state().records[0].episode.is_open());
+    (world, poller.state.unwrap())
 }
 
 fn succeeds(gateways: &[Gateway]) -> Vec<String> {
-    let mut ledgers = BTreeMap::from([(gateway().id.key(), remembered().1)]);
+    let mut states = BTreeMap::from([(gateway().id.key(), remembered().1)]);
     let watched: Vec<&Gateway> = gateways.iter().collect();
-    let all = succeed(&mut ledgers, &watched, Minute(START + 60));
+    let all = succeed(&mut states, &watched, Minute(START + 60));
     all.into_iter().map(|(_, new)| new).collect()
 }
 
@@ -46,14 +46,14 @@ fn it_succeeds_the_one_of_its_name_and_nobody_else() {
 
 #[test]
 fn the_episode_and_the_counters_go_on_under_the_new_name() {
-    let (world, ledger) = remembered();
-    let (old, before) = (gateway().id.key(), ledger.clone());
-    let mut ledgers = BTreeMap::from([(old.clone(), ledger)]);
+    let (world, state) = remembered();
+    let (old, before) = (gateway().id.key(), state.clone());
+    let mut states = BTreeMap::from([(old.clone(), state)]);
     let new = anew(|_| {});
-    let all = succeed(&mut ledgers, &[&new], Minute(START + 60));
+    let all = succeed(&mut states, &[&new], Minute(START + 60));
     assert_eq!(all, [(old, new.id.key())]);
-    let after = ledgers.remove(&new.id.key()).unwrap();
-    assert!(ledgers.is_empty());
+    let after = states.remove(&new.id.key()).unwrap();
+    assert!(states.is_empty());
     assert_eq!(after.totals, before.totals);
     assert_eq!(after.records[0].episode, before.records[0].episode);
     assert_eq!(after.records[0].gateway.id, new.id, "the new ARN is said");
@@ -64,22 +64,22 @@ fn the_episode_and_the_counters_go_on_under_the_new_name() {
     assert_eq!(dimensions, former, "both are read for four hours");
     assert_eq!(after.former_dimensions(Minute(START + 300)).count(), 0);
     let mut poller = Poller::new();
-    poller.ledger = Some(after);
+    poller.state = Some(after);
     poller.polls(&world, 60..90);
-    assert_eq!(poller.ledger().totals, world.sum(14, poller.ledger().count_watermark));
+    assert_eq!(poller.state().totals, world.sum(14, poller.state().count_watermark));
 }
 
 #[test]
 fn an_episode_outlives_its_gateway_for_as_long_as_it_takes_to_make_it_anew() {
-    let (_, mut ledger) = remembered();
+    let (_, mut state) = remembered();
     let at = |minute: i64| Minute(START + 60 + minute);
-    ledger.see(false, at(0));
-    ledger.see(false, at(14));
-    assert!(ledger.records[0].episode.is_open());
-    ledger.see(true, at(14));
-    ledger.see(false, at(20));
-    ledger.see(false, at(34));
-    assert!(ledger.records[0].episode.is_open());
-    ledger.see(false, at(35));
-    assert!(ledger.records[0].episode.abandoned);
+    state.see(false, at(0));
+    state.see(false, at(14));
+    assert!(state.records[0].episode.is_open());
+    state.see(true, at(14));
+    state.see(false, at(20));
+    state.see(false, at(34));
+    assert!(state.records[0].episode.is_open());
+    state.see(false, at(35));
+    assert!(state.records[0].episode.abandoned);
 }

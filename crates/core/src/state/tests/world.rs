@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::alerting::Router;
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::assess;
 use crate::detect::outlook::History;
 use crate::detect::{Detectors, Severity};
@@ -137,7 +137,7 @@ impl World {
 /// A daemon with one gateway.
 pub(super) struct Poller {
     pub gateway: Arc<Gateway>,
-    pub ledger: Option<GatewayState>,
+    pub state: Option<GatewayState>,
     pub history: History,
     recent: Option<Snapshot>,
     /// Whether it only counts.
@@ -150,14 +150,14 @@ pub(super) struct Poller {
     pub rows: i64,
     pub requests: u64,
     /// What was told, as it happened: since when it was, why it was told, how bad it is.
-    pub told: Vec<(i64, Reason, Severity)>,
+    pub notified: Vec<(i64, Reason, Severity)>,
 }
 
 impl Poller {
     pub fn new() -> Self {
         Self {
             gateway: gateway(),
-            ledger: None,
+            state: None,
             history: History::new(),
             recent: None,
             only_counts: false,
@@ -165,28 +165,28 @@ impl Poller {
             others: 0,
             rows: 0,
             requests: 0,
-            told: Vec::new(),
+            notified: Vec::new(),
         }
     }
 
-    pub fn ledger(&self) -> &GatewayState {
-        self.ledger.as_ref().unwrap()
+    pub fn state(&self) -> &GatewayState {
+        self.state.as_ref().unwrap()
     }
 
     /// The state goes through its file.
     pub fn restart(&mut self) {
         self.recent = None;
-        let Some(ledger) = self.ledger.take() else { return };
-        let text = serde_json::to_string(&ledger).unwrap();
-        let (counters, episodes) = (ledger.counters_record(), ledger.episodes_record());
+        let Some(state) = self.state.take() else { return };
+        let text = serde_json::to_string(&state).unwrap();
+        let (counters, episodes) = (state.counters_record(), state.episodes_record());
         let read = GatewayState::of_records(&counters, Some(&episodes)).unwrap();
         assert_eq!(serde_json::to_string(&read).unwrap(), text, "the records say what JSON says");
-        self.ledger = Some(read);
+        self.state = Some(read);
     }
 
     fn signals(&self) -> Vec<Signal> {
         let mut asked = vec![Signal::P99, Signal::Samples, Signal::NearMisses, Signal::Timeouts];
-        let answers = self.ledger.as_ref().is_some_and(GatewayState::asks_for_answers);
+        let answers = self.state.as_ref().is_some_and(GatewayState::asks_for_answers);
         if self.stirs || answers {
             asked.push(Signal::RequestCount);
         }
@@ -213,11 +213,11 @@ impl Poller {
         let end = Minute(now - DELAY);
         for _ in 0..200 {
             let signals = self.signals();
-            let mut ledger =
-                self.ledger.take().unwrap_or_else(|| GatewayState::starting(end.plus(-1)));
+            let mut state =
+                self.state.take().unwrap_or_else(|| GatewayState::starting(end.plus(-1)));
             let known = self.recent.as_ref().map(|recent| (recent.first(), recent.end()));
             let new = GatewayState::starting(asked.plus(-1));
-            let from = if ledger.is_ahead_of(asked) { &new } else { &ledger };
+            let from = if state.is_ahead_of(asked) { &new } else { &state };
             let (from, until) = from.next_stretch(known, 7, asked);
             self.rows += until.since(from);
             self.requests += 1;
@@ -225,9 +225,9 @@ impl Poller {
             if let Some(recent) = &self.recent {
                 snapshot = snapshot.continuing(recent, from.plus(-60));
             }
-            ledger.put_right(end);
-            ledger.skip_to(end.plus(-crate::state::RETENTION_MINUTES));
-            let tally = Tally::of(std::iter::once(&ledger), end);
+            state.put_right(end);
+            state.skip_to(end.plus(-crate::state::RETENTION_MINUTES));
+            let tally = Tally::of(std::iter::once(&state), end);
             let tally = Tally { fresh: tally.fresh + self.others, ..tally };
             let present = Present { end, settled: Minute(now - SETTLE), is_late: tally.is_late() };
             let expects = || {
@@ -235,12 +235,12 @@ impl Poller {
                 outlook.usual.expects_silence()
             };
             let Received { ready, late } =
-                ledger.receive(&self.gateway, &mut snapshot, present, expects);
-            self.amend(&mut ledger, &snapshot, &late);
-            self.assess(&mut ledger, &snapshot, ready);
-            self.ledger = Some(ledger);
+                state.receive(&self.gateway, &mut snapshot, present, expects);
+            self.amend(&mut state, &snapshot, &late);
+            self.assess(&mut state, &snapshot, ready);
+            self.state = Some(state);
             self.recent = Some(snapshot);
-            if until >= asked && (asked < end || self.ledger().unread() >= end) {
+            if until >= asked && (asked < end || self.state().unread() >= end) {
                 break;
             }
         }
@@ -252,60 +252,60 @@ impl Poller {
     }
 
     fn tell(&mut self, now: i64) {
-        let Some(ledger) = &mut self.ledger else { return };
-        for notice in Router::plain().tell(&mut ledger.records, Minute(now)) {
+        let Some(state) = &mut self.state else { return };
+        for notice in Router::plain().notify(&mut state.records, Minute(now)) {
             let episode = &notice.episode;
-            self.told.push((episode.began.0 - START, notice.reason, episode.severity));
+            self.notified.push((episode.began.0 - START, notice.reason, episode.severity));
         }
     }
 
     /// The worst that was told.
     pub fn worst(&self) -> Option<Severity> {
-        self.told.iter().map(|(_, _, severity)| *severity).max()
+        self.notified.iter().map(|(_, _, severity)| *severity).max()
     }
 
-    fn assess(&mut self, ledger: &mut GatewayState, snapshot: &Snapshot, ready: Minute) {
+    fn assess(&mut self, state: &mut GatewayState, snapshot: &Snapshot, ready: Minute) {
         let detectors = Detectors::default();
-        for minute in (ledger.assess_watermark.0..ready.0).map(Minute) {
+        for minute in (state.assess_watermark.0..ready.0).map(Minute) {
             if snapshot.first() > minute {
                 return;
             }
-            ledger.assess_watermark = minute.plus(1);
+            state.assess_watermark = minute.plus(1);
             if !self.only_counts {
-                let records = std::mem::take(&mut ledger.records);
+                let records = std::mem::take(&mut state.records);
                 let history = &mut self.history;
                 let report =
                     assess(&self.gateway, &detectors, 60, records, snapshot, history, minute);
-                ledger.records = report.unwrap().records;
+                state.records = report.unwrap().records;
             }
         }
     }
 
-    fn amend(&mut self, ledger: &mut GatewayState, snapshot: &Snapshot, late: &[(Minute, Totals)]) {
+    fn amend(&mut self, state: &mut GatewayState, snapshot: &Snapshot, late: &[(Minute, Totals)]) {
         if late.is_empty() || self.only_counts {
             return;
         }
-        let records = std::mem::take(&mut ledger.records);
+        let records = std::mem::take(&mut state.records);
         let detectors = Detectors::default();
         let rules = Rules { detectors: &detectors, resolve_after: 60 };
         let history = &mut self.history;
-        let assessed = ledger.assess_watermark;
+        let assessed = state.assess_watermark;
         let Amended { records, .. } =
             assess_again(&self.gateway, rules, records, snapshot, history, late, assessed);
-        ledger.records = records;
+        state.records = records;
     }
 
     fn backfill(&mut self, world: &World, now: i64) {
         let end = Minute(now - DELAY);
-        let Some(mut ledger) = self.ledger.take() else { return };
-        if let Some((from, until)) = ledger.backfill(end) {
+        let Some(mut state) = self.state.take() else { return };
+        if let Some((from, until)) = state.backfill(end) {
             self.requests += 1;
             let asked = [Signal::P99, Signal::Samples, Signal::NearMisses, Signal::Timeouts];
             let snapshot = world.snapshot(from.plus(-59), until, now, &asked);
             let present = Present { end, settled: end, is_late: false };
-            let late = ledger.fill(&self.gateway, &snapshot, present);
-            self.amend(&mut ledger, &snapshot, &late);
+            let late = state.fill(&self.gateway, &snapshot, present);
+            self.amend(&mut state, &snapshot, &late);
         }
-        self.ledger = Some(ledger);
+        self.state = Some(state);
     }
 }

@@ -35,7 +35,7 @@ fn table(hop: &str) -> Value {
 
 /// What is more than worth knowing: `severity rule hops`.
 fn said(survey: &Survey) -> Vec<String> {
-    let findings = survey.findings.iter().map(|told| &told.finding);
+    let findings = survey.findings.iter().map(|notified| &notified.finding);
     let alarming = findings.filter(|f| f.severity > Severity::Ok);
     alarming
         .map(|f| format!("{} {} {}", f.severity.name(), f.rule.name(), f.hops.join(">")))
@@ -112,7 +112,8 @@ fn a_race_that_nobody_can_end_is_only_worth_knowing() {
     let app = "app total_timeout=20s keep_alive=100s";
     check(&["cloudflare", "alb", app], &[]);
     let survey = survey(&["cloudflare", "alb", app]);
-    let race = survey.findings.iter().find(|told| told.finding.hops == ["cloudflare", "alb"]);
+    let race =
+        survey.findings.iter().find(|notified| notified.finding.hops == ["cloudflare", "alb"]);
     assert!(race.unwrap().finding.text.contains("closes a connection that was idle for 60 s"));
     check(&["envoy total_timeout=60s", "alb", app], &["broken keep_alive_too_short envoy>alb"]);
 }
@@ -217,7 +218,8 @@ fn what_bounds_a_statement_does_not_bound_a_request() {
     let survey =
         survey(&["alb", "app total_timeout=off keep_alive=off", "postgres total_timeout=5s"]);
     assert_eq!(said(&survey), [""; 0]);
-    let texts: Vec<_> = survey.findings.iter().map(|told| told.finding.text.as_str()).collect();
+    let texts: Vec<_> =
+        survey.findings.iter().map(|notified| notified.finding.text.as_str()).collect();
     assert!(texts.iter().any(|text| text.starts_with("No statement outlives 5 s (config) at postgres; a request that runs several may last longer")), "{texts:#?}");
     assert!(!texts.iter().any(|text| text.starts_with("No request outlives")), "{texts:#?}");
 }
@@ -255,11 +257,18 @@ fn a_closed_connection_is_tried_again() {
     let nginx = "nginx attempts=3 upstream_keep_alive=0s connect_timeout=5s read_timeout=60s";
     check(&["alb", nginx, "gunicorn", "redis"], &["weak retries_multiply alb>nginx>gunicorn"]);
     let survey = survey(&["alb", nginx, "gunicorn", "redis"]);
-    let told = survey.findings.iter().find(|told| told.finding.severity == Severity::Weak).unwrap();
+    let notified = survey
+        .findings
+        .iter()
+        .find(|notified| notified.finding.severity == Severity::Weak)
+        .unwrap();
     assert!(
-        told.finding.text.contains("nginx tries for 3 x 30 s = 90 s, each of which gunicorn ends"),
+        notified
+            .finding
+            .text
+            .contains("nginx tries for 3 x 30 s = 90 s, each of which gunicorn ends"),
         "{}",
-        told.finding.text
+        notified.finding.text
     );
     check(&["alb", nginx, DONE], &[]);
 }

@@ -59,7 +59,7 @@ proptest! {
         let survey = Survey::of(&chain_of(&drawn), &[], Vec::new());
         let text = text(&survey, width, Ink::Plain);
         prop_assert!(text.contains("h0"));
-        for finding in survey.findings.iter().map(|told| &told.finding) {
+        for finding in survey.findings.iter().map(|notified| &notified.finding) {
             prop_assert!(!finding.text.is_empty() && !finding.headline.is_empty());
             prop_assert!(!finding.hops.is_empty() && finding.at < drawn.len());
             prop_assert!(!finding.text.contains("  "), "{}", finding.text);

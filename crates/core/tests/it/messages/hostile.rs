@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use nearmiss_core::EpisodeNotification;
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::detect::{Rule, Severity};
 use nearmiss_core::diagnose::cause::Cause;
 use nearmiss_core::diagnose::finding::{Finding, Fix};

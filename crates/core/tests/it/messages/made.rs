@@ -5,7 +5,7 @@ use std::sync::Arc;
 use nearmiss_core::EpisodeNotification;
 use nearmiss_core::alerting::Receiver;
 use nearmiss_core::alerting::episode::{Episode, Evidence};
-use nearmiss_core::alerting::told::Reason;
+use nearmiss_core::alerting::notification_log::Reason;
 use nearmiss_core::capacity::{Bill, Digest, Facts};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{Rule, Severity};
@@ -71,7 +71,7 @@ pub fn notice(gateway: Gateway, why: &str, reason: Reason) -> EpisodeNotificatio
     EpisodeNotification {
         gateway: Arc::new(gateway),
         at: episode.ended.unwrap_or(BEGAN.plus(4)),
-        told: episode.ended.unwrap_or(BEGAN.plus(4)),
+        notified: episode.ended.unwrap_or(BEGAN.plus(4)),
         provisional: reason == Reason::Firing,
         reason,
         episode,
@@ -106,7 +106,7 @@ pub fn firing() -> Notification {
 /// Told two hours late, with a cause.
 pub fn late() -> Notification {
     let mut notice = warning(Reason::Firing);
-    (notice.at, notice.told) = (BEGAN.plus(130), BEGAN.plus(130));
+    (notice.at, notice.notified) = (BEGAN.plus(130), BEGAN.plus(130));
     notice.provisional = false;
     notice.diagnosis = Some(Arc::new(diagnosis("Slow requests come closer to the timeout")));
     Notification::One(notice)
@@ -114,7 +114,7 @@ pub fn late() -> Notification {
 
 pub fn escalated() -> Notification {
     let mut notice = warning(Reason::Escalated);
-    (notice.at, notice.told) = (BEGAN.plus(22), BEGAN.plus(22));
+    (notice.at, notice.notified) = (BEGAN.plus(22), BEGAN.plus(22));
     notice.episode.severity = Severity::Critical;
     notice.episode.rules.insert(Rule::AtLimit, BEGAN.plus(22));
     notice.episode.evidence.rule = Rule::AtLimit;
@@ -124,7 +124,7 @@ pub fn escalated() -> Notification {
 
 pub fn reminder() -> Notification {
     let mut notice = warning(Reason::Reminder);
-    (notice.at, notice.told) = (BEGAN.plus(1_565), BEGAN.plus(1_565));
+    (notice.at, notice.notified) = (BEGAN.plus(1_565), BEGAN.plus(1_565));
     notice.episode.last_breach = BEGAN.plus(1_562);
     notice.reminders = 1;
     Notification::One(notice)
@@ -259,8 +259,8 @@ pub fn digest() -> Notification {
     let facts = |gateway, history, without_data| Facts {
         gateway,
         history,
-        ledger: None,
-        verdicts: &[],
+        state: None,
+        evaluations: &[],
         timeouts: &[],
         healthy: None,
         without_data,

@@ -61,8 +61,8 @@ impl NotificationLogEntry {
         severity: Severity,
         now: Minute,
     ) -> Self {
-        let first = before.map_or(now, |told| told.first);
-        let reminders = before.map_or(0, |told| told.reminders);
+        let first = before.map_or(now, |notified| notified.first);
+        let reminders = before.map_or(0, |notified| notified.reminders);
         let reminders = reminders + u32::from(reason == Reason::Reminder);
         Self { severity, first, last: now, reminders, worse: 0, over: reason == Reason::Resolved }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alerting::told::{NotificationLogEntry, Reason};
+use crate::alerting::notification_log::{NotificationLogEntry, Reason};
 use crate::alerting::{ReceiverId, Repeat};
 use crate::detect::Severity;
 use crate::time::Minute;
@@ -88,15 +88,15 @@ pub struct SelfAlert {
     /// When it was over.
     pub ended: Option<Minute>,
     /// Which receiver was notified of what.
-    #[serde(default)]
-    pub told: BTreeMap<ReceiverId, NotificationLogEntry>,
+    #[serde(default, rename = "told")]
+    pub notified: BTreeMap<ReceiverId, NotificationLogEntry>,
 }
 
 impl SelfAlert {
     /// A trouble that begins.
     #[must_use]
     pub fn starting(now: Minute) -> Self {
-        Self { since: now, lines: Vec::new(), ended: None, told: BTreeMap::new() }
+        Self { since: now, lines: Vec::new(), ended: None, notified: BTreeMap::new() }
     }
 
     /// It is there again before everybody heard that it was over: who did is told anew,
@@ -104,7 +104,7 @@ impl SelfAlert {
     pub fn begin_again(&mut self, now: Minute) {
         if self.ended.take().is_some() {
             self.since = now;
-            self.told.retain(|_, told| !told.over);
+            self.notified.retain(|_, notified| !notified.over);
         }
     }
 
@@ -118,19 +118,21 @@ impl SelfAlert {
         repeat: Repeat,
         now: Minute,
     ) -> Option<Reason> {
-        match (self.told.get(receiver), self.ended) {
-            (Some(told), _) if told.over => None,
+        match (self.notified.get(receiver), self.ended) {
+            (Some(notified), _) if notified.over => None,
             (None, Some(_)) => None,
             (Some(_), Some(_)) => Some(Reason::Resolved),
             (None, None) => (now.since(self.since).abs() >= after).then_some(Reason::Firing),
-            (Some(told), None) => repeat.is_over(now.since(told.last)).then_some(Reason::Reminder),
+            (Some(notified), None) => {
+                repeat.is_over(now.since(notified.last)).then_some(Reason::Reminder)
+            }
         }
     }
 
     /// What tells this news of a receiver from its other news of the same trouble.
     #[must_use]
     pub fn step(&self, receiver: &ReceiverId, reason: Reason) -> String {
-        let reminders = self.told.get(receiver).map_or(0, |told| told.reminders);
+        let reminders = self.notified.get(receiver).map_or(0, |notified| notified.reminders);
         match reason {
             Reason::Reminder => format!("reminder/{}", reminders + 1),
             _ => reason.name().to_owned(),
@@ -139,15 +141,15 @@ impl SelfAlert {
 
     /// Enters that a receiver took it.
     pub fn enter(&mut self, receiver: &ReceiverId, reason: Reason, now: Minute) {
-        let before = self.told.get(receiver).copied();
-        let told = NotificationLogEntry::after_any(before, reason, Severity::Warning, now);
-        self.told.insert(receiver.clone(), told);
+        let before = self.notified.get(receiver).copied();
+        let notified = NotificationLogEntry::after_any(before, reason, Severity::Warning, now);
+        self.notified.insert(receiver.clone(), notified);
     }
 
     /// Whether everybody who knows of it knows that it is over.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.ended.is_some() && self.told.values().all(|told| told.over)
+        self.ended.is_some() && self.notified.values().all(|notified| notified.over)
     }
 }
 

@@ -37,7 +37,7 @@ const SCORE: f64 = 2.58;
 const GROWTH_HORIZON: f64 = 28.0 * 86_400.0;
 /// A forecast ends here, seconds: a year.
 const HORIZON: f64 = 366.0 * 86_400.0;
-/// Silent from so many quarters without requests on: three days, longer than a weekend.
+/// Silent from so many quarter-hours without requests on: three days, longer than a weekend.
 const SILENT: i64 = 3 * DAY;
 /// Healthy targets that came or went: a half, and a tenth.
 const TARGETS: (f64, f64) = (0.5, 0.1);
@@ -141,14 +141,14 @@ impl CapacityRow {
             (0, _) => Data::Idle,
             _ => Data::Measured,
         };
-        let episodes = facts.ledger.iter().flat_map(|ledger| &ledger.records);
+        let episodes = facts.state.iter().flat_map(|state| &state.records);
         Self {
             label,
             id: facts.gateway.id.clone(),
             near: facts.gateway.near,
             without_data: facts.without_data || data == Data::Unknown,
             direction: direction(&now, &before, limits.now),
-            expected: told(facts).or_else(|| growth(&now, &before, limits.now, period.end)),
+            expected: notified(facts).or_else(|| growth(&now, &before, limits.now, period.end)),
             episode: episodes.map(|record| &record.episode).rfind(|e| e.is_open()).cloned(),
             trouble: trouble(facts, period),
             changes: changes(facts, &limits, period),
@@ -204,8 +204,8 @@ fn direction(now: &Week, before: &Week, timeout: f64) -> Direction {
 }
 
 /// The soonest forecast of the rules that speak.
-fn told(facts: &Facts<'_>) -> Option<Expected> {
-    let speaking = facts.verdicts.iter().filter(|verdict| verdict.state == State::Breaching);
+fn notified(facts: &Facts<'_>) -> Option<Expected> {
+    let speaking = facts.evaluations.iter().filter(|verdict| verdict.state == State::Breaching);
     let forecasts = speaking.filter_map(|verdict| {
         let left = capped(verdict.forecast?, HORIZON)?;
         Some(Expected { rule: Some(verdict.rule), left })
@@ -251,10 +251,10 @@ fn growth(now: &Week, before: &Week, timeout: f64, end: QuarterHour) -> Option<E
     Some(Expected { rule: None, left: capped(left, GROWTH_HORIZON)? })
 }
 
-/// A few quarters as a number.
+/// A few quarter-hours as a number.
 #[allow(clippy::cast_precision_loss)] // weeks
-fn real(quarters: i64) -> f64 {
-    quarters as f64
+fn real(quarter_hours: i64) -> f64 {
+    quarter_hours as f64
 }
 
 /// A forecast within a horizon, and of finite figures; its latest time is at most a year.
@@ -266,7 +266,7 @@ fn capped(forecast: Forecast, horizon: f64) -> Option<Forecast> {
 fn trouble(facts: &Facts<'_>, period: Period) -> Trouble {
     let (from, end) = (period.from.start(), period.end.start());
     let mut trouble = Trouble::default();
-    for (first, last) in facts.ledger.iter().flat_map(|ledger| ledger.incidents()) {
+    for (first, last) in facts.state.iter().flat_map(|state| state.incidents()) {
         let minutes = last.plus(1).min(end).since(first.max(from));
         if minutes > 0 {
             trouble.stretches += 1;
@@ -291,20 +291,21 @@ fn changes(facts: &Facts<'_>, limits: &Limits, period: Period) -> Vec<Change> {
 }
 
 /// When its first requests came, if that was within the period and the day before
-/// is known, by three quarters of it at the least, to have had none.
+/// is known, by three quarter-hours of it at the least, to have had none.
 fn first_seen(history: &QuarterHours, period: Period) -> Option<Minute> {
     let first = history.first_measured()?;
     if first < period.from || first >= period.end {
         return None;
     }
-    let idle = (1..=DAY).filter(|age| history.quarter(first.plus(-age)) == Known::Idle).count();
+    let idle =
+        (1..=DAY).filter(|age| history.quarter_hour(first.plus(-age)) == Known::Idle).count();
     (idle >= 72).then(|| first.start())
 }
 
 /// When its last requests ended, if that was three days ago or more, and whether
-/// CloudWatch said of all quarters since (up to three hours) that there were none.
+/// CloudWatch said of all quarter-hours since (up to three hours) that there were none.
 fn silent(history: &QuarterHours, period: Period) -> Option<Change> {
-    let is_measured = |q: &QuarterHour| matches!(history.quarter(*q), Known::Measured(_));
+    let is_measured = |q: &QuarterHour| matches!(history.quarter_hour(*q), Known::Measured(_));
     let oldest = period.before().from.0;
     let last = (oldest..period.end.0).rev().map(QuarterHour).find(is_measured)?;
     let since = last.plus(1);
@@ -312,6 +313,6 @@ fn silent(history: &QuarterHours, period: Period) -> Option<Change> {
         return None;
     }
     let after = (since.0..period.end.0).map(QuarterHour);
-    let unknown = after.filter(|q| history.quarter(*q) == Known::Unknown).count();
+    let unknown = after.filter(|q| history.quarter_hour(*q) == Known::Unknown).count();
     Some(Change::Silent(since.start(), unknown <= 12))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::alerting::told::Reason;
+use crate::alerting::notification_log::Reason;
 use crate::detect::Severity;
 use crate::notification::SelfAlertNotification;
 use crate::render::link::{Links, Placeholder};
