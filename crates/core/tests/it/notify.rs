@@ -1,6 +1,9 @@
 //! Who is told what, and when: routes, quiet times, repeats and groups, without any
 //! receiver.
 
+// A router has routes.
+#![allow(clippy::similar_names)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use nearmiss_core::EpisodeNotification;
