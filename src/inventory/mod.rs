@@ -9,7 +9,6 @@ mod account;
 mod alb;
 mod catalog;
 mod choice;
-mod lambda;
 mod tags;
 mod target_groups;
 mod timeouts;
@@ -97,7 +96,6 @@ pub trait Inventory: fmt::Debug + Send + Sync {
 pub fn actions(kind: Kind) -> &'static Actions {
     match kind {
         Kind::Alb => &alb::ACTIONS,
-        Kind::Lambda => &lambda::ACTIONS,
     }
 }
 
@@ -107,6 +105,5 @@ pub fn actions(kind: Kind) -> &'static Actions {
 pub fn connect(kind: Kind, sdk: &SdkConfig, skew: &Skew) -> Arc<dyn Inventory> {
     match kind {
         Kind::Alb => Arc::new(alb::Elb::new(sdk, skew)),
-        Kind::Lambda => Arc::new(lambda::Functions::new(sdk, skew)),
     }
 }

@@ -6,7 +6,6 @@
 //! line in [`Kind`], and an inventory that says which gateways of it there are.
 
 mod alb;
-mod lambda;
 
 use serde::{Deserialize, Serialize};
 
@@ -25,20 +24,17 @@ pub enum Kind {
     /// Application Load Balancer.
     #[default]
     Alb,
-    /// AWS Lambda function.
-    Lambda,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Alb, Self::Lambda];
+    pub const ALL: [Self; 1] = [Self::Alb];
 
     /// What is true of it alone.
     #[must_use]
     pub fn spec(self) -> &'static KindSpec {
         match self {
             Self::Alb => &alb::SPEC,
-            Self::Lambda => &lambda::SPEC,
         }
     }
 
