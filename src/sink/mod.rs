@@ -5,7 +5,6 @@
 //! registry is here: a field of `Sinks`, a variant of [`Target`] and the line that joins
 //! them. Nothing else knows which sinks there are.
 
-mod file;
 mod log;
 mod sns;
 #[cfg(test)]
@@ -41,8 +40,6 @@ const PAUSE: Duration = Duration::from_millis(150);
 struct Sinks {
     /// Amazon SNS.
     sns: Option<sns::Topic>,
-    /// A file.
-    file: Option<file::Lines>,
 }
 
 /// Where a config sends notifications: the settings of one of the sinks.
@@ -50,13 +47,11 @@ struct Sinks {
 pub enum Target {
     /// A topic of Amazon SNS.
     Sns(sns::Topic),
-    /// A file.
-    File(file::Lines),
 }
 
 impl From<Sinks> for Vec<Target> {
-    fn from(Sinks { sns, file }: Sinks) -> Self {
-        [sns.map(Target::Sns), file.map(Target::File)].into_iter().flatten().collect()
+    fn from(Sinks { sns }: Sinks) -> Self {
+        [sns.map(Target::Sns)].into_iter().flatten().collect()
     }
 }
 
@@ -66,7 +61,6 @@ impl Deref for Target {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Sns(topic) => topic,
-            Self::File(lines) => lines,
         }
     }
 }
