@@ -1,7 +1,7 @@
 //! Which alerts are meant: by gateway, kind, tags and rules.
 //!
-//! Routes, silences and maintenance windows all ask the same; what each of them
-//! asks of the severity is its own.
+//! Routes, silences and maintenance windows all use it; what each of them asks of the
+//! severity is its own.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -53,8 +53,7 @@ impl Matcher {
         self.means(subject.gateway) && (self.rules.is_empty() || has_rule)
     }
 
-    /// Whether an alert is meant with all of its rules: what is kept back hides
-    /// nothing else.
+    /// Whether an alert is meant with all of its rules: what is muted hides nothing else.
     #[must_use]
     pub fn covers(&self, subject: Subject<'_>) -> bool {
         let mut rules = subject.episode.rules.keys();

@@ -106,9 +106,9 @@ impl From<&Digest> for Written {
 }
 
 impl Digest {
-    /// The report on the `days` (1 to 14) that end with the last quarter of an hour
-    /// that is over at `end`. A history holds fourteen days, so that more than
-    /// seven have little or nothing to be compared with.
+    /// The report on the `days` (1 to 14) that end with the last quarter-hour that is over
+    /// at `end`. A history has fourteen days, so that more than seven have little or
+    /// nothing to be compared with.
     #[must_use]
     pub fn of(facts: &[Facts<'_>], end: Minute, days: u32, bill: Option<Bill>, host: &str) -> Self {
         let period = Period::ending(end, days);
@@ -170,8 +170,8 @@ impl Digest {
         write::markdown(&page::blocks(self))
     }
 
-    /// The report in short plain lines for a chat, below its title: at most 2,500 characters, and how
-    /// many lines were left out.
+    /// The report in short plain lines for a chat, below its title: at most 2,500 characters,
+    /// and how many lines were left out.
     #[must_use]
     pub fn chat(&self) -> String {
         chat::lines(self)

@@ -13,7 +13,7 @@ use crate::chain::hop::Hop;
 use crate::chain::printable::printable;
 use crate::chain::survey::{Place, Set, Survey, Told};
 
-/// Narrower than that, lines get longer than asked for.
+/// In a terminal narrower than this, lines get longer than asked for.
 const NARROWEST: usize = 40;
 /// Sets that the table shows; the others are in the JSON.
 const MAX_ROWS: usize = 40;

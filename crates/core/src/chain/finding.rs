@@ -127,11 +127,11 @@ pub struct Finding {
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) finding: Finding,
-    /// What may end it, the best first: each is tried before it is told.
+    /// What may end it, the best first: each is tried before it is given.
     pub(super) remedies: Vec<Remedy>,
-    /// What is told in any case: it takes a decision that nobody can try.
+    /// What is given in any case: it takes a decision that nobody can try.
     pub(super) plain: Vec<String>,
-    /// What is told if nothing else is.
+    /// What is given if nothing else is.
     pub(super) otherwise: Option<String>,
 }
 

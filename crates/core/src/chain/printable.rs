@@ -1,4 +1,4 @@
-//! Text of others, made safe for a terminal.
+//! Text from others, made safe for a terminal.
 //!
 //! Names come from configs, from nginx's files and from paths. In a terminal an
 //! escape sequence in them could do anything, a newline could forge a line, and

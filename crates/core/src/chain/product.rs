@@ -30,7 +30,7 @@ pub enum Role {
 /// What a timer is when nobody sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// So long.
+    /// After this long.
     After(Duration),
     /// Off.
     Never,
@@ -115,7 +115,7 @@ impl Spec {
         self
     }
 
-    /// With limits, the upper one of which can be raised in a way.
+    /// With limits, and how the upper one can be raised.
     pub(super) const fn raisable(mut self, min: u64, max: u64, how: &'static str) -> Self {
         let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
         self.bounds = Some(Bounds { min, max, beyond: Some(how) });

@@ -218,7 +218,7 @@ pub fn deploy_race(facts: &Facts) -> Option<Finding> {
     Some(finding.because([names, gone, when]).because(symptoms(facts)))
 }
 
-/// How failures lie to the times of deployments, in a sentence.
+/// How failures coincide with deployments, in a sentence.
 #[must_use]
 pub fn words_coincidence(coincidence: Coincidence, what: &str) -> String {
     format!(

@@ -121,7 +121,7 @@ pub fn deregister(group: &TargetGroup, id: &str, port: u16) -> Fix {
     }
 }
 
-/// Runs so many tasks of an ECS service.
+/// Runs this many tasks of an ECS service.
 #[must_use]
 pub fn desired_count(service: &Service, count: f64) -> Fix {
     Fix {

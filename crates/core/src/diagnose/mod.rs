@@ -41,7 +41,7 @@ use evidence::{Evidence, NotChecked, TargetGroup};
 use facts::Facts;
 use finding::{Confidence, Finding, POSSIBLE};
 
-/// No more candidates than this are told.
+/// At most this many candidates are named.
 const MAX_FINDINGS: usize = 5;
 /// Around this idle timeout, seconds, a failed connection and a silent target take as
 /// long as each other.
@@ -142,8 +142,8 @@ fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Whether there are figures to call a gateway healthy by: somebody came, and errors
-/// would have been seen.
+/// Whether there are figures to call a gateway healthy by: somebody came, and errors would
+/// have been seen.
 fn is_seen(facts: &Facts) -> bool {
     let errors = [Measure::Elb502, Measure::Elb503, Measure::Elb504];
     let would_show = errors.iter().all(|measure| facts.knows(*measure));

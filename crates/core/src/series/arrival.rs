@@ -13,8 +13,9 @@ use crate::gateway::signal::Signal;
 use crate::series::snapshot::Snapshot;
 use crate::time::Minute;
 
-/// So many minutes with so many requests each make a steady traffic, in which an
-/// empty minute is not a minute without requests (Poisson: e^-14 is one in a million).
+/// At least this many minutes with at least this many requests each make a steady traffic,
+/// in which an empty minute is not a minute without requests (Poisson: e^-14 is one in a
+/// million).
 const STEADY_MINUTES: i64 = 10;
 const STEADY_REQUESTS: f64 = 14.0;
 /// The share of those that came that must have ended in 504 to say why nobody was
@@ -61,9 +62,9 @@ enum Owed {
     Nothing,
     /// All of it.
     All,
-    /// The latencies of so many requests.
+    /// The latencies of this many requests.
     Latencies(f64),
-    /// It is not known whether anybody was answered, but so many may have been.
+    /// It is not known whether anybody was answered, but this many may have been.
     Unsure(f64),
 }
 
