@@ -33,7 +33,7 @@ pub const MAX_EPISODES: usize = 24;
 const RECENT: u32 = 15;
 /// The share of the timeout above which the slowest answers forbid an end.
 const STILL_SLOW: f64 = 0.6;
-/// Up to this factor of what is usual they are as usual.
+/// Up to this factor of what is usual they count as usual.
 const AS_USUAL: f64 = 1.25;
 /// Trouble that comes again within this many minutes has come back: a day, and two hours
 /// because what happens daily does not happen to the minute.
@@ -43,7 +43,7 @@ pub const COMES_BACK: i64 = 26 * 60;
 pub const COMES_BACK_AGAIN: i64 = COMES_BACK + 2 * 24 * 60;
 /// The factor by which one time must exceed all before it to be notified as worse.
 const WORSE: u64 = 4;
-/// At most this many 504s are no measure of how bad a time was.
+/// Fewer 504s than this are no measure of how bad a time was.
 const FEW: u64 = 10;
 
 /// One stretch of trouble of one gateway.
@@ -55,7 +55,7 @@ pub struct Episode {
     /// rule fired; without one, the minute in which it fired.
     pub began: Minute,
     /// The last minute with a near miss or a 504 while a rule was breaching, or in which a
-    /// forecast was breaching.
+    /// rule that forecasts was breaching.
     pub last_breach: Minute,
     /// The worst severity so far.
     pub severity: Severity,

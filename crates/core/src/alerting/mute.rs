@@ -15,7 +15,7 @@ use crate::time::Minute;
 
 /// At most this many silences may be in force at once.
 pub const MAX_SILENCES: usize = 1000;
-/// The least and the most seconds that a silence lasts.
+/// How long a silence may last, seconds.
 pub const SILENCE_SECONDS: RangeInclusive<u64> = 60..=90 * 86_400;
 /// The longest comment of a silence, in characters.
 pub const LONGEST_COMMENT: usize = 1000;

@@ -40,7 +40,7 @@ const HORIZON: f64 = 366.0 * 86_400.0;
 /// Silent from this many quarter-hours without requests on: three days, longer than a
 /// weekend.
 const SILENT: i64 = 3 * DAY;
-/// Healthy targets that were added or removed: a half, and a tenth.
+/// How many healthy targets must have been added or removed: half a one, and a tenth of them.
 const TARGETS: (f64, f64) = (0.5, 0.1);
 
 /// Whether a usual day's peak has moved since the week before.

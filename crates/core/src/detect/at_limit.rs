@@ -48,7 +48,7 @@ const FEWEST: f64 = 3.0;
 const MARGIN: f64 = 2.0;
 /// The share of the requests that a burst within five minutes must pass.
 const SHARE: f64 = 0.001;
-/// Where 504s are usual, chance must bring a burst less than once in this many looks.
+/// Where 504s are usual, the probability of a burst by chance must be less than this.
 const CHANCE: f64 = 1e-5;
 /// From this share and this many on a burst hurts users now.
 const CRITICAL_SHARE: f64 = 0.01;

@@ -3,7 +3,7 @@
 //! A burn rate is the share of failed requests divided by the share that the objective
 //! allows. It must be high over a long window, so that it matters, and over a short one, so
 //! that it still goes on. Every 504 counts, whatever its cause: the budget makes no
-//! difference.
+//! distinction.
 
 use serde::{Deserialize, Serialize};
 

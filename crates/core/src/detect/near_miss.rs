@@ -1,10 +1,10 @@
 //! Answers come close to the timeout: the warning before the first 504.
 //!
-//! Counted, not estimated: CloudWatch counts the answers that took longer than `near *
-//! timeout` exactly, 504s are added, and the count is compared with what is usual at this
-//! time of day. So a nightly job that always takes 50 s does not fire, and neither does one
-//! slow request in a quiet night: few requests are judged by what they prove (Wilson 1927),
-//! never by a percentile. Three of a hundred prove more than eight of a million, where
+//! Counted, not estimated: CloudWatch counts the answers that took longer than
+//! `near * timeout` exactly, 504s are added, and the count is compared with what is usual at
+//! this time of day. So a nightly job that always takes 50 s does not fire, and neither does
+//! one slow request in a quiet night: few requests are judged by what they prove (Wilson
+//! 1927), never by a percentile. Three of a hundred prove more than eight of a million, where
 //! there were none in many days.
 
 use serde::{Deserialize, Serialize};
@@ -53,8 +53,8 @@ const ABOVE_HOUR: f64 = 1.25;
 /// The share of the requests that must be proven to be at risk: what an objective of
 /// 99.9 % allows to fail.
 const SHARE: f64 = 0.001;
-/// This few requests at risk within an hour are enough where they prove a larger share, and
-/// chance would bring them less than once in this many looks.
+/// Even this few requests at risk within an hour are enough where they prove a larger share,
+/// and the probability of them by chance is less than this.
 const FEWEST: f64 = 3.0;
 const SHARE_OF_FEW: f64 = 0.005;
 const CHANCE_OF_FEW: f64 = 1e-4;

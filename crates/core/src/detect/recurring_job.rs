@@ -27,7 +27,7 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
 };
 
 /// Fires when the slowest answers of an hour of the day grow and reach the timeout within
-/// 14 days; a warning when the next run may be the first to do so. How is said in
+/// 14 days; a warning when the next run may be the first to do so. See
 /// [`recurrence`](crate::series::recurrence).
 /// said in [`recurrence`](crate::series::recurrence).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

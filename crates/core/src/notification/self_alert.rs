@@ -99,8 +99,8 @@ impl SelfAlert {
         Self { since: now, lines: Vec::new(), ended: None, notified: BTreeMap::new() }
     }
 
-    /// It is there again before everybody was notified that it was over: who was is
-    /// notified anew, if it lasts again.
+    /// It is there again before everybody was notified that it was over: those who
+    /// were are notified anew, if it lasts again.
     pub fn begin_again(&mut self, now: Minute) {
         if self.ended.take().is_some() {
             self.since = now;

@@ -16,7 +16,7 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 }
 
 /// A count out of a whole, as the lower end of the 95 % interval of its share (Wilson
-/// 1927): what a few events among few requests prove at the least.
+/// 1927): the least that a few events among few requests prove.
 #[must_use]
 pub fn wilson_lower(events: f64, of: f64) -> f64 {
     if !(of > 0.0 && events > 0.0) {

@@ -16,7 +16,7 @@ use crate::time::Minute;
 const READ_AGAIN: i64 = 15;
 /// Once in this many minutes a poll reads as far back as anything may come late.
 const FURTHER_BACK_EVERY: i64 = 20;
-/// How long each poll reads minutes that are missing again.
+/// How long each poll reads missing minutes again.
 const SOUGHT_MINUTES: i64 = 60;
 /// At most this many minutes of a gateway are read at once; a longer gap is closed stretch
 /// by stretch.

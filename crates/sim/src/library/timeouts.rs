@@ -15,7 +15,7 @@ use crate::scenario::script::{Class, Fault, QUICK, Script, Shown, Step, What, Wh
 const REPORTS: &[Class] =
     &[Class { share: 0.97, ..QUICK }, Class { share: 0.03, median: 6.0, sigma: 0.3, ..QUICK }];
 
-/// The everyday mix, alike for every seed, because capacity hangs on it.
+/// The everyday mix, the same for every seed, because capacity depends on it.
 const EVEN: &[Class] = &[
     Class { share: 0.97, spread: 0.0, ..QUICK },
     Class { share: 0.03, median: 3.0, sigma: 0.5, spread: 0.0, ..QUICK },

@@ -159,9 +159,9 @@ fn hit(rng: &mut Rng, what: &What, mut draft: Draft) -> Draft {
     draft
 }
 
-/// Adds the requests of a bundled class (index, median in seconds). Each bundle
-/// stands at a place of its own in the distribution: so many requests have hardly
-/// any noise in their percentiles. What is rare is drawn one by one.
+/// Adds the requests of a bundled class (index, median in seconds). Each bundle stands at a
+/// place of its own in the distribution: this many requests have hardly any noise in their
+/// percentiles. What is rare is drawn one by one.
 fn bundles(
     rng: &mut Rng,
     script: &Script,

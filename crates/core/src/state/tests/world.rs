@@ -259,7 +259,7 @@ impl Poller {
         }
     }
 
-    /// The worst that was notified.
+    /// The worst severity that was notified.
     pub fn worst(&self) -> Option<Severity> {
         self.notified.iter().map(|(_, _, severity)| *severity).max()
     }
