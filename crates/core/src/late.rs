@@ -1,7 +1,7 @@
 //! What came late is assessed late: as it would have been in time.
 //!
 //! Minutes that CloudWatch reports only after later ones were assessed are judged again
-//! with what is known now, from the first that changed to where assessing stands. What that
+//! with what is known now, from the first that changed to the last one assessed. What that
 //! shows is added to the episodes and takes nothing back: it can raise one, lengthen it, or
 //! be one of its own. No notification is taken back.
 

@@ -8,7 +8,7 @@
 //! five minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
 //! replays a series of timestamps and seconds instead. Then follow what no scenario has
 //! enough of: forecasts of drifts, and the p99 of all requests (`--only-scenarios` leaves
-//! them out). At the end stands how many messages each scenario sends. A figure that misses
+//! them out). The end says how many messages each scenario sends. A figure that misses
 //! its target is a failure, and named: see [`targets`].
 
 #![allow(clippy::expect_used)] // a benchmark that cannot run can only say so to its reader

@@ -159,7 +159,7 @@ impl Episode {
     }
 
     /// How many minutes after its last breach the same trouble has come back rather
-    /// than begun anew.
+    /// than begun again.
     #[must_use]
     pub fn comes_back_within(&self) -> i64 {
         if self.returns.is_some() { COMES_BACK_AGAIN } else { COMES_BACK }

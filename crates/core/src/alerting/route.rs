@@ -18,7 +18,7 @@ pub struct Route {
     pub at_least: Severity,
     /// To whom.
     pub receiver: Receiver,
-    /// When its receiver is notified again of an open episode, if not as for all.
+    /// When its receiver is notified again of an open episode, if not as the router says.
     pub repeat: Option<Repeat>,
     /// Whether the routes after it are looked at too.
     pub goes_on: bool,

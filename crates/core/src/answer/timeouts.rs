@@ -1,4 +1,4 @@
-//! Whose patience ended: an elapsed time against the timeouts that are known.
+//! Whose timeout ended a wait: an elapsed time against the timeouts that are known.
 //!
 //! Timeouts are round numbers and few, so a wait often shows which one ended it. That is an
 //! argument and no proof: timeouts that fit equally well are listed alike. Limits are

@@ -2,7 +2,7 @@
 //! that leads, and what to do first.
 //!
 //! Pure and small: a function of what is in memory anyway. A gateway is read once
-//! (`week`), set beside its week before (`standing`) and added up (`fleet`);
+//! (`week`), set beside its week before (`row`) and added up (`fleet`);
 //! the rest says it, as text and markdown (`page`), as short lines (`chat`) and
 //! as JSON (`machine`). What is not known is said to be not known, and is in no
 //! figure as zero. `docs/report.md` defines every figure.

@@ -12,7 +12,7 @@ use crate::number::ratio;
 const SHOWN: usize = 20;
 /// Lines of any other list.
 const LINES: usize = 10;
-/// Gateways for which it is said what to do.
+/// Gateways for which the report says what to do.
 pub const ADVISED: usize = 3;
 /// What a CloudWatch alarm costs in a month of thirty days, US dollars.
 const ALARM: f64 = 0.10;
@@ -58,7 +58,7 @@ pub fn busiest(digest: &Digest) -> Option<String> {
     ))
 }
 
-/// For how long requests failed.
+/// How long requests failed.
 fn trouble(digest: &Digest) -> Option<String> {
     let Trouble { stretches, minutes } = digest.fleet.trouble;
     let unit = if stretches == 1 { "stretch" } else { "stretches" };

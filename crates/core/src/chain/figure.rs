@@ -15,7 +15,7 @@ use crate::number::quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timer {
-    /// Until a connection to the next hop stands.
+    /// Until a connection to the next hop is established.
     #[serde(rename = "connect_timeout")]
     Connect,
     /// Between two reads from the next hop: inactivity, however long the whole
@@ -329,7 +329,7 @@ impl FromStr for Version {
     }
 }
 
-/// A document that a figure stands in.
+/// A document that has a figure.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// Its name.

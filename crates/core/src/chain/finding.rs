@@ -24,7 +24,7 @@ pub enum Severity {
     Ok,
     /// A figure is missing, so that nothing can be said.
     Unknown,
-    /// Something goes wrong for some requests, or in vain.
+    /// Something goes wrong for some requests, or work is done in vain.
     Weak,
     /// The order is wrong: requests fail for no other reason.
     Broken,
@@ -119,7 +119,7 @@ pub struct Finding {
     pub text: String,
     /// What to do, the best first.
     pub advice: Vec<Advice>,
-    /// Where the fact behind it stands.
+    /// Where the fact behind it is documented.
     pub source: Option<&'static Source>,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::gateway::kind::Words;
 
-/// What is true of one rule alone; it stands beside its detector.
+/// What is true of one rule alone; it is kept beside its detector.
 #[derive(Debug)]
 pub struct RuleSpec {
     /// Its name in config, metrics and messages.

@@ -10,7 +10,7 @@ use crate::series::window::Window;
 const MORE: f64 = 1.5;
 /// Up to this factor it counts as less.
 const LESS: f64 = 0.7;
-/// Fewer requests than this are said as they are: a factor of a few is chance.
+/// Fewer requests than this are written as they are: a factor of a few is chance.
 const FEW: f64 = 20.0;
 
 /// The traffic of some minutes beside that of another time of the same length.

@@ -1,4 +1,4 @@
-//! Connections and TLS handshakes with targets that do not come about: 504 after 10 s.
+//! Connections and TLS handshakes with targets that are not established: 504 after 10 s.
 //!
 //! The figures say that connections fail, never why; the network's configuration does.
 //! A refused connection (RST or ICMP) is answered with 502 at once, and counts as a

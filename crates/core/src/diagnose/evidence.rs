@@ -389,7 +389,7 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// The containers of its task definition.
     pub containers: Checked<Vec<Container>>,
-    /// Its tasks that stopped of late (ECS remembers about an hour).
+    /// Its tasks that stopped recently (ECS remembers about an hour).
     pub stopped: Checked<Vec<StoppedTask>>,
 }
 

@@ -44,7 +44,7 @@ pub fn resource(kind: &str, name: &str, arguments: &[(&str, String)]) -> String 
     format!("resource \"{kind}\" \"{}\" {{\n{}}}\n", identifier(name), aligned(arguments, "  "))
 }
 
-/// A resource whose arguments stand in one nested block.
+/// A resource whose arguments are in one nested block.
 #[must_use]
 pub fn nested(
     kind: &str,

@@ -1,4 +1,4 @@
-//! How the slowest requests came to be slow: at once, or growing.
+//! How the slowest requests became slow: at once, or gradually.
 //!
 //! Requests that passed the timeout leave no sample, so that a growth ends in what looks
 //! like health; its beginning is what tells it from a hang.

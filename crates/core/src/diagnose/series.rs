@@ -109,7 +109,7 @@ fn group_rows(evidence: &Evidence, measure: Measure) -> impl Iterator<Item = Row
 }
 
 /// Whether requests may go to a target group: a rule forwards to it, as far as known,
-/// and it had some, unless nobody had.
+/// and it had some, unless no group had.
 #[must_use]
 pub fn is_in_use(evidence: &Evidence, name: &str) -> bool {
     let groups = evidence.target_groups.as_deref().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Whether everybody waits, and whether for so long that the timeout is near.
 //!
-//! A queue stands in front of all requests, so that the median rises, and as far as the
+//! A queue is in front of all requests, so that the median rises, and as far as the
 //! slowest do. By Little's law the requests in flight are the arrivals times the time that
 //! each takes: a queue is more of them than usual, and more than a few. Both are seen
 //! before the first near miss.

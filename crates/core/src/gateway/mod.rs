@@ -32,7 +32,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The gateway with this dimension value, under the name that stands in it.
+    /// The gateway with this dimension value, under the name that is in it.
     #[must_use]
     pub fn new(kind: Kind, region: &str, account: &str, dimension: &str) -> Self {
         Self {

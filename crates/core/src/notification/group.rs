@@ -76,7 +76,7 @@ pub fn pack(
     sorted.into_iter().map(packed).collect()
 }
 
-/// One receiver's notifications: ends before beginnings, as one episode's end stands before the
+/// One receiver's notifications: ends before beginnings, as one episode's end comes before the
 /// next one's beginning, and each reason that many have as a group.
 fn grouped(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> {
     let (ended, mut rest): (Vec<_>, Vec<_>) =

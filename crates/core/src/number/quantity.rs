@@ -1,4 +1,4 @@
-//! Numbers with a meaning, and how they are said.
+//! Numbers with a meaning, and how they are written.
 //!
 //! The types check themselves when a config is read, so that an error points
 //! at the line; the functions are the one way in which a number enters a text.

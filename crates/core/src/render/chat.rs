@@ -10,7 +10,7 @@ use crate::render::escape::{ID, chat as sentence, chat_value as value};
 use crate::render::link::Link;
 use crate::render::words::MessageContent;
 
-/// At most this many lines of a list stand in a chat channel.
+/// At most this many lines of a list are shown in a chat channel.
 const LISTED_IN_CHAT: usize = 20;
 /// Slack cuts a header off after this many characters.
 const TITLE: usize = 150;

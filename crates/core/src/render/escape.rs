@@ -178,7 +178,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     format!("{}{CUT}", kept.trim_end())
 }
 
-/// Whether it shows nothing, or changes the order of what stands around it.
+/// Whether it shows nothing, or changes the order of what is around it.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

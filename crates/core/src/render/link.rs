@@ -1,7 +1,7 @@
 //! Links: a runbook, the graph in the CloudWatch console, a dashboard.
 //!
 //! The runbook and the dashboard are templates of the config. What is filled in is
-//! percent-encoded, so that a name stays a part of the URL that it stands in.
+//! percent-encoded, so that a name stays a part of the URL that it is in.
 
 use serde::{Deserialize, Serialize};
 

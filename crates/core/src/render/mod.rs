@@ -1,7 +1,7 @@
 //! Notifications as words: for a chat channel, a mailbox, a phone and a program.
 //!
 //! Each kind of notification becomes a `MessageContent`: what is to be said, as it is. One
-//! place then makes the forms of it, so that every limit and every escape stands once,
+//! place then makes the forms of it, so that every limit and every escape exists once,
 //! whatever the notification, and no name of a gateway can make a message that Amazon SNS
 //! refuses or that Slack reads as anything but a name.
 

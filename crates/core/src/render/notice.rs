@@ -15,7 +15,7 @@ use crate::render::link::{Links, Placeholder};
 use crate::render::steps::{found, next_steps};
 use crate::render::words::{MessageContent, RESOLVED, Why, emoji, length, number};
 
-/// From this many minutes on it is said that a notification is late.
+/// From this many minutes on a notification says that it is late.
 const LATE: i64 = 30;
 /// What a graph shows before and after, minutes.
 const AROUND: i64 = 60;

@@ -28,7 +28,7 @@ const PARAGRAPH: usize = 2_000;
 const FACT: usize = 256;
 /// The longest attribute, characters.
 const ATTRIBUTE: usize = 256;
-/// At most this many lines of a list stand in a mail.
+/// At most this many lines of a list are shown in a mail.
 pub const LISTED: usize = 40;
 /// Where the values of facts begin.
 const COLUMN: usize = 15;

@@ -149,8 +149,8 @@ impl Baseline {
         i64::from(self.days) >= KNOWN_DAYS
     }
 
-    /// Whether hardly anybody comes at this time of most days, so that it is no wonder
-    /// when nobody does.
+    /// Whether there are hardly any requests at this time of most days, so that it is no
+    /// surprise when there are none.
     #[must_use]
     pub fn expects_silence(&self) -> bool {
         self.is_known() && self.requests.is_some_and(|requests| requests < FEW_REQUESTS)

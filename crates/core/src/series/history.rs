@@ -48,7 +48,7 @@ impl QuarterHour {
         self.start().plus(15)
     }
 
-    /// This quarter-hour plus `quarters`, which may be negative.
+    /// This quarter-hour plus `quarter_hours`, which may be negative.
     #[must_use]
     pub fn plus(self, quarter_hours: i64) -> Self {
         Self(self.0.saturating_add(quarter_hours))

@@ -164,7 +164,7 @@ impl Snapshot {
         (self.first.0..self.end().0).map(Minute)
     }
 
-    /// Whether nobody came, as far as was asked.
+    /// Whether there were no requests, as far as was asked.
     #[must_use]
     pub fn is_empty(&self, minute: Minute) -> bool {
         let counts = [Signal::Samples, Signal::Timeouts, Signal::RequestCount, Signal::Answers];

@@ -68,11 +68,11 @@ pub struct Received {
 /// What an empty minute is counted as.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Nobody came.
+    /// There were no requests.
     Idle,
-    /// Somebody should have come, and it is waited for.
+    /// There should have been requests, and they are waited for.
     Late,
-    /// Somebody should have come, and it is waited for no longer.
+    /// There should have been requests, and they are no longer waited for.
     GivenUp,
 }
 
@@ -116,8 +116,9 @@ impl Totals {
 
 impl GatewayState {
     /// Counts what a snapshot brings: minutes that have settled and are not counted
-    /// yet, and what came late of those that are. `expects_silence` says whether nobody
-    /// comes at this time of other days either; it is asked only where somebody did.
+    /// yet, and what came late of those that are. `expects_silence` says whether there
+    /// are no requests at this time of other days either; it is asked only where there were
+    /// some.
     ///
     /// A minute that the snapshot lacks stops the counting, and so does one of which
     /// nothing can be said yet: neither is skipped. A histogram whose bounds are new
@@ -155,7 +156,7 @@ impl GatewayState {
         Received { ready, late }
     }
 
-    /// How long minutes are waited for of which nothing can be said, and since when they
+    /// How long minutes of which nothing can be said are waited for, and since when they
     /// are given up, if they are. Notes whether the traffic is silent.
     fn waits(
         &mut self,

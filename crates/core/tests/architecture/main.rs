@@ -21,7 +21,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The sources in a folder of the workspace, with what stands in them.
+/// The sources in a folder of the workspace, with what is in them.
 fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![workspace().join(folder)];

@@ -419,8 +419,8 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     assert_eq!(own.due(&receiver, 15, day, T0.plus(200)), Some(Reason::Resolved));
     own.enter(&receiver, Reason::Resolved, T0.plus(200));
     assert!(own.is_done());
-    // It is there again before somebody else was notified of its end: those who were are notified
-    // anew.
+    // It is there again before somebody else was notified of its end: those who were
+    // are notified anew.
     let other = ReceiverId::of(CALL);
     own.enter(&other, Reason::Firing, T0.plus(100));
     own.begin_again(T0.plus(300));

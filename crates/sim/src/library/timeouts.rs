@@ -1,6 +1,6 @@
 //! The causes of 504s that arise behind an established connection.
 //!
-//! Those in which no connection comes about are in [`super::connections`].
+//! Those in which no connection is established are in [`super::connections`].
 
 use super::connections::{
     DEAD_TARGET, DEPLOY_RACE, NETWORK_ACL, ROUTE, SECURITY_GROUP, TLS_HANDSHAKE,

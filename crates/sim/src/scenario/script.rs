@@ -41,7 +41,7 @@ pub(crate) struct Script {
     pub(crate) spread: f64,
     /// Workers per target; 0 means that nobody ever waits.
     pub(crate) workers: usize,
-    /// How many alike requests a draw of a bundled class stands for.
+    /// How many equal requests a draw of a bundled class stands for.
     pub(crate) bundle: u32,
     /// Classes of requests; the shares add up to 1, and bundled classes come last.
     pub(crate) mix: &'static [Class],
@@ -72,7 +72,7 @@ pub(crate) struct Class {
     pub(crate) normal: bool,
     /// The service ends by itself after this many seconds.
     pub(crate) most: f64,
-    /// Bytes keep flowing, so the idle timeout never strikes.
+    /// Bytes keep flowing, so the idle timeout never fires.
     pub(crate) flowing: bool,
     /// Relative difference between seeds, either way.
     pub(crate) spread: f64,
@@ -104,7 +104,7 @@ pub(crate) enum When {
     Every { every: i64, length: i64, wobble: i64 },
 }
 
-/// Whom a change of pace concerns.
+/// What a change of pace concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     All,
@@ -128,9 +128,9 @@ pub(crate) enum Who {
 pub(crate) enum Fault {
     /// It never gets an answer.
     Hang,
-    /// No connection comes about.
+    /// No connection is established.
     Unreachable,
-    /// The connection comes about, the TLS handshake does not.
+    /// The connection is established, the TLS handshake fails.
     Handshake,
     /// Its connection was just closed by the target; likelier in quiet minutes.
     Stale,

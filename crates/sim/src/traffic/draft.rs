@@ -25,11 +25,11 @@ pub(crate) enum Fate {
     Plain,
     /// The target answers with a 5xx.
     Error,
-    /// No connection comes about.
+    /// No connection is established.
     Unreachable,
     /// The body never ends.
     Stalled,
-    /// The idle timeout never strikes.
+    /// The idle timeout never fires.
     Flowing,
 }
 

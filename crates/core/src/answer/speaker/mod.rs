@@ -4,7 +4,7 @@
 //! them gave up. What gives them away are their signs: one table, each row with its source.
 //! The author is the hop with the weightiest sign; all others that left one are the path.
 //! An answer below 500 is the application's unless a sign shows otherwise, and an answer
-//! without any sign has an unknown author, which is said.
+//! without any sign has an unknown author, and that is stated.
 
 mod hop;
 mod sign;

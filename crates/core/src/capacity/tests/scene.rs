@@ -28,7 +28,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// A gateway with a timeout of 60 s; `quarter` says what each quarter-hour was like:
+    /// A gateway with a timeout of 60 s; `quarter_hour` says what each quarter-hour was like:
     /// day 0 to 13 and quarter-hour 0 to 95.
     pub fn new(name: &str, quarter_hour: impl Fn(i64, i64) -> Known) -> Self {
         let mut history = History::new();

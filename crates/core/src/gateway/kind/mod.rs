@@ -113,7 +113,7 @@ pub struct Words {
 pub struct Forms {
     /// The service in its ARN: `elasticloadbalancing`.
     pub arn_service: &'static str,
-    /// What stands before the dimension value in its ARN: `loadbalancer/`.
+    /// What comes before the dimension value in its ARN: `loadbalancer/`.
     pub arn_resource: &'static str,
     /// A dimension value, as an example.
     pub dimension: &'static str,
@@ -280,7 +280,7 @@ impl KindSpec {
     }
 
     /// The CloudWatch dimensions of a gateway, by name and value. Where a kind has
-    /// several, the values stand in its dimension value with `/` between them.
+    /// several, its dimension value has the values with `/` between them.
     pub fn dimensions_of<'a>(
         &self,
         dimension: &'a str,

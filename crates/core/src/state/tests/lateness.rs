@@ -118,7 +118,7 @@ fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
     }
 }
 
-/// A fortnight in which nobody came at this time of day, but an hour before.
+/// A fortnight without requests at this time of day, but with some an hour before.
 fn quiet_at_this_time() -> History {
     let mut history = History::new();
     let now = QuarterHour::containing(Minute(START));
@@ -262,7 +262,7 @@ fn latencies_that_are_late_make_no_outage_of_a_few_504s() {
 
 #[test]
 fn an_outage_is_not_taken_for_late_latencies() {
-    // Everybody gets a 504 after a minute; clients that wait for their answers are few.
+    // Everybody gets a 504 after a minute; few clients wait for their answers.
     for (timeouts, called) in [(600, "all"), (30, "few")] {
         let world = World::steady(200, 600).unanswered(50..80).failing(51..80, timeouts);
         let mut poller = Poller::new();
