@@ -142,8 +142,8 @@ fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Whether there are figures to call a gateway healthy by: there were requests, and errors would
-/// have been seen.
+/// Whether there are figures to call a gateway healthy by: there were requests, and errors
+/// would have been seen.
 fn is_seen(facts: &Facts) -> bool {
     let errors = [Measure::Elb502, Measure::Elb503, Measure::Elb504];
     let would_show = errors.iter().all(|measure| facts.knows(*measure));
