@@ -1,4 +1,4 @@
-//! What a minute of a gateway means: the one door of the analysis.
+//! What a minute of a gateway means: the only way into the analysis.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::series::snapshot::{Snapshot, TargetGroup};
 use crate::series::window::{Reading, Window};
 use crate::time::Minute;
 
-/// A minute without requests is shown only after so many of them.
+/// A minute without requests is shown only after this many of them.
 const SHOWN_MINUTES: usize = 3;
 
 /// Everything there is to know about one gateway at the end of one minute.
@@ -32,21 +32,22 @@ pub struct Report {
     pub evaluations: Vec<Evaluation>,
     /// The gateway's episodes, this minute included.
     pub records: Vec<TrackedEpisode>,
-    /// What its target groups were like, last time; empty while it is calm.
+    /// What its target groups were like, last time; empty while it is polled slowly.
     pub target_groups: Vec<TargetGroup>,
     /// Why its open episode began, as far as it was found out.
     pub diagnosis: Option<Arc<Diagnosis>>,
-    /// How closely it is to be watched from here on.
+    /// At which rate it is to be polled from here on.
     pub rate: PollRate,
     /// Until when too little is known of its usual days for the rules that
     /// compare with them; `None` once enough is known.
     pub learning_until: Option<Minute>,
 }
 
-/// Assesses one minute of one gateway: the detectors look at the hour that ends
-/// with it and at the quarter-hours before it, and the episodes move on by it. `None`
-/// when the snapshot does not reach that minute. Of which minutes anything can be
-/// said yet, [`GatewayState::receive`](crate::state::GatewayState::receive) tells.
+/// Assesses one minute of one gateway: the detectors look at the hour that ends with it and
+/// at the quarter-hours before it, and the episodes move on by it. `None` when the snapshot
+/// does not reach that minute.
+/// [`GatewayState::receive`](crate::state::GatewayState::receive) says of which minutes
+/// anything can be said yet.
 ///
 /// The history is only read; it is `&mut` for the outlook that it keeps.
 #[must_use]
@@ -93,10 +94,10 @@ impl Report {
         self.records.last().map(|r| &r.episode).filter(|episode| episode.is_open())
     }
 
-    /// The first and the last minute of the trouble that this minute belongs to:
-    /// no example of what is usual, to be given to [`mark`](crate::series::history::QuarterHours::mark). `None` while
-    /// no rule says that requests fail: near misses and forecasts are told once
-    /// and then known, or a new nightly job would be told every night.
+    /// The first and the last minute of the trouble that this minute belongs to: no example of
+    /// what is usual, to be given to [`mark`](crate::series::history::QuarterHours::mark).
+    /// `None` while no rule says that requests fail: near misses and forecasts notify once and
+    /// then are usual, or a new nightly job would notify every night.
     #[must_use]
     pub fn incident(&self) -> Option<(Minute, Minute)> {
         let breaches = |v: &Evaluation| v.state == State::Breaching && v.rule.is_failure();

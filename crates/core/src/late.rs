@@ -1,9 +1,9 @@
 //! What came late is assessed late: as it would have been in time.
 //!
-//! Minutes of which CloudWatch tells only after later ones were assessed are judged
-//! again with what is known now, from the first that changed to where assessing stands.
-//! What that shows is added to the episodes and takes nothing back: it can raise one,
-//! lengthen it, or be one of its own. What people were told stays told.
+//! Minutes that CloudWatch reports only after later ones were assessed are judged again
+//! with what is known now, from the first that changed to the last one assessed. What that
+//! shows is added to the episodes and takes nothing back: it can raise one, lengthen it, or
+//! be one of its own. No notification is taken back.
 
 use std::sync::Arc;
 
@@ -76,7 +76,7 @@ fn amend(records: &mut Vec<TrackedEpisode>, mut found: TrackedEpisode) {
     if let Some(known) = records.iter_mut().rev().find(overlaps) {
         match known.episode.ended.filter(|over| found.episode.last_breach > *over) {
             None => return raise(known, &found.episode),
-            // It was over for everybody, and went on.
+            // Everybody was notified that it was over, and it went on.
             Some(over) => found.episode.begin_after(over),
         }
     }
@@ -86,8 +86,8 @@ fn amend(records: &mut Vec<TrackedEpisode>, mut found: TrackedEpisode) {
     records.drain(..excess);
 }
 
-/// Raises an episode to what was found late of it. Whoever heard that it is over hears
-/// it again if it was worse than told.
+/// Raises an episode to what was found late of it. Whoever was notified that it is over is
+/// notified again if it was worse than that.
 fn raise(known: &mut TrackedEpisode, found: &Episode) {
     let is_worse = found.severity > known.episode.severity;
     known.episode.raise(found);

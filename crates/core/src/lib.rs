@@ -1,7 +1,7 @@
-//! The analysis: what a minute of a gateway means, and whether to speak.
+//! The analysis: what a minute of a gateway means, and whether to notify.
 //!
-//! Pure: no IO, no clock, no log, and nothing that can fail. Missing data is a
-//! value. [`assess()`] is the only door: everything before it fetches a
+//! Pure: no IO, no clock, no log, and nothing that can fail. Missing data is a value.
+//! [`assess()`] is the only way in: everything before it fetches a
 //! [`Snapshot`](series::snapshot::Snapshot), everything after it acts on a [`Report`].
 
 pub mod alerting;

@@ -1,5 +1,5 @@
-//! Patterns for names, and tags that are asked for by patterns: one kind of pattern
-//! for load balancers, routes, maintenance windows and silences.
+//! Patterns for names, and tags that are asked for by patterns: one kind of pattern for
+//! gateways, routes, maintenance windows and silences.
 //!
 //! A pattern is compiled when it is read, so that an error points at it. Its length
 //! and its nesting are bounded, because what compiles it panics beyond a limit of its
@@ -11,11 +11,11 @@ use std::fmt;
 use globset::{Glob, GlobMatcher};
 use serde::{Deserialize, Serialize};
 
-/// The longest pattern, in bytes: the names of a hundred load balancers.
+/// The longest pattern, in bytes: the names of a hundred gateways.
 const MAX_BYTES: usize = 4_096;
 /// The deepest `{...}` within each other.
 const MAX_NESTING: usize = 10;
-/// AWS lets a resource have no more tags.
+/// AWS lets a resource have at most this many tags.
 const MAX_TAGS: usize = 50;
 
 /// A pattern for names, with `*`, `?`, `[...]` and `{a,b}`.
@@ -59,8 +59,8 @@ impl Pattern {
     }
 }
 
-/// How many braces are open at once, at the most. One that is escaped or in a class
-/// counts as well: nobody writes ten of them.
+/// The most braces that are open at once. One that is escaped or in a class counts as well:
+/// nobody writes ten of them.
 fn nesting(text: &str) -> usize {
     let mut open = 0_usize;
     let mut most = 0;

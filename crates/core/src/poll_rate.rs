@@ -1,4 +1,4 @@
-//! Whether something stirs in a gateway, so that it is read every minute.
+//! Whether a gateway has something unusual, so that it is polled fast.
 
 use crate::alerting::episode::TrackedEpisode;
 use crate::detect::Rule;
@@ -23,11 +23,11 @@ const MINUTES: usize = 3;
 /// A median of fewer requests than this in a minute is chance.
 const MEDIAN_REQUESTS: f64 = 20.0;
 
-/// Something stirs while an episode goes on (unless all it knows is that a
-/// job grows from day to day; not while one waits for its return), and where the last minutes are above what is usual
-/// at this time of day: in near misses and 504s, in the p99 when it is past a
-/// fifth of the timeout, or in the median. A gateway that is always slow, or
-/// slow every night, is calm.
+/// A gateway is polled fast while an episode goes on (unless all it knows is that a job grows
+/// from day to day; not while one waits for its return), and where the last minutes are above
+/// what is usual at this time of day: in near misses and 504s, in the p99 when it is past a
+/// fifth of the timeout, or in the median. A gateway that is always slow, or slow every night,
+/// is polled slowly.
 #[must_use]
 pub fn poll_rate(
     gateway: &Gateway,

@@ -1,10 +1,10 @@
 //! What a name that is not known may have been meant to be.
 
-/// So many names are shown.
+/// At most this many names are shown.
 const SHOWN: usize = 5;
-/// Names that are at least so alike, from 0 to 1, are near.
+/// Names that are at least this alike, from 0 to 1, are near.
 const NEAR: f64 = 0.8;
-/// No more characters of a name are compared.
+/// At most this many characters of a name are compared.
 const COMPARED: usize = 64;
 
 /// The names that are near to one that is not among them, or else some of them: how a

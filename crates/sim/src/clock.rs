@@ -6,10 +6,10 @@
 //! depends on now (publication, the account's changes, retention) asks here and
 //! falls silent for a request that carries no time.
 //!
-//! Now is the latest of the times brought along so far: a client that corrects
-//! its clock by slow answers signs with times that lag behind, and answers dated
-//! by these would make it lag further. A time much older than the latest is no
-//! lag but another story, told from there on.
+//! Now is the latest of the times brought along so far: a client that corrects its clock by
+//! slow answers signs with times that lag behind, and answers dated by these would make it
+//! lag further. A time much older than the latest is no lag but another story, which begins
+//! there.
 
 use std::sync::Mutex;
 
@@ -30,13 +30,13 @@ fn later(latest: Option<i64>, brought: i64) -> i64 {
     latest.filter(|latest| (brought..=brought + LAG).contains(latest)).unwrap_or(brought)
 }
 
-/// AWS's clock, which only moves when it is told to or a request brings a time.
+/// AWS's clock, which only moves when it is set or a request brings a time.
 pub(crate) struct Clock {
     /// Seconds by which clients are ahead.
     ahead: i64,
     /// Seconds for which answers are held back.
     held: i64,
-    /// What it was told, epoch seconds.
+    /// What it was set to, epoch seconds.
     told: Mutex<Option<i64>>,
     /// Its now after the latest call that brought a time, epoch seconds.
     latest: Mutex<Option<i64>>,

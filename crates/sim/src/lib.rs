@@ -30,7 +30,7 @@
 //! | `traffic` | the model: which requests end how in which minute | `world`, `scenario` |
 //! | `metrics` | what `CloudWatch` makes of the requests, and when it has it | `traffic`, `faults`, `catalog` |
 //! | `services` | one module a service: a call to a reply | `metrics`, `world`, `wire` |
-//! | `server` | the one door: who asks, faults, dispatch, bytes, connections | `services` |
+//! | `server` | the only way in: who asks, faults, dispatch, bytes, connections | `services` |
 //!
 //! `rng` and `parallel` are used everywhere. A new operation is a function in its service;
 //! a new service is a module in `services`, a line in its `answer`, and its protocol in
@@ -145,7 +145,8 @@ impl Sim {
     }
 
     /// How many `Publish` calls reached SNS, by how they ended: `accepted` or `duplicate`,
-    /// with `_lost` or `_cut` where the publisher was not told, or the code of the refusal.
+    /// with `_lost` or `_cut` where the publisher did not learn of it, or the code of the
+    /// refusal.
     #[must_use]
     pub fn publish_attempts(&self) -> BTreeMap<String, u64> {
         parallel::lock(&self.state.services.messages).outcomes.clone()

@@ -16,7 +16,7 @@ const MAX_BALANCERS: usize = 10_000;
 pub struct Setup {
     /// Name of a scenario, see [`scenarios`](crate::scenarios).
     pub scenario: String,
-    /// Everything random hangs on it.
+    /// Everything random depends on it.
     pub seed: u64,
     /// The scenario's minute 0, unix seconds, a multiple of 60; for the long scenarios
     /// a Monday 00:00 UTC, because some of them are about times of day and weekdays.
@@ -37,8 +37,8 @@ pub struct Setup {
     pub external_id: Option<String>,
     /// How the account changes during the scenario.
     pub changes: Vec<Change>,
-    /// Nothing was recorded earlier than so many minutes before the start: nobody
-    /// came then, and asking for a fortnight costs no more than the scenario itself.
+    /// Nothing was recorded earlier than this many minutes before the start: nobody came
+    /// then, and asking for a fortnight costs no more than the scenario itself.
     pub recorded: i64,
     /// Names of the SNS topics; those that end in `.fifo` are FIFO topics.
     pub topics: Vec<String>,

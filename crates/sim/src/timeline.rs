@@ -44,15 +44,15 @@ pub struct Change {
 /// What can happen to a load balancer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// The idle timeout becomes so many seconds.
+    /// The idle timeout becomes this many seconds.
     Timeout(u32),
     /// It comes into being; before, it did not exist.
     Create,
     /// It is deleted; its past metrics stay readable.
     Delete,
-    /// It is deleted and created anew under another ARN at once.
+    /// It is deleted and at once created again under another ARN.
     Recreate,
-    /// Nobody comes any more for so many minutes, or ever.
+    /// Nobody comes any more for this many minutes, or ever.
     Idle(Option<i64>),
 }
 

@@ -7,7 +7,7 @@ use nearmiss_core::time::Minute;
 use crate::replay::DELAY;
 use crate::series::{Row, Series};
 
-/// Fires closer than this are one episode of such an alarm, minutes.
+/// Alarms of this kind that fire closer than this are one episode, minutes.
 const MERGE: i64 = 60;
 
 /// The alarms that others use, by minute.
@@ -98,8 +98,8 @@ pub fn merged(fires: &[Minute]) -> Vec<Minute> {
     starts
 }
 
-/// The first minute by which 504s of at least 300 requests in five minutes
-/// passed 0.1 %, three at the least.
+/// The first minute by which 504s of at least 300 requests in five minutes passed 0.1 %, at
+/// least three of them.
 pub fn obvious(series: &Series, from: Minute) -> Option<Minute> {
     let begin = usize::try_from(from.since(series.first)).unwrap_or(0).max(4);
     (begin..series.minutes.len()).find_map(|i| {

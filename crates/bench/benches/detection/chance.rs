@@ -1,4 +1,4 @@
-//! Numbers at random, the same for the same seed.
+//! Random numbers, the same for the same seed.
 
 /// xorshift64* (Vigna, 2016).
 pub struct Chance(u64);

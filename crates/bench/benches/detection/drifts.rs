@@ -3,7 +3,7 @@
 //!
 //! A class of requests grows slower until its p99 is at the timeout: by a factor, steadily,
 //! faster and faster, or slower and slower, within two hours to two days, among 200 to
-//! 30,000 requests in a quarter of an hour. What is not slow is not drawn one by one.
+//! 30,000 requests in a quarter-hour. What is not slow is not drawn one by one.
 //!
 //! Steps are drawn in the same way: within a minute the class is slower, and stays so.
 
@@ -23,11 +23,11 @@ use crate::replay::gateway;
 
 /// When the first quarter-hour begins.
 const FIRST: Minute = Minute(29_464_320);
-/// Quarters after the p99 is at the timeout.
+/// Quarter-hours after the p99 is at the timeout.
 const AFTER: i64 = 8;
-/// Quarters after a step: as long as it can be taken for a drift, and some.
+/// Quarter-hours after a step: as long as it can be taken for a drift, and some.
 const AFTER_STEP: f64 = 32.0;
-/// Quarters before the drift.
+/// Quarter-hours before the drift.
 const BEFORE: i64 = 8 * DAY;
 
 /// One drift.
@@ -69,14 +69,14 @@ impl Drift {
         }
     }
 
-    /// A step to one and a half times the p99 at the least, and below the timeout.
+    /// A step to at least one and a half times the p99, and below the timeout.
     fn step(chance: &mut Chance) -> Self {
         let drawn = Self::drawn(chance);
         let end = chance.by_factor(1.5 * drawn.usual, 0.8 * drawn.timeout);
         Self { end, takes: AFTER_STEP, course: |_, end, _| end, ..drawn }
     }
 
-    /// The p99 so many quarter-hours after the beginning.
+    /// The p99 this many quarter-hours after the beginning.
     fn p99(&self, after: f64) -> f64 {
         if after < 0.0 {
             return self.usual;
@@ -84,8 +84,8 @@ impl Drift {
         (self.course)(self.usual, self.end, after / self.takes)
     }
 
-    /// What CloudWatch says of a quarter-hour, so many after the beginning, and whether 1 % of
-    /// the requests of some five minutes of it, three at the least, timed out.
+    /// What CloudWatch says of a quarter-hour, this many after the beginning, and whether 1 %
+    /// of the requests of some five minutes of it, at least three, timed out.
     fn quarter_hour(
         &self,
         chance: &mut Chance,
@@ -142,7 +142,7 @@ impl Drift {
         }
     }
 
-    /// What is told from a quarter-hour on, in which it begins after a `part` of it.
+    /// What is notified from a quarter-hour on, in which it begins after a `part` of it.
     fn notified(&self, chance: &mut Chance, begin: QuarterHour, part: f64) -> Told {
         let gateway = gateway(self.timeout);
         let mut history = History::new();
@@ -194,7 +194,7 @@ fn says(
     Some((verdict.severity, forecast))
 }
 
-/// So many drifts.
+/// This many drifts.
 pub fn measure(drifts: usize, seed: u64) -> Moments {
     let mut chance = Chance::new(seed);
     let mut moments = Moments::default();
@@ -205,7 +205,7 @@ pub fn measure(drifts: usize, seed: u64) -> Moments {
     moments
 }
 
-/// Of so many steps, those that were called a trend.
+/// Of this many steps, those that were called a trend.
 pub fn steps_called_trends(steps: usize, seed: u64) -> usize {
     let mut chance = Chance::new(seed ^ 0x57E9);
     let is_called = |_: &usize| {

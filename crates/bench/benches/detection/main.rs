@@ -1,17 +1,17 @@
 //! The league: the detectors beside simpler alarms, over the simulator's long
 //! scenarios.
 //!
-//! `cargo bench -p nearmiss-bench` replays every scenario over the seeds
-//! 3, 4 and 5, which were not used to tune anything (1, 2 and 6 to 12 were), minute by minute
-//! as it would have been known then: minutes and quarter-hours three minutes after their end.
-//! `-- --seeds=1,2 NAME...` chooses; `--poll rates` replays calm gateways every five
-//! minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
+//! `cargo bench -p nearmiss-bench` replays every scenario over the seeds 3, 4 and 5, which
+//! were not used to tune anything (1, 2 and 6 to 12 were), minute by minute as it would have
+//! been known then: minutes and quarter-hours three minutes after their end.
+//! `-- --seeds=1,2 NAME...` chooses; `--tiers` replays gateways that are polled slowly every
+//! five minutes; `--cold` begins without a history; `-v` prints every alert; `--nab=FILE`
 //! replays a series of timestamps and seconds instead. Then follow what no scenario has
 //! enough of: forecasts of drifts, and the p99 of all requests (`--only-scenarios` leaves
-//! them out). At the end stands how many messages each scenario sends. A figure that misses
-//! what is asked of it is a failure, and named: see [`targets`].
+//! them out). The end says how many messages each scenario sends. A figure that misses
+//! its target is a failure, and named: see [`targets`].
 
-#![allow(clippy::expect_used)] // a benchmark that cannot run has nobody to tell but its reader
+#![allow(clippy::expect_used)] // a benchmark that cannot run can only say so to its reader
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)] // minutes of some weeks
 #![allow(clippy::cast_possible_wrap, clippy::cast_sign_loss)]
 
@@ -40,14 +40,14 @@ use targets::Targets;
 use volume::Volume;
 
 const WEEK: f64 = 7.0 * 1440.0;
-/// So many drifts are drawn for each seed, and as many steps.
+/// How many drifts are drawn for each seed, and as many steps.
 const DRIFTS: usize = 300;
 /// False episodes of all harmless load balancers together, a week each.
 const FALSE_EPISODES: f64 = 0.05;
 /// Steps drawn at random that may be called a trend: where a quarter-hour has few requests, its
 /// p99 scatters so much that a jump and a line are equally near. None of the scenarios may.
 const STEPS_CALLED_TRENDS: f64 = 0.005;
-/// The scenarios in which something has become slower at once, and not by and by.
+/// The scenarios in which something has become slower at once, and not gradually.
 const STEPS: [&str; 2] = ["b20", "b23"];
 /// The scenarios of a few requests a minute.
 const FEW_REQUESTS: &str = "h27";
@@ -135,7 +135,7 @@ struct Total {
     few: Vec<f64>,
     /// Steps that were called a trend.
     called_trends: Vec<String>,
-    /// Harmless series without a 504 of which something was told.
+    /// Harmless series without a 504 that notified of something.
     without_504: Vec<String>,
     busy: Vec<u32>,
     minutes: usize,
@@ -206,7 +206,7 @@ fn rivals(series: &Series, start: Minute, fault: Minute, total: &mut Total) -> (
     (leads.join(" "), falses.join(","))
 }
 
-/// When the last episode was told as over, after the recovery.
+/// When the end of the last episode was notified, after the recovery.
 fn end(outcome: &Outcome, series: &Series) -> String {
     let resolved = outcome.alerts.iter().rfind(|alert| alert.reason == Reason::Resolved);
     match (resolved, series.recovered) {

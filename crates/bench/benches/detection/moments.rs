@@ -1,4 +1,4 @@
-//! Forecasts beside the truth, at the two moments at which people hear of them.
+//! Forecasts beside the truth, at the two moments at which people are notified of them.
 
 use nearmiss_core::series::forecast::Forecast;
 use nearmiss_core::time::Minute;
@@ -90,14 +90,14 @@ impl Moments {
     }
 }
 
-/// So many tenths of them are less.
+/// This many tenths of them are less.
 fn part(ones: &[One], figure: impl Fn(&One) -> f64, tenths: usize) -> f64 {
     let mut figures: Vec<f64> = ones.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() * tenths / 10).copied().unwrap_or(f64::NAN)
 }
 
-/// The share whose range has the truth; `None` of none.
+/// The share whose range contains the truth; `None` of none.
 fn covered(ones: &[One]) -> Option<f64> {
     let covered = ones.iter().filter(|one| one.is_covered).count();
     (!ones.is_empty()).then(|| covered as f64 / ones.len() as f64)

@@ -28,13 +28,13 @@ const SMOOTH: [(&str, &[Class]); 8] = [
     ("a tenth slow", &[(0.9, 0.5, 1.0), (0.1, 8.0, 0.8)]),
     ("an API", &[(1.0, 0.05, 0.6)]),
 ];
-/// Slow ends that break near one request in a hundred, where one kind of requests ends and
-/// a ten times slower one begins. The p99 of the answered requests lies on one side of that
+/// Slow ends that break near one request in a hundred, where one kind of requests ends and a
+/// ten times slower one begins. The p99 of the answered requests lies on one side of that
 /// gap, the p99 of all on the other, and what CloudWatch gives of the slow end (its p99, its
-/// maximum, and what came close to the timeout) is the same wherever between them the
-/// slower kind begins. They are measured and printed, so that nobody takes the share above
-/// for that of every load balancer, and not judged, because no estimate can tell these
-/// from slow ends of one piece; what tells them is a histogram.
+/// maximum, and what came close to the timeout) is the same wherever between them the slower
+/// kind begins. They are measured and printed, so that nobody takes the share above for that
+/// of every gateway, and not judged, because no estimate can tell these from slow ends of
+/// one piece; only a histogram can.
 const BROKEN: [(&str, &[Class]); 2] = [
     ("1 % reports", &[(0.99, 0.25, 0.7), (0.01, 8.0, 0.5)]),
     ("0.5 % near the timeout", &[(0.965, 0.25, 0.7), (0.03, 3.0, 0.5), (0.005, 30.0, 0.2)]),

@@ -108,7 +108,7 @@ fn snapshot(series: &Series, from: Minute, end: Minute, rate: PollRate) -> Snaps
 
 /// A message.
 pub struct Alert {
-    /// The minute in which it was told.
+    /// The minute in which it was sent.
     pub at: Minute,
     pub reason: Reason,
     pub rule: Rule,
@@ -136,7 +136,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The first that was told of after this minute.
+    /// The first that was sent after this minute.
     pub fn first_after(&self, fault: Minute) -> Option<&Alert> {
         let alerting = |r: Reason| matches!(r, Reason::Firing | Reason::Escalated);
         self.alerts.iter().find(|alert| alert.at > fault && alerting(alert.reason))

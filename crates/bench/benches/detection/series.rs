@@ -41,8 +41,8 @@ impl Series {
         self.minutes.iter().any(|row| row.timeouts.is_some_and(|timeouts| timeouts > 0.0))
     }
 
-    /// The end of the first quarter of an hour after this minute in which 1 % of the
-    /// requests ended in 504 without an answer: their p99 is at the timeout.
+    /// The end of the first quarter-hour after this minute in which 1 % of the requests
+    /// ended in 504 without an answer: their p99 is at the timeout.
     pub fn at_timeout(&self, from: Minute) -> Option<Minute> {
         let begin = usize::try_from(from.since(self.first)).ok()?;
         let of = |rows: &[Row]| {

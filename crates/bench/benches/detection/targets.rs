@@ -1,4 +1,4 @@
-//! What is asked of the figures. A run that misses some of it fails, and says which.
+//! The targets of the figures. A run that misses some of them fails, and says which.
 
 /// What was missed, a sentence each.
 #[derive(Default)]
@@ -21,7 +21,7 @@ impl Targets {
         self.missed.extend(figure.filter(is_more).map(sentence));
     }
 
-    /// What must not be at all.
+    /// What must not be there at all.
     pub fn none(&mut self, what: &str, found: &[String]) {
         self.missed.extend(found.iter().map(|one| format!("{what}: {one}")));
     }

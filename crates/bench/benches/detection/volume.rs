@@ -1,4 +1,4 @@
-//! How many messages a scenario sends, and whether each of them is news.
+//! How many messages a scenario sends, and whether each of them says something new.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,12 @@ use nearmiss_core::alerting::notification_log::Reason;
 use super::replay::{Alert, Outcome};
 use super::targets::Targets;
 
-/// A severity rises twice at the most.
+/// A severity rises at most twice.
 const ESCALATIONS: usize = 2;
 /// Minutes between two reminders.
 const REPEAT: i64 = 1440;
-/// What came back may send so many messages on the day on which it did, and so many a day
-/// from then on; that it became worse is always told.
+/// What came back may send at most this many messages on the day on which it did, and this
+/// many a day from then on; that it became worse always notifies.
 const FIRST_DAY: usize = 3;
 const LATER_DAY: usize = 1;
 /// What no text says.
@@ -36,7 +36,7 @@ struct Row {
 #[derive(Default)]
 pub struct Volume {
     rows: BTreeMap<String, Row>,
-    /// What was told without being news.
+    /// What was notified without anything new.
     noise: Vec<String>,
 }
 
@@ -66,7 +66,7 @@ impl Volume {
         }
     }
 
-    /// What was told without being news.
+    /// What was notified without anything new.
     pub fn judge(&self, targets: &mut Targets) {
         targets.none("a message that is no news", &self.noise);
     }

@@ -1,9 +1,9 @@
-//! When to speak: episodes, and what of them was said.
+//! When to notify: episodes, and what receivers were notified of.
 //!
-//! An episode belongs to one gateway; rules attach to it and its severity only
-//! rises. [`advance`] folds one more minute into a gateway's episodes, and
-//! [`Router::due`](crate::alerting::Router::due) says whether somebody must be told. What
-//! was delivered is part of the record, so that an alert that could not be sent is
+//! An episode belongs to one gateway; rules attach to it and its severity only rises.
+//! [`advance`] folds one more minute into a gateway's episodes, and
+//! [`Router::due`](crate::alerting::Router::due) says whether somebody must be notified.
+//! What was delivered is part of the record, so that an alert that could not be sent is
 //! simply decided again.
 //!
 //! Trouble that comes back within a day (a stampede every few hours, a peak every
@@ -25,25 +25,25 @@ use crate::series::totals::Totals;
 use crate::series::window::{Reading, Window};
 use crate::time::Minute;
 
-/// How many episodes of one gateway are kept, most of them to be told. Each lasts an
-/// hour at the least unless `resolve_after` is shorter, and what comes back is one, so
-/// that this is over a day without a receiver.
+/// How many episodes of one gateway are kept, most of them because somebody is still to be
+/// notified. Each lasts at least an hour unless `resolve_after` is shorter, and trouble
+/// that comes back is one episode, so that these cover more than a day without a receiver.
 pub const MAX_EPISODES: usize = 24;
 /// The newest minutes whose near misses and 504s belong to an episode that begins.
 const RECENT: u32 = 15;
 /// The share of the timeout above which the slowest answers forbid an end.
 const STILL_SLOW: f64 = 0.6;
-/// The factor up to which they are as usual.
+/// Up to this factor of what is usual they count as usual.
 const AS_USUAL: f64 = 1.25;
-/// Trouble that comes again within so many minutes has come back: a day, and two hours
+/// Trouble that comes again within this many minutes has come back: a day, and two hours
 /// because what happens daily does not happen to the minute.
 pub const COMES_BACK: i64 = 26 * 60;
 /// The same for trouble that had come back before: what happens on weekdays leaves
 /// out a weekend.
 pub const COMES_BACK_AGAIN: i64 = COMES_BACK + 2 * 24 * 60;
-/// The factor by which one time must pass all before it to be told as worse.
+/// The factor by which one time must exceed all before it to be notified as worse.
 const WORSE: u64 = 4;
-/// So few 504s are no measure of how bad a time was.
+/// Fewer 504s than this are no measure of how bad a time was.
 const FEW: u64 = 10;
 
 /// One stretch of trouble of one gateway.
@@ -51,17 +51,17 @@ const FEW: u64 = 10;
 pub struct Episode {
     /// The same for the same trouble, whoever computes it: gateway and start.
     pub id: String,
-    /// The first minute with a near miss or a 504 in the quarter of an hour in
-    /// which the first rule fired; without one, the minute in which it fired.
+    /// The first minute with a near miss or a 504 in the fifteen minutes in which the first
+    /// rule fired; without one, the minute in which it fired.
     pub began: Minute,
-    /// The last minute with a near miss or a 504 while a rule was breaching, or in
-    /// which a forecast held.
+    /// The last minute with a near miss or a 504 while a rule was breaching, or in which a
+    /// rule that forecasts was breaching.
     pub last_breach: Minute,
     /// The worst severity so far.
     pub severity: Severity,
     /// Each rule that fired, and when it first did.
     pub rules: BTreeMap<Rule, Minute>,
-    /// What the worst verdict said, last time.
+    /// What the worst evaluation of the last breach said.
     pub evidence: Evidence,
     /// Minutes with requests and without a breach, since the last breach.
     pub quiet_minutes: u32,
@@ -100,14 +100,14 @@ pub struct Returns {
     pub timeouts: u64,
     /// The most 504s of a time before it.
     pub most_timeouts: u64,
-    /// How many times it came back so much worse that it must be told, though its
-    /// severity is the same.
+    /// How many times it came back so much worse that receivers must be notified, though
+    /// its severity is the same.
     pub worse: u32,
     /// Whether the last time is one of them.
     pub is_worse: bool,
 }
 
-/// What a detector found, to be told.
+/// What a detector found, for the notification.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// Which detector.
@@ -118,23 +118,23 @@ pub struct Evidence {
     pub value: Option<f64>,
     /// What it was compared with.
     pub threshold: f64,
-    /// When the timeout is reached, from the end of that minute, where the
-    /// detector can tell.
+    /// When the timeout is reached, from the end of that minute, where the detector can say
+    /// so.
     #[serde(default)]
     pub forecast: Option<Forecast>,
 }
 
-/// An episode, and what its receivers know of it.
+/// An episode, and what its receivers were notified of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TrackedEpisode {
-    /// Whose it is, as it was last: it can be told when the gateway is gone.
+    /// Whose it is, as it was last: receivers can be notified when the gateway is gone.
     pub gateway: Gateway,
     /// What happened.
     pub episode: Episode,
-    /// Which receiver accepted what of it.
+    /// Which receiver accepted which notification of it.
     #[serde(rename = "told")]
     pub notified: BTreeMap<ReceiverId, NotificationLogEntry>,
-    /// Whether it was open at a moment at which nothing kept it quiet.
+    /// Whether it was open at a moment at which nothing muted it.
     #[serde(default)]
     pub audible: bool,
 }
@@ -159,14 +159,14 @@ impl Episode {
     }
 
     /// How many minutes after its last breach the same trouble has come back rather
-    /// than begun anew.
+    /// than begun again.
     #[must_use]
     pub fn comes_back_within(&self) -> i64 {
         if self.returns.is_some() { COMES_BACK_AGAIN } else { COMES_BACK }
     }
 
-    /// An episode that this verdict on this window begins. The window's bad
-    /// minutes belong to it, but for those of the episode before.
+    /// An episode that begins with this evaluation of this window. The window's bad minutes
+    /// belong to it, except those of the episode before.
     fn starting(
         gateway: &Gateway,
         window: Window<'_>,
@@ -198,7 +198,7 @@ impl Episode {
         Some(episode)
     }
 
-    /// Ends it without a recovery: nobody looks any more.
+    /// Ends it without a recovery: nobody watches any more.
     pub fn abandon(&mut self) {
         if self.is_open() {
             self.ended = Some(self.last_breach);
@@ -212,7 +212,7 @@ impl Episode {
         self.began <= minute && self.ended.is_none_or(|over| minute <= over)
     }
 
-    /// Adds requests of its minutes that were told late.
+    /// Adds requests of its minutes that CloudWatch reported late.
     pub fn count_more(&mut self, more: Totals) {
         self.requests = self.requests.saturating_add(more.requests);
         self.near_misses = self.near_misses.saturating_add(more.near_misses);
@@ -257,7 +257,7 @@ impl Episode {
         }
     }
 
-    /// Enters a verdict that breaches at the end of this window.
+    /// Enters an evaluation that breaches at the end of this window.
     fn breach(&mut self, window: Window<'_>, verdict: &Evaluation) {
         let Some(reading) = window.readings().last() else { return };
         if let Some(returns) = self.returns.as_mut().filter(|returns| returns.over) {
@@ -306,8 +306,8 @@ fn onset(readings: &[Reading], rule: Rule, over: Option<Minute>) -> Option<usize
 }
 
 impl Returns {
-    /// Trouble of this rule that begins in this minute, if it is that of the episode
-    /// before and somebody heard of it: the same kind within a day.
+    /// Trouble of this rule that begins in this minute, if it is that of the episode before
+    /// and somebody was notified of it: the same kind within a day.
     fn of(before: &TrackedEpisode, rule: Rule, began: Minute) -> Option<Self> {
         let TrackedEpisode { episode, notified, audible, .. } = before;
         let is_same = episode.rules.keys().any(|known| known.is_like(rule));
@@ -359,7 +359,7 @@ impl Evidence {
 }
 
 impl NotificationLogEntry {
-    /// What a receiver knows after it took this.
+    /// What a receiver was notified of once it has taken this.
     #[must_use]
     pub fn after(before: Option<Self>, reason: Reason, episode: &Episode, now: Minute) -> Self {
         let worse = episode.returns.map_or(0, |returns| returns.worse);
@@ -368,7 +368,7 @@ impl NotificationLogEntry {
 }
 
 impl TrackedEpisode {
-    /// An episode of which nobody knows.
+    /// An episode of which nobody was notified.
     #[must_use]
     pub fn unnotified(gateway: &Gateway, episode: Episode) -> Self {
         Self { gateway: gateway.clone(), episode, notified: BTreeMap::new(), audible: false }
@@ -382,12 +382,12 @@ impl TrackedEpisode {
     }
 }
 
-/// The episodes of a gateway after one more minute: at most the last of them is
-/// open, the others wait to be told. `resolve_after` is how many minutes must
-/// be quiet before one ends (some rules ask for more, see [`Rule::quiet_time`]), and
-/// the slowest answers must be below 60 % of the timeout or as usual; minutes
-/// without requests do not count, because silence is no recovery. One that came back
-/// ends once it has stayed away for [`COMES_BACK`] too.
+/// The episodes of a gateway after one more minute: at most the last of them is open, the
+/// others wait for their notifications. `resolve_after` is how many minutes must be quiet
+/// before one ends (some rules ask for more, see [`Rule::quiet_time`]), and the slowest
+/// answers must be below 60 % of the timeout or as usual; minutes without requests do not
+/// count, because silence is no recovery. One that came back ends once it has stayed away
+/// for [`COMES_BACK`] too.
 #[must_use]
 pub fn advance(
     mut records: Vec<TrackedEpisode>,
@@ -487,8 +487,8 @@ mod tests {
         }
     }
 
-    /// The messages of some days from Monday on, each with its minute after that, and the
-    /// records at the end.
+    /// The notifications of some days from Monday on, each with its minute after that, and
+    /// the records at the end.
     fn notified(
         router: &Router,
         minutes: i64,
@@ -510,12 +510,12 @@ mod tests {
         (notified, records)
     }
 
-    /// The reasons of messages, and on which day they came.
+    /// The reasons of notifications, and on which day they came.
     fn reasons(notified: &[(i64, EpisodeNotification)]) -> Vec<(i64, Reason)> {
         notified.iter().map(|(minute, notice)| (minute / DAY, notice.reason)).collect()
     }
 
-    /// 504s for 20 minutes every so many.
+    /// 504s for 20 minutes, once in this many minutes.
     fn every(minutes: i64) -> impl Fn(i64) -> Option<Trouble> {
         move |minute| (minute % minutes < 20).then_some((Rule::AtLimit, Severity::Warning, 2.0))
     }
@@ -641,7 +641,7 @@ mod tests {
         };
         let mut router = Router::default();
         router.mute.silences = (0..12).map(|i| silence(i * 6 * HOUR)).collect();
-        // Somebody heard of the first time.
+        // Somebody was notified of the first time.
         router.mute.silences.remove(0);
         let (notified, records) = notified(&router, 3 * DAY - HOUR, every(6 * HOUR));
         assert_eq!(reasons(&notified), [(0, Reason::Firing), (0, Reason::Resolved)]);

@@ -1,7 +1,7 @@
-//! Which alerts are meant: by gateway, kind, tags and rules.
+//! Which alerts match: by gateway, kind, tags and rules.
 //!
-//! Routes, silences and maintenance windows all ask the same; what each of them
-//! asks of the severity is its own.
+//! Routes, silences and maintenance windows all use it; what each of them asks of the
+//! severity is its own.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -30,7 +30,7 @@ impl<'a> Subject<'a> {
     }
 }
 
-/// All alerts that fit each of the criteria that are given.
+/// All alerts that match each of the criteria that are given.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Matcher {
@@ -46,15 +46,14 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// Whether an alert is meant.
+    /// Whether an alert matches.
     #[must_use]
     pub fn fits(&self, subject: Subject<'_>) -> bool {
         let has_rule = self.rules.iter().any(|rule| subject.episode.rules.contains_key(rule));
         self.means(subject.gateway) && (self.rules.is_empty() || has_rule)
     }
 
-    /// Whether an alert is meant with all of its rules: what is kept back hides
-    /// nothing else.
+    /// Whether an alert matches with all of its rules: what is muted hides nothing else.
     #[must_use]
     pub fn covers(&self, subject: Subject<'_>) -> bool {
         let mut rules = subject.episode.rules.keys();
@@ -62,7 +61,7 @@ impl Matcher {
         self.means(subject.gateway) && all
     }
 
-    /// Whether alerts of a gateway can be meant.
+    /// Whether alerts of a gateway can match.
     #[must_use]
     pub fn means(&self, gateway: &Gateway) -> bool {
         let named = |pattern: &Pattern| {

@@ -1,9 +1,9 @@
-//! Who must be told what, now: routes, quiet times, repeats and groups.
+//! Who must be notified of what, now: routes, mutes, repeats and groups.
 //!
 //! A function of what is known. An episode's [`TrackedEpisode`] says what each receiver has
-//! taken; [`Router::due`] compares that with how the episode stands and with who may
-//! be told at this moment. What was not taken is due again, what is quiet is held
-//! back, and nothing here remembers anything.
+//! taken; [`Router::due`] compares that with how the episode stands and with who may be
+//! notified at this moment. What was not taken is due again, what is muted is not sent, and
+//! nothing here remembers anything.
 
 pub mod episode;
 mod matcher;
@@ -27,19 +27,19 @@ pub use route::{Repeat, Route};
 /// What is to be done about an episode's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Due {
-    /// Everybody knows all.
+    /// Every receiver was notified of everything.
     Nothing,
-    /// There is something to tell, and a silence or maintenance keeps it back.
+    /// There is something to notify of, and a silence or maintenance window mutes it.
     Muted,
-    /// These are to be told, each for its reason.
+    /// These are to be notified, each for its reason.
     Notify(Vec<(Receiver, Reason)>),
-    /// It is over, and nobody needs to hear of it any more.
+    /// It is over, and nobody needs to be notified of it any more.
     Done,
 }
 
 impl Due {
-    /// Nobody needs to hear more of an episode that is over. It is kept for as long as it
-    /// may come back.
+    /// Nobody needs to be notified again of an episode that is over. It is kept for as long
+    /// as it may come back.
     fn over(episode: &Episode, now: Minute) -> Self {
         let kept = 0..=episode.comes_back_within();
         let is_kept = kept.contains(&now.since(episode.last_breach)) && !episode.abandoned;
@@ -47,16 +47,16 @@ impl Due {
     }
 }
 
-/// Where alerts go and when they do not.
+/// Where alerts go, and when they do not.
 #[derive(Debug, Clone, Default)]
 pub struct Router {
-    /// In order; the first that fits, and those after it while they go on.
+    /// In order; the first that fits, and the next ones while they say `continue`.
     pub routes: Vec<Route>,
-    /// Who is told what no route fits.
+    /// Who is notified of what no route fits.
     pub fallback: Receiver,
-    /// When an open episode is told again.
+    /// When receivers are notified again of an open episode.
     pub repeat: Repeat,
-    /// What is kept back at present.
+    /// What is muted at present.
     pub mute: Mute,
 }
 
@@ -91,8 +91,8 @@ impl Router {
         self.routes.iter().map(|route| &route.receiver).chain([&self.fallback])
     }
 
-    /// What is told of episodes to receivers that take everything at once, which the
-    /// records then say: for looking back, where nobody is waited for.
+    /// What receivers that take everything at once are notified of, which the records then
+    /// say: for looking back, where nobody is waited for.
     pub fn notify(
         &self,
         records: &mut Vec<TrackedEpisode>,
@@ -143,7 +143,7 @@ impl Router {
     }
 }
 
-/// Why a receiver that knows this much must be told of a record, if it must.
+/// Why a receiver that was notified of this much must be notified of a record, if it must.
 fn reason(
     record: &TrackedEpisode,
     notified: Option<&NotificationLogEntry>,
@@ -155,7 +155,7 @@ fn reason(
     match (episode.is_open(), notified) {
         (_, Some(notified)) if notified.over => None,
         (false, _) => Some(Reason::Resolved),
-        // What came and went within a quiet time is no news while it stays away.
+        // What came and went while muted needs no notification while it stays away.
         (true, None) => (record.audible || episode.goes_on()).then_some(Reason::Firing),
         (true, Some(notified))
             if episode.severity > notified.severity || worse > notified.worse =>

@@ -1,9 +1,9 @@
-//! Quiet times: silences, which somebody set, and maintenance windows, which the
-//! config plans.
+//! What mutes: silences, which somebody set, and maintenance windows, which the config
+//! plans.
 //!
-//! What they keep back is not lost. An episode that outlives its quiet time is told
-//! when that ends, and so is the end of one that was told before. Only what began
-//! and ended within it is never told.
+//! What they mute is not lost. Receivers are notified of an episode that outlives them when
+//! they end, and of the end of one that they were notified of before. Nobody is ever
+//! notified of what began and ended while it was muted.
 
 use std::ops::RangeInclusive;
 
@@ -13,17 +13,17 @@ use crate::alerting::matcher::{Matcher, Subject};
 use crate::detect::Severity;
 use crate::time::Minute;
 
-/// So many silences may be in force at once.
+/// At most this many silences may be in force at once.
 pub const MAX_SILENCES: usize = 1000;
-/// A silence lasts so many seconds at the least and at the most.
+/// How long a silence may last, seconds.
 pub const SILENCE_SECONDS: RangeInclusive<u64> = 60..=90 * 86_400;
 /// The longest comment of a silence, in characters.
 pub const LONGEST_COMMENT: usize = 1000;
-/// One that is over is remembered for so long: an episode that ended within it is
-/// kept back, even if that is found out later.
+/// How long one that is over is remembered: an episode that ended within it is muted, even
+/// if that is found out later.
 pub const KEPT_MINUTES: i64 = 24 * 60;
 
-/// A silence: alerts that somebody does not want to hear of for a while.
+/// A silence: alerts that somebody does not want to be notified of for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Silence {
     /// Which one, for `silence expire`.
@@ -31,11 +31,11 @@ pub struct Silence {
     /// Which alerts.
     #[serde(flatten)]
     pub matcher: Matcher,
-    /// Of this severity at the most: what is worse is told.
+    /// Of at most this severity: what is worse notifies.
     pub at_most: Severity,
     /// From this minute on.
     pub from: Minute,
-    /// The first minute at which it no longer holds.
+    /// The first minute at which it is no longer in force.
     pub until: Minute,
     /// Who set it.
     #[serde(default)]
@@ -46,7 +46,7 @@ pub struct Silence {
 }
 
 impl Silence {
-    /// Whether it keeps an alert back at this minute.
+    /// Whether it mutes an alert at this minute.
     #[must_use]
     pub fn mutes(&self, subject: Subject<'_>, minute: Minute) -> bool {
         (self.from..self.until).contains(&minute)
@@ -66,7 +66,7 @@ pub struct Window {
     pub until: Minute,
 }
 
-/// All quiet times around the present.
+/// All silences and maintenance windows around the present.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Mute {
     /// Those that somebody set.
@@ -76,7 +76,7 @@ pub struct Mute {
 }
 
 impl Mute {
-    /// Whether an alert is kept back at this minute.
+    /// Whether an alert is muted at this minute.
     #[must_use]
     pub fn mutes(&self, subject: Subject<'_>, minute: Minute) -> bool {
         let in_window = |window: &Window| {

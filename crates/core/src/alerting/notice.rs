@@ -1,4 +1,4 @@
-//! One thing to tell of an episode.
+//! One notification of an episode.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use crate::diagnose::Diagnosis;
 use crate::gateway::Gateway;
 use crate::time::Minute;
 
-/// One thing to tell people.
+/// One notification of an episode.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EpisodeNotification {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
     /// The newest minute that was assessed: what is said is as of then.
     pub at: Minute,
-    /// The minute in which it is told.
+    /// The minute in which it is sent.
     pub notified: Minute,
-    /// Whether CloudWatch may still add to the minutes that it was seen in.
+    /// Whether CloudWatch may still add to the minutes in which it was seen.
     pub provisional: bool,
-    /// Why it is told.
+    /// Why it is sent.
     pub reason: Reason,
     /// What it is about.
     pub episode: Episode,
@@ -31,7 +31,7 @@ pub struct EpisodeNotification {
 }
 
 impl EpisodeNotification {
-    /// What is to be told of a record, at the end of this minute.
+    /// The notification of a record, at the end of this minute.
     #[must_use]
     pub fn of(record: &TrackedEpisode, reason: Reason, at: Minute) -> Self {
         Self {
@@ -51,7 +51,7 @@ impl EpisodeNotification {
         }
     }
 
-    /// The same for the same news, whoever computes it, so that a receiver can
+    /// The same for the same notification, whoever computes it, so that a receiver can
     /// recognise a second copy.
     #[must_use]
     pub fn id(&self) -> String {

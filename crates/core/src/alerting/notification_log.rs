@@ -1,11 +1,11 @@
-//! What a receiver knows.
+//! What a receiver was notified of.
 
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Severity;
 use crate::time::Minute;
 
-/// Why somebody is told something.
+/// Why somebody is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
@@ -35,25 +35,26 @@ impl Reason {
 /// What one receiver has taken of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotificationLogEntry {
-    /// The worst severity that it was told.
+    /// The worst severity that it was notified of.
     pub severity: Severity,
-    /// When it was told first.
+    /// When it was notified first.
     pub first: Minute,
-    /// When it was told last.
+    /// When it was notified last.
     pub last: Minute,
     /// How many times it was reminded.
     #[serde(default)]
     pub reminders: u32,
-    /// How many times it was told that it came back worse.
+    /// How many times it was notified that it came back worse.
     #[serde(default)]
     pub worse: u32,
-    /// Whether it knows that the episode is over.
+    /// Whether it was notified that the episode is over.
     #[serde(default)]
     pub over: bool,
 }
 
 impl NotificationLogEntry {
-    /// What a receiver knows after it took news of this severity, whatever they are about.
+    /// What a receiver was notified of once it has taken notifications of this severity,
+    /// whatever they are about.
     #[must_use]
     pub fn after_any(
         before: Option<Self>,

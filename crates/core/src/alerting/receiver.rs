@@ -49,7 +49,7 @@ pub enum Guarantee {
     /// Passes it on, perhaps twice, perhaps after something that came later.
     AtLeastOnce,
     /// Keeps the notifications of one gateway in order, and drops a second copy of one,
-    /// which it recognises by its id. Each is sent singly: a group would stand in no
+    /// which it recognises by its id. Each is sent singly: a group would belong in no
     /// gateway's order.
     OnceInOrder,
 }

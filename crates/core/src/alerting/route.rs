@@ -18,7 +18,7 @@ pub struct Route {
     pub at_least: Severity,
     /// To whom.
     pub receiver: Receiver,
-    /// When an open episode is told again, if not as for all.
+    /// When its receiver is notified again of an open episode, if not as the router says.
     pub repeat: Option<Repeat>,
     /// Whether the routes after it are looked at too.
     pub goes_on: bool,
@@ -40,13 +40,13 @@ impl fmt::Display for Route {
     }
 }
 
-/// When an episode that goes on is told again.
+/// When receivers are notified again of an episode that goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Repeat {
     /// Not before it changes.
     Never,
-    /// After so long.
+    /// After this long.
     After(Span),
 }
 
@@ -58,7 +58,7 @@ impl Default for Repeat {
 }
 
 impl Repeat {
-    /// Whether it is time to, so many minutes after the last time.
+    /// Whether it is time to, this many minutes after the last time.
     #[must_use]
     pub fn is_over(self, minutes: i64) -> bool {
         match self {

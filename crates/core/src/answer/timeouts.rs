@@ -1,9 +1,9 @@
-//! Whose patience ended: an elapsed time against the timeouts that are known.
+//! Whose timeout ended a wait: an elapsed time against the timeouts that are known.
 //!
-//! Timeouts are round numbers and few, so a wait often tells which one ended it.
-//! It is an argument and no proof: what fits alike is listed alike. Limits are
-//! compared with the wait for the first byte, because that is where a client
-//! sees all of them, or with the silence before a body broke.
+//! Timeouts are round numbers and few, so a wait often shows which one ended it. That is an
+//! argument and no proof: timeouts that fit equally well are listed alike. Limits are
+//! compared with the wait for the first byte, because that is where a client sees all of
+//! them, or with the silence before a body broke.
 
 mod known;
 
@@ -41,11 +41,11 @@ pub struct Timeout {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// It is so where nobody has set it.
+    /// It applies where nobody has set it.
     Default,
     /// It cannot be set.
     Fixed,
-    /// Somebody set it, and told us.
+    /// Somebody set it, and said so.
     Configured,
 }
 
@@ -59,8 +59,8 @@ pub struct Fit {
     pub off_by: f64,
 }
 
-/// How far an elapsed time may be from a timeout of so many seconds: half a
-/// second, for the way there and back and the work, or 2 %, for coarse timers.
+/// How far an elapsed time may be from a timeout of this many seconds: half a second, for
+/// the way there and back and the work, or 2 %, for coarse timers.
 #[must_use]
 pub fn tolerance(seconds: f64) -> f64 {
     (seconds * 0.02).max(0.5)
@@ -105,15 +105,15 @@ impl End {
     }
 }
 
-/// The timeouts that may be behind such an end: with a speaker, those after which it
-/// says so; without one, those after which anybody does.
+/// The timeouts that may be behind such an end: with a speaker, those after which it says
+/// so; without one, those after which any hop does.
 #[must_use]
 pub fn candidates(speaker: Option<Hop>, end: End, configured: &[Timeout]) -> Vec<Timeout> {
     let all = configured.iter().chain(unset(configured));
     all.filter(|timeout| timeout.explains(speaker, end)).cloned().collect()
 }
 
-/// The known timeouts, but for those that somebody set.
+/// The known timeouts, except those that somebody set.
 pub fn unset(configured: &[Timeout]) -> impl Iterator<Item = &Timeout> {
     KNOWN.iter().filter(|known| {
         !configured.iter().any(|one| one.hop == known.hop && one.name == known.name)

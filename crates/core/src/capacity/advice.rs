@@ -1,4 +1,4 @@
-//! What to do about a gateway: one line, the most telling first.
+//! What to do about a gateway: one line, the most useful first.
 
 use crate::capacity::row::CapacityRow;
 use crate::capacity::week::Peak;
@@ -11,7 +11,7 @@ use crate::time::Minute;
 const MANY: f64 = 0.001;
 /// 504s that are more than a stray one or two.
 const SEVERAL: f64 = 3.0;
-/// The factor above the mean quarter-hour from which on a quarter-hour is busy.
+/// The factor above the mean quarter-hour from which on one is busy.
 const BUSY: f64 = 1.5;
 /// What is expected within a day is for now, seconds.
 const SOON: f64 = 86_400.0;

@@ -35,7 +35,8 @@ pub struct Busiest {
     pub at: QuarterHour,
     /// Requests of all.
     pub requests: f64,
-    /// The gateway that came closest to its timeout, its quarter-hour, and the share of the timeout.
+    /// The gateway that came closest to its timeout, its quarter-hour, and the share of the
+    /// timeout.
     pub closest: Option<(String, Peak, f64)>,
 }
 

@@ -40,8 +40,8 @@ impl Limits {
         Self { steps, now: facts.gateway.timeout.seconds }
     }
 
-    /// The timeout in force in a quarter-hour, seconds: as it was handed in where a
-    /// later step bounds it, else the one for which its near misses were counted.
+    /// The timeout in force in a quarter-hour, seconds: as it was handed in where a later
+    /// step bounds it, else the one for which its near misses were counted.
     pub fn in_force(&self, quarter_hour: QuarterHour, summary: &QuarterHourStats) -> f64 {
         let begun = self.steps.partition_point(|(since, _)| *since <= quarter_hour.start());
         match begun.checked_sub(1).and_then(|step| self.steps.get(step)) {
@@ -51,7 +51,8 @@ impl Limits {
         }
     }
 
-    /// Whether a quarter-hour's near misses were counted for another timeout than the present one.
+    /// Whether a quarter-hour's near misses were counted for another timeout than the present
+    /// one.
     pub fn is_another(&self, summary: &QuarterHourStats) -> bool {
         summary.timeout > 0.0 && !same(summary.timeout, self.now)
     }
@@ -82,7 +83,7 @@ impl Limits {
         changes
     }
 
-    /// The newest quarter of a period that is of the present timeout while the
+    /// The newest quarter-hour of a period that is of the present timeout while the
     /// measured one before it is not: that one's timeout, and when it begins.
     fn seen_since(
         &self,
@@ -108,7 +109,7 @@ impl Limits {
     }
 }
 
-/// Whether two timeouts are one, as far as a history can tell.
+/// Whether two timeouts are one, as far as a history shows.
 pub fn same(a: f64, b: f64) -> bool {
     (a - b).abs() <= SAME * a.max(b)
 }

@@ -16,7 +16,8 @@ pub const SCHEMA: &str = "nearmiss.report/1";
 
 /// The most characters of any name.
 const NAME: usize = 256;
-/// The most entries of the lists beside the gateways; how many there are is told.
+/// The most entries of the lists beside the gateways; the report says how many there are in
+/// all.
 const LISTED: usize = 1_000;
 
 /// The whole report.

@@ -2,7 +2,7 @@
 //! that leads, and what to do first.
 //!
 //! Pure and small: a function of what is in memory anyway. A gateway is read once
-//! (`week`), set beside its week before (`standing`) and added up (`fleet`);
+//! (`week`), set beside its week before (`row`) and added up (`fleet`);
 //! the rest says it, as text and markdown (`page`), as short lines (`chat`) and
 //! as JSON (`machine`). What is not known is said to be not known, and is in no
 //! figure as zero. `docs/report.md` defines every figure.
@@ -106,9 +106,9 @@ impl From<&Digest> for Written {
 }
 
 impl Digest {
-    /// The report on the `days` (1 to 14) that end with the last quarter of an hour
-    /// that is over at `end`. A history holds fourteen days, so that more than
-    /// seven have little or nothing to be compared with.
+    /// The report on the `days` (1 to 14) that end with the last quarter-hour that is over
+    /// at `end`. A history has fourteen days, so that more than seven have little or
+    /// nothing to be compared with.
     #[must_use]
     pub fn of(facts: &[Facts<'_>], end: Minute, days: u32, bill: Option<Bill>, host: &str) -> Self {
         let period = Period::ending(end, days);
@@ -170,8 +170,8 @@ impl Digest {
         write::markdown(&page::blocks(self))
     }
 
-    /// The report in short plain lines for a chat, below its title: at most 2,500 characters, and how
-    /// many lines were left out.
+    /// The report in short plain lines for a chat, below its title: at most 2,500 characters,
+    /// and how many lines were left out.
     #[must_use]
     pub fn chat(&self) -> String {
         chat::lines(self)

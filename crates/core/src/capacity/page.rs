@@ -12,7 +12,7 @@ use crate::number::ratio;
 const SHOWN: usize = 20;
 /// Lines of any other list.
 const LINES: usize = 10;
-/// Gateways for which it is said what to do.
+/// Gateways for which the report says what to do.
 pub const ADVISED: usize = 3;
 /// What a CloudWatch alarm costs in a month of thirty days, US dollars.
 const ALARM: f64 = 0.10;
@@ -58,7 +58,7 @@ pub fn busiest(digest: &Digest) -> Option<String> {
     ))
 }
 
-/// For how long requests failed.
+/// How long requests failed.
 fn trouble(digest: &Digest) -> Option<String> {
     let Trouble { stretches, minutes } = digest.fleet.trouble;
     let unit = if stretches == 1 { "stretch" } else { "stretches" };
@@ -69,7 +69,7 @@ fn trouble(digest: &Digest) -> Option<String> {
         .then(|| format!("Requests failed in {stretches} {unit} of {minutes} min in all."))
 }
 
-/// What to do about the first three.
+/// What to do about the first three gateways.
 pub fn steps(digest: &Digest) -> Vec<String> {
     let line = |s: &CapacityRow| format!("{}: {}.", s.label, advice::of(s, digest.end));
     let steps: Vec<String> = digest.close.iter().take(ADVISED).map(line).collect();
@@ -133,13 +133,13 @@ pub fn cost(digest: &Digest) -> Vec<String> {
     ]
 }
 
-/// What two alarms for each of these gateways cost in so many days, US dollars.
+/// What two alarms for each of these gateways cost in this many days, US dollars.
 #[allow(clippy::cast_precision_loss)] // for people
 pub fn alarms(gateways: usize, days: u32) -> f64 {
     2.0 * ALARM * gateways as f64 * f64::from(days) / 30.0
 }
 
-/// The part of one of so many gateways.
+/// The part of one of this many gateways.
 #[allow(clippy::cast_precision_loss)] // for people
 pub fn each(dollars: f64, gateways: usize) -> Option<f64> {
     ratio(dollars, gateways as f64)

@@ -33,13 +33,14 @@ const GROWTH: f64 = 0.1;
 const CLEAR: f64 = 3.0;
 /// A score of Kendall above which a rise is no chance: 1 %, two-sided.
 const SCORE: f64 = 2.58;
-/// Growth that takes longer than four weeks is not told: two weeks do not show it.
+/// Growth that takes longer than four weeks is not reported: two weeks do not show it.
 const GROWTH_HORIZON: f64 = 28.0 * 86_400.0;
 /// A forecast ends here, seconds: a year.
 const HORIZON: f64 = 366.0 * 86_400.0;
-/// Silent from so many quarter-hours without requests on: three days, longer than a weekend.
+/// Silent from this many quarter-hours without requests on: three days, longer than a
+/// weekend.
 const SILENT: i64 = 3 * DAY;
-/// Healthy targets that came or went: a half, and a tenth.
+/// How many healthy targets must have been added or removed: half a one, and a tenth of them.
 const TARGETS: (f64, f64) = (0.5, 0.1);
 
 /// Whether a usual day's peak has moved since the week before.
@@ -102,7 +103,7 @@ pub struct Trouble {
 /// One gateway in the report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CapacityRow {
-    /// How it is called in the report.
+    /// What it is called in the report.
     pub label: String,
     /// Which one.
     pub id: Identity,
@@ -203,7 +204,7 @@ fn direction(now: &Week, before: &Week, timeout: f64) -> Direction {
     }
 }
 
-/// The soonest forecast of the rules that speak.
+/// The soonest forecast of the rules that fire.
 fn notified(facts: &Facts<'_>) -> Option<Expected> {
     let speaking = facts.evaluations.iter().filter(|verdict| verdict.state == State::Breaching);
     let forecasts = speaking.filter_map(|verdict| {
@@ -226,7 +227,7 @@ fn growth(now: &Week, before: &Week, timeout: f64, end: QuarterHour) -> Option<E
     if is_cut || last.p99 >= timeout || peaks.len() < KNOWN_PEAKS || age > 192.0 {
         return None;
     }
-    // Days before the end, so that a line reaches the timeout so many days after it.
+    // Days before the end, so that a line reaches the timeout this many days after it.
     let day = |peak: &Peak| -real(end.0.saturating_sub(peak.at.0)) / 96.0;
     let points: Vec<(f64, f64)> = peaks.iter().map(|peak| (day(peak), peak.p99)).collect();
     // What became slower from one day to the next has not grown.
@@ -290,8 +291,8 @@ fn changes(facts: &Facts<'_>, limits: &Limits, period: Period) -> Vec<Change> {
     changes
 }
 
-/// When its first requests came, if that was within the period and the day before
-/// is known, by three quarter-hours of it at the least, to have had none.
+/// When its first requests came, if that was within the period and at least three
+/// quarter-hours of the day before are known to have had none.
 fn first_seen(history: &QuarterHours, period: Period) -> Option<Minute> {
     let first = history.first_measured()?;
     if first < period.from || first >= period.end {

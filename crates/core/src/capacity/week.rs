@@ -1,9 +1,9 @@
 //! One gateway over some days: what was counted, and how close each day came.
 //!
-//! Percentiles are never averaged. Of each day the quarter of an hour with the
-//! highest effective p99 is taken, and of those the one in the middle: every
-//! figure here is one that CloudWatch computed over the requests of one quarter-hour,
-//! and it can be named with its time.
+//! Percentiles are never averaged. Of each day the quarter-hour with the highest effective
+//! p99 is taken, and of those the one in the middle: every figure here is one that
+//! CloudWatch computed over the requests of one quarter-hour, and it can be named with its
+//! time.
 
 use crate::capacity::limits::Limits;
 use crate::capacity::period::Period;
@@ -20,8 +20,8 @@ const SEVERAL_SHARE: f64 = 0.001;
 const CLOSE: f64 = 0.5;
 /// The share of 504s from which on a p99 is a lower bound.
 const CENSORED: f64 = 0.01;
-/// Quarters that may be unknown in a period that is known: three hours, as the
-/// newest quarter-hours of a calm gateway are read late.
+/// Quarter-hours that may be unknown in a period that is known: three hours, as the newest
+/// quarter-hours of a gateway that is polled slowly are read late.
 const LATE: u32 = 12;
 /// A quarter-hour that came close.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -100,7 +100,7 @@ impl Hour {
 /// What a gateway was like over some days.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Week {
-    /// Quarters that it has.
+    /// Quarter-hours that it has.
     pub quarter_hours: u32,
     /// Of these, known: idle or measured.
     pub known: u32,
@@ -110,7 +110,7 @@ pub struct Week {
     pub requests: f64,
     /// Near misses, each counted for the timeout of its time.
     pub near_misses: f64,
-    /// Quarters with requests whose near misses are not known.
+    /// Quarter-hours with requests whose near misses are not known.
     pub near_unknown: u32,
     /// Whether near misses were counted for another timeout than the present one.
     pub near_of_another: bool,
@@ -118,7 +118,7 @@ pub struct Week {
     pub timeouts: f64,
     /// Of these, failed connections.
     pub unreachable: f64,
-    /// The closest quarter of each day, oldest first.
+    /// The closest quarter-hour of each day, oldest first.
     pub peaks: Vec<Option<Peak>>,
     /// Its hours with requests, oldest first.
     pub hours: Vec<Hour>,
@@ -150,8 +150,8 @@ impl Week {
         week
     }
 
-    /// Counts a day, and finds its closest quarter-hour: of those with requests enough
-    /// or several that were late; on a day without any of these, of all.
+    /// Counts a day, and finds its closest quarter-hour: of those with enough requests or
+    /// several that were late; on a day without any of these, of all.
     fn add_day(&mut self, history: &QuarterHours, limits: &Limits, day: Period) -> Option<Peak> {
         let (mut best, mut weak): (Option<Peak>, Option<Peak>) = (None, None);
         for quarter_hour in day.quarter_hours() {
@@ -210,17 +210,17 @@ impl Week {
         }
     }
 
-    /// The closest quarter of the day in the middle, of the days from the least
-    /// close to the closest; of an even number the closer of the two. It is what a
-    /// usual day's peak is like: one bad afternoon does not move it, and a job
-    /// that runs once a day is in it.
+    /// The closest quarter-hour of the day in the middle, of the days from the least close
+    /// to the closest; of an even number the closer of the two. It is what a usual day's
+    /// peak is like: one bad afternoon does not move it, and a job that runs once a day is
+    /// in it.
     pub fn typical(&self) -> Option<Peak> {
         let mut peaks: Vec<Peak> = self.peaks.iter().flatten().copied().collect();
         peaks.sort_by(|a, b| a.p99.total_cmp(&b.p99));
         peaks.get(peaks.len() / 2).copied()
     }
 
-    /// The closest quarter of all.
+    /// The closest quarter-hour of all.
     pub fn highest(&self) -> Option<Peak> {
         self.peaks.iter().flatten().copied().reduce(Peak::slower)
     }
@@ -242,7 +242,7 @@ impl Week {
         self.burst || self.highest().is_some_and(|peak| peak.p99 > CLOSE * timeout)
     }
 
-    /// Whether all of it is known, up to three hours.
+    /// Whether all of it is known, except for up to three hours.
     pub fn is_whole(&self) -> bool {
         self.known > 0 && self.known + LATE.min(self.quarter_hours / 8) >= self.quarter_hours
     }

@@ -26,7 +26,7 @@ pub fn cut(text: &str) -> String {
     shortened(text, NAME)
 }
 
-/// One line of at most so many characters, the last of them `…` when it was longer.
+/// One line of at most this many characters, the last of them `…` when it was longer.
 pub fn shortened(text: &str, length: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
     let mut letters = text.chars().map(clean);
@@ -176,7 +176,7 @@ pub fn expected(standing: &CapacityRow, expected: &Expected, end: Minute) -> Str
     )
 }
 
-/// The minute that is so many seconds after another.
+/// The minute that is this many seconds after another.
 #[allow(clippy::cast_possible_truncation)] // forecasts end after a year
 pub fn later(end: Minute, seconds: f64) -> Minute {
     end.plus((seconds / 60.0).round() as i64)

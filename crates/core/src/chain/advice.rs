@@ -1,9 +1,9 @@
 //! What to set, to which figure, and where.
 //!
-//! A suggestion keeps a tenth of distance, stays within what the product takes,
-//! and is a whole number of seconds, because most products take no other. It is
-//! tried on the chain before it is given: one that would bring a finding is given
-//! with what cures that as well, or not at all.
+//! A suggestion keeps a distance of a tenth, stays within what the product takes, and is a
+//! whole number of seconds, because most products take no other. It is tried on the chain
+//! before it is given: one that would bring a finding is given with what cures that as
+//! well, or not at all.
 
 use std::collections::BTreeMap;
 
@@ -15,9 +15,9 @@ use crate::chain::rule;
 
 /// How often the rules are asked about one suggestion.
 const MAX_TRIALS: usize = 24;
-/// Ways out of one finding; more than that nobody compares.
+/// At most this many ways out of one finding: nobody compares more.
 const MAX_ADVICE: usize = 3;
-/// More settings than that nobody changes for one finding.
+/// At most this many settings: nobody changes more for one finding.
 const MAX_STEPS: usize = 4;
 
 /// The findings with what can be done about each, tried on the chain.
@@ -114,7 +114,7 @@ impl Trial<'_> {
     }
 }
 
-/// What is wrong with a chain, but for words and figures.
+/// What is wrong with a chain, without words and figures.
 struct Marks(BTreeMap<(Rule, Vec<String>), Vec<Severity>>);
 
 impl Marks {
@@ -144,7 +144,7 @@ impl Marks {
             && after.iter().enumerate().any(|(at, now)| before.get(at).is_none_or(|was| now > was))
     }
 
-    /// How many there are of a rule and hops, and how bad.
+    /// How many there are of a rule and hops, and how bad they are.
     fn weight(&self, rule: Rule, hops: &[String]) -> usize {
         let severities = self.severities(rule, hops);
         severities.iter().map(|severity| *severity as usize).sum()

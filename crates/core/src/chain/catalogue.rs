@@ -1,5 +1,5 @@
 //! The table of products as people and programs read it: kinds, keys, defaults and
-//! where each figure stands.
+//! where each figure is documented.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ pub struct Row {
     pub keys: Vec<Key>,
     /// The keys that it takes for what its own code may do.
     pub own: Vec<&'static str>,
-    /// What else it does about time, which no key stands for.
+    /// What else it does about time, for which there is no key.
     pub also: &'static [&'static str],
 }
 
@@ -42,7 +42,7 @@ pub struct Key {
     pub takes: Option<String>,
     /// What whoever waits gets when it fires.
     pub answers: Option<&'static str>,
-    /// Where the figure stands.
+    /// Where the figure is documented.
     pub source: Option<&'static Source>,
 }
 

@@ -1,6 +1,6 @@
 //! A chain in the terminal, and everything said of it.
 //!
-//! A hop is a block of lines; what is wrong stands on the line between two
+//! A hop is a block of lines; what is wrong is on the line between two
 //! blocks, under the outer of the hops that it is about. Where a hop has several
 //! sets of values, the chain is drawn once, and the sets are a table.
 
@@ -13,7 +13,7 @@ use crate::chain::hop::Hop;
 use crate::chain::printable::printable;
 use crate::chain::survey::{Place, Set, Survey, Told};
 
-/// Narrower than that, lines get longer than asked for.
+/// In a terminal narrower than this, lines get longer than asked for.
 const NARROWEST: usize = 40;
 /// Sets that the table shows; the others are in the JSON.
 const MAX_ROWS: usize = 40;
@@ -34,7 +34,7 @@ type Lines = Vec<(String, Severity)>;
 
 /// The drawing, the sets of values if there are several, then every finding with
 /// what to do about it, in lines of at most `width` characters where words allow
-/// it. What can be copied stands on one line, however long.
+/// it. What can be copied is on one line, however long.
 #[must_use]
 pub fn text(survey: &Survey, width: usize, ink: Ink) -> String {
     let width = width.max(NARROWEST);

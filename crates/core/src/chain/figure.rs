@@ -1,8 +1,7 @@
 //! A figure of a hop: how long, and who says so.
 //!
-//! A figure never travels without its origin: a person who is told that 60 s is
-//! too short has to know which file, which answer of AWS or which document to
-//! look at.
+//! A figure never travels without its origin: whoever reads that 60 s is too short has to
+//! know which file, which answer of AWS or which document to look at.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +15,7 @@ use crate::number::quantity;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timer {
-    /// Until a connection to the next hop stands.
+    /// Until a connection to the next hop is established.
     #[serde(rename = "connect_timeout")]
     Connect,
     /// Between two reads from the next hop: inactivity, however long the whole
@@ -102,7 +101,7 @@ impl Scope {
 /// When a timer fires. A longer limit is greater; none at all is the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Limit {
-    /// After so long. Zero means, of a keep-alive, that nothing is kept.
+    /// After this long. Zero means, of a keep-alive, that nothing is kept.
     After(Duration),
     /// Never: the timer is off.
     Never,
@@ -124,7 +123,7 @@ impl Limit {
         }
     }
 
-    /// So many of it, one after the other.
+    /// This many of it, one after the other.
     #[must_use]
     pub fn times(self, count: u32) -> Self {
         self.length().map_or(Self::Never, |length| Self::After(length.saturating_mul(count)))
@@ -158,7 +157,7 @@ impl Serialize for Limit {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// Our own config.
+    /// The config of nearmiss.
     Config,
     /// An answer of AWS.
     Aws {
@@ -255,7 +254,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// So many, and as the product does it.
+    /// This many, and as the product does it.
     #[must_use]
     pub const fn of(count: u32) -> Self {
         Self { count, within: Limit::Never, repeats: None, which: None }
@@ -265,7 +264,7 @@ impl Tries {
 /// Why a timer is not known although its files were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Doubt {
-    /// It is another since some version.
+    /// It is different from some version on.
     Version {
         /// What it was before.
         before: Limit,
@@ -330,7 +329,7 @@ impl FromStr for Version {
     }
 }
 
-/// A document that a figure stands in.
+/// A document that has a figure.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
     /// Its name.

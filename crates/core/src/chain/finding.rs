@@ -24,7 +24,7 @@ pub enum Severity {
     Ok,
     /// A figure is missing, so that nothing can be said.
     Unknown,
-    /// Something goes wrong for some requests, or in vain.
+    /// Something goes wrong for some requests, or work is done in vain.
     Weak,
     /// The order is wrong: requests fail for no other reason.
     Broken,
@@ -119,7 +119,7 @@ pub struct Finding {
     pub text: String,
     /// What to do, the best first.
     pub advice: Vec<Advice>,
-    /// Where the fact behind it stands.
+    /// Where the fact behind it is documented.
     pub source: Option<&'static Source>,
 }
 
@@ -127,11 +127,11 @@ pub struct Finding {
 #[derive(Debug, Clone)]
 pub(super) struct Draft {
     pub(super) finding: Finding,
-    /// What may end it, the best first: each is tried before it is told.
+    /// What may end it, the best first: each is tried before it is given.
     pub(super) remedies: Vec<Remedy>,
-    /// What is told in any case: it takes a decision that nobody can try.
+    /// What is given in any case: it takes a decision that nobody can try.
     pub(super) plain: Vec<String>,
-    /// What is told if nothing else is.
+    /// What is given if nothing else is.
     pub(super) otherwise: Option<String>,
 }
 

@@ -23,7 +23,7 @@ pub enum Setting {
 /// A hop of a chain.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Hop {
-    /// Its name, one of a kind in its chain.
+    /// Its name, unique in its chain.
     pub name: String,
     /// What it is.
     #[serde(rename = "kind")]
@@ -100,9 +100,9 @@ impl Hop {
         self.figures.get(&timer).map(|figure| figure.limit)
     }
 
-    /// How long it waits for a next hop that says nothing at all, in one attempt,
-    /// and by which timer. `None` where that is not known. A bound of a statement
-    /// is none of the wait: a request may run many.
+    /// How long it waits for a next hop that says nothing at all, in one attempt, and by
+    /// which timer. `None` where that is not known. A bound of a statement does not bound
+    /// the wait: a request may run many.
     #[must_use]
     pub fn patience(&self) -> Option<(Timer, &Figure)> {
         let known = [self.bound(Timer::Total), self.bound(Timer::Read)].into_iter().flatten();
@@ -139,13 +139,13 @@ impl Hop {
         if timer == Timer::Connect { self.begun(each) } else { self.repeated(each) }
     }
 
-    /// How often it sends a request when each attempt ends after so long.
+    /// How often it sends a request when each attempt ends after this long.
     pub(super) fn repeated(&self, each: Limit) -> u32 {
         let again = self.attempts.as_ref().is_some_and(|a| a.repeats == Repeats::Requests);
         if again { self.begun(each) } else { 1 }
     }
 
-    /// How many attempts begin when each ends after so long.
+    /// How many attempts begin when each ends after this long.
     fn begun(&self, each: Limit) -> u32 {
         let Some(attempts) = &self.attempts else { return 1 };
         let each = each.length().filter(|each| !each.is_zero());

@@ -4,7 +4,7 @@
 //! Two laws make a chain right. A timeout must be longer than every timeout
 //! behind it, or the outer one gives up first and the work behind it is in vain.
 //! A keep-alive is the reverse: whoever accepts connections must keep them
-//! longer than whoever reuses them, or a request is sent into a closed door.
+//! longer than whoever reuses them, or a request is sent into a closed connection.
 //! All here is a pure function of a [`Settings`] and of what the caller found
 //! out ([`Known`]); a figure that nobody knows is asked for and never guessed.
 

@@ -1,4 +1,4 @@
-//! Text of others, made safe for a terminal.
+//! Text from others, made safe for a terminal.
 //!
 //! Names come from configs, from nginx's files and from paths. In a terminal an
 //! escape sequence in them could do anything, a newline could forge a line, and
@@ -17,7 +17,7 @@ pub fn printable(text: &str) -> String {
 }
 
 /// JSON with nothing but visible characters and line breaks: what is not visible
-/// stands in strings, where it can be escaped.
+/// is in strings, where it can be escaped.
 #[must_use]
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     if json.chars().all(|c| is_visible(c) || c == '\n') {

@@ -1,6 +1,6 @@
 //! What a product does about time: the shape of a row of the table.
 //!
-//! The rows are data and stand in [`crate::chain::products`]; every figure in them
+//! The rows are data and are in [`crate::chain::products`]; every figure in them
 //! carries its source, so that a doubt can be followed to a document.
 
 use std::time::Duration;
@@ -30,7 +30,7 @@ pub enum Role {
 /// What a timer is when nobody sets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Preset {
-    /// So long.
+    /// After this long.
     After(Duration),
     /// Off.
     Never,
@@ -79,7 +79,7 @@ pub struct Spec {
     pub answers: &'static str,
     /// Where it is set.
     pub knobs: &'static [Knob],
-    /// Where all that stands.
+    /// Where all that is documented.
     pub source: &'static Source,
 }
 
@@ -115,7 +115,7 @@ impl Spec {
         self
     }
 
-    /// With limits, the upper one of which can be raised in a way.
+    /// With limits, and how the upper one can be raised.
     pub(super) const fn raisable(mut self, min: u64, max: u64, how: &'static str) -> Self {
         let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
         self.bounds = Some(Bounds { min, max, beyond: Some(how) });
@@ -157,7 +157,7 @@ pub struct Retry {
     pub which: &'static str,
     /// Where it is set; `{n}` stands for the attempts, `{m}` for one less.
     pub knobs: &'static [Knob],
-    /// Where that stands.
+    /// Where that is documented.
     pub source: &'static Source,
 }
 
@@ -177,7 +177,7 @@ pub struct Reuse {
     pub sureness: Sureness,
     /// What whoever waits outside gets.
     pub answers: &'static str,
-    /// Where that stands.
+    /// Where that is documented.
     pub source: &'static Source,
 }
 
@@ -207,7 +207,7 @@ pub struct Product {
     pub reuse: Option<Reuse>,
     /// Which connections its read timeout closes when nothing moves.
     pub idle: Idle,
-    /// What else it does about time, which no key stands for.
+    /// What else it does about time, for which there is no key.
     pub also: &'static [&'static str],
 }
 
@@ -228,7 +228,7 @@ impl Product {
         self
     }
 
-    /// With what no key stands for.
+    /// With what there is no key for.
     pub(super) const fn does(mut self, also: &'static [&'static str]) -> Self {
         self.also = also;
         self

@@ -170,7 +170,7 @@ fn set(hop: &Hop, timer: Timer, seconds: u64, than: String) -> Remedy {
     vec![Step { change: Change { hop: hop.name.clone(), setting }, why: Why::Example(than) }]
 }
 
-/// Whether a product takes so many seconds.
+/// Whether a product takes this many seconds.
 fn takes(product: &Product, timer: Timer, seconds: u64) -> bool {
     let length = std::time::Duration::from_secs(seconds);
     let bounds = product.spec(timer).and_then(|spec| spec.bounds);

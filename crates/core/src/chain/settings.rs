@@ -18,9 +18,9 @@ use crate::chain::printable::printable;
 use crate::chain::product::{Product, Role};
 use crate::number::quantity::Span;
 
-/// More hops than that are a mistake.
+/// At most this many hops: more are a mistake.
 const MAX_HOPS: usize = 20;
-/// More attempts than that are a mistake.
+/// At most this many attempts: more are a mistake.
 const MAX_ATTEMPTS: u32 = 100;
 /// A name is shown in a column.
 const LONGEST_NAME: usize = 60;

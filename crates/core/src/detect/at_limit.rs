@@ -1,8 +1,8 @@
 //! Requests end in 504, more than is usual: the gateway is at its limit.
 //!
-//! A 504 at normal traffic says that the capacity, not the load, has changed; so
-//! the verdict always says how the traffic compares. A lone 504 is the
-//! background of any large service and stays silent, and so are a few of millions.
+//! A 504 at normal traffic says that the capacity, not the load, has changed; so the
+//! evaluation always says how the traffic compares. A lone 504 is the background of any
+//! large service and does not fire, and neither do a few of millions.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,10 +25,10 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
     next_steps: |steps| steps.of_timeouts(),
 };
 
-/// Fires when at least six requests, more than is usual and more than one in two
-/// thousand ended in 504 within half an hour, or within five minutes three and more
-/// than one in a thousand. Critical when within five minutes at least ten requests,
-/// and one in a hundred, ended in 504.
+/// Fires when at least six requests, more than is usual and more than one in two thousand
+/// ended in 504 within half an hour, or within five minutes at least three and more than
+/// one in a thousand. Critical when within five minutes at least ten requests, and one in a
+/// hundred, ended in 504.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AtLimit {
@@ -48,9 +48,9 @@ const FEWEST: f64 = 3.0;
 const MARGIN: f64 = 2.0;
 /// The share of the requests that a burst within five minutes must pass.
 const SHARE: f64 = 0.001;
-/// Where 504s are usual, chance must bring a burst less than once in so many looks.
+/// Where 504s are usual, the probability of a burst by chance must be less than this.
 const CHANCE: f64 = 1e-5;
-/// From this share and so many on a burst hurts users now.
+/// From this share and this many on a burst hurts users now.
 const CRITICAL_SHARE: f64 = 0.01;
 const CRITICAL_COUNT: f64 = 10.0;
 /// The share that any number of 504s must pass, half of what an objective of 99.9 %
@@ -58,7 +58,7 @@ const CRITICAL_COUNT: f64 = 10.0;
 pub(super) const LEAST_SHARE: f64 = 0.0005;
 
 impl AtLimit {
-    /// The verdict on the last 5 and 30 minutes.
+    /// The evaluation of the last 5 and 30 minutes.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let usual = &case.outlook.usual;
@@ -87,7 +87,7 @@ impl AtLimit {
     }
 }
 
-/// Whether chance hardly brings so many, after what was seen at this time of day.
+/// Whether chance would hardly bring so many, given what was seen at this time of day.
 fn is_no_chance(burst: Window<'_>, usual: &Baseline) -> bool {
     let (seen, among) = (usual.seen_timeouts, usual.seen_requests);
     !usual.is_known()
@@ -116,7 +116,7 @@ fn why(case: Case<'_>, minutes: u32, (mean, most): (Over, Over)) -> String {
 
 /// A p99 from this share of the timeout on is slow, if it is not usual.
 const SLOW: f64 = 0.5;
-/// Up to this factor of what is usual at the most it is as usual.
+/// Up to this factor of the highest usual p99 it is as usual.
 const AS_USUAL: f64 = 1.25;
 
 /// What the rest of the window says about the 504s. The p99 of the answered

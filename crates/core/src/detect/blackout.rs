@@ -49,7 +49,7 @@ impl Default for Blackout {
 const MINUTES: usize = 2;
 
 impl Blackout {
-    /// The verdict on the last three minutes.
+    /// The evaluation of the last three minutes.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let recent = case.window.newest(3);

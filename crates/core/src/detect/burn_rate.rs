@@ -1,9 +1,9 @@
 //! 504s use up the error budget (Site Reliability Workbook, chapter 5).
 //!
-//! A burn rate is the share of failed requests divided by the share that the
-//! objective allows. It must be high over a long window, so that it matters, and
-//! over a short one, so that it still goes on. Every 504 counts, whatever its
-//! cause: the budget does not ask.
+//! A burn rate is the share of failed requests divided by the share that the objective
+//! allows. It must be high over a long window, so that it matters, and over a short one, so
+//! that it still goes on. Every 504 counts, whatever its cause: the budget makes no
+//! distinction.
 
 use serde::{Deserialize, Serialize};
 
@@ -78,8 +78,8 @@ impl Failed {
         ratio(self.timeouts, self.requests).unwrap_or_default()
     }
 
-    /// The share that it surely has: what is not known of the window had as many
-    /// requests, and none of them failed.
+    /// The share that it has for certain: the part of the window that is not known had as
+    /// many requests, and none of them failed.
     fn proven(self) -> f64 {
         self.share() * (self.known / self.length).min(1.0)
     }
@@ -97,7 +97,7 @@ impl Failed {
 }
 
 impl BurnRate {
-    /// The verdict on the last 5 and 60 minutes, and on the last 30 minutes and 6 hours.
+    /// The evaluation of the last 5 and 60 minutes, and of the last 30 minutes and 6 hours.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let allowed = 1.0 - self.objective.get();
@@ -151,7 +151,7 @@ fn objective(objective: Ratio) -> String {
 }
 
 /// The last hour by minute, and the five hours before by quarter-hour. The quarter-hour in
-/// which the hour begins is in part of both ends and left out.
+/// which the hour begins is partly in both and is left out.
 fn six_hours(case: Case<'_>, hour: Failed) -> Failed {
     let readings = case.window.readings();
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return hour };

@@ -24,7 +24,7 @@ pub enum Slower {
     /// The work itself takes longer: slow and fast answers by the same factor.
     Work,
     /// Requests wait before they are worked on: slow and fast answers by the same time,
-    /// which is a small factor for slow ones. Also where it cannot be told from the rest.
+    /// which is a small factor for slow ones. Also where the two cannot be told apart.
     Queue,
     /// Some of the requests are much slower, and the median only follows.
     Some,
@@ -33,7 +33,7 @@ pub enum Slower {
 /// A median up to this factor above what is usual is no slower.
 const SLOWER: f64 = 1.08;
 
-/// Where the p99 is usually less than so many times the median, the same time and the
+/// Where the p99 is usually less than this many times the median, the same time and the
 /// same factor look alike.
 const APART: f64 = 4.0;
 

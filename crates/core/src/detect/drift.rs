@@ -39,7 +39,7 @@ pub struct Drift {
     pub enabled: bool,
     /// How far ahead it warns, by the earliest that is likely.
     pub horizon: Span,
-    /// The requests that a quarter of an hour must have for its p99 to count.
+    /// The requests that a quarter-hour must have for its p99 to count.
     pub min_requests: NonZeroU32,
 }
 
@@ -57,13 +57,14 @@ const LOOKED_AT_LEARNING: f64 = 0.5;
 const ABOVE_USUAL: f64 = 1.25;
 /// The factor by which it must have risen.
 const RISE: f64 = 1.3;
-/// Minutes and targets differ: the first are past the timeout when the quarter-hour is at this share.
+/// Minutes and targets differ: the first are past the timeout when the quarter-hour is at this
+/// share.
 const UNEVEN: f64 = 0.92;
 /// A timeout this close is critical, seconds.
 const CLOSE: f64 = 3600.0;
 
 impl Drift {
-    /// The verdict on the newest two quarter-hours.
+    /// The evaluation of the newest two quarter-hours.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let timeout = case.gateway.timeout.seconds;
@@ -86,10 +87,10 @@ impl Drift {
         quiet.breaching(severity, why).expecting(forecast)
     }
 
-    /// The rise through the newest of some quarter-hours (six hours and one, oldest
-    /// first), where it stood one quarter-hour ago too; what this rule fires on. It
-    /// changes once a quarter-hour only. `course` is the p99 that is usual at the time of
-    /// day of a quarter-hour: what rises every morning is no trend.
+    /// The rise through the newest of some quarter-hours (six hours and one, oldest first),
+    /// where it was there one quarter-hour ago too; what this rule fires on. It changes
+    /// only once a quarter-hour. `course` is the p99 that is usual at the time of day of a
+    /// quarter-hour: what rises every morning is no trend.
     #[must_use]
     pub fn trend(
         &self,
@@ -128,7 +129,7 @@ impl Drift {
         Some(Trend { forecast, ..trend(&observed, limit, RISE)? })
     }
 
-    /// The p99 of a quarter-hour, where it has requests enough for one.
+    /// The p99 of a quarter-hour, where it has enough requests for one.
     fn p99(&self, summary: &QuarterHourStats, timeout: f64) -> Option<f64> {
         let enough = summary.requests() >= f64::from(self.min_requests.get());
         summary.effective_p99(timeout).filter(|_| enough)

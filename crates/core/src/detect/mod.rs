@@ -1,10 +1,10 @@
 //! Detectors: pure rules over the last hour's minutes and the last fourteen
 //! days' quarter-hours.
 //!
-//! Each has a file of its own with its parameters, its condition and its
-//! words. A verdict is computed anew each time (M datapoints out of N, as
-//! CloudWatch alarms count), so there is no state that can drift. A 504 enters
-//! every count as an answer past the timeout; a failed connection does not.
+//! Each has a file of its own with its parameters, its condition and its words. An
+//! evaluation is computed anew each time (M datapoints out of N, as CloudWatch alarms
+//! count), so there is no state that can drift. A 504 enters every count as an answer past
+//! the timeout; a failed connection does not.
 
 mod at_limit;
 mod blackout;
@@ -41,8 +41,7 @@ pub use unreachable::Unreachable;
 /// The window that a detector is given, minutes.
 pub const LONGEST_WINDOW: u32 = 60;
 
-/// Which rule spoke. In order of what it tells when severities are equal: the
-/// later the more.
+/// Which rule fired. When severities are equal, the later in this order matters more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
@@ -168,7 +167,7 @@ impl fmt::Display for Severity {
     }
 }
 
-/// What a detector sees.
+/// What an evaluation of a detector comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// The condition holds.
@@ -179,12 +178,12 @@ pub enum State {
     InsufficientData,
 }
 
-/// What one detector says at one minute.
+/// One evaluation of a detector, at one minute.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Evaluation {
-    /// Who says it.
+    /// Whose evaluation it is.
     pub rule: Rule,
-    /// What it sees.
+    /// What it comes to.
     pub state: State,
     /// How bad it is when breaching.
     pub severity: Severity,
@@ -194,8 +193,8 @@ pub struct Evaluation {
     pub threshold: f64,
     /// The evidence in words, when breaching; else empty.
     pub why: String,
-    /// When the timeout is reached, counted from the end of the minute, where
-    /// the rule can tell.
+    /// When the timeout is reached, counted from the end of the minute, where the rule can
+    /// say so.
     pub forecast: Option<Forecast>,
 }
 

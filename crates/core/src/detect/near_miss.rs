@@ -1,11 +1,11 @@
 //! Answers come close to the timeout: the warning before the first 504.
 //!
 //! Counted, not estimated: CloudWatch counts the answers that took longer than
-//! `near * timeout` exactly, 504s are added, and the count is compared with what
-//! is usual at this time of day. So a nightly job that always takes 50 s is
-//! silent, and so is one slow request in a quiet night: few requests are judged
-//! by what they prove (Wilson 1927), never by a percentile. Three of a hundred prove
-//! more than eight of a million, where there were none in many days.
+//! `near * timeout` exactly, 504s are added, and the count is compared with what is usual at
+//! this time of day. So a nightly job that always takes 50 s does not fire, and neither does
+//! one slow request in a quiet night: few requests are judged by what they prove (Wilson
+//! 1927), never by a percentile. Three of a hundred prove more than eight of a million, where
+//! there were none in many days.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,27 +45,27 @@ impl Default for NearMiss {
 
 /// Requests at risk beyond what chance explains.
 const MARGIN: f64 = 4.0;
-/// The factor by which a quarter of an hour must pass the most that is usual; also what
-/// chance makes of that, because the most is a count like any other.
+/// The factor by which fifteen minutes must exceed the most that is usual; also what chance
+/// makes of that, because the most is a count like any other.
 const ABOVE_QUARTER: f64 = 1.5;
 /// The same for an hour.
 const ABOVE_HOUR: f64 = 1.25;
 /// The share of the requests that must be proven to be at risk: what an objective of
 /// 99.9 % allows to fail.
 const SHARE: f64 = 0.001;
-/// So few requests at risk within an hour are enough where they prove a larger share,
-/// and chance would bring them less than once in so many looks.
+/// Even this few requests at risk within an hour are enough where they prove a larger share,
+/// and the probability of them by chance is less than this.
 const FEWEST: f64 = 3.0;
 const SHARE_OF_FEW: f64 = 0.005;
 const CHANCE_OF_FEW: f64 = 1e-4;
-/// From so many requests on a share speaks for itself.
+/// From this many requests on a share speaks for itself.
 const MANY: f64 = 1_000.0;
 /// Slow requests that are cut at the timeout have neighbours that just made it;
 /// at least this share of those at risk must have been answered.
 const ANSWERED: f64 = 0.1;
 
 impl NearMiss {
-    /// The verdict on the last 15 and 60 minutes.
+    /// The evaluation of the last 15 and 60 minutes.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let usual = &case.outlook.usual;
@@ -104,7 +104,8 @@ fn breaches(recent: Window<'_>, limit: f64, share: f64) -> bool {
         && wilson_lower(at_risk, recent.requests()) > share
 }
 
-/// Whether chance hardly brings so many at risk, after what was seen at this time of day.
+/// Whether chance would hardly bring so many at risk, given what was seen at this time of
+/// day.
 fn is_no_chance(recent: Window<'_>, usual: &Baseline) -> bool {
     let (seen, among) = (usual.seen_at_risk, usual.seen_requests);
     usual.is_known() && chance(recent.at_risk(), recent.requests(), seen, among) < CHANCE_OF_FEW

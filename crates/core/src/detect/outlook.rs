@@ -16,7 +16,8 @@ use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 use crate::series::recurrence::{self, Recurrence};
 use crate::time::Minute;
 
-/// A quarter-hour older than this is no longer news, quarter-hours: a calm gateway's are known late.
+/// A quarter-hour older than this is no longer new, quarter-hours: those of a gateway that is
+/// polled slowly are known late.
 const NEWS: i64 = 4;
 
 /// What a history says at the end of a quarter-hour.
@@ -88,7 +89,7 @@ impl Outlook {
         }
     }
 
-    /// What is known of a quarter of the last six hours; nothing of any other.
+    /// What is known of a quarter-hour of the last six hours; nothing of any other.
     #[must_use]
     pub fn recent(&self, quarter_hour: QuarterHour) -> Known {
         let first = self.recent.first().map_or(quarter_hour, |(first, _)| *first);
@@ -112,7 +113,7 @@ impl Outlook {
             && same(self.near, gateway.near)
     }
 
-    /// Bytes that it holds.
+    /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         size_of::<Self>()
@@ -129,7 +130,7 @@ fn learning_until(first: QuarterHour, running: QuarterHour) -> Option<Minute> {
 /// Fourteen days of a gateway, and what follows from them.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    /// The days, as CloudWatch told them.
+    /// The days, as CloudWatch reported them.
     quarter_hours: QuarterHours,
     /// What follows, kept until something changes.
     outlook: Option<Box<Outlook>>,
@@ -178,7 +179,7 @@ impl History {
         outlook.insert(kept)
     }
 
-    /// Bytes that it holds.
+    /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let outlook = self.outlook.as_ref().map_or(0, |outlook| outlook.bytes());

@@ -26,8 +26,9 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
     },
 };
 
-/// Fires when the slowest answers of an hour of the day grow and reach the
-/// timeout within 14 days; a warning when the next run may be the first to do so. How is
+/// Fires when the slowest answers of an hour of the day grow and reach the timeout within
+/// 14 days; a warning when the next run may be the first to do so. See
+/// [`recurrence`](crate::series::recurrence).
 /// said in [`recurrence`](crate::series::recurrence).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -42,11 +43,11 @@ impl Default for RecurringJob {
     }
 }
 
-/// At the earliest closer than this it is a warning, seconds.
+/// A warning when the earliest is closer than this, seconds.
 const CLOSE: f64 = 86_400.0;
 
 impl RecurringJob {
-    /// The verdict on the last 14 days.
+    /// The evaluation of the last 14 days.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let timeout = case.gateway.timeout.seconds;

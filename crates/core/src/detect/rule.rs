@@ -2,7 +2,7 @@
 
 use crate::gateway::kind::Words;
 
-/// What is true of one rule alone; it stands beside its detector.
+/// What is true of one rule alone; it is kept beside its detector.
 #[derive(Debug)]
 pub struct RuleSpec {
     /// Its name in config, metrics and messages.
@@ -16,7 +16,7 @@ pub struct RuleSpec {
     /// How many times as long as usual it must be quiet before an episode with this rule
     /// may end: what comes once in a while is given longer.
     pub quiet_factor: u32,
-    /// What to do about it, the most telling step first.
+    /// What to do about it, the most useful step first.
     pub next_steps: fn(&Steps<'_>) -> Vec<String>,
 }
 

@@ -50,7 +50,7 @@ pub struct Saturation {
     pub workers_per_target: Option<NonZeroU32>,
     /// How far ahead it warns when `workers_per_target` is known.
     pub horizon: Span,
-    /// The requests that a quarter of an hour must have for its median to count.
+    /// The requests that a quarter-hour must have for its median to count.
     pub min_requests: NonZeroU32,
 }
 
@@ -80,7 +80,7 @@ const HALF_FULL: f64 = 0.4;
 const RISE: f64 = 1.2;
 
 impl Saturation {
-    /// The verdict on the newest three quarter-hours.
+    /// The evaluation of the newest three quarter-hours.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let inflations: Vec<Option<f64>> =
@@ -111,7 +111,7 @@ impl Saturation {
         Some(slower.min(fuller)).filter(|factor| factor.is_finite())
     }
 
-    /// The verdict where it is known how many requests fit in.
+    /// The evaluation where it is known how many requests fit in.
     fn full(&self, case: Case<'_>) -> Option<Evaluation> {
         let timeout = case.gateway.timeout.seconds;
         let healthy = case.window.readings().iter().rev().find_map(|r| r.healthy_hosts)?;

@@ -40,7 +40,7 @@ const FEWEST: f64 = 3.0;
 const CRITICAL: f64 = 0.01;
 
 impl Unreachable {
-    /// The verdict on the last 15 minutes.
+    /// The evaluation of the last 15 minutes.
     #[must_use]
     pub fn judge(&self, case: Case<'_>) -> Evaluation {
         let recent = case.window.newest(15);

@@ -10,10 +10,10 @@ use crate::series::window::Window;
 const MORE: f64 = 1.5;
 /// Up to this factor it counts as less.
 const LESS: f64 = 0.7;
-/// Fewer requests than this are said as they are: a factor of a few is chance.
+/// Fewer requests than this are written as they are: a factor of a few is chance.
 const FEW: f64 = 20.0;
 
-/// The traffic of some minutes beside another one over as long a time.
+/// The traffic of some minutes beside that of another time of the same length.
 struct Traffic {
     requests: f64,
     usual: f64,
@@ -61,7 +61,7 @@ pub fn traffic_words(case: Case<'_>, minutes: u32) -> String {
     }
 }
 
-/// A count over so many minutes.
+/// A count over this many minutes.
 #[derive(Clone, Copy)]
 pub struct Over(pub f64, pub u32);
 

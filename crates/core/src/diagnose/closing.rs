@@ -207,7 +207,8 @@ pub fn deregistration_delay(facts: &Facts) -> Option<Finding> {
     )
 }
 
-/// A delay that is too short, without knowing that something was deregistered then.
+/// The score of a delay that is too short, without knowing that something was deregistered
+/// then.
 fn unplanned(facts: &Facts, closed: &Closed) -> f64 {
     let is_denied = closed.planned.is_some_and(Coincidence::is_denied);
     match closed.bunched {

@@ -1,4 +1,4 @@
-//! Connections and TLS handshakes with targets that do not come about: 504 after 10 s.
+//! Connections and TLS handshakes with targets that are not established: 504 after 10 s.
 //!
 //! The figures say that connections fail, never why; the network's configuration does.
 //! A refused connection (RST or ICMP) is answered with 502 at once, and counts as a
@@ -218,7 +218,7 @@ pub fn deploy_race(facts: &Facts) -> Option<Finding> {
     Some(finding.because([names, gone, when]).because(symptoms(facts)))
 }
 
-/// How failures lie to the times of deployments, in a sentence.
+/// How failures coincide with deployments, in a sentence.
 #[must_use]
 pub fn words_coincidence(coincidence: Coincidence, what: &str) -> String {
     format!(

@@ -12,15 +12,15 @@ use crate::diagnose::series::{Row, real};
 const REMEMBERED: usize = 70;
 /// CloudWatch's minutes and ECS's seconds meet with this tolerance, seconds.
 const TOLERANCE: i64 = 60;
-/// After a deployment's last change, old tasks may drain for so long, seconds.
+/// How long old tasks may drain after a deployment's last change, seconds.
 const DRAINING: i64 = 120;
-/// A deployment is over at the latest after so many seconds.
+/// A deployment is over after this many seconds at the latest.
 const LONGEST: i64 = 1_800;
 
 /// A time from and to, seconds since the Unix epoch.
 type Time = (i64, i64);
 
-/// How failures lie to times.
+/// How failures coincide with times.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Coincidence {
     /// The share of the failures within the times.
@@ -69,8 +69,8 @@ impl Deployments {
         Self { is_known: !services.is_empty(), planned, killed: times(is_killed) }
     }
 
-    /// How the counts of a row lie to these times, in the minutes that ECS remembers;
-    /// `None` without one of either.
+    /// How the counts of a row coincide with these times, in the minutes that ECS
+    /// remembers; `None` without one of either.
     #[must_use]
     pub fn coincidence(times: &[Time], row: &[Option<f64>], first: Minute) -> Option<Coincidence> {
         let from = row.len().saturating_sub(REMEMBERED);
@@ -91,8 +91,8 @@ impl Deployments {
     }
 }
 
-/// Whether so many counts lie in fewer minutes than chance would spread them over;
-/// `None` where there are too few to say.
+/// Whether this many counts lie in fewer minutes than chance would spread them over; `None`
+/// where there are too few to say.
 #[must_use]
 pub fn is_bunched(cells: &[Option<f64>]) -> Option<bool> {
     let counts: Row = cells.iter().copied().filter(|cell| cell.is_some_and(|c| c > 0.0)).collect();

@@ -33,8 +33,8 @@ pub struct Evidence {
     pub gateway: String,
     /// The timeout that requests must not reach, seconds: T.
     pub timeout: f64,
-    /// The timeout that the config demands, seconds; `None` where the load
-    /// balancer's own counts.
+    /// The timeout that the config demands, seconds; `None` where the load balancer's own
+    /// counts.
     pub configured_timeout: Option<f64>,
     /// The share of the timeout from which on an answer is a near miss.
     pub near: f64,
@@ -56,7 +56,7 @@ pub struct Evidence {
     pub functions: Checked<Vec<Function>>,
 }
 
-/// Of what a figure is.
+/// What a figure is of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Scope {
     /// The whole load balancer.
@@ -389,7 +389,7 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// The containers of its task definition.
     pub containers: Checked<Vec<Container>>,
-    /// Its tasks that stopped of late (ECS remembers about an hour).
+    /// Its tasks that stopped recently (ECS remembers about an hour).
     pub stopped: Checked<Vec<StoppedTask>>,
 }
 

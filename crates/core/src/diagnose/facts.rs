@@ -35,9 +35,9 @@ const TROUBLE: [Measure; 8] = [
 const ERRORS: [Measure; 3] = [Measure::Elb504, Measure::Elb502, Measure::Elb503];
 /// The share of requests that errors must surely pass to count without a rise.
 const STANDING_SHARE: f64 = 0.001;
-/// A target is down when it was in most of so many minutes.
+/// A target is down when it was in most of this many minutes.
 const STATE_MINUTES: usize = 5;
-/// A known beginning is moved back to a measured one by at most so many minutes.
+/// A known beginning is moved back to a measured one by at most this many minutes.
 const EARLIER: usize = 30;
 
 /// A count and what was to be expected.
@@ -395,7 +395,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// The idle timeout of the load balancer, or what the gateway is said to have.
+/// The idle timeout of the load balancer, or the timeout that the config gives the gateway.
 fn idle_timeout(evidence: &Evidence) -> f64 {
     let attribute = |balancer: &crate::diagnose::evidence::LoadBalancer| {
         balancer.attribute("idle_timeout.timeout_seconds")?.parse().ok()
@@ -417,7 +417,7 @@ fn handled(rows: &BTreeMap<Measure, Row>, length: usize) -> Vec<f64> {
     (0..length).map(minute).collect()
 }
 
-/// Whether the trouble is over, or was chance: nothing of it is in the newest half hour.
+/// Whether the trouble is over, or was chance: none of it is in the newest half hour.
 fn sought_in_vain(facts: &Facts) -> bool {
     let is_recent = |measure: &Measure| {
         let row = facts.row(*measure);

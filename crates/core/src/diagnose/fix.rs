@@ -44,7 +44,7 @@ pub fn resource(kind: &str, name: &str, arguments: &[(&str, String)]) -> String 
     format!("resource \"{kind}\" \"{}\" {{\n{}}}\n", identifier(name), aligned(arguments, "  "))
 }
 
-/// A resource whose arguments stand in one nested block.
+/// A resource whose arguments are in one nested block.
 #[must_use]
 pub fn nested(
     kind: &str,
@@ -121,7 +121,7 @@ pub fn deregister(group: &TargetGroup, id: &str, port: u16) -> Fix {
     }
 }
 
-/// Runs so many tasks of an ECS service.
+/// Runs this many tasks of an ECS service.
 #[must_use]
 pub fn desired_count(service: &Service, count: f64) -> Fix {
     Fix {

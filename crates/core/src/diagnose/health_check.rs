@@ -1,7 +1,7 @@
 //! The reason codes of health checks, and the setting behind each.
 //!
-//! A code says what the check saw; whether the target or the check is wrong, only its
-//! settings and AWS's words for it tell.
+//! A code says what the check saw; only its settings and AWS's words for it show whether
+//! the target or the check is wrong.
 
 use crate::diagnose::evidence::{HealthCheck, Target, TargetGroup, TargetKind};
 use crate::diagnose::finding::Fix;

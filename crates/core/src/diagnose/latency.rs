@@ -57,7 +57,7 @@ fn supposed_near(facts: &Facts, unanswered: f64) -> f64 {
     if is_close { unanswered } else { 0.0 }
 }
 
-/// Less than 1 where the 504s may be failed connections or handshakes for all we know.
+/// Less than 1 where the 504s may be failed connections or handshakes, as far as is known.
 fn sight(facts: &Facts) -> f64 {
     let may_be_tls = facts.evidence.target_groups.is_err()
         || groups_in_use(facts.evidence).any(|group| group.protocol == "HTTPS");
@@ -77,7 +77,7 @@ pub fn slow_target(facts: &Facts) -> Option<Finding> {
         (_, false) if late.near > 0.0 => 0.52,
         (_, false) => 0.3,
     };
-    // Where half of the requests wait, it is no matter of one endpoint.
+    // Where half of the requests wait, it is not about one endpoint.
     let score = if all_wait { score - 0.15 } else { score };
     let score = if facts.knows(Measure::P50) { score } else { score.min(0.58) };
     let title = match facts.came_to(Measure::P99) {
@@ -205,7 +205,7 @@ fn silent(facts: &Facts) -> Option<Late> {
     (is_silent && !median_waits(facts)).then_some(late)
 }
 
-/// Whether half of the requests wait, so that it is no matter of a few.
+/// Whether half of the requests wait, so that it is not about a few.
 fn median_waits(facts: &Facts) -> bool {
     facts.delay().is_some()
 }

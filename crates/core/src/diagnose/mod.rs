@@ -3,7 +3,7 @@
 //! [`diagnose`] is pure: evidence in, ranked findings out. A cause is named only where
 //! the figures show trouble; what is odd in the configuration without trouble is a
 //! note. Every check scores itself and all are asked, so that the second candidate is
-//! always known. What was not read is said, never guessed.
+//! always known. What was not read is stated, never guessed.
 
 mod balancer;
 pub mod cause;
@@ -41,7 +41,7 @@ use evidence::{Evidence, NotChecked, TargetGroup};
 use facts::Facts;
 use finding::{Confidence, Finding, POSSIBLE};
 
-/// No more candidates than this are told.
+/// At most this many candidates are named.
 const MAX_FINDINGS: usize = 5;
 /// Around this idle timeout, seconds, a failed connection and a silent target take as
 /// long as each other.
@@ -142,7 +142,7 @@ fn verdict(facts: &Facts, findings: &[Finding]) -> Verdict {
     }
 }
 
-/// Whether there are figures to call a gateway healthy by: somebody came, and errors
+/// Whether there are figures to call a gateway healthy by: there were requests, and errors
 /// would have been seen.
 fn is_seen(facts: &Facts) -> bool {
     let errors = [Measure::Elb502, Measure::Elb503, Measure::Elb504];

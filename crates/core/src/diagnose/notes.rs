@@ -12,7 +12,7 @@ use crate::diagnose::finding::Finding;
 use crate::diagnose::series::groups_in_use;
 use crate::gateway::evidence::Measure;
 
-/// No more notes than this about target groups of one kind.
+/// At most this many notes about target groups of one kind.
 const MOST: usize = 3;
 
 /// The notes on this evidence, without those that a finding has already made.

@@ -22,7 +22,7 @@ fn late(facts: &Facts) -> f64 {
     facts.unanswered() + facts.excess(Measure::NearMisses)
 }
 
-/// How surely requests wait, and so much that some time out or nearly do, or soon will.
+/// How surely requests wait, and long enough that some time out or nearly do, or soon will.
 fn symptom(facts: &Facts) -> Option<f64> {
     if facts.is_lambda_only() {
         return None;

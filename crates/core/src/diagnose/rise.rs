@@ -1,7 +1,7 @@
-//! How the slowest requests came to be slow: at once, or growing.
+//! How the slowest requests became slow: at once, or gradually.
 //!
 //! Requests that passed the timeout leave no sample, so that a growth ends in what looks
-//! like health; it is its beginning that tells it from a hang.
+//! like health; its beginning is what tells it from a hang.
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::series::{Row, largest, middle, sum};
@@ -15,7 +15,7 @@ const FEW_SAMPLES: f64 = 200.0;
 pub enum Rise {
     /// They did not, or it cannot be seen.
     None,
-    /// Within some six minutes.
+    /// Within about six minutes.
     Step,
     /// Over a longer time.
     Gradual,
@@ -41,7 +41,7 @@ impl Facts<'_> {
         if is_step && !self.is_announced() { Rise::Step } else { Rise::Gradual }
     }
 
-    /// Whether near misses came first, and left when the 504s came: what was slow has
+    /// Whether near misses came first, and ended when the 504s came: what was slow has
     /// passed the timeout.
     fn is_announced(&self) -> bool {
         let (before, _) = self.cells(Measure::NearMisses);
@@ -50,7 +50,7 @@ impl Facts<'_> {
         late >= 3.0 + 2.0 * early && self.tally(Measure::NearMisses).now < self.unanswered()
     }
 
-    /// The p99 of each three minutes, aligned at the split.
+    /// The p99 of every three minutes, aligned at the split.
     fn slowest_by_three_minutes(&self) -> Row {
         let row = self.row(Measure::P99);
         let row = if row.is_empty() { self.row(Measure::Maximum) } else { row };

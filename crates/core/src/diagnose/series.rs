@@ -18,7 +18,7 @@ pub type Row = Vec<Option<f64>>;
 
 /// No count of a minute and no latency is larger; keeps sums finite.
 const MOST: f64 = 1e12;
-/// A target group without a request for so many minutes is not in use.
+/// A target group without a request for this many minutes is not in use.
 const IN_USE_MINUTES: usize = 60;
 
 /// What AWS counts for target groups only.
@@ -46,7 +46,7 @@ const COUNTERS: [Measure; 12] = [
     Measure::Rejected,
 ];
 
-/// A count as a number to reckon with.
+/// A count as a number to calculate with.
 #[must_use]
 pub fn real(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::from(u32::MAX), f64::from)
@@ -109,7 +109,7 @@ fn group_rows(evidence: &Evidence, measure: Measure) -> impl Iterator<Item = Row
 }
 
 /// Whether requests may go to a target group: a rule forwards to it, as far as known,
-/// and it had some, unless nobody had.
+/// and it had some, unless no group had.
 #[must_use]
 pub fn is_in_use(evidence: &Evidence, name: &str) -> bool {
     let groups = evidence.target_groups.as_deref().unwrap_or_default();
@@ -179,7 +179,7 @@ pub fn largest(row: &[Option<f64>]) -> Option<f64> {
     row.iter().flatten().copied().max_by(f64::total_cmp)
 }
 
-/// The highest median of so many minutes in a row: what a level came to, without what
+/// The highest median of this many minutes in a row: what a level came to, without what
 /// single minutes say.
 #[must_use]
 pub fn peak(row: &[Option<f64>], minutes: usize) -> Option<f64> {
@@ -190,7 +190,7 @@ pub fn peak(row: &[Option<f64>], minutes: usize) -> Option<f64> {
     levels.max_by(f64::total_cmp)
 }
 
-/// The highest mean of so many minutes in a row; an absent minute is a zero.
+/// The highest mean of this many minutes in a row; an absent minute is a zero.
 #[must_use]
 pub fn peak_mean(row: &[Option<f64>], minutes: usize) -> Option<f64> {
     let mean = |part: &[Option<f64>]| sum(part) / real(part.len().max(1));

@@ -12,9 +12,9 @@ use std::ops::Range;
 const LEAST_BEFORE: usize = 3;
 /// A longer silence than this divides two troubles.
 const SILENCE: usize = 45;
-/// The comparison is with so many minutes.
+/// The comparison is with this many minutes.
 const COMPARISON: usize = 60;
-/// Of a quiet gateway so many minutes are looked at.
+/// How many minutes of a quiet gateway are looked at.
 pub const RECENT: usize = 30;
 
 /// The minutes before the trouble and those since, as places in a row.

@@ -1,18 +1,19 @@
-//! Whether everybody waits, and whether so long that the timeout is near.
+//! Whether everybody waits, and whether for so long that the timeout is near.
 //!
-//! A queue stands in front of all requests, so that the median rises, and as far as
-//! the slowest do. By Little's law the requests in flight are the arrivals times the
-//! time that each takes: a queue is more of them than usual, and more than a few. Both
-//! are seen before the first near miss.
+//! A queue is in front of all requests, so that the median rises, and as far as the
+//! slowest do. By Little's law the requests in flight are the arrivals times the time that
+//! each takes: a queue is more of them than usual, and more than a few. Both are seen
+//! before the first near miss.
 
 use crate::diagnose::facts::Facts;
 use crate::diagnose::series::{Row, middle, peak, quartile, slice};
 use crate::gateway::evidence::Measure;
 
-/// A queue has at least so many times the usual requests in flight, and so many.
+/// A queue has at least this many times the usual requests in flight, and at least this
+/// many.
 const TIMES_IN_FLIGHT: f64 = 4.0;
 const LEAST_IN_FLIGHT: f64 = 10.0;
-/// A level counts when it lasts for so many minutes.
+/// A level counts when it lasts for this many minutes.
 const WAVE: usize = 5;
 /// The timeout is near when the slowest requests take this share of it.
 const NEAR: f64 = 0.5;
@@ -29,14 +30,14 @@ impl Facts<'_> {
         let slowest = rise(Measure::P99).or_else(|| rise(Measure::Maximum))?;
         let least = (0.02 * self.idle).max(usual);
         let is_blackout = self.share(Measure::Elb504) > 0.5 && self.unanswered() > 0.0;
-        // A part of the requests cannot move the median by so much, however slow it is.
+        // A part of the requests cannot move the median by this much, however slow it is.
         let is_everybody = median > (4.0 * usual).max(0.1 * self.idle);
         let waits = median > 0.3 * slowest || is_everybody || is_blackout;
         (median > least && waits).then_some(median)
     }
 
-    /// What a latency is when nobody waits: not above the quickest quarter of all the
-    /// minutes before, because trouble that comes in waves makes an hour look usual.
+    /// What a latency is when nobody waits: not above the lower quartile of all the minutes
+    /// before, because trouble that comes in waves makes an hour look usual.
     fn undisturbed(&self, measure: Measure) -> Option<f64> {
         let before = slice(self.row(measure), &(0..self.split.now.start));
         match (self.usual(measure), quartile(before)) {

@@ -24,7 +24,7 @@ pub fn name(measure: Measure) -> &'static str {
     }
 }
 
-/// How many requests got an error since the trouble began, and before; empty without.
+/// How many requests got an error since the trouble began, and before; empty without any.
 #[must_use]
 pub fn errors(facts: &Facts, measure: Measure) -> String {
     let tally = facts.tally(measure);

@@ -1,4 +1,4 @@
-//! The figures of a diagnosis, and what CloudWatch has them of.
+//! The figures of a diagnosis, and for what CloudWatch has them.
 
 use crate::gateway::metrics::Stat;
 
@@ -71,7 +71,7 @@ pub struct Row {
     pub metric: &'static str,
     /// The statistic of it.
     pub stat: Stat,
-    /// Of what it is published.
+    /// For what it is published.
     pub published: Published,
     /// What an absent datapoint is in a complete answer: zero for what is only
     /// reported when it is not zero.

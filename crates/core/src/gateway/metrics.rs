@@ -9,7 +9,7 @@ use crate::number::milliseconds;
 /// One signal in CloudWatch's words.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
-    /// Our name.
+    /// This program's name for it.
     pub signal: Signal,
     /// CloudWatch's `MetricName`.
     pub metric: &'static str,

@@ -32,7 +32,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The gateway with this dimension value, under the name that stands in it.
+    /// The gateway with this dimension value, under the name that is in it.
     #[must_use]
     pub fn new(kind: Kind, region: &str, account: &str, dimension: &str) -> Self {
         Self {
@@ -45,7 +45,7 @@ impl Identity {
     }
 
     /// A key that is unique over kinds, accounts and Regions, and stable over restarts.
-    /// That of a load balancer has no kind: so older states know it.
+    /// That of a load balancer has no kind: older states know it by that key.
     #[must_use]
     pub fn key(&self) -> String {
         let Self { kind, region, account, dimension, .. } = self;
@@ -69,8 +69,8 @@ impl Identity {
         Self::new(kind, region, account, dimension)
     }
 
-    /// What the keys begin with of all gateways that are or were this one under its name:
-    /// one that is deleted and made anew has another dimension value. `None` where a
+    /// What the keys of all gateways that are or were this one under its name begin with:
+    /// one that is deleted and created again has another dimension value. `None` where a
     /// dimension value lasts.
     #[must_use]
     pub fn lasting_key(&self) -> Option<String> {
@@ -134,8 +134,8 @@ impl Gateway {
         self.near * self.timeout.seconds
     }
 
-    /// How many minutes after others its minutes are complete: a request that CloudWatch
-    /// dates by its start may still end in a timeout.
+    /// How many minutes later than others its minutes are complete: a request that
+    /// CloudWatch dates by its start may still end in a timeout.
     #[must_use]
     #[allow(clippy::cast_possible_truncation)] // timeouts are days at the most
     pub fn extra_delay(&self) -> i64 {

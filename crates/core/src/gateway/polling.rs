@@ -1,13 +1,13 @@
-//! How closely a gateway is watched: what it costs, and how soon it is told.
+//! At which rate a gateway is polled: what it costs, and how soon it notifies.
 //!
-//! CloudWatch bills each metric of each request, however many minutes it spans.
-//! A gateway that is calm is therefore asked for its least signals, several
-//! minutes at once; one in which something stirs, for everything every minute.
-//! Nothing is missed by that: the minutes are read all the same, only later.
+//! CloudWatch bills each metric of each request, however many minutes it spans. A gateway
+//! with nothing unusual is therefore asked for its least signals, several minutes at once;
+//! one that has something unusual, for everything every minute. Nothing is missed by that:
+//! the minutes are read all the same, only later.
 
 use crate::time::Minute;
 
-/// How closely a gateway is watched.
+/// At which rate a gateway is polled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PollRate {
     /// Far from its timeout: asked every few minutes for its least signals.
@@ -17,9 +17,9 @@ pub enum PollRate {
 }
 
 impl PollRate {
-    /// Whether a gateway whose first unread minute is `unread` must be asked for
-    /// the minutes up to before `end`. Calm ones take turns: `key` decides in
-    /// which of the `calm_every` minutes one has its turn.
+    /// Whether a gateway whose first unread minute is `unread` must be asked for the
+    /// minutes up to before `end`. Those that are polled slowly take turns: `key` decides
+    /// in which of the `calm_every` minutes one has its turn.
     #[must_use]
     pub fn is_due(self, calm_every: i64, key: &str, unread: Minute, end: Minute) -> bool {
         let waiting = end.since(unread);
@@ -33,10 +33,11 @@ impl PollRate {
         key.bytes().fold(0, |sum, byte| (sum * 31 + i64::from(byte)) % 9973)
     }
 
-    /// A calm gateway's quarter-hours are read once so many are over.
+    /// The quarter-hours of a gateway that is polled slowly are read once this many are
+    /// over.
     pub const SLOW_QUARTER_HOURS: i64 = 4;
 
-    /// Whether a gateway with so many unknown quarter-hours must be asked for them.
+    /// Whether a gateway with this many unknown quarter-hours must be asked for them.
     #[must_use]
     pub fn wants_quarter_hours(self, waiting: i64) -> bool {
         waiting > 0 && (self == Self::Fast || waiting >= Self::SLOW_QUARTER_HOURS)

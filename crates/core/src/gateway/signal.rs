@@ -27,8 +27,8 @@ pub enum Signal {
     HealthyHosts,
     /// Latencies of all answered requests together, in seconds.
     Sum,
-    /// Answers of targets by their status codes: they tell whether requests were
-    /// answered where the latencies are missing.
+    /// Answers of targets by their status codes: they show whether requests were answered
+    /// where the latencies are missing.
     Answers,
     /// Requests answered within the bucket bound of this number, of
     /// [`BOUNDS`].
@@ -39,7 +39,7 @@ impl Signal {
     /// How many there are.
     pub const COUNT: usize = 12 + BOUNDS.len();
 
-    /// Every signal that a gateway in which something stirs is asked for, without the
+    /// Every signal that a gateway that is polled fast is asked for, without the
     /// histogram's.
     pub const ALL: [Self; 10] = [
         Self::P50,

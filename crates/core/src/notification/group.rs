@@ -31,7 +31,7 @@ pub struct Group {
     pub at: Minute,
     /// The members, the worst first, then by name; each of another gateway's episode.
     pub notices: Vec<EpisodeNotification>,
-    /// How many others began in the five minutes before, and notified already.
+    /// How many others began in the five minutes before, and were notified already.
     pub earlier: usize,
 }
 
@@ -54,8 +54,8 @@ impl Group {
     }
 }
 
-/// What is due, packed for each receiver. `earlier` says how many gateways a
-/// receiver was notified to be firing in the last [`GROUP_MINUTES`].
+/// What is due, packed for each receiver. `earlier` says of how many gateways a receiver
+/// was notified as firing in the last [`GROUP_MINUTES`].
 #[must_use]
 pub fn pack(
     due: Vec<(Receiver, EpisodeNotification)>,
@@ -76,7 +76,7 @@ pub fn pack(
     sorted.into_iter().map(packed).collect()
 }
 
-/// One receiver's notifications: ends before beginnings, as one episode's end stands before the
+/// One receiver's notifications: ends before beginnings, as one episode's end comes before the
 /// next one's beginning, and each reason that many have as a group.
 fn grouped(notices: Vec<EpisodeNotification>, earlier: usize) -> Vec<Notification> {
     let (ended, mut rest): (Vec<_>, Vec<_>) =

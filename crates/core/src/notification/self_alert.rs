@@ -1,7 +1,7 @@
-//! What the daemon has to say of itself.
+//! The daemon's notifications of its own trouble.
 //!
-//! A trouble of its own is told like an episode: once when it has lasted, again
-//! after a while, and when it is over.
+//! It notifies of its own trouble as of an episode: once when it has lasted, again after a
+//! while, and when it is over.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub enum Component {
 }
 
 impl Component {
-    /// Every theme.
+    /// Every component.
     pub const ALL: [Self; 8] = [
         Self::Data,
         Self::Credentials,
@@ -78,7 +78,7 @@ impl Component {
     }
 }
 
-/// A trouble of the daemon itself, and who knows of it.
+/// A trouble of the daemon itself, and who was notified of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SelfAlert {
     /// Since when.
@@ -99,8 +99,8 @@ impl SelfAlert {
         Self { since: now, lines: Vec::new(), ended: None, notified: BTreeMap::new() }
     }
 
-    /// It is there again before everybody heard that it was over: who did is told anew,
-    /// if it lasts again.
+    /// It is there again before everybody was notified that it was over: those who
+    /// were are notified anew, if it lasts again.
     pub fn begin_again(&mut self, now: Minute) {
         if self.ended.take().is_some() {
             self.since = now;
@@ -108,8 +108,9 @@ impl SelfAlert {
         }
     }
 
-    /// Why a receiver must be told of it, if it must: when it has lasted `after`
-    /// minutes, as often as `repeat` says, and when a trouble that it knows is over.
+    /// Why a receiver must be notified of it, if it must: when it has lasted `after`
+    /// minutes, as often as `repeat` says, and when a trouble of which it was notified is
+    /// over.
     #[must_use]
     pub fn due(
         &self,
@@ -129,7 +130,7 @@ impl SelfAlert {
         }
     }
 
-    /// What tells this news of a receiver from its other news of the same trouble.
+    /// By what this notification of a receiver is told from its others of the same trouble.
     #[must_use]
     pub fn step(&self, receiver: &ReceiverId, reason: Reason) -> String {
         let reminders = self.notified.get(receiver).map_or(0, |notified| notified.reminders);
@@ -146,25 +147,25 @@ impl SelfAlert {
         self.notified.insert(receiver.clone(), notified);
     }
 
-    /// Whether everybody who knows of it knows that it is over.
+    /// Whether everybody who was notified of it was notified that it is over.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.ended.is_some() && self.notified.values().all(|notified| notified.over)
     }
 }
 
-/// News of a trouble of the daemon itself.
+/// A notification of a trouble of the daemon itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfAlertNotification {
-    /// The same for the same news.
+    /// The same for the same notification.
     pub id: String,
     /// What it is about.
     pub theme: Component,
-    /// Why it is told.
+    /// Why it is sent.
     pub reason: Reason,
     /// Since when.
     pub since: Minute,
-    /// When it is told.
+    /// When it is sent.
     pub at: Minute,
     /// What is wrong, and the way out: a line each.
     pub lines: Vec<String>,
@@ -172,10 +173,10 @@ pub struct SelfAlertNotification {
     pub host: String,
 }
 
-/// That the daemon is alive, once a day for who wants it.
+/// That the daemon is alive, once a day for whoever wants it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeadMansSwitch {
-    /// When it is told.
+    /// When it is sent.
     pub at: Minute,
     /// Which host says so.
     pub host: String,

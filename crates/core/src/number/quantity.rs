@@ -1,4 +1,4 @@
-//! Numbers with a meaning, and how they are said.
+//! Numbers with a meaning, and how they are written.
 //!
 //! The types check themselves when a config is read, so that an error points
 //! at the line; the functions are the one way in which a number enters a text.
@@ -99,7 +99,7 @@ pub fn count(value: f64) -> String {
     text
 }
 
-/// A share in percent, with two telling digits: `1.3 %`, `0.042 %`, `24 %`. Only
+/// A share in percent, with two significant digits: `1.3 %`, `0.042 %`, `24 %`. Only
 /// nothing is `0 %`.
 #[must_use]
 pub fn percent(share: f64) -> String {
@@ -131,8 +131,8 @@ pub fn rough_time(seconds: f64) -> String {
     }
 }
 
-/// Two telling digits, never fewer than all before the point; below a billionth
-/// there is nothing to tell.
+/// Two significant digits, never fewer than all before the point; below a billionth there
+/// is nothing to show.
 #[must_use]
 pub fn telling(value: f64) -> String {
     let before_the_point = value.log10().floor();

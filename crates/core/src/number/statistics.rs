@@ -1,5 +1,4 @@
-//! The few statistics that the detectors rest on, for at most some dozens of
-//! points.
+//! The few statistics that the detectors rest on, for at most a few dozen points.
 //!
 //! All of them are rank-based or counting: they need no model of the latency
 //! and survive outliers. What cannot be computed is `None`, never a number.
@@ -16,8 +15,8 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(lower.filter(|_| !odd).map_or(*upper, |lower| f64::midpoint(lower, *upper)))
 }
 
-/// A count out of a whole, as the lower end of the 95 % interval of its share
-/// (Wilson 1927): what a few events among few requests prove at the least.
+/// A count out of a whole, as the lower end of the 95 % interval of its share (Wilson
+/// 1927): the least that a few events among few requests prove.
 #[must_use]
 pub fn wilson_lower(events: f64, of: f64) -> f64 {
     if !(of > 0.0 && events > 0.0) {
@@ -216,7 +215,7 @@ mod tests {
 
     #[test]
     fn what_was_never_seen_becomes_improbable_with_what_was_looked_at() {
-        // Of nothing known follows nothing.
+        // Nothing follows from nothing known.
         assert_eq!(chance(3.0, 120.0, 0.0, 0.0).to_bits(), 1.0_f64.to_bits());
         let after = |among: f64| chance(3.0, 120.0, 0.0, among);
         assert!(after(240.0) > 0.005 && after(5_000.0) < 1e-4, "{}", after(5_000.0));

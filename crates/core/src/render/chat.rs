@@ -1,8 +1,8 @@
 //! The chat form: the custom notification of Amazon Q Developer in chat applications
 //! (formerly AWS Chatbot), which drops anything else without a word.
 //!
-//! All that comes from outside is escaped here. The only markup is our own: a bold
-//! *Why*, a line in italics, and links.
+//! All that comes from outside is escaped here. The only markup is the program's own: a
+//! bold *Why*, a line in italics, and links.
 
 use serde_json::{Map, Value, json};
 
@@ -10,25 +10,25 @@ use crate::render::escape::{ID, chat as sentence, chat_value as value};
 use crate::render::link::Link;
 use crate::render::words::MessageContent;
 
-/// So many lines of a list stand in a chat channel.
+/// At most this many lines of a list are shown in a chat channel.
 const LISTED_IN_CHAT: usize = 20;
 /// Slack cuts a header off after this many characters.
 const TITLE: usize = 150;
 /// Slack takes this many characters in a section.
 const DESCRIPTION: usize = 3_000;
-/// The links have so many of them at the most; those that do not fit stay in the mail.
+/// The links have at most this many of them; those that do not fit stay in the mail.
 const LINKS: usize = 1_600;
-/// And the line of facts so many.
+/// And the line of facts at most this many.
 const GLANCE: usize = 300;
 /// The longest paragraph, so that the next has room too.
 const PARAGRAPH: usize = 1_000;
-/// The longest step, and how many there are at the most.
+/// The longest step, and the most steps.
 const STEP: (usize, usize) = (400, 6);
 /// The longest keyword and value of the context, and the longest resource.
 const KEYWORD: usize = 64;
 const CONTEXT: usize = 128;
 const RESOURCE: usize = 256;
-/// No more resources are named.
+/// At most this many resources are named.
 const RESOURCES: usize = 5;
 
 /// The custom notification.
@@ -59,7 +59,7 @@ pub fn chat(words: &MessageContent) -> Value {
     })
 }
 
-/// Those that say something.
+/// Those that are not empty.
 fn said(texts: impl Iterator<Item = String>) -> Vec<String> {
     texts.filter(|text| !text.is_empty()).collect()
 }
@@ -119,7 +119,7 @@ struct Body {
 }
 
 impl Body {
-    /// A line of our own markup and of text from outside, which may be cut.
+    /// A line of the program's own markup and of text from outside, which may be cut.
     fn line(&mut self, markup: &str, text: &str) {
         let before = if self.text.is_empty() { markup.to_owned() } else { format!("\n{markup}") };
         let Some(room) = self.left.checked_sub(length(&before)).filter(|room| *room > 0) else {

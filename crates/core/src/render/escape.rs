@@ -6,18 +6,18 @@
 
 use crate::notification::fingerprint;
 
-/// No more marks than this stand on one letter.
+/// At most this many marks stand on one letter.
 const MAX_MARKS: u32 = 2;
 /// The longest name inside a sentence; AWS's have at most 32 characters.
 const NAME: usize = 64;
 /// The longest identifier.
 pub const ID: usize = 256;
-/// What stands for a cut.
+/// What stands for what was cut.
 const CUT: char = '…';
 /// Slack's markup and emoji do not work across it, and no mention begins with it.
 const NOTHING: &str = "\u{200b}";
 
-/// One line of visible text of at most so many characters: control characters and line
+/// One line of visible text of at most this many characters: control characters and line
 /// breaks are spaces; zero-width and reordering characters, marks without a letter and
 /// towers of marks are gone. Spaces inside stay, so that columns do.
 #[must_use]
@@ -84,8 +84,8 @@ pub fn ascii(text: &str, most: usize) -> String {
     format!("{}...", kept.trim_end())
 }
 
-/// A sentence that Slack shows as it is: special characters escaped, no mention of
-/// anybody, no markup and no emoji. At most so many characters after escaping.
+/// A sentence that Slack shows as it is: special characters escaped, no mention of anybody,
+/// no markup and no emoji. At most this many characters after escaping.
 #[must_use]
 pub fn chat(text: &str, most: usize) -> String {
     escaped(text, most, true)
@@ -146,7 +146,7 @@ fn piece(chars: &[char], index: usize, is_sentence: bool) -> String {
     }
 }
 
-/// Whether a date follows, as in an episode's id: nobody is called like one.
+/// Whether a date follows, as in an episode's id: nobody has a name like that.
 fn is_date(rest: &[char]) -> bool {
     let form = "dddd-dd-ddT".chars();
     rest.len() >= 11
@@ -168,7 +168,7 @@ fn is_emoji(rest: &[char]) -> bool {
     length > 0 && rest.get(length) == Some(&':')
 }
 
-/// At most so many characters, the last of them a mark when there were more.
+/// At most this many characters, the last of them a mark when there were more.
 #[must_use]
 pub fn shortened(text: &str, most: usize) -> String {
     if text.len() <= most || text.chars().count() <= most {
@@ -178,7 +178,7 @@ pub fn shortened(text: &str, most: usize) -> String {
     format!("{}{CUT}", kept.trim_end())
 }
 
-/// Whether it shows nothing, or changes the order of what stands around it.
+/// Whether it shows nothing, or changes the order of what is around it.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{00ad}' | '\u{034f}' | '\u{061c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -19,8 +19,8 @@ pub fn bytes(value: &Value) -> usize {
     json.bytes().map(|b| if matches!(b, b'"' | b'\\') { 2 } else { 1 }).sum::<usize>() + 2
 }
 
-/// The same value, or as much of it as fits into so many bytes; empty when not even
-/// its skeleton does.
+/// The same value, or as much of it as fits into this many bytes; empty when not even its
+/// skeleton does.
 #[must_use]
 pub fn fit(value: &Map<String, Value>, most: usize) -> Map<String, Value> {
     for (length, items) in STEPS {
@@ -46,7 +46,8 @@ fn cut(value: &Value, length: usize, items: usize, depth: usize) -> Value {
     }
 }
 
-/// The names of fields are ours and few: there are never fewer than 40 of them.
+/// The names of fields are the program's own and few: there are never fewer than 40 of
+/// them.
 fn cut_object(
     object: &Map<String, Value>,
     length: usize,

@@ -1,4 +1,4 @@
-//! The same news of many gateways, as one message.
+//! The same notification of many gateways, as one message.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use crate::render::words::{LISTED, List, MACHINE, MessageContent, RESOLVED, numb
 use crate::render::{escape, fit};
 use crate::time::Minute;
 
-/// No more members are in the machine form, nor in fewer bytes than these.
+/// At most this many members are in the machine form, and in at most this many bytes.
 const MEMBERS: usize = 500;
 const MEMBERS_BYTES: usize = MACHINE * 2 / 3;
-/// A graph shows the 504s of so many gateways, the worst first.
+/// A graph shows the 504s of at most this many gateways, the worst first.
 const CURVES: usize = 5;
-/// And so many minutes before and after.
+/// And this many minutes before and after.
 const AROUND: i64 = 60;
 
 /// What all members, or most of them, have in common.
@@ -114,7 +114,7 @@ fn counted<T: Ord>(values: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
     counts
 }
 
-/// The later rule where two are as common: it tells more.
+/// The later rule where two are equally common: it matters more.
 fn commonest(rules: &BTreeMap<Rule, usize>) -> Rule {
     let most = rules.iter().max_by_key(|(rule, count)| (**count, **rule));
     most.map_or(Rule::NearMiss, |(rule, _)| *rule)

@@ -1,7 +1,7 @@
 //! Links: a runbook, the graph in the CloudWatch console, a dashboard.
 //!
 //! The runbook and the dashboard are templates of the config. What is filled in is
-//! percent-encoded, so that a name stays a part of the URL that it stands in.
+//! percent-encoded, so that a name stays a part of the URL that it is in.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 pub const LONGEST: usize = 2_000;
 /// The longest value that is filled in.
 const VALUE: usize = 400;
-/// What no URL may hold as it is, because mail and Slack end a link there.
+/// What no URL may contain as it is, because mail and Slack end a link there.
 const FORBIDDEN: &str = "<>|\"`\\^";
 
 /// A value that a [`Template`] can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Placeholder {
-    /// The load balancer's name.
+    /// The gateway's name.
     Gateway,
     /// Its CloudWatch dimension value.
     Dimension,
@@ -23,7 +23,7 @@ pub enum Placeholder {
     Region,
     /// Its account.
     Account,
-    /// The rule that matters most; for the daemon's own troubles their theme.
+    /// The rule that matters most; for the daemon's own troubles their component.
     Rule,
     /// The worst severity.
     Severity,
@@ -31,7 +31,7 @@ pub enum Placeholder {
     Cause,
     /// When it began, in milliseconds since the Unix epoch.
     Began,
-    /// When it is told, in the same unit.
+    /// When it is sent, in the same unit.
     Now,
 }
 
@@ -171,7 +171,7 @@ pub fn percent_encoded(value: &str) -> String {
     encoded
 }
 
-/// The links of the config that go with news.
+/// The links of the config that go with notifications.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Links {
@@ -193,8 +193,8 @@ pub struct Link {
 }
 
 impl Links {
-    /// The links of one message in their order. A template that asks for a value that
-    /// the news does not have is left out.
+    /// The links of one message in their order. A template that asks for a value that the
+    /// notification does not have is left out.
     #[must_use]
     pub fn of(
         &self,

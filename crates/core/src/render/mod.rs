@@ -1,9 +1,9 @@
-//! News as words: for a chat channel, a mailbox, a phone and a program.
+//! Notifications as words: for a chat channel, a mailbox, a phone and a program.
 //!
-//! Each kind of news becomes a `MessageContent`: what is to be said, as it is.
-//! One place then makes the forms of it, so that every limit and every escape stands
-//! once, whatever the news, and no name of a load balancer can make a message that
-//! Amazon SNS refuses or that Slack reads as anything but a name.
+//! Each kind of notification becomes a `MessageContent`: what is to be said, as it is. One
+//! place then makes the forms of it, so that every limit and every escape exists once,
+//! whatever the notification, and no name of a gateway can make a message that Amazon SNS
+//! refuses or that Slack reads as anything but a name.
 
 mod chat;
 mod console;
@@ -30,7 +30,7 @@ pub use steps::next_steps;
 /// changes its meaning or goes.
 pub const SCHEMA: &str = "nearmiss.notification/1";
 
-/// One piece of news in every form.
+/// One notification in every form.
 ///
 /// Text, SMS, chat and five copies of the machine form are together, as one message
 /// with a value for each protocol, shorter than the 262,144 bytes that SNS takes.
@@ -52,7 +52,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The news in words.
+    /// The notification in words.
     #[must_use]
     pub fn of(news: &Notification, links: &Links) -> Self {
         let words = match news {

@@ -1,4 +1,4 @@
-//! News of one episode.
+//! Notifications of one episode.
 
 use serde_json::{Value, json};
 
@@ -15,12 +15,12 @@ use crate::render::link::{Links, Placeholder};
 use crate::render::steps::{found, next_steps};
 use crate::render::words::{MessageContent, RESOLVED, Why, emoji, length, number};
 
-/// From so many minutes on it is said that something is told late.
+/// From this many minutes on a notification says that it is late.
 const LATE: i64 = 30;
 /// What a graph shows before and after, minutes.
 const AROUND: i64 = 60;
 
-/// The words of news of an episode.
+/// The words of a notification of an episode.
 pub fn words(notice: &EpisodeNotification, links: &Links) -> MessageContent {
     let EpisodeNotification { gateway, episode, reason, .. } = notice;
     let id = &gateway.id;
@@ -126,8 +126,8 @@ fn age(notice: &EpisodeNotification) -> String {
     length(notice.notified.since(notice.episode.began))
 }
 
-/// Since when it goes on, where that is no news of the last minutes, and whether it
-/// came back.
+/// Since when it goes on, where it did not begin in the last minutes, and whether it came
+/// back.
 fn going_on(notice: &EpisodeNotification) -> Option<String> {
     let EpisodeNotification { episode, notified, .. } = notice;
     let (began, age) = (episode.began, age(notice));

@@ -1,4 +1,4 @@
-//! What the daemon has to say of itself.
+//! The words of the daemon's own trouble.
 
 use serde_json::json;
 

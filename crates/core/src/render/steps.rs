@@ -1,4 +1,4 @@
-//! What to do, the most telling step first.
+//! What to do, the most useful step first.
 
 use crate::EpisodeNotification;
 use crate::alerting::notification_log::Reason;

@@ -1,8 +1,8 @@
 //! What is to be said, as it is, and the forms that are made of it.
 //!
-//! Here stand the limits. SNS takes 262,144 bytes for all protocols together: the
-//! text goes out twice, the machine form five times, and the chat form, which is
-//! limited by characters in its own file, once.
+//! The limits are here. SNS takes 262,144 bytes for all protocols together: the text goes
+//! out twice, the machine form five times, and the chat form, which is limited by
+//! characters in its own file, once.
 
 use serde_json::{Map, Value, json};
 
@@ -28,7 +28,7 @@ const PARAGRAPH: usize = 2_000;
 const FACT: usize = 256;
 /// The longest attribute, characters.
 const ATTRIBUTE: usize = 256;
-/// So many lines of a list stand in a mail.
+/// At most this many lines of a list are shown in a mail.
 pub const LISTED: usize = 40;
 /// Where the values of facts begin.
 const COLUMN: usize = 15;
@@ -54,18 +54,18 @@ pub struct List {
     pub total: usize,
 }
 
-/// One piece of news before it has a form. Nothing in it is escaped.
+/// One notification before it has a form. Nothing in it is escaped.
 #[derive(Debug, Clone)]
 pub struct MessageContent {
     /// `episode`, `group`, `own`, `alive`, `digest` or `test`.
     pub kind: &'static str,
-    /// The same for the same news.
+    /// The same for the same notification.
     pub id: String,
-    /// The same for all news of one thing.
+    /// The same for all notifications of one thing.
     pub thread: String,
-    /// The minute at which it is told, where the news does not say it itself.
+    /// The minute at which it is sent, where the notification does not say it itself.
     pub at: Option<Minute>,
-    /// Why it is told.
+    /// Why it is sent.
     pub reason: &'static str,
     /// How bad it is.
     pub severity: Severity,
@@ -77,7 +77,7 @@ pub struct MessageContent {
     pub emoji: &'static str,
     /// It begins with `[`.
     pub title: String,
-    /// What a phone is told after the title, if not the first paragraph.
+    /// What a phone shows after the title, if not the first paragraph.
     pub in_short: Option<String>,
     /// What happened.
     pub paragraphs: Vec<String>,
@@ -232,7 +232,7 @@ impl List {
         Self { total: lines.len(), lines }
     }
 
-    /// At most so many lines, and how many more there are.
+    /// At most this many lines, and how many more there are.
     pub fn shown(&self, most: usize, bullet: &str) -> Vec<String> {
         let line = |line: &String| format!("{bullet}{}", escape::line(line, PARAGRAPH / 4));
         let mut shown: Vec<String> = self.lines.iter().take(most).map(line).collect();
@@ -261,7 +261,7 @@ fn quoted_char(c: char) -> usize {
     if matches!(c, '"' | '\\' | '\n') { 2 } else { c.len_utf8() }
 }
 
-/// As much of a text as has so many bytes inside a JSON text.
+/// As much of a text as takes at most this many bytes inside a JSON text.
 fn within(text: &str, most: usize) -> String {
     if quoted(text) <= most {
         return text.to_owned();

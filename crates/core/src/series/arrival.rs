@@ -1,7 +1,7 @@
 //! What CloudWatch may still owe: minutes of a steady traffic that are empty, or that
 //! lack their latencies.
 //!
-//! An answer that is complete and empty looks the same when nobody came and when
+//! An answer that is complete and empty looks the same when there were no requests and when
 //! CloudWatch lags behind. What came before tells them apart as far as they can be:
 //! where every minute had its requests, a minute without any is late or the end of the
 //! traffic; where they came now and then, it is a minute without any. Each metric may
@@ -13,11 +13,12 @@ use crate::gateway::signal::Signal;
 use crate::series::snapshot::Snapshot;
 use crate::time::Minute;
 
-/// So many minutes with so many requests each make a steady traffic, in which an
-/// empty minute is not a minute without requests (Poisson: e^-14 is one in a million).
+/// At least this many minutes with at least this many requests each make a steady traffic,
+/// in which an empty minute is not a minute without requests (Poisson: e^-14 is one in a
+/// million).
 const STEADY_MINUTES: i64 = 10;
 const STEADY_REQUESTS: f64 = 14.0;
-/// The share of those that came that must have ended in 504 to say why nobody was
+/// The share of the requests that came that must have ended in 504 to explain why none was
 /// answered: half, because the first of them are still waiting.
 const EXPLAINED: f64 = 0.5;
 
@@ -57,13 +58,13 @@ struct Run {
 
 /// What is missing of a minute without samples.
 enum Owed {
-    /// Nothing: nobody was answered.
+    /// Nothing: no request was answered.
     Nothing,
     /// All of it.
     All,
-    /// The latencies of so many requests.
+    /// The latencies of this many requests.
     Latencies(f64),
-    /// It is not known whether anybody was answered, but so many may have been.
+    /// It is not known whether any request was answered, but this many may have been.
     Unsure(f64),
 }
 
@@ -79,7 +80,7 @@ impl Snapshot {
             asks_for_answers: false,
         };
         if self.last_active().is_none() {
-            // Nobody came in all of it: an idle gateway is judged as it is.
+            // There was no request in all of it: an idle gateway is judged as it is.
             return arrivals;
         }
         let runs = self.runs(before);

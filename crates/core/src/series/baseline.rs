@@ -1,10 +1,10 @@
 //! What is usual at a time of day, from the same time on the days before.
 //!
-//! "The same time" is an hour to either side, so that a change of the clocks
-//! shifts a nightly job within it. Quarters inside an incident are no example of
-//! what is usual. Of many days the second highest is what is usual at the most,
-//! so that one bad day teaches nothing - but what the same weekday had is taken
-//! in full, once there are two weeks: Sunday's job is usual on Sundays.
+//! "The same time" is an hour to either side, so that a change of the clocks shifts a
+//! nightly job within it. Quarter-hours inside an incident are no example of what is usual.
+//! Of many days the second highest is what is usual at the most, so that one bad day
+//! teaches nothing - but what the same weekday had is taken in full, once there are two
+//! weeks: Sunday's job is usual on Sundays.
 
 use crate::number::statistics::median;
 use crate::series::history::{DAY, Known, QuarterHour, QuarterHourStats, QuarterHours};
@@ -13,9 +13,10 @@ use crate::series::history::{DAY, Known, QuarterHour, QuarterHourStats, QuarterH
 pub const KNOWN_DAYS: i64 = 3;
 /// The days that are looked at.
 const DAYS: i64 = 14;
-/// The same time of day, quarter-hours to either side, for what is usual at the most.
+/// The same time of day, quarter-hours to either side, for the usual maximum.
 const AROUND: i64 = 4;
-/// An hour that ends in this quarter-hour begins so many quarter-hours before the earliest of them.
+/// An hour that ends in this quarter-hour begins this many quarter-hours before the earliest of
+/// them.
 const BEFORE: i64 = AROUND + 4;
 /// All quarter-hours that are looked at on one day.
 const LOOKED_AT: usize = 13;
@@ -23,9 +24,9 @@ const LOOKED_AT: usize = 13;
 const FIFTEEN_MINUTES: usize = 3;
 /// The same, for means and medians.
 const NEAR: i64 = 1;
-/// Fewer requests than this in a quarter of an hour are hardly any.
+/// Fewer requests than this in a quarter-hour are hardly any.
 const FEW_REQUESTS: f64 = 15.0;
-/// From so many days on one of them is left out as an exception.
+/// From this many days on one of them is left out as an exception.
 const ROBUST_DAYS: usize = 5;
 
 /// What a gateway is like at one time of day. Of counts the most per time is
@@ -52,7 +53,7 @@ pub struct Baseline {
     pub mean_timeouts: f64,
     /// The most slow 504s in a quarter-hour.
     pub most_timeouts: f64,
-    /// The most slow 504s in three quarter-hours in a row, which hold any half hour.
+    /// The most slow 504s in three quarter-hours in a row, which contain any half hour.
     pub most_timeouts_in_three: f64,
     /// The highest p99 of a quarter-hour, seconds.
     pub p99: Option<f64>,
@@ -148,8 +149,8 @@ impl Baseline {
         i64::from(self.days) >= KNOWN_DAYS
     }
 
-    /// Whether hardly anybody comes at this time of most days, so that it is no wonder
-    /// when nobody does.
+    /// Whether there are hardly any requests at this time of most days, so that it is no
+    /// surprise when there are none.
     #[must_use]
     pub fn expects_silence(&self) -> bool {
         self.is_known() && self.requests.is_some_and(|requests| requests < FEW_REQUESTS)

@@ -43,8 +43,8 @@ impl Forecast {
 
 /// A score of Kendall above which a rise is no chance: 1 %, two-sided.
 const SCORE: f64 = 2.58;
-/// How many times closer than a step a line must be: of a noisy step among few points
-/// either is near.
+/// How many times closer than a step a line must be: to a noisy step among few points both
+/// are close.
 const SURELY: f64 = 1.2;
 /// A rise through fewer points than this is none.
 const FEWEST: usize = 6;
@@ -59,8 +59,8 @@ const STEEPER: f64 = 1.645;
 /// The same for the flattest: 2.5 % are flatter. A rise is first seen where chance makes it
 /// look steeper than it is, so that forecasts err to the early side.
 const FLATTER: f64 = 1.96;
-/// The least factor by which a range goes to either side of the estimate; a quarter of
-/// an hour comes on top.
+/// The least factor by which a range goes to either side of the estimate; fifteen minutes
+/// come on top.
 const DOUBT: f64 = 1.25;
 /// How sharply the fit decides between the two lines, of what would be right if each
 /// quarter-hour stood for itself.
@@ -88,9 +88,9 @@ pub struct Limit {
     pub from: f64,
 }
 
-/// The rise of a figure by quarter-hour (oldest first, the last is the newest), when
-/// it is significant, at least by the factor `rise`, and reaches the limit.
-/// Quarters without a figure leave a gap.
+/// The rise of a figure by quarter-hour (oldest first, the last is the newest), when it is
+/// significant, at least by the factor `rise`, and reaches the limit. Quarter-hours without
+/// a figure leave a gap.
 #[must_use]
 pub fn trend(quarter_hours: &[Option<f64>], limit: Limit, rise: f64) -> Option<Trend> {
     let last = index(quarter_hours.len().checked_sub(1)?);

@@ -1,10 +1,10 @@
 //! Latency as a true histogram: counts within bounds, which may be added.
 //!
-//! Percentiles of several minutes, zones or load balancers cannot be averaged;
-//! counts within bounds can be added, and a quantile can be read off the sum.
-//! The bounds are shares of the timeout, densest near it, because that is where
-//! the question lies, and no closer than a tenth of it to each other, because
-//! CloudWatch's own precision is not known to be better.
+//! Percentiles of several minutes, zones or gateways cannot be averaged; counts within
+//! bounds can be added, and a quantile can be read off the sum. The bounds are shares of
+//! the timeout, densest near it, because that is where the question lies, and no closer
+//! than a tenth of it to each other, because CloudWatch's own precision is not known to be
+//! better.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,12 +1,10 @@
-//! What a gateway was like, quarter of an hour by quarter of an hour, for the
-//! last fourteen days.
+//! What a gateway was like, quarter-hour by quarter-hour, for the last fourteen days.
 //!
 //! CloudWatch computes a percentile of a quarter-hour exactly when it is asked for
-//! `Period=900`, which no sum of minutes can do; and fourteen days of quarter-hours
-//! fit in memory where minutes would not, packed day by day. A quarter-hour is unknown (never read),
-//! idle (CloudWatch said that there was no request) or measured: the three are
-//! never mixed. Entering a quarter-hour again replaces it, so that late data and a
-//! backfill need no care.
+//! `Period=900`, which no sum of minutes can do; and fourteen days of quarter-hours fit in
+//! memory where minutes would not, packed day by day. A quarter-hour is unknown (never read),
+//! idle (CloudWatch said that there was no request) or measured: the three are never mixed.
+//! Entering a quarter-hour again replaces it, so that late data and a backfill need no care.
 
 mod packed;
 
@@ -19,7 +17,7 @@ use packed::{OpenDay, PackedDay};
 
 /// How many quarter-hours are kept: fourteen days.
 pub const QUARTER_HOURS: usize = 1344;
-/// Quarters in a day.
+/// Quarter-hours in a day.
 pub const DAY: i64 = 96;
 /// Seconds in a quarter-hour: CloudWatch's `Period`.
 pub const PERIOD: f64 = 900.0;
@@ -50,7 +48,7 @@ impl QuarterHour {
         self.start().plus(15)
     }
 
-    /// This quarter-hour plus `quarters`, which may be negative.
+    /// This quarter-hour plus `quarter_hours`, which may be negative.
     #[must_use]
     pub fn plus(self, quarter_hours: i64) -> Self {
         Self(self.0.saturating_add(quarter_hours))
@@ -336,7 +334,7 @@ impl QuarterHours {
         self.changes
     }
 
-    /// Bytes that it holds.
+    /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
         let days = self.days.capacity() * size_of::<Day>();
@@ -364,7 +362,7 @@ impl QuarterHours {
         self.days.drain(..surplus);
     }
 
-    /// Fourteen days that end with this quarter-hour touch so many days of UTC.
+    /// How many days of UTC the fourteen days that end with this quarter-hour touch.
     fn days_kept(newest: QuarterHour) -> usize {
         let first = day_of(newest.plus(1 - DAY * 14));
         usize::try_from(day_of(newest) - first + 1).unwrap_or(0)
@@ -423,7 +421,7 @@ fn day_of(quarter_hour: QuarterHour) -> i64 {
     quarter_hour.0.div_euclid(DAY)
 }
 
-/// Which quarter of its day it is.
+/// Which quarter-hour of its day it is.
 fn in_day(quarter_hour: QuarterHour) -> usize {
     usize::try_from(quarter_hour.0.rem_euclid(DAY)).unwrap_or(0)
 }

@@ -1,5 +1,4 @@
-//! What was measured of a gateway: minutes, quarters of an hour, and what they say of
-//! other days.
+//! What was measured of a gateway: minutes, quarter-hours, and what they say of other days.
 
 pub mod arrival;
 pub mod baseline;

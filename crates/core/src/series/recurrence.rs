@@ -10,7 +10,7 @@ use crate::number::statistics::{median, rising, theil_sen};
 use crate::series::forecast::{Forecast, last_step};
 use crate::series::history::{DAY, Known, QuarterHour, QuarterHours};
 
-/// Days that it takes to tell a trend.
+/// Days that it takes to see a trend.
 const DAYS: usize = 7;
 /// Kendall's score above which a rise may be no chance.
 const SCORE: f64 = 2.3;
@@ -27,13 +27,13 @@ const SURELY: f64 = 1.2;
 const TWO_SIGMA: f64 = 3.0;
 /// Near misses and 504s from which on it is a job, and not a stray request.
 const SEVERAL: f64 = 4.0;
-/// Requests in a quarter-hour that make its p99 one.
+/// From this many requests in a quarter-hour on its p99 is a percentile.
 const PERCENTILE: f64 = 100.0;
 /// Slower than this share of the timeout, and answered: whoever waits, waits longer.
 const ABOVE: f64 = 1.05;
 /// How much earlier or later than the day before a run may be slowest, seconds.
 const MOVED: f64 = 3600.0;
-/// How far ahead is told, days.
+/// How far ahead it looks, days.
 const HORIZON: f64 = 14.0;
 
 /// One time of day, and where it leads.
@@ -122,10 +122,9 @@ fn grows(past: &mut Past<'_>, timeout: f64, hour: usize) -> Option<Recurrence> {
     })
 }
 
-/// The forecast for a line that has `left` days to go, with a `scatter` of so many
-/// days; `None` once it is there. What comes once a day reaches the timeout in one
-/// of its runs and not between two of them, and first in one that is slow for
-/// its day.
+/// The forecast for a line that has `left` days to go, with a `scatter` of this many days;
+/// `None` once it is there. What comes once a day reaches the timeout in one of its runs
+/// and not between two of them, and first in one that is slow for its day.
 fn when(left: f64, scatter: f64) -> Option<Forecast> {
     const DAY: f64 = 86_400.0;
     let run = |days: f64| days.ceil().max(1.0) * DAY;
@@ -150,7 +149,7 @@ struct Hour {
     slowest: Option<(f64, QuarterHour)>,
     /// Near misses and slow 504s.
     at_risk: f64,
-    /// Whether so many were slow that the p99 was.
+    /// Whether enough were slow that the p99 was.
     is_job: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What CloudWatch said about one gateway, in our words and in SI units.
+//! What CloudWatch said about one gateway, in this program's words and in SI units.
 //!
 //! A [`Snapshot`] is a dense table, minute by asked signal, because the
 //! detectors always look at consecutive minutes and because "no value" must be
@@ -10,8 +10,8 @@ use crate::series::histogram::Buckets;
 use crate::series::window::Reading;
 use crate::time::Minute;
 
-/// What is larger is no measurement: no minute has so many requests, and no request
-/// takes so many seconds. Sums of what is smaller are exact to a request, and finite.
+/// What is larger is no measurement: no minute has this many requests, and no request takes
+/// this many seconds. Sums of what is smaller are exact to a request, and finite.
 const LARGEST: f64 = 1e12;
 
 /// Consecutive minutes of one gateway, as CloudWatch described them in answers
@@ -41,7 +41,7 @@ pub struct TargetGroup {
     pub name: String,
     /// 99th percentile of the latency of its answered requests, seconds.
     pub p99: Option<f64>,
-    /// The fewest healthy targets that any zone's load balancer nodes saw.
+    /// The fewest healthy targets that any zone of the gateway saw.
     pub healthy_hosts: Option<f64>,
 }
 
@@ -69,9 +69,9 @@ impl Snapshot {
         }
     }
 
-    /// Enters one datapoint. What lies outside the snapshot, or is no
-    /// measurement (negative, infinite, not a number, absurdly large), is left out:
-    /// CloudWatch may answer more than was asked, and a count below zero is no count.
+    /// Enters one datapoint. What lies outside the snapshot, or is no measurement
+    /// (negative, infinite, not a number, absurdly large), is left out: CloudWatch may
+    /// answer more than was asked, and a count below zero is no count.
     pub fn record(&mut self, signal: Signal, minute: Minute, value: f64) {
         if let Some(place) = self.place(signal, minute)
             && (0.0..=LARGEST).contains(&value)
@@ -110,8 +110,8 @@ impl Snapshot {
         whole
     }
 
-    /// The same minutes of two load balancers as of one: counts are added, and of
-    /// measurements the larger is taken.
+    /// The same minutes of two gateways as of one: counts are added, and of measurements
+    /// the larger is taken.
     #[must_use]
     pub fn joined(&self, other: &Self) -> Self {
         let mut both = self.clone();
@@ -164,7 +164,7 @@ impl Snapshot {
         (self.first.0..self.end().0).map(Minute)
     }
 
-    /// Whether nobody came, as far as was asked.
+    /// Whether there were no requests, as far as was asked.
     #[must_use]
     pub fn is_empty(&self, minute: Minute) -> bool {
         let counts = [Signal::Samples, Signal::Timeouts, Signal::RequestCount, Signal::Answers];

@@ -77,7 +77,7 @@ impl Reading {
     }
 }
 
-/// The slow end of the latencies of some requests, as far as CloudWatch tells.
+/// The slow end of the latencies of some requests, as far as CloudWatch reports it.
 #[derive(Debug, Clone, Copy)]
 pub struct SlowEnd {
     /// Answered requests.
@@ -96,17 +96,16 @@ pub struct SlowEnd {
 const REACHES_UP: f64 = 0.25;
 
 impl SlowEnd {
-    /// The 99th percentile over all requests, seconds, where a 504 counts as "at
-    /// least `timeout`". When 1 % or more of the requests are 504s it is the
-    /// timeout itself (a lower bound). Below that it is an answer that is slower than
-    /// the observed p99: the one above which so many answers lie that they make 1 %
-    /// together with the 504s (the censored-sample rank of Kaplan and Meier, 1958). It
-    /// is read off the straight line from the observed p99 to the maximum on lognormal
-    /// probability paper, which is what the slow end of most latencies is near to
-    /// (plotting positions of Hazen, 1914). A 504 is a request that hangs, and no part of
-    /// that line - or the end of it that the timeout cuts off, where the p99 is past
-    /// a quarter of the timeout and answers came just before it. `None` when nothing
-    /// was measured.
+    /// The 99th percentile over all requests, seconds, where a 504 counts as "at least
+    /// `timeout`". When 1 % or more of the requests are 504s it is the timeout itself (a
+    /// lower bound). Below that it is an answer that is slower than the observed p99: the
+    /// one above which there are just enough answers that they make 1 % together with the
+    /// 504s (the censored-sample rank of Kaplan and Meier, 1958). It is read off the
+    /// straight line from the observed p99 to the maximum on lognormal probability paper,
+    /// which is what the slow end of most latencies is near to (plotting positions of
+    /// Hazen, 1914). A 504 is a request that hangs, and no part of that line - or the end
+    /// of it that the timeout cuts off, where the p99 is past a quarter of the timeout and
+    /// answers came just before it. `None` when nothing was measured.
     #[must_use]
     pub fn p99_of_all(&self, timeout: f64) -> Option<f64> {
         let Self { samples, near_misses, timeouts, p99, maximum } = *self;

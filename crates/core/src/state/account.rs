@@ -7,10 +7,10 @@ use crate::time::Minute;
 
 /// A gateway whose newest data is no older than this has data.
 const FRESH_MINUTES: i64 = 15;
-/// So many gateways do not lose their traffic together, where they are a tenth of those
+/// This many gateways do not lose their traffic together, where they are a tenth of those
 /// that have any.
 const MANY: usize = 10;
-/// So many are named.
+/// At most this many are named.
 const NAMED: usize = 5;
 
 /// CloudWatch has no data of most gateways of an account that had traffic.
@@ -33,7 +33,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts gateways at a poll up to before `end`.
+    /// Counts gateways at a poll of the minutes before `end`.
     #[must_use]
     pub fn of<'a>(states: impl Iterator<Item = &'a GatewayState>, end: Minute) -> Self {
         states.fold(Self::default(), |Self { silent, fresh }, state| {
@@ -62,7 +62,7 @@ impl Tally {
 }
 
 impl Lateness {
-    /// Whether CloudWatch is late with an account, at a poll up to before `end`.
+    /// Whether CloudWatch is late with an account, at a poll of the minutes before `end`.
     #[must_use]
     pub fn of<'a>(
         gateways: impl Iterator<Item = (&'a Gateway, &'a GatewayState)> + Clone,

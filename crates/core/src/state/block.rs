@@ -1,10 +1,10 @@
 //! Half-hours of counted minutes, as sums.
 //!
-//! What CloudWatch adds hours later is found by comparing sums: a metric that comes
-//! late, one zone's part of it, a whole minute, in any order. Forty bytes remember thirty
-//! minutes, so that four hours of a hundred thousand gateways fit in a process. Only
-//! which minute it belongs to is not remembered: what is new of a half-hour is counted
-//! where most of its trouble is.
+//! What CloudWatch adds hours later is found by comparing sums: a metric that comes late,
+//! one zone's part of it, a whole minute, in any order. Forty bytes keep thirty minutes, so
+//! that four hours of a hundred thousand gateways fit in a process. Only which minute a
+//! request belongs to is not kept: what is new of a half-hour is counted where most of its
+//! trouble is.
 
 use std::collections::VecDeque;
 
@@ -17,7 +17,7 @@ use crate::series::totals::Totals;
 use crate::state::counted::Counted;
 use crate::time::Minute;
 
-/// A block has so many minutes at the most.
+/// A block has at most this many minutes.
 const MAX_MINUTES: i64 = 30;
 
 /// Counted minutes in a row.
@@ -58,7 +58,7 @@ impl From<Block> for Written {
 /// What CloudWatch has added to a block.
 pub(super) struct More {
     pub(super) totals: Totals,
-    /// So many more of its minutes have requests.
+    /// How many more of its minutes have requests.
     pub(super) active: u64,
     /// The same by latency, where it is known.
     pub(super) buckets: Option<Buckets>,

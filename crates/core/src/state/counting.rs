@@ -1,10 +1,10 @@
-//! Counting: each request once, whenever CloudWatch tells of it.
+//! Counting: each request once, whenever CloudWatch reports it.
 //!
 //! Minutes are counted in order, and a minute is never taken out again. What CloudWatch
-//! adds to one later is added: for a quarter of an hour minute by minute, for some hours
-//! by half-hours ([`block`]), and for as long as CloudWatch keeps minutes where there
-//! should have been requests and were none, as ranges. So a gateway takes a few hundred
-//! bytes, whatever its traffic.
+//! adds to one later is added: for fifteen minutes minute by minute, for some hours by
+//! half-hours ([`block`]), and for as long as CloudWatch keeps minutes where there should
+//! have been requests and were none, as ranges. So a gateway takes a few hundred bytes,
+//! whatever its traffic.
 
 use crate::gateway::{Detail, Gateway};
 use crate::number::whole;
@@ -21,17 +21,17 @@ use crate::time::Minute;
 /// Counted minutes are compared with what CloudWatch says of them later, as long as
 /// they are read with every poll anyway.
 const REMEMBERED_MINUTES: usize = 15;
-/// For so long where only some of an account's gateways are without: then the traffic
-/// itself has probably ended, because somebody moved it.
+/// How long they are waited for where only some of an account's gateways are without: then
+/// the traffic itself has probably ended, because somebody moved it.
 const MOVED_MINUTES: i64 = 60;
-/// An empty minute after other traffic is held back for so long.
+/// How long an empty minute after other traffic is waited for.
 const HELD_BACK_MINUTES: i64 = 10;
-/// CloudWatch is often late by so much, which is not worth a word.
+/// CloudWatch is often this late, which is not worth mentioning.
 const USUAL_DELAY_MINUTES: i64 = 5;
 /// What is counted later than this after it should have settled was late: the longest
-/// `calm_every` and a bit.
+/// `calm_every` and a little more.
 const COUNTED_SOON_MINUTES: i64 = 20;
-/// A gateway without a request for so long does not wait for any.
+/// A gateway without a request for this long does not wait for any.
 const BUSY_MINUTES: i64 = 24 * 60;
 
 /// When a snapshot is received.
@@ -46,7 +46,7 @@ pub struct Present {
 }
 
 impl Present {
-    /// The same for a gateway whose minutes are complete some minutes after those of
+    /// The same for a gateway whose minutes are complete some minutes later than those of
     /// others.
     #[must_use]
     pub fn later_by(self, minutes: i64) -> Self {
@@ -68,11 +68,11 @@ pub struct Received {
 /// What an empty minute is counted as.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
-    /// Nobody came.
+    /// There were no requests.
     Idle,
-    /// Somebody should have come, and it is waited for.
+    /// There should have been requests, and they are waited for.
     Late,
-    /// Somebody should have come, and it is waited for no longer.
+    /// There should have been requests, and they are no longer waited for.
     GivenUp,
 }
 
@@ -116,8 +116,9 @@ impl Totals {
 
 impl GatewayState {
     /// Counts what a snapshot brings: minutes that have settled and are not counted
-    /// yet, and what came late of those that are. `expects_silence` says whether nobody
-    /// comes at this time of other days either; it is asked only where somebody did.
+    /// yet, and what came late of those that are. `expects_silence` says whether there
+    /// are no requests at this time of other days either; it is asked only where there were
+    /// some.
     ///
     /// A minute that the snapshot lacks stops the counting, and so does one of which
     /// nothing can be said yet: neither is skipped. A histogram whose bounds are new
@@ -155,7 +156,7 @@ impl GatewayState {
         Received { ready, late }
     }
 
-    /// How long minutes are waited for of which nothing can be said, and since when they
+    /// How long minutes of which nothing can be said are waited for, and since when they
     /// are given up, if they are. Notes whether the traffic is silent.
     fn waits(
         &mut self,
@@ -306,7 +307,7 @@ impl GatewayState {
                 self.empty.remove(minute);
             }
             self.minutes.recovered += active;
-            // It may have begun to be worth a word anywhere in it.
+            // It may have become worth a notification anywhere in it.
             late.extend([(block.from, Totals::default()), (more.worst, more.totals)]);
         }
         self.blocks = blocks;

@@ -4,6 +4,6 @@
 /// time it is asked for would look empty, so an hour is left.
 pub const RETENTION_MINUTES: i64 = (15 * 24 - 1) * 60;
 
-/// For so long CloudWatch may add to a minute, and a steady traffic that vanished from
-/// most of an account is taken for its delay.
+/// How long CloudWatch may add to a minute, and how long a steady traffic that vanished
+/// from most of an account is taken for its delay.
 pub(super) const LATE_MINUTES: i64 = 240;

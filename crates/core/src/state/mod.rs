@@ -1,9 +1,9 @@
-//! What is remembered of a gateway from poll to poll - and over restarts.
+//! What is remembered of a gateway from poll to poll, and over restarts.
 //!
-//! CloudWatch keeps the history; all that must not be forgotten is how far it
-//! was read, what was counted, and what people were told. The counters are
-//! kept with their position, so that each settled minute is added exactly once,
-//! whatever happens in between.
+//! CloudWatch keeps the history; all that must not be forgotten is how far it was read,
+//! what was counted, and what receivers were notified of. The counters are kept with their
+//! position, so that each settled minute is added exactly once, whatever happens in
+//! between.
 
 mod account;
 mod block;
@@ -35,11 +35,11 @@ use position::Backfill;
 pub use record::RecordError;
 pub use succession::{Former, Succession, succeed};
 
-/// Trouble is remembered for fourteen days, as long as anything is compared with
-/// them, and no more than so many stretches of it.
+/// Trouble is remembered for fourteen days, as long as anything is compared with them, and
+/// at most this many stretches of it.
 const INCIDENT_MINUTES: i64 = 14 * 24 * 60;
 const MAX_INCIDENTS: usize = 200;
-/// And so many timeouts that it had.
+/// And at most this many timeouts that it had.
 const MAX_TIMEOUTS: usize = 20;
 
 /// What is remembered of one gateway.
@@ -62,7 +62,7 @@ pub struct GatewayState {
     /// The newest minute that had data.
     #[serde(default)]
     pub newest_data: Option<Minute>,
-    /// Episodes that go on, or of which somebody must still be told.
+    /// Episodes that go on, or of which somebody must still be notified.
     pub records: Vec<TrackedEpisode>,
     /// Stretches of trouble of the last fourteen days, oldest first: no examples
     /// of what is usual.
@@ -71,8 +71,8 @@ pub struct GatewayState {
     /// Since when it had which timeout, seconds, oldest first.
     #[serde(default)]
     timeouts: Vec<(Minute, f64)>,
-    /// The end of what was read last. It is past `assess_watermark` while minutes are
-    /// held back that may be late: those need no reading of their own.
+    /// The end of what was read last. It is past `assess_watermark` while minutes that may
+    /// be late are waited for: those need no reading of their own.
     #[serde(default)]
     read: Option<Minute>,
     /// The newest counted minutes, oldest first.
@@ -94,7 +94,7 @@ pub struct GatewayState {
     /// When minutes were last counted that were old by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     counted_late: Option<Minute>,
-    /// Whether it takes the answers by their status codes to say what is missing.
+    /// Whether answers by their status codes are needed to say what is missing.
     #[serde(skip)]
     asks_for_answers: bool,
     /// How far `empty` is read again.
@@ -103,7 +103,7 @@ pub struct GatewayState {
     /// Since when its gateway is not found any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone: Option<Minute>,
-    /// What its load balancer was before it was deleted and made anew, oldest first.
+    /// What its gateway was before it was deleted and created again, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     former: Vec<Former>,
 }
@@ -176,8 +176,8 @@ impl GatewayState {
         &self.timeouts
     }
 
-    /// Notes which of its episodes can be heard of at the end of minute `now`, and
-    /// forgets those of which nobody needs to hear any more.
+    /// Notes which of its episodes are not muted at the end of minute `now`, and forgets
+    /// those of which nobody needs to be notified any more.
     pub fn listen(&mut self, router: &Router, now: Minute) {
         for record in self.records.iter_mut().filter(|r| r.episode.goes_on() && !r.audible) {
             record.audible = !router.mute.mutes(Subject::of(record), now);
@@ -185,7 +185,7 @@ impl GatewayState {
         self.records.retain(|record| router.due(record, now) != Due::Done);
     }
 
-    /// What must be told of it and to whom, oldest first.
+    /// Its notifications that are due and to whom, oldest first.
     #[must_use]
     pub fn due(&self, router: &Router, now: Minute) -> Vec<(Receiver, EpisodeNotification)> {
         let mut due = Vec::new();
@@ -212,7 +212,7 @@ impl GatewayState {
         }
     }
 
-    /// The episodes that a receiver was first told of since this minute.
+    /// The episodes of which a receiver was first notified since this minute.
     #[must_use]
     pub fn notified_since(&self, receiver: &ReceiverId, since: Minute) -> usize {
         let is_new = |record: &&TrackedEpisode| {

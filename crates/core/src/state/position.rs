@@ -1,27 +1,27 @@
 //! Where a gateway stands: which minutes to read next, and which ones again.
 //!
 //! CloudWatch bills requests and not minutes, so that reading further back in a request
-//! that is made anyway costs nothing but datapoints of a quota. Every poll reads a
-//! quarter of an hour again, and three times an hour the last four hours, each gateway at
-//! its own time. What was empty for longer is read again when there is data after it,
-//! more and more rarely, until CloudWatch forgets it: that takes requests of its own.
+//! that is made anyway costs nothing but datapoints of a quota. Every poll reads fifteen
+//! minutes again, and three times an hour the last four hours, each gateway at its own
+//! time. What was empty for longer is read again when there is data after it, more and more
+//! rarely, until CloudWatch forgets it: that takes requests of its own.
 
 use crate::detect::LONGEST_WINDOW;
 use crate::state::GatewayState;
 use crate::state::limits::{LATE_MINUTES, RETENTION_MINUTES};
 use crate::time::Minute;
 
-/// So many minutes are read again by each poll, because CloudWatch may have added
-/// to them; the older ones of a window are remembered.
+/// How many minutes each poll reads again, because CloudWatch may have added to them; the
+/// older ones of a window are remembered.
 const READ_AGAIN: i64 = 15;
-/// Once in so many minutes it is as far back as anything may come late.
+/// Once in this many minutes a poll reads as far back as anything may come late.
 const FURTHER_BACK_EVERY: i64 = 20;
-/// Minutes that are missing are read again by each poll for so long.
+/// How long each poll reads missing minutes again.
 const SOUGHT_MINUTES: i64 = 60;
-/// At most so many minutes of a gateway are read at once; a longer gap is closed
-/// stretch by stretch.
+/// At most this many minutes of a gateway are read at once; a longer gap is closed stretch
+/// by stretch.
 const MAX_MINUTES: i64 = 180;
-/// A position may be so many minutes past the present: what time it is at AWS is not
+/// A position may be this many minutes past the present: what time it is at AWS is not
 /// known to the second.
 const TOLERATED_MINUTES: i64 = 5;
 /// A position that was wrong goes back by no more than this.
@@ -44,9 +44,9 @@ impl GatewayState {
         self.assess_watermark.min(self.count_watermark).plus(1 - i64::from(window))
     }
 
-    /// Which minutes the next request asks for at a poll up to before `end`: from the
-    /// first to before the second. `recent` are those that are remembered from the last
-    /// one; `turn` sets the gateways apart that are read further back.
+    /// Which minutes the next request asks for at a poll of the minutes before `end`: from
+    /// the first to before the second. `recent` are those that are remembered from the last
+    /// one; `turn` sets apart the times at which gateways are read further back.
     #[must_use]
     pub fn next_stretch(
         &self,
@@ -85,10 +85,10 @@ impl GatewayState {
         !self.empty.is_empty()
     }
 
-    /// Which minutes need a request of their own to be read again, at a poll up to
+    /// Which minutes need a request of their own to be read again, at a poll of the minutes
     /// before `end`: a stretch of those that were empty, from its first minute to before
-    /// the second. All of them are due when there is data after them, and each time they
-    /// are twice as long ago.
+    /// the second. All of them are due when there is data after them, and again each time
+    /// they are twice as long ago.
     pub fn backfill(&mut self, end: Minute) -> Option<(Minute, Minute)> {
         let closed = |(_, until): &(Minute, Minute)| {
             *until < self.count_watermark && !self.late.contains(*until)
@@ -172,10 +172,10 @@ impl GatewayState {
         self.assess_watermark.max(self.count_watermark) > end.plus(TOLERATED_MINUTES)
     }
 
-    /// Puts a position right that lies in the future, where `end` is the present by
-    /// AWS's clock: a clock was wrong when it was saved. Goes on after the newest minute
-    /// that had data; what was counted after it was empty, so that nothing is counted
-    /// twice. Returns whether there was anything to put right.
+    /// Corrects a position that lies in the future, where `end` is the present by AWS's
+    /// clock: a clock was wrong when it was saved. Goes on after the newest minute that had
+    /// data; what was counted after it was empty, so that nothing is counted twice. Returns
+    /// whether there was anything to correct.
     pub fn put_right(&mut self, end: Minute) -> bool {
         if !self.is_ahead_of(end) {
             return false;

@@ -1,10 +1,10 @@
 //! What is remembered of a gateway as two records: its counters and positions, which
 //! change with every minute that is counted, and its episodes, which rarely do.
 //!
-//! The first is some 250 bytes: minutes are written as their distance from the
-//! watermark, and numbers take as many bytes as they need. The second is JSON, with the
-//! names that the state file of before had. Each record says in its first byte which
-//! form it has, so that a newer program reads what an older one wrote.
+//! The first is some 250 bytes: minutes are written as their distance from the watermark,
+//! and numbers take as many bytes as they need. The second is JSON, with the names that the
+//! earlier state file had. Each record says in its first byte which form it has, so that a
+//! newer program reads what an older one wrote.
 
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +67,7 @@ struct Counters {
     totals: Sums,
     minutes: [u64; 5],
     histogram: Option<Histogram>,
-    /// The timeouts of counted minutes, seconds; they are referred to by their place.
+    /// The timeouts of counted minutes, seconds; they are referred to by their index.
     timeouts: Vec<f64>,
     remembered: Vec<(i64, u8, Sums, bool)>,
     /// From, length, timeout, active minutes, sums.
@@ -79,7 +79,7 @@ struct Counters {
 /// Requests, near misses and 504s.
 type Sums = [u64; 3];
 
-/// Names as in the state file of before.
+/// Names as in the earlier state file.
 #[derive(Default, Serialize, Deserialize)]
 struct Episodes {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -226,8 +226,8 @@ fn body<'a>(record: &'a [u8], known: u8, what: &'static str) -> Result<&'a [u8],
     }
 }
 
-/// The place of a timeout among those that were seen. More than 256 of them within a few
-/// hours there are not: a minute counts one.
+/// The index of a timeout among those that were seen. There are never more than 256 of them
+/// within a few hours: a minute counts one.
 fn place(timeouts: &mut Vec<f64>, timeout: f64) -> u8 {
     let known = timeouts.iter().position(|one| one.total_cmp(&timeout).is_eq());
     let place = known.unwrap_or_else(|| {

@@ -1,10 +1,10 @@
-//! A load balancer that is deleted and made anew under its name is the same gateway.
+//! A gateway that is deleted and created again under its name is the same gateway.
 //!
 //! Its ARN and its CloudWatch dimension are new, its name, Region and account are not:
 //! within those a name is unique. What is remembered of the old one goes on: its open
 //! episode, what is usual, its counters - which are one series, because their labels are
-//! the same. For some hours both dimensions are read and added up, so that neither the
-//! last requests of the one nor the first of the other are missing.
+//! the same. For some hours both dimensions are read and added up, so that neither the last
+//! requests of the one nor the first of the other are missing.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -16,27 +16,27 @@ use crate::state::limits::LATE_MINUTES;
 use crate::state::limits::RETENTION_MINUTES;
 use crate::time::Minute;
 
-/// So many former dimension values are remembered.
+/// At most this many former dimension values are remembered.
 const MAX_FORMER: usize = 4;
-/// An episode outlives its gateway by so many minutes: a load balancer that is made
-/// anew is away for a while.
+/// How many minutes an episode outlives its gateway: one that is created again is away for
+/// a while.
 const MISSED_MINUTES: i64 = 15;
 
-/// What a load balancer was before it was made anew.
+/// What a gateway was before it was created again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Former {
     /// Its CloudWatch dimension value then.
     pub dimension: String,
-    /// The first minute at which it was known to be the next one.
+    /// The first minute at which it was known to have a successor.
     pub until: Minute,
 }
 
 /// What succeeds what: the old key, and the new one.
 pub type Succession = (String, String);
 
-/// Hands on what is remembered of load balancers that are not watched any more to those
-/// of the same kind, name, Region and account that are watched and of which nothing is
-/// remembered. Where the account is not known, a name says nothing.
+/// Hands on what is remembered of gateways that are not watched any more to those of the
+/// same kind, name, Region and account that are watched and of which nothing is remembered.
+/// Where the account is not known, a name says nothing.
 pub fn succeed(
     states: &mut BTreeMap<String, GatewayState>,
     watched: &[&Gateway],
@@ -77,14 +77,14 @@ impl GatewayState {
         }
     }
 
-    /// The dimension values under which its minutes may still be found at a poll up to
-    /// before `end`, beside its own.
+    /// The dimension values under which its minutes may still be found at a poll of the
+    /// minutes before `end`, besides its own.
     pub fn former_dimensions(&self, end: Minute) -> impl Iterator<Item = &str> {
         let recent = self.former.iter().filter(move |f| end.since(f.until) < LATE_MINUTES);
         recent.map(|former| former.dimension.as_str())
     }
 
-    /// What its load balancer was in the last fifteen days, oldest first.
+    /// What its gateway was in the last fifteen days, oldest first.
     pub fn former(&self, now: Minute) -> impl Iterator<Item = &Former> {
         self.former.iter().filter(move |former| now.since(former.until) < RETENTION_MINUTES)
     }
@@ -96,8 +96,8 @@ impl GatewayState {
     }
 
     /// Notes whether its gateway is there. Its episodes end when it was gone for longer
-    /// than it takes to make a load balancer anew: nobody looks any more. Where it is there
-    /// and never was missed, nothing changes ([`GatewayState::is_missed`]).
+    /// than it takes to create one again: nobody watches any more. Where it is there and
+    /// never was missed, nothing changes ([`GatewayState::is_missed`]).
     pub fn see(&mut self, is_there: bool, now: Minute) {
         if is_there {
             self.gone = None;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Minute;
 
-/// A set has so many ranges at the most; the oldest are given up first.
+/// A set has at most this many ranges; the oldest are given up first.
 const MAX_RANGES: usize = 256;
 
 /// Minutes since the Unix epoch, as ranges that neither touch nor overlap, oldest

@@ -1,7 +1,7 @@
-//! The walls of the house, as ARCHITECTURE.md describes them: for every crate of the
+//! The boundaries of the modules, as ARCHITECTURE.md describes them: for every crate of the
 //! workspace, and here because this crate builds in seconds.
 //!
-//! That the core is pure and the simulator a stranger is Cargo's to enforce: neither
+//! Cargo ensures that the core is pure and that the simulator knows nothing of it: neither
 //! depends on what it must not know.
 
 #![allow(clippy::unwrap_used, clippy::panic)] // a test says so by failing
@@ -21,7 +21,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The sources in a folder of the workspace, with what stands in them.
+/// The sources in a folder of the workspace, with what is in them.
 fn files(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![workspace().join(folder)];
@@ -64,7 +64,7 @@ fn every_file_opens_by_saying_what_lives_there() {
     }
 }
 
-/// The check of circles finds one through an import, a re-export, a glob, a path in a
+/// The check for circles finds one through an import, a re-export, a glob, a path in a
 /// macro and a type; and says nothing of a folder and its own children.
 #[test]
 fn a_circle_of_modules_is_found() {

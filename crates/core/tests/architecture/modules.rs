@@ -1,10 +1,9 @@
 //! Which module uses which, by resolved paths, and whether they go in circles.
 //!
-//! The sources are parsed; a path leads to the module that defines what it names,
-//! through imports and re-exports. At each level of the tree the modules beside each
-//! other must have an order: a folder's `mod.rs` and its own children may use one
-//! another, and nothing else may go round. What is compiled for tests alone is left
-//! out.
+//! The sources are parsed; a path leads to the module that defines what it names, through
+//! imports and re-exports. At each level of the tree sibling modules must have an order: a
+//! folder's `mod.rs` and its own children may use one another, and nothing else may go in a
+//! circle. What is compiled for tests alone is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -157,8 +156,8 @@ impl Crate {
         all
     }
 
-    /// The modules beside each other that go in circles: for each folder that has some,
-    /// who uses whom in them.
+    /// The sibling modules that go in circles: for each folder that has some, who uses whom
+    /// in them.
     pub fn circles(&self) -> Vec<String> {
         let mut between: BTreeMap<Name, Graph> = BTreeMap::new();
         for (user, used, path) in self.all_uses() {
@@ -223,7 +222,7 @@ impl Module {
             }
             UseTree::Rename(name) => {
                 let path = if name.ident == "self" { before } else { with(&name.ident) };
-                // Nobody says the name `_`, and there may be several.
+                // Nothing refers to the name `_`, and there may be several.
                 let number = self.imports.len();
                 let known =
                     if name.rename == "_" { format!("_{number}") } else { name.rename.to_string() };

@@ -41,7 +41,7 @@ pub fn gateway(timeout: f64) -> Arc<Gateway> {
     Arc::new(Gateway { id, timeout, near: 0.8, detail: Detail::Figures, tags: BTreeMap::new() })
 }
 
-/// A quarter of an ordinary service: 4,500 requests, p99 4 s.
+/// A quarter-hour of an ordinary service: 4,500 requests, p99 4 s.
 pub fn ordinary() -> QuarterHourStats {
     QuarterHourStats {
         samples: 4_500.0,

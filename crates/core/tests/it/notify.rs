@@ -1,4 +1,4 @@
-//! Who is told what, and when: routes, quiet times, repeats and groups, without any
+//! Who is notified of what, and when: routes, mutes, repeats and groups, without any
 //! receiver.
 
 // A router has routes.
@@ -80,8 +80,8 @@ fn named(pattern: &str) -> Matcher {
     Matcher { gateway, ..Matcher::default() }
 }
 
-/// What is told of one record from minute to minute, as it changes; everything is
-/// taken at once.
+/// What is notified of one record from minute to minute, as it changes; everything is taken
+/// at once.
 fn story(
     router: &Router,
     record: TrackedEpisode,
@@ -136,7 +136,7 @@ fn an_episode_is_told_once_per_change() {
         story(&router, warning(), 60, both),
         "0 firing warning, 10 escalated critical, 20 resolved critical"
     );
-    // What was over before anybody could be told is told once, with its times.
+    // What was over before anybody could be notified is notified once, with its times.
     assert_eq!(story(&router, warning(), 60, ends(0)), "0 resolved warning");
 }
 
@@ -148,7 +148,7 @@ fn an_open_episode_is_repeated_and_a_benign_one_is_not() {
     assert_eq!(story(&router, warning(), 60, |_, _| {}), repeated);
     let benign = |minute: i64, record: &mut TrackedEpisode| record.episode.benign = minute >= 5;
     assert_eq!(story(&router, warning(), 60, benign), "0 firing warning");
-    // What becomes worse counts as told anew.
+    // What becomes worse counts as notified anew.
     let worse =
         "0 firing warning, 15 escalated critical, 35 reminder critical, 55 reminder critical";
     assert_eq!(story(&router, warning(), 60, worsens(15)), worse);
@@ -199,7 +199,7 @@ fn the_first_route_that_takes_an_alert_gets_it_and_the_next_while_it_goes_on() {
         ),
         // The last one goes on, and nobody is left: the fallback is for what no route takes.
         (vec![route(named("shop-*"), Severity::Info, TEAM, true)], "team firing"),
-        // One topic by two routes is told once.
+        // One topic by two routes is notified once.
         (
             vec![
                 route(named("shop-*"), Severity::Info, TEAM, true),
@@ -255,7 +255,7 @@ fn who_was_told_that_it_began_is_told_that_it_ended_though_no_route_leads_there_
     ];
     let router = Router { routes: elsewhere, ..Router::plain() };
     assert_eq!(due(&router, &one, T0.plus(9)), "on-call resolved, team resolved");
-    // A topic that the config no longer names cannot be told anything.
+    // A topic that the config no longer names cannot be notified of anything.
     let router = Router {
         routes: vec![route(named("web"), Severity::Info, CALL, false)],
         ..Router::plain()
@@ -314,17 +314,17 @@ fn what_outlives_its_quiet_time_is_told_when_that_ends() {
         assert_eq!(story(&router, web(), 60, |_, _| {}), "30 firing warning");
         assert_eq!(story(&router, web(), 60, ends(45)), "30 firing warning, 45 resolved warning");
         assert_eq!(story(&router, web(), 60, worsens(10)), "30 firing critical");
-        // What began and ended within it is never told.
+        // What began and ended within it never notifies.
         assert_eq!(story(&router, web(), 60, ends(20)), "");
         assert_eq!(
             story(&router, record("other", T0, Severity::Warning), 60, ends(20)),
             "0 firing warning, 20 resolved warning"
         );
     }
-    // What was told before is told to be over, when the quiet time is.
+    // A receiver that was notified before is notified of the end, when the silence is over.
     let router = silenced(10, 30, Severity::Critical);
     assert_eq!(story(&router, web(), 60, ends(20)), "0 firing warning, 30 resolved warning");
-    // What is worse than the silence is told.
+    // What is worse than the silence notifies.
     let router = silenced(0, 30, Severity::Warning);
     let worse = "10 firing critical";
     assert_eq!(story(&router, web(), 25, worsens(10)), worse);
@@ -365,7 +365,7 @@ fn sizes(deliveries: &BTreeMap<ReceiverId, Vec<Delivery>>) -> Vec<usize> {
 fn ten_gateways_in_five_minutes_are_one_message() {
     assert_eq!(sizes(&pack(notices(GROUP - 1, Reason::Firing), |_| 0)), [1; GROUP - 1]);
     assert_eq!(sizes(&pack(notices(GROUP, Reason::Firing), |_| 0)), [GROUP]);
-    // Those that were told a moment ago count.
+    // Those that were notified of a moment ago count.
     let after = pack(notices(3, Reason::Firing), |_| GROUP - 3);
     assert_eq!(sizes(&after), [3]);
     let Notification::Group(group) = &after.values().next().unwrap()[0].notification else {
@@ -422,7 +422,8 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     assert_eq!(own.due(&receiver, 15, day, T0.plus(200)), Some(Reason::Resolved));
     own.enter(&receiver, Reason::Resolved, T0.plus(200));
     assert!(own.is_done());
-    // It is there again before somebody else heard of its end: who did hears of it anew.
+    // It is there again before somebody else was notified of its end: those who were
+    // are notified anew.
     let other = ReceiverId::of(CALL);
     own.enter(&other, Reason::Firing, T0.plus(100));
     own.begin_again(T0.plus(300));
@@ -430,7 +431,7 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
     assert_eq!(own.due(&receiver, 15, day, T0.plus(315)), Some(Reason::Firing));
     own.ended = Some(T0.plus(310));
     assert_eq!(own.due(&other, 15, day, T0.plus(310)), Some(Reason::Resolved));
-    // A short one is never told.
+    // A short one never notifies.
     let short = SelfAlert { ended: Some(T0.plus(3)), ..SelfAlert::starting(T0) };
     assert!(short.is_done());
     assert_eq!(short.due(&receiver, 15, day, T0.plus(99)), None);
@@ -439,9 +440,9 @@ fn an_own_trouble_is_told_when_it_lasts_and_when_it_is_over() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever happens to an episode, to the quiet times and to its receivers: each
-    /// receiver hears of each change once, in order, and of the end last; and nothing
-    /// that could be heard is forgotten.
+    /// Whatever happens to an episode, to what mutes it and to its receivers: each receiver
+    /// is notified of each change once, in order, and of the end last; and nothing of which
+    /// somebody could be notified is forgotten.
     #[test]
     fn every_receiver_hears_a_true_story(
         worse_at in 0_i64..80,

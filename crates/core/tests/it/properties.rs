@@ -54,8 +54,8 @@ fn summary() -> impl Strategy<Value = QuarterHourStats> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// However soon one follows the other, and whoever heard of it: no two episodes have
-    /// one id, and no minute belongs to two.
+    /// However soon one follows the other, and whoever was notified of it: no two episodes
+    /// have one id, and no minute belongs to two.
     #[test]
     fn no_two_episodes_are_one(
         bursts in prop::collection::vec(any::<bool>(), 60),

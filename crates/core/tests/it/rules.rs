@@ -1,4 +1,4 @@
-//! What must speak, and what must not.
+//! What must fire, and what must not.
 
 use nearmiss_core::alerting::Router;
 use nearmiss_core::alerting::episode::TrackedEpisode;
@@ -285,7 +285,7 @@ fn a_long_window_counts_what_is_not_known_of_it_as_good() {
 
 #[test]
 fn a_burn_rate_says_what_it_counts_over_which_windows() {
-    // None in the last minutes, and many a quarter of an hour ago.
+    // None in the last minutes, and many fifteen minutes ago.
     let failing = minutes(|age, set| set(Signal::Timeouts, if age == 10 { 90.0 } else { 0.0 }));
     let mut before = history(8, |age, summary| {
         if age <= 24 {
@@ -341,7 +341,7 @@ fn no_text_says_that_nothing_is_something() {
     }
 }
 
-/// Two requests a minute, with so many near misses within the hour.
+/// Two requests a minute, with this many near misses within the hour.
 fn two_a_minute(near: i64) -> Snapshot {
     minutes(move |age, set| {
         set(Signal::Samples, 2.0);
@@ -364,7 +364,7 @@ fn of_few_requests_three_are_enough_where_there_were_none_in_many_days() {
     let why = &found[0].why;
     assert!(why.starts_with("3 of 120 requests in 60 min (2.5 %, and surely 0.85 %"), "{why}");
     assert!(why.contains("Traffic in these 60 min is normal"), "{why}");
-    // What is usual, or not known, is no news.
+    // What is usual, or not known, does not fire.
     assert_eq!(rules(&two_a_minute(3), &mut history(10, nights(true))), []);
     assert_eq!(rules(&two_a_minute(3), &mut history(1, nights(false))), []);
 }
@@ -463,7 +463,7 @@ fn a_spike_is_more_than_a_few_requests() {
     );
 }
 
-/// What `at_limit` says, where a quarter-hour usually has so many requests.
+/// What `at_limit` says, where a quarter-hour usually has this many requests.
 fn rules_and_words(snapshot: &Snapshot, days: i64, usual: f64) -> String {
     let found = breaching(snapshot, &mut history(days, |_, summary| summary.samples = usual));
     found.into_iter().find(|v| v.rule == Rule::AtLimit).unwrap().why
@@ -513,8 +513,8 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
     }
     assert_eq!(notified.len(), 2, "{notified:?}");
     assert!(notified[0].0 == Reason::Firing && (31..35).contains(&notified[0].1), "{notified:?}");
-    // The last near miss is a quarter of an hour old in minute 54; then 26 quiet
-    // minutes pass before the silence, and the rest after it.
+    // The last near miss is fifteen minutes old in minute 54; then 26 quiet minutes pass
+    // before the silence, and the rest after it.
     assert!(notified[1].0 == Reason::Resolved && notified[1].1 >= 300, "{notified:?}");
 }
 

@@ -1,8 +1,7 @@
 //! Points of a result out of order or given twice.
 //!
-//! AWS promises no order across pages, so a client has to sort and merge. The
-//! draws hang on the query's content: every page of one answer is cut from the
-//! same mess.
+//! AWS promises no order across pages, so a client has to sort and merge. The draws depend
+//! on the query's content: every page of one answer is cut from the same mess.
 
 use crate::faults::Faults;
 use crate::rng::{Rng, hash, unit};

@@ -21,7 +21,7 @@ pub enum Fill {
     /// All at once.
     #[default]
     Once,
-    /// Each so long after its own minute; punctual ones overtake those.
+    /// Each this long after its own minute; punctual ones overtake those.
     Each,
     /// One a minute, the oldest first.
     Oldest,
@@ -65,7 +65,7 @@ fn shuffled(at: i64, count: i64) -> i64 {
     (first + at * step).rem_euclid(count.max(1))
 }
 
-/// What a fault concerns: everything unless told otherwise.
+/// What a fault concerns: everything unless stated otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Whose {
     /// Names of metrics; none means all.
@@ -245,7 +245,7 @@ pub struct Late {
 }
 
 impl Late {
-    /// When the points of a minute appear; `least` seconds after its end unless told
+    /// When the points of a minute appear; `least` seconds after its end unless stated
     /// otherwise, or long ago.
     pub(crate) fn appears(&self, minute: i64, least: Option<i64>, subject: Subject) -> i64 {
         let own = self.delays.iter().rev().find(|one| one.whose.holds(subject));

@@ -1,11 +1,10 @@
 //! Faults of the AWS side, chosen by hashing because there is no clock.
 //!
-//! Faults of a call (throttling, 500s, lost pages, internal errors of a result)
-//! hash a call counter: asking again must be able to succeed, as it does at
-//! AWS. A partial result hashes the query's content: data that has not arrived
-//! yet stays missing however often the same window is asked for. Faults of a
-//! time go by AWS's now, see [`crate::clock`]; how a text is read is told in
-//! [`crate::faults::text`].
+//! Faults of a call (throttling, 500s, lost pages, internal errors of a result) hash a call
+//! counter: asking again must be able to succeed, as it does at AWS. A partial result
+//! hashes the query's content: data that has not arrived yet stays missing however often
+//! the same window is asked for. Faults of a time go by AWS's now, see [`crate::clock`];
+//! how a text is read is described in [`crate::faults::text`].
 
 pub(crate) mod disorder;
 pub mod hostile;
@@ -41,9 +40,9 @@ pub struct Faults {
     pub lost_page: f64,
     /// IAM actions that are denied, e.g. `cloudwatch:GetMetricData` or `ecs:*`.
     pub denied: Vec<String>,
-    /// The first so many `Publish` calls are answered HTTP 500.
+    /// How many of the first `Publish` calls are answered HTTP 500.
     pub sns_down: u64,
-    /// Points of the last so many minutes before a query's `EndTime` are missing.
+    /// For how many minutes before a query's `EndTime` points are missing.
     pub late: u32,
     /// Every call is answered `ExpiredToken`.
     pub expired: bool,
@@ -53,7 +52,7 @@ pub struct Faults {
     pub clock: Option<i64>,
     /// Accounts or Regions whose answers bear a wrong date, and by how many seconds.
     pub dates: Vec<(String, i64)>,
-    /// A minute's points exist from so many seconds after its end on.
+    /// How many seconds after its end a minute's points begin to exist.
     pub publish: Option<i64>,
     /// Share of a load balancer's minutes reported low until 150 s after their end.
     pub revise: f64,

@@ -1,7 +1,7 @@
 //! The refusals of AWS by their codes, in the words they come with.
 //!
-//! Apart from [`crate::faults`], which decides when one comes: here any code may be
-//! asked for, also one that AWS does not have.
+//! Apart from [`crate::faults`], which decides when one comes: here any code may be asked
+//! for, even one that AWS does not have.
 
 use crate::faults::kms::Kms;
 use crate::wire::document::Failure;

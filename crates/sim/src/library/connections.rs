@@ -170,7 +170,7 @@ pub(crate) const DEAD_TARGET: &[Plan] = &[
     },
 ];
 
-/// A deployment after which targets are asked although they have gone.
+/// A deployment after which targets are still sent requests although they have gone.
 const fn hasty(at: i64) -> super::Step {
     during(at, at + 20, What::Roll { cut: None, race: 0.06, slow: 1.0 })
 }

@@ -12,7 +12,7 @@ const LONG: &[Class] = &[
     Class { share: 0.1, median: 28.0, sigma: 0.12, spread: 0.03, ..QUICK },
 ];
 
-/// A rolling deployment that cuts off after so many seconds.
+/// A rolling deployment that cuts off after this many seconds.
 const fn cutting(at: i64, seconds: f64) -> Step {
     during(at, at + 20, What::Roll { cut: Some(seconds), race: 0.0, slow: 1.0 })
 }

@@ -13,7 +13,7 @@ use crate::scenario::script::{
 const REPORTS: &[Class] =
     &[Class { share: 0.97, ..QUICK }, Class { share: 0.03, median: 8.0, sigma: 0.5, ..QUICK }];
 
-/// Something that is on from the fault's start for so many minutes.
+/// Something that is on from the fault's start for this many minutes.
 const fn fault(minutes: i64, what: What) -> Step {
     Step { when: When::Pivot(0, minutes), what }
 }

@@ -1,8 +1,8 @@
 //! Scenarios in which a level changes: latency, traffic, or the share that fails.
 //!
-//! The line between harmful and harmless is a 504 that somebody would get up for:
-//! a step that stays below the timeout is none, however high, and neither are a few
-//! hundredths of a per cent of a very large load balancer.
+//! The line between harmful and harmless is a 504 that somebody would get up for: a step
+//! that stays below the timeout is none, however high, and neither are a few hundredths of
+//! a percent of a very large load balancer.
 
 use super::{always, during, on, one_of, scenario, site};
 use crate::scenario::plan::{Plan, Scenario};
@@ -67,7 +67,7 @@ const CROWD: &[Class] = &[
     Class { share: 0.03, median: 3.0, sigma: 0.4, bundled: true, ..QUICK },
 ];
 
-/// So many requests a minute, of which some six hundred are drawn.
+/// This many requests a minute, of which about six hundred are drawn.
 const fn crowd(rate: u32, script: &'static Script) -> Plan {
     Plan { rate: rate as f64, swing: 0.3, targets: 12, ..site(script) }
 }
@@ -142,7 +142,7 @@ const HARMLESS_SHARE: &[Plan] = &[
     ),
 ];
 
-/// Two requests a minute that become eleven times as slow within so many minutes.
+/// Two requests a minute that become eleven times as slow within this many minutes.
 const fn few(script: &'static Script) -> Plan {
     Plan { rate: 2.0, swing: 0.0, targets: 2, ..site(script) }
 }

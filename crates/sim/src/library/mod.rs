@@ -101,7 +101,7 @@ const fn on(what: What) -> Step {
     from(0, what)
 }
 
-/// Something that is on from so many minutes after the fault's start on.
+/// Something that is on from this many minutes after the fault's start on.
 const fn from(minutes: i64, what: What) -> Step {
     Step { when: When::Pivot(minutes, EVER), what }
 }

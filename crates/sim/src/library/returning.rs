@@ -1,8 +1,8 @@
 //! Scenarios in which something comes again: every few hours, every day, every week.
 //!
-//! Those that hang on capacity have the same load for every seed, and their queues
-//! are first come, first served: a load of (1 + x) times the capacity for t seconds
-//! makes the last one wait x t seconds.
+//! Those that depend on capacity have the same load for every seed, and their queues are
+//! first come, first served: a load of (1 + x) times the capacity for t seconds makes the
+//! last one wait x t seconds.
 
 use super::{always, during, one_of, scenario, site};
 use crate::scenario::host::TASKS;
@@ -20,8 +20,8 @@ const LATER: (i64, i64) = (7, DAY);
 
 const THURSDAY: u8 = 0b000_1000;
 
-/// A mix that is alike for every seed, and so even that queues grow alike as well:
-/// 0.34 s of work on average.
+/// A mix that is the same for every seed, and so even that queues grow the same way as
+/// well: 0.34 s of work on average.
 const EVEN: &[Class] = &[
     Class { share: 0.97, sigma: 0.4, spread: 0.0, ..QUICK },
     Class { share: 0.03, median: 2.5, sigma: 0.3, spread: 0.0, ..QUICK },
@@ -32,8 +32,8 @@ const fn at(days: u8, at: i64, length: i64, within: (i64, i64), what: What) -> S
     Step { when: When::Clock { days, at, length, wobble: 0, within }, what }
 }
 
-/// A cache whose entries all expire at once, every so many minutes: their pages are
-/// made anew by everybody who asks, until they are there again.
+/// A cache whose entries all expire at once, every `every` minutes: their pages are
+/// rebuilt by everybody who asks, until they are there again.
 const fn stampede(every: i64) -> Step {
     Step {
         when: When::Every { every, length: 18, wobble: 6 },
@@ -65,15 +65,15 @@ const DAYTIME: Step = at(
     What::Load(&[(0.0, 0.4), (360.0, 0.4), (600.0, 1.2), (1_260.0, 1.2), (1_440.0, 0.4)]),
 );
 
-/// The load balancer whose peaks are told here.
+/// The load balancer with these peaks.
 const fn peaked(script: &'static Script) -> Plan {
     Plan { rate: 240.0, swing: 0.0, ..site(script) }
 }
 
 const PEAKED: Script = Script { spread: 0.0, workers: 3, mix: EVEN, ..CALM };
 
-/// A peak with so many times the load for three minutes; of 8, 9 and 10 times the
-/// last request waits for about 18, 48 and 78 s.
+/// A peak with this many times the load for three minutes; at 8, 9 and 10 times the last
+/// request waits for about 18, 48 and 78 s.
 macro_rules! peak {
     ($most:expr) => {
         What::Load(&[(0.0, 1.0), (6.0, 5.5), (7.0, $most), (10.0, $most), (12.0, 4.5), (45.0, 1.0)])

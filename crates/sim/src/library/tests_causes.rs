@@ -1,7 +1,7 @@
 //! Claims about the short scenarios, one for each cause.
 //!
-//! Each is told what the counters say while the fault is on; nothing of the kind
-//! may be there before.
+//! Each says what the counters show while the fault is on; nothing of the kind may be there
+//! before.
 
 use super::{FAILURES, NORMAL, TIMEOUTS};
 use crate::{Setup, Sim, Truth};

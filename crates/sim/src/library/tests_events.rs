@@ -1,7 +1,7 @@
 //! Claims about the scenarios in which a level changes or something comes again.
 //!
-//! Only the hours around what happens are played; what leads up to them is told by
-//! the same draws and would make the tests slow.
+//! Only the hours around what happens are played; what leads up to them comes from the same
+//! draws and would make the tests slow.
 
 use super::tests::{MINUTE_0, from, sim};
 use crate::scenario::plan::along;
@@ -72,7 +72,7 @@ fn event(name: &str, seed: u64) -> (i64, Sim) {
     (pivot, from(pivot - 60, name, seed))
 }
 
-/// Whether a number is as wanted but for this part of it.
+/// Whether a number is the wanted one, within this part of it.
 fn near(found: f64, wanted: f64, part: f64) -> bool {
     (found - wanted).abs() <= part * wanted
 }
@@ -245,7 +245,7 @@ fn a_small_share_of_very_many_requests_is_counted_one_by_one() {
         let per_minute = late.requests as f64 / 30.0;
         assert!((80_000.0..1_500_000.0).contains(&per_minute), "{name}: {per_minute}");
         assert!(late.p99 < 6.0 && late.p50 < 0.35, "p99 does not notice: {late:?}");
-        // So many requests have hardly any noise in their percentiles.
+        // This many requests have hardly any noise in their percentiles.
         let truths = truths(&sim, begin + 200..begin + 230);
         let noisy = |of: fn(&Truth) -> Option<f64>, mean: f64| {
             truths.iter().filter_map(of).any(|one| !near(one, mean, 0.2))

@@ -1,6 +1,6 @@
 //! The causes of 504s that arise behind an established connection.
 //!
-//! Those in which no connection comes about are in [`super::connections`].
+//! Those in which no connection is established are in [`super::connections`].
 
 use super::connections::{
     DEAD_TARGET, DEPLOY_RACE, NETWORK_ACL, ROUTE, SECURITY_GROUP, TLS_HANDSHAKE,
@@ -15,7 +15,7 @@ use crate::scenario::script::{Class, Fault, QUICK, Script, Shown, Step, What, Wh
 const REPORTS: &[Class] =
     &[Class { share: 0.97, ..QUICK }, Class { share: 0.03, median: 6.0, sigma: 0.3, ..QUICK }];
 
-/// The everyday mix, alike for every seed, because capacity hangs on it.
+/// The everyday mix, the same for every seed, because capacity depends on it.
 const EVEN: &[Class] = &[
     Class { share: 0.97, spread: 0.0, ..QUICK },
     Class { share: 0.03, median: 3.0, sigma: 0.5, spread: 0.0, ..QUICK },

@@ -7,7 +7,7 @@
 use crate::scenario::host::Host;
 use crate::scenario::script::Script;
 
-/// One story the simulator can tell.
+/// One story of the simulator.
 #[derive(Debug, Clone, Copy)]
 pub struct Scenario {
     /// The name a [`crate::Setup`] asks for.

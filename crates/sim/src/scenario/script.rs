@@ -41,7 +41,7 @@ pub(crate) struct Script {
     pub(crate) spread: f64,
     /// Workers per target; 0 means that nobody ever waits.
     pub(crate) workers: usize,
-    /// How many alike requests a draw of a bundled class stands for.
+    /// How many equal requests a draw of a bundled class stands for.
     pub(crate) bundle: u32,
     /// Classes of requests; the shares add up to 1, and bundled classes come last.
     pub(crate) mix: &'static [Class],
@@ -72,7 +72,7 @@ pub(crate) struct Class {
     pub(crate) normal: bool,
     /// The service ends by itself after this many seconds.
     pub(crate) most: f64,
-    /// Bytes keep flowing, so the idle timeout never strikes.
+    /// Bytes keep flowing, so the idle timeout never fires.
     pub(crate) flowing: bool,
     /// Relative difference between seeds, either way.
     pub(crate) spread: f64,
@@ -92,19 +92,19 @@ pub(crate) struct Step {
 /// The episodes of a step; whole minutes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum When {
-    /// From and until so many minutes after the pivot.
+    /// From and until this many minutes after the pivot.
     Pivot(i64, i64),
     /// On these weekdays (bits) at this minute of the day, moved by up to
     /// `wobble` minutes either way, while the day of the script is in `within`.
     Clock { days: u8, at: i64, length: i64, wobble: i64, within: (i64, i64) },
-    /// Once in every block of so many minutes, at a random place in it.
+    /// Once in every block of this many minutes, at a random place in it.
     Random { every: i64, length: i64 },
-    /// Again and again from the pivot on, every so many minutes, each time moved by
-    /// up to `wobble` minutes either way.
+    /// Again and again from the pivot on, once in this many minutes, each time moved by up
+    /// to `wobble` minutes either way.
     Every { every: i64, length: i64, wobble: i64 },
 }
 
-/// Whom a change of pace concerns.
+/// What a change of pace concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     All,
@@ -113,9 +113,9 @@ pub(crate) enum Who {
     Target(usize),
     /// Requests through the load balancer node of this zone (index).
     Zone(u8),
-    /// So many targets, picked by the seed.
+    /// This many targets, picked by the seed.
     Pick(usize),
-    /// The so-manieth target, counted from the first one the seed picks.
+    /// The target of this number, counted from the first one the seed picks.
     Nth(usize),
     /// The targets in the zone the seed picks.
     TargetZone,
@@ -128,9 +128,9 @@ pub(crate) enum Who {
 pub(crate) enum Fault {
     /// It never gets an answer.
     Hang,
-    /// No connection comes about.
+    /// No connection is established.
     Unreachable,
-    /// The connection comes about, the TLS handshake does not.
+    /// The connection is established, the TLS handshake fails.
     Handshake,
     /// Its connection was just closed by the target; likelier in quiet minutes.
     Stale,
@@ -199,29 +199,29 @@ pub(crate) enum What {
     Load(Knots),
     /// Multiplies service times.
     Slow(Who, Knots),
-    /// Only the first so many targets are up, by minutes since the episode began.
+    /// How many of the first targets are up, by minutes since the episode began.
     Up(&'static [(i64, usize)]),
     /// All targets fail their health checks; requests go to all of them anyway.
     FailOpen,
-    /// This share takes so many seconds of service.
+    /// This share takes this many seconds of service.
     Hang(f64, f64),
-    /// This share first waits so many seconds.
+    /// This share first waits this many seconds.
     Wait(f64, f64),
     /// This share finds no connection.
     Unreachable(f64),
     /// This share gets its headers in time and the rest of its body never.
     Stall(f64),
-    /// The target stops every so many minutes, at first for so many seconds, and
-    /// for so many seconds more per hour of the episode.
+    /// The target stops every `every` minutes, at first for `seconds` seconds, and for
+    /// `growth` seconds more per hour of the episode.
     Pause { target: usize, every: i64, seconds: f64, growth: f64 },
-    /// So many requests, one each so many seconds, apart from the mix.
+    /// `count` requests, one each `spacing` seconds, apart from the mix.
     Job { count: u32, spacing: f64, seconds: f64, sigma: f64 },
     /// Target after target (five minutes each) is down for two minutes and `slow`
     /// times as slow for three. What it works on is cut off after `cut` seconds, if
     /// at all; in its first minute a share `race` of all requests still goes to it.
     Roll { cut: Option<f64>, race: f64, slow: f64 },
-    /// Every so many minutes another target dies with what it works on, and is
-    /// replaced two minutes later.
+    /// Every `every` minutes another target dies with what it works on, and is replaced two
+    /// minutes later.
     Die { every: i64 },
     /// These targets fail their health checks.
     Sick(Who, Reason),
@@ -231,9 +231,9 @@ pub(crate) enum What {
     Shown(Shown),
     /// Another idle timeout, seconds.
     Timeout(u32),
-    /// Clients give up after so many seconds.
+    /// Clients give up after this many seconds.
     Patience(u32),
-    /// Clients repeat a request up to so many times after a 504, a second later.
+    /// Clients repeat a request up to this many times after a 504, a second later.
     Retries(u8),
     /// Queues are emptied and clients stop repeating.
     Restart,

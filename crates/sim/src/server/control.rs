@@ -1,6 +1,6 @@
 //! The simulator's own pages for outside observers, in JSON.
 //!
-//! They tell the ground truth a watcher is judged by, and what it did.
+//! They show the ground truth that a watcher is judged by, and what it did.
 
 use serde_json::{Value as Json, json};
 

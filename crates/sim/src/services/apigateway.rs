@@ -13,7 +13,7 @@ use crate::wire::xml::iso;
 use crate::world::Balancer;
 use crate::world::World;
 
-/// The APIs are older than the scenario by so many seconds.
+/// How many seconds older than the scenario the APIs are.
 const AGE: i64 = 60 * 86_400;
 
 /// Answers an operation of this service.

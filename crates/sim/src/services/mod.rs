@@ -27,7 +27,7 @@ use crate::wire::document::{Failure, Reply};
 use crate::wire::input::Input;
 use crate::world::World;
 
-/// One call, recognised and authenticated as far as that goes.
+/// One call, recognised and authenticated as far as the simulator does.
 pub(crate) struct Call {
     pub(crate) service: &'static str,
     pub(crate) operation: String,

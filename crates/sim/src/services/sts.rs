@@ -95,7 +95,7 @@ fn assume_role(world: &World, sessions: &Sessions, call: &Call, input: Input) ->
     Ok(issue(world, sessions, call, arn, duration))
 }
 
-/// Temporary keys of the role session with this ARN, valid so many seconds.
+/// Temporary keys of the role session with this ARN, valid for this many seconds.
 fn issue(world: &World, sessions: &Sessions, call: &Call, arn: String, duration: i64) -> Value {
     let session = arn.rsplit('/').next().unwrap_or_default();
     let seed = world.setup.seed;

@@ -1,7 +1,7 @@
 //! Claims about what a client reads that looks for the cause of a failure.
 //!
-//! Requests go through the same door as over the wire, signed at a minute of the
-//! scenario, and what is described has to agree with what is counted.
+//! Requests go the same way as over the wire, signed at a minute of the scenario, and what
+//! is described has to agree with what is counted.
 
 use std::collections::BTreeMap;
 

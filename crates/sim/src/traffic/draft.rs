@@ -25,11 +25,11 @@ pub(crate) enum Fate {
     Plain,
     /// The target answers with a 5xx.
     Error,
-    /// No connection comes about.
+    /// No connection is established.
     Unreachable,
     /// The body never ends.
     Stalled,
-    /// The idle timeout never strikes.
+    /// The idle timeout never fires.
     Flowing,
 }
 
@@ -159,9 +159,9 @@ fn hit(rng: &mut Rng, what: &What, mut draft: Draft) -> Draft {
     draft
 }
 
-/// Adds the requests of a bundled class (index, median in seconds). Each bundle
-/// stands at a place of its own in the distribution: so many requests have hardly
-/// any noise in their percentiles. What is rare is drawn one by one.
+/// Adds the requests of a bundled class (index, median in seconds). Each bundle stands at a
+/// place of its own in the distribution: this many requests have hardly any noise in their
+/// percentiles. What is rare is drawn one by one.
 fn bundles(
     rng: &mut Rng,
     script: &Script,

@@ -23,12 +23,12 @@ pub struct Truth {
     pub near_misses: u64,
     /// 504s of the load balancer, every kind.
     pub elb_504: u64,
-    /// 504s because no connection came about within 10 s.
+    /// 504s because no connection was established within 10 s.
     pub connect_failures: u64,
     /// 504s because a body stalled; these are samples as well.
     #[serde(skip_serializing_if = "is_default")]
     pub stalled: u64,
-    /// 504s because no TLS handshake came about within 10 s.
+    /// 504s because no TLS handshake completed within 10 s.
     #[serde(skip_serializing_if = "is_default")]
     pub handshakes: u64,
     /// 503s: there was no target; these are no `RequestCount`.
@@ -59,7 +59,7 @@ pub struct Truth {
 
 /// The requests that ended in one minute, fastest first.
 pub(crate) struct Minute {
-    /// Requests, each with how many alike it stands for.
+    /// Requests, each with how many of the same it stands for.
     requests: Vec<Request>,
     /// The same for requests that stand for `bundle` each.
     bundles: Vec<Request>,
@@ -134,7 +134,7 @@ impl Minute {
         Self { signs: self.signs, ..Self::new(ended, self.bundle) }
     }
 
-    /// Every request, with how many alike it stands for.
+    /// Every request, with how many of the same it stands for.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (Request, u64)> {
         let single = self.requests.iter().map(|request| (*request, 1));
         single.chain(self.bundles.iter().map(|request| (*request, u64::from(self.bundle))))

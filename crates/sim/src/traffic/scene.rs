@@ -14,7 +14,7 @@ pub(crate) const ROLL_DOWN: i64 = 2;
 /// Minutes either way by which a seed moves pivot and daily curve.
 const MOVED: f64 = 20.0;
 
-/// A script as one seed tells it.
+/// A script as it is for one seed.
 #[derive(Clone, Copy)]
 pub(crate) struct SeededScript {
     pub(crate) script: &'static Script,
@@ -39,7 +39,7 @@ pub(crate) struct Scene {
 }
 
 impl SeededScript {
-    /// How the balancer tells its script, if it has one.
+    /// The balancer's script for its seed, if it has one.
     pub(crate) fn of(balancer: &Balancer, start: i64) -> Option<Self> {
         let Trouble::Script(script) = balancer.plan.trouble else {
             return None;

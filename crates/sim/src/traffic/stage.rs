@@ -1,9 +1,9 @@
 //! Where a script is played: targets with queues, impatient clients, minutes.
 //!
-//! Queues remember, so minutes are played in order, once, as far as somebody
-//! asked, and kept at eight bytes a request. Requests go round robin over the
-//! targets that are up; each has so many workers, first come, first served. A
-//! request that was given up is still worked on: targets do not notice.
+//! Queues remember, so minutes are played in order, once, as far as somebody asked, and
+//! kept at eight bytes a request. Requests go round robin over the targets that are up;
+//! each has a number of workers, first come, first served. A request that was given up is
+//! still worked on: targets do not notice.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};

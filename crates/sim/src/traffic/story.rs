@@ -124,7 +124,7 @@ fn incident(rule: Incident, minutes: &[(u64, u64)], from: usize) -> Option<usize
     })
 }
 
-/// The minute after the last harm the fault did, if it ended inside the planned.
+/// The minute after the last harm the fault did, if it ended within the scripted time.
 fn recovered(
     world: &World,
     minutes: &Minutes,
@@ -143,8 +143,8 @@ fn recovered(
         let others: u64 = kinds.into_iter().map(|kind| requests.count(kind)).sum();
         failed(&requests) + others > 0
     };
-    // A lone 504 long after the repair is the everyday trickle, so harm ends
-    // with the first quiet quarter of an hour.
+    // A lone 504 long after the repair is the everyday trickle, so harm ends with the first
+    // quiet fifteen minutes.
     let mut last = repaired;
     for minute in (from.max(repaired - 1)..until).filter(harmed) {
         if minute > last + 15 {

@@ -140,7 +140,7 @@ impl Scene {
     }
 }
 
-/// Bits of so many targets.
+/// Bits of this many targets.
 pub(crate) fn all(targets: usize) -> u16 {
     ((1_u32 << targets) - 1) as u16
 }

@@ -27,7 +27,7 @@ impl Value {
         Self::Text(text.into())
     }
 
-    /// A structure of so many fields.
+    /// A structure of this many fields.
     pub(crate) fn record<const N: usize>(fields: [(&'static str, Value); N]) -> Self {
         Self::Record(fields.into())
     }

@@ -33,7 +33,7 @@ pub(crate) enum Ending {
     Stall,
     /// A byte of the body a second.
     Slow,
-    /// The body but for its last byte, and then blanks for ever.
+    /// The body except for its last byte, and then blanks for ever.
     Endless,
     /// Nothing at all.
     Hang,

@@ -44,7 +44,7 @@ pub(crate) fn asked(
     Recognised { protocol, service, operation, input }
 }
 
-/// What tells the services apart.
+/// What identifies a service.
 pub(crate) struct Service {
     /// Prefix of its IAM actions.
     pub(crate) prefix: &'static str,

@@ -50,7 +50,7 @@ fn write_rest(
         Ok(value) => value.clone(),
         Err(failure) => {
             headers.push(("x-amzn-errortype", failure.shape.unwrap_or(&failure.code).to_owned()));
-            // A refusal of the doorman and one of Lambda are spelt with a capital.
+            // A 403 and a refusal of Lambda are spelt with a capital.
             let capital = asked.service == "lambda" || failure.status == 403;
             let name = if capital { "Message" } else { "message" };
             Value::record([(name, failure.message.as_str().into())])

@@ -9,8 +9,8 @@ use chrono::DateTime;
 use crate::wire::document::number_text;
 use crate::wire::document::{Failure, Value};
 
-/// A control character plus this is written as a reference, which XML 1.0 forbids:
-/// for answers that shall be wrong.
+/// A control character plus this is written as a reference, which XML 1.0 forbids: for
+/// answers that are meant to be wrong.
 pub(crate) const RAW: u32 = 0xe000;
 
 const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";

@@ -71,7 +71,7 @@ impl Balancer {
 fn member(scenario: &Scenario, seed: u64, index: usize) -> (String, Plan, u64) {
     let mut private = hash(&[seed, 1, index as u64]);
     if matches!(scenario.plans[0].trouble, Trouble::Script(_) | Trouble::OneOf(_)) {
-        // Long ones shall not share their luck; the short ones always did.
+        // Long ones must not share their luck; the short ones always did.
         private = hash_bytes(private, scenario.name.as_bytes());
     }
     if scenario.fleet {

@@ -87,7 +87,8 @@ impl World {
         self.setup.linked.iter().any(|one| one == account)
     }
 
-    /// The epoch minute of a call made at AWS's `now`; without a time it is the scenario's first.
+    /// The epoch minute of a call made at AWS's `now`; without a time it is the scenario's
+    /// first.
     pub(crate) fn minute(&self, now: Option<i64>) -> i64 {
         now.unwrap_or(self.setup.start).div_euclid(60)
     }

@@ -31,9 +31,9 @@ pub enum Hop {
     Google,
     /// The router of Heroku.
     Heroku,
-    /// nginx, or what is made of it, such as the ingress-nginx of Kubernetes.
+    /// nginx, or what is built on it, such as the ingress-nginx of Kubernetes.
     Nginx,
-    /// Envoy, or what is made of it, such as Istio.
+    /// Envoy, or what is built on it, such as Istio.
     Envoy,
     /// `HAProxy`.
     HaProxy,

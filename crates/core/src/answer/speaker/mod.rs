@@ -1,11 +1,10 @@
 //! Who wrote an answer: pure, from what a client can see.
 //!
-//! Between a client and an application there are hops, and an error says 504
-//! whichever of them gave up. What gives them away are their signs: one table,
-//! each row with its source. The author is the hop with the weightiest
-//! sign; all others that left one are the path. An answer below 500 is the
-//! application's unless a sign proves otherwise, and an answer without any sign
-//! has an unknown author, which is said.
+//! Between a client and an application there are hops, and an error says 504 whichever of
+//! them gave up. What gives them away are their signs: one table, each row with its source.
+//! The author is the hop with the weightiest sign; all others that left one are the path.
+//! An answer below 500 is the application's unless a sign shows otherwise, and an answer
+//! without any sign has an unknown author, and that is stated.
 
 mod hop;
 mod sign;
@@ -26,7 +25,7 @@ pub struct Seen<'a> {
     pub body: &'a str,
 }
 
-/// Who wrote an answer, why we think so, and who passed it on.
+/// Who wrote an answer, why that is concluded, and who passed it on.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Speaker {
     /// The author; `None` if nobody signed.
@@ -47,7 +46,7 @@ pub struct Speaker {
 pub enum Confidence {
     /// Nothing speaks for it but that nothing else does.
     Unknown,
-    /// A sign that others might leave, too.
+    /// A sign that others might leave too.
     Guess,
     /// A sign that is nearly always right.
     Likely,

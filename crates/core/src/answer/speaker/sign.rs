@@ -1,10 +1,9 @@
 //! What hops leave in answers: one row for each sign, with its source.
 //!
-//! A body is written by one hop and passed on by all others, while a header may
-//! be added by any of them. So what a body says is [`Weight::Proof`], and what a
-//! header says is a [`Weight::Hint`] of the author, or only a [`Weight::Trace`]
-//! of somebody on the way. `X-Cache: Error from cloudfront` is a trace: it
-//! is put on errors of the origin, too.
+//! A body is written by one hop and passed on by all others, while a header may be added by
+//! any of them. So what a body says is [`Weight::Proof`], and what a header says is a
+//! [`Weight::Hint`] of the author, or only a [`Weight::Trace`] of somebody on the way.
+//! `X-Cache: Error from cloudfront` is a trace: it is put on errors of the origin too.
 
 use crate::answer::speaker::hop::Hop;
 

@@ -1,4 +1,4 @@
-//! What the report claims of made-up gateways, and that its forms hold.
+//! What the report claims of made-up gateways, and that its forms keep to their limits.
 
 mod forms;
 mod scene;

@@ -28,7 +28,7 @@ pub struct Made {
 }
 
 impl Made {
-    /// A gateway with a timeout of 60 s; `quarter` says what each quarter-hour was like:
+    /// A gateway with a timeout of 60 s; `quarter_hour` says what each quarter-hour was like:
     /// day 0 to 13 and quarter-hour 0 to 95.
     pub fn new(name: &str, quarter_hour: impl Fn(i64, i64) -> Known) -> Self {
         let mut history = History::new();
@@ -90,7 +90,7 @@ pub fn gateway(name: &str) -> Gateway {
     }
 }
 
-/// A quarter of so many answers with this p99 in seconds and no trouble.
+/// A quarter-hour of this many answers with this p99 in seconds and no trouble.
 pub fn answers(samples: f64, p99: f64) -> QuarterHourStats {
     QuarterHourStats {
         samples,
@@ -210,7 +210,7 @@ pub fn expecting(rule: Rule, [low, mid, high]: [f64; 3]) -> Evaluation {
     }
 }
 
-/// An open episode, of a rule and since so many minutes.
+/// An open episode, of a rule and since this many minutes.
 pub fn open(gateway: &Gateway, rule: Rule, minutes: i64) -> TrackedEpisode {
     let began = END.plus(-minutes);
     let why = "Requests are slow.".to_owned();

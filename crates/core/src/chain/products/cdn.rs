@@ -1,4 +1,4 @@
-//! Content delivery networks, which stand before everything of ours.
+//! Content delivery networks, which are in front of everything else.
 
 use crate::chain::figure::Timer;
 use crate::chain::figure::{Repeats, Source};

@@ -1,4 +1,4 @@
-//! The table of products: what each does about time when nobody tells it.
+//! The table of products: what each does about time when nobody sets anything.
 //!
 //! Where versions differ, the row has the shorter figure, which warns, and says
 //! for which versions it holds. Where nothing can be relied on, the row has no
@@ -37,7 +37,7 @@ impl Product {
 const TERRAFORM: &str = "Terraform";
 const CLI: &str = "AWS CLI";
 
-/// So many seconds, unless it is set.
+/// This many seconds, unless it is set.
 const fn after(seconds: u64) -> Preset {
     Preset::After(Duration::from_secs(seconds))
 }
@@ -99,7 +99,7 @@ mod tests {
         }
     }
 
-    /// Figures that are often told wrong, apart from the tables that have them.
+    /// Figures that are often stated wrong, apart from the tables that have them.
     #[test]
     fn defaults_are_those_of_the_documents() {
         for (kind, timer, seconds) in [

@@ -8,8 +8,8 @@ use crate::chain::product::{Bounds, Role};
 use crate::chain::remedy;
 use crate::chain::rule::{Waiting, answer, finding, sum};
 
-/// Figures that a product does not take. What AWS said itself, it has taken: a
-/// quota was raised.
+/// Figures that a product does not take. What AWS itself said, it has taken: a quota was
+/// raised.
 pub(super) fn out_of_bounds(chain: &Chain) -> Vec<Draft> {
     let hops = chain.hops.iter().enumerate();
     let timers = hops.clone().flat_map(|(at, hop)| {

@@ -78,8 +78,8 @@ fn pairs(chain: &Chain) -> impl Iterator<Item = (Waiting<'_>, Waiting<'_>)> {
     })
 }
 
-/// A hop that waits for less than one attempt behind it takes. Where it is all
-/// attempts together that take longer, another rule tells.
+/// A hop that waits for less than one attempt behind it takes. Where it is all attempts
+/// together that take longer, another rule says so.
 fn compare(chain: &Chain, outer: Waiting<'_>, inner: Waiting<'_>) -> Option<Draft> {
     let (severity, how) = match outer.once().cmp(&inner.once()) {
         Ordering::Less => (Severity::Broken, "gives up first"),

@@ -19,9 +19,9 @@ use crate::diagnose::finding::Fix;
 use crate::diagnose::series::{groups_in_use, real};
 use address::{Block, any_contains};
 
-/// No more targets than this are looked at: enough to see a pattern.
+/// At most this many targets are looked at: enough to see a pattern.
 const MAX_TARGETS: usize = 300;
-/// No more nodes than this.
+/// At most this many nodes.
 const MAX_NODES: usize = 24;
 
 /// An address from which the load balancer connects.
@@ -103,7 +103,7 @@ pub struct Obstacles {
 }
 
 impl Obstacles {
-    /// What the evidence holds.
+    /// What the evidence says.
     #[must_use]
     pub fn of(evidence: &Evidence) -> Self {
         let (nodes, places) = (nodes(evidence), places(evidence));

@@ -19,7 +19,7 @@ struct Peer<'a> {
     groups: &'a [String],
 }
 
-/// Which way a permission is asked.
+/// In which direction a permission is looked for.
 #[derive(Clone, Copy)]
 enum Way {
     Out,

@@ -94,7 +94,7 @@ fn slow_subset(scene: &mut Scene) {
     since(scene, |s| s.slow = (0.08, 0.9 * t / scale, 0.06));
 }
 
-/// Nothing lives at the address of a target.
+/// Nothing is at the address of a target.
 fn dead_target(scene: &mut Scene) {
     let k = number(scene);
     since(scene, |s| (s.connect, s.healthy, s.unhealthy) = (1.0 / k, k - 1.0, 1.0));

@@ -2,7 +2,7 @@
 //! same figures are diagnosed again.
 //!
 //! The figures are still those of the trouble, so a cause that the figures alone show
-//! stays. What must not come is a cause that was not told before, or a note about a
+//! stays. What must not come is a cause that was not named before, or a note about a
 //! setting that was in order before.
 
 use std::collections::BTreeSet;
@@ -48,7 +48,7 @@ fn number<T: std::str::FromStr>(text: Option<&str>) -> Option<T> {
     text?.parse().ok()
 }
 
-/// Follows a command. `false` when the evidence does not hold what it changes.
+/// Follows a command. `false` when the evidence does not have what it changes.
 fn follow(evidence: &mut Evidence, fix: &Fix) -> bool {
     let words = words(&fix.cli);
     match (words[1].as_str(), words[2].as_str()) {
@@ -157,7 +157,7 @@ fn route(evidence: &mut Evidence, words: &[String]) {
     routes.push(Route { destination: block.to_owned(), target, is_blackhole: false });
 }
 
-/// The causes that are told.
+/// The causes that are named.
 fn causes(diagnosis: &Diagnosis) -> BTreeSet<&'static str> {
     diagnosis.findings.iter().map(|finding| finding.cause.name()).collect()
 }
@@ -168,7 +168,8 @@ fn notes(diagnosis: &Diagnosis) -> BTreeSet<String> {
     diagnosis.notes.iter().map(plain).collect()
 }
 
-/// What a fix brings when it is followed; `None` when the evidence does not hold it.
+/// What a fix brings when it is followed; `None` when the evidence does not have what it
+/// changes.
 fn brought(evidence: &Evidence, before: &Diagnosis, fix: &Fix) -> Option<Vec<String>> {
     let mut fixed = evidence.clone();
     follow(&mut fixed, fix).then(|| {

@@ -1,4 +1,4 @@
-//! A queue before anything has failed, and one that has been there for long.
+//! A queue before anything has failed, and one that has been there for a long time.
 
 use crate::diagnose::cause::Cause;
 use crate::diagnose::facts::Facts;

@@ -104,7 +104,7 @@ impl Setting {
     }
 }
 
-/// What requests meet in one minute.
+/// What requests meet with in one minute.
 #[derive(Clone, Debug)]
 pub struct Shape {
     /// Minutes since the fault; negative before it.

@@ -50,11 +50,11 @@ impl Kind {
 pub struct KindSpec {
     /// Its name in config, metrics and messages.
     pub name: &'static str,
-    /// How people call it.
+    /// What people call it.
     pub words: Words,
     /// The CloudWatch namespace of its metrics.
     pub namespace: &'static str,
-    /// The CloudWatch dimensions that tell one from another.
+    /// The CloudWatch dimensions by which one is told from another.
     pub dimensions: &'static [&'static str],
     /// How the values of its dimensions and its ARN are written.
     pub forms: Forms,
@@ -64,11 +64,11 @@ pub struct KindSpec {
     pub timeouts: Timeouts,
     /// Its other counters.
     pub counters: &'static [Row],
-    /// What tells whether requests were answered where the latencies are missing.
+    /// What shows whether requests were answered where the latencies are missing.
     pub answers: (&'static str, Stat),
     /// When CloudWatch dates a request.
     pub dated: Dated,
-    /// What proves that its figures mean what is made of them.
+    /// What the self-check confirms its figures by.
     pub self_check: Option<SelfCheckMetrics>,
     /// What is behind it that CloudWatch has figures of.
     pub target_groups: Option<TargetGroupMetrics>,
@@ -79,7 +79,7 @@ pub struct KindSpec {
     pub topology: Topology,
 }
 
-/// How people call a kind, and what they look at.
+/// What people call a kind, and what they look at.
 #[derive(Debug)]
 pub struct Words {
     /// The key of a selection that names it, in the config: `load_balancer`.
@@ -113,7 +113,7 @@ pub struct Words {
 pub struct Forms {
     /// The service in its ARN: `elasticloadbalancing`.
     pub arn_service: &'static str,
-    /// What stands before the dimension value in its ARN: `loadbalancer/`.
+    /// What comes before the dimension value in its ARN: `loadbalancer/`.
     pub arn_resource: &'static str,
     /// A dimension value, as an example.
     pub dimension: &'static str,
@@ -123,7 +123,7 @@ pub struct Forms {
     pub is_no_name: fn(&str) -> bool,
     /// The name within a dimension value.
     pub name: fn(&str) -> &str,
-    /// The part of a dimension value that stays when a gateway is deleted and made anew
+    /// The part of a dimension value that stays when a gateway is deleted and created again
     /// under its name; `None` where all of it stays.
     pub lasting: fn(&str) -> Option<&str>,
 }
@@ -170,7 +170,7 @@ pub struct SelfCheckMetrics {
 /// What CloudWatch has of the target groups of a gateway.
 #[derive(Debug)]
 pub struct TargetGroupMetrics {
-    /// The dimension that names one, beside the gateway's own.
+    /// The dimension that names one, besides the gateway's own.
     pub dimension: &'static str,
     /// The name within its dimension value.
     pub name: fn(&str) -> &str,
@@ -232,7 +232,7 @@ impl KindSpec {
 
     /// What is read of each quarter-hour at a poll rate.
     pub fn quarter_hour_rows(&self, rate: PollRate) -> impl Iterator<Item = Row> {
-        // What was asked of whom says nothing over so long a time.
+        // Which target was chosen for a request says nothing over this long a time.
         self.rows([SUM, NEAR_MISSES], rate).filter(|row| row.signal != Signal::RequestCount)
     }
 
@@ -280,7 +280,7 @@ impl KindSpec {
     }
 
     /// The CloudWatch dimensions of a gateway, by name and value. Where a kind has
-    /// several, the values stand in its dimension value with `/` between them.
+    /// several, its dimension value has the values with `/` between them.
     pub fn dimensions_of<'a>(
         &self,
         dimension: &'a str,

@@ -1,11 +1,11 @@
 //! A day of quarter-hours in some six hundred bytes, each of them readable by itself.
 //!
-//! There may be a hundred thousand gateways with fourteen days each, and most of that
-//! never changes again. A figure becomes a whole number: how many units it has, of which
-//! the ten leading bits are kept (of counts the eleven leading ones, so that a count up
-//! to 2,047 is exact). Such numbers grow with the logarithm, so that those of one day are
-//! near to each other: a column says the smallest, and of each quarter-hour how far it is above
-//! that, in as many bits as the largest needs. What is the same all day takes none.
+//! There may be a hundred thousand gateways with fourteen days each, and most of that never
+//! changes again. A figure becomes a whole number: how many units it has, of which the ten
+//! leading bits are kept (of counts the eleven leading ones, so that a count up to 2,047 is
+//! exact). Such numbers grow with the logarithm, so that those of one day are near to each
+//! other: a column says the smallest, and of each quarter-hour how far it is above that, in as
+//! many bits as the largest needs. What is the same all day takes none.
 
 use std::array;
 
@@ -22,7 +22,7 @@ const HEAD: usize = 5;
 const HAS_GAPS: u8 = 0x80;
 /// No column is wider, bits.
 const MAX_WIDTH: u8 = 32;
-/// A figure that there is not.
+/// The number of a figure that is absent.
 const ABSENT: u32 = u32::MAX;
 
 /// What a figure is counted in, and how many bits follow the leading one.
@@ -111,7 +111,7 @@ pub(super) struct PackedDay(Box<[u8]>);
 pub(super) struct OpenDay([[u32; QUARTER_HOURS]; COLUMNS]);
 
 impl PackedDay {
-    /// What was packed before, if it is that.
+    /// What was packed before, if these bytes are that.
     pub(super) fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let day = Self(bytes.into());
         let widths = (0..COLUMNS).map(|column| day.head(column).map(|(_, width, _)| width));
@@ -126,7 +126,7 @@ impl PackedDay {
         &self.0
     }
 
-    /// What is known of a quarter of the day.
+    /// What is known of a quarter-hour of the day.
     pub(super) fn known(&self, quarter_hour: usize) -> Known {
         if self.0.is_empty() { Known::Unknown } else { known(self.numbers(quarter_hour)) }
     }
@@ -197,7 +197,7 @@ impl PackedDay {
 }
 
 impl OpenDay {
-    /// What is known of a quarter of the day.
+    /// What is known of a quarter-hour of the day.
     pub(super) fn known(&self, quarter_hour: usize) -> Known {
         known(array::from_fn(|column| self.0[column][quarter_hour]))
     }

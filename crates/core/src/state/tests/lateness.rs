@@ -1,4 +1,4 @@
-//! What is told of late data, and when an idle gateway is idle.
+//! What notifications late data leads to, and when an idle gateway is idle.
 
 use crate::alerting::notification_log::Reason;
 use crate::detect::Severity;
@@ -32,7 +32,8 @@ fn steady_traffic_that_vanishes_is_late_and_not_idle() {
             poller.poll(&world, START + now);
             let state = poller.state();
             assert_eq!(state.minutes.idle, 0, "{late} min late, at {now}");
-            // A gateway that is calm is read every five minutes by the daemon; here always.
+            // A gateway that is polled slowly is read every five minutes by the daemon;
+            // here always.
             let silent = state.silent_since().map(since_start);
             assert_eq!(silent, (now > 46).then_some(40), "{late} min late, at {now}");
             assert_eq!(state.waiting().cast_signed(), now - 41, "{late} min late, at {now}");
@@ -99,7 +100,7 @@ fn low_traffic_is_never_missed() {
 
 #[test]
 fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
-    // How many others have data, and for how long it is waited for.
+    // How many others have data, and for how long the missing data is waited for.
     for (others, bound) in [(5, 60), (0, 240)] {
         let world = World::steady(BEFORE, 600);
         let mut poller = Poller::new();
@@ -117,7 +118,7 @@ fn a_gateway_whose_traffic_ended_is_idle_after_a_bounded_time() {
     }
 }
 
-/// A fortnight in which nobody came at this time of day, but an hour before.
+/// A fortnight without requests at this time of day, but with some an hour before.
 fn quiet_at_this_time() -> History {
     let mut history = History::new();
     let now = QuarterHour::containing(Minute(START));
@@ -183,7 +184,8 @@ fn an_episode_is_told_with_the_severity_it_had_however_late() {
                 }
             }
             assert_eq!(poller.worst(), Some(Severity::Critical), "{way}: {:?}", poller.notified);
-            // The newest may be heard of first; it is one episode, and begins where it began.
+            // The newest may be notified of first; it is one episode, and begins where it
+            // began.
             assert!((60..80).contains(&poller.notified[0].0), "{way}: {:?}", poller.notified);
             let over: Vec<_> =
                 poller.notified.iter().filter(|notified| notified.1 == Reason::Resolved).collect();
@@ -194,7 +196,8 @@ fn an_episode_is_told_with_the_severity_it_had_however_late() {
 
 #[test]
 fn an_end_that_was_told_too_mildly_is_told_again_as_bad_as_it_was() {
-    // One in a hundred fails and is told; most of the 504s come after its end was told.
+    // One in a hundred fails, which notifies; most of the 504s come after the end was
+    // notified.
     let mut world = World::steady(400, 600).failing(60..66, 3);
     for minute in 70..74 {
         world.truth[minute].timeouts = 200;
@@ -259,7 +262,7 @@ fn latencies_that_are_late_make_no_outage_of_a_few_504s() {
 
 #[test]
 fn an_outage_is_not_taken_for_late_latencies() {
-    // Everybody gets a 504 after a minute; clients that wait for their answers are few.
+    // Everybody gets a 504 after a minute; few clients wait for their answers.
     for (timeouts, called) in [(600, "all"), (30, "few")] {
         let world = World::steady(200, 600).unanswered(50..80).failing(51..80, timeouts);
         let mut poller = Poller::new();
@@ -312,7 +315,7 @@ fn what_stayed_empty_for_half_a_day_is_read_again_until_it_comes_and_costs_littl
     let polls = u64::try_from(minutes).unwrap() - 15;
     let more = poller.requests - polls;
     assert!((1..=50).contains(&more), "{more} requests more");
-    // A quarter of an hour with each poll, and five hours three times an hour.
+    // Fifteen minutes with each poll, and five hours three times an hour.
     let rows = poller.rows / i64::try_from(polls).unwrap();
     assert!(rows <= 80, "{rows} minutes a poll");
 }

@@ -13,7 +13,7 @@ const MINUTES: usize = 300;
 /// Nothing is later than this, minutes.
 const LATEST: i64 = 180;
 
-/// How CloudWatch tells of some minutes: late, and how.
+/// How CloudWatch reports some minutes: late, and how.
 #[derive(Debug, Clone)]
 struct Outage {
     from: usize,
@@ -108,13 +108,13 @@ fn traffic() -> impl Strategy<Value = Vec<Truth>> {
     })
 }
 
-/// What happens at a minute beside the poll.
+/// What happens at a minute besides the poll.
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Poll,
     Fails,
     Restarts,
-    /// The clock is behind by so many minutes.
+    /// The clock is behind by this many minutes.
     Behind(i64),
 }
 

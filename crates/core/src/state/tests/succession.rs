@@ -1,4 +1,4 @@
-//! A load balancer that is deleted and made anew goes on as it was.
+//! A gateway that is deleted and created again goes on as it was.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! A gateway, a CloudWatch that tells of it late, and a daemon that polls: no HTTP.
+//! A gateway, a CloudWatch that reports it late, and a daemon that polls: no HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::time::Minute;
 
 /// What the simulated time is counted from: a Monday in 2026, 09:00.
 pub(super) const START: i64 = 29_460_060;
-/// A minute is looked at so long after its end.
+/// How long after its end a minute is looked at.
 const DELAY: i64 = 1;
 /// It has settled one later.
 const SETTLE: i64 = 2;
@@ -33,7 +33,7 @@ pub(super) fn gateway() -> Arc<Gateway> {
     })
 }
 
-/// What happened in a minute, and when CloudWatch tells of it.
+/// What happened in a minute, and when CloudWatch reports it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Truth {
     pub samples: u32,
@@ -43,7 +43,7 @@ pub(super) struct Truth {
     pub latencies_after: i64,
     /// The same of the 504s.
     pub timeouts_after: i64,
-    /// So many of the samples are there until then.
+    /// How many of the samples are there until then.
     pub early: u32,
 }
 
@@ -67,7 +67,7 @@ impl World {
         Self::of(vec![Truth { samples, ..Truth::default() }; minutes])
     }
 
-    /// CloudWatch tells nothing of these minutes until `wait` minutes after the last.
+    /// CloudWatch reports nothing of these minutes until `wait` minutes after the last.
     pub fn silent(mut self, minutes: std::ops::Range<usize>, wait: i64) -> Self {
         for minute in minutes.clone() {
             let after = i64::try_from(minutes.end - 1 - minute).unwrap() + wait;
@@ -77,7 +77,7 @@ impl World {
         self
     }
 
-    /// So many requests of each of these minutes end in 504.
+    /// How many requests of each of these minutes end in 504.
     pub fn failing(mut self, minutes: std::ops::Range<usize>, timeouts: u32) -> Self {
         self.truth[minutes].iter_mut().for_each(|truth| truth.timeouts = timeouts);
         self
@@ -149,7 +149,7 @@ pub(super) struct Poller {
     /// Minutes that were read, and requests.
     pub rows: i64,
     pub requests: u64,
-    /// What was told, as it happened: since when it was, why it was told, how bad it is.
+    /// What was notified, as it happened: since when it was, why, and how bad it is.
     pub notified: Vec<(i64, Reason, Severity)>,
 }
 
@@ -259,7 +259,7 @@ impl Poller {
         }
     }
 
-    /// The worst that was told.
+    /// The worst severity that was notified.
     pub fn worst(&self) -> Option<Severity> {
         self.notified.iter().map(|(_, _, severity)| *severity).max()
     }

@@ -154,7 +154,7 @@ fn work_without_an_end_is_named() {
     check(&["curl", "go_net_http", "postgres"], &[]);
 }
 
-/// Whoever ends a request first answers: everybody outside of it is told in time.
+/// Whoever ends a request first answers: everybody outside of it gets the answer in time.
 #[test]
 fn a_hop_is_compared_with_what_ends_first_behind_it() {
     let app = "keep_alive=off";

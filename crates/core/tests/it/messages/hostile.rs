@@ -1,4 +1,4 @@
-//! Whatever AWS or a config holds, a message is one that its receivers take.
+//! Whatever AWS or a config says, a message is one that its receivers take.
 
 use std::sync::Arc;
 
@@ -39,7 +39,7 @@ const NAMES: &[&str] = &[
     "\\\"\\\"{{}}",
 ];
 
-/// Every kind of news with this text in every field that comes from outside.
+/// Every kind of notification with this text in every field that comes from outside.
 fn news(text: &str, reason: Reason) -> Vec<Notification> {
     let one = || hostile(text, reason);
     let mut known = one();

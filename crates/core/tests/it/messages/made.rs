@@ -1,4 +1,4 @@
-//! News to be rendered.
+//! Notifications to be rendered.
 
 use std::sync::Arc;
 
@@ -103,7 +103,7 @@ pub fn firing() -> Notification {
     Notification::One(warning(Reason::Firing))
 }
 
-/// Told two hours late, with a cause.
+/// Notified two hours late, with a cause.
 pub fn late() -> Notification {
     let mut notice = warning(Reason::Firing);
     (notice.at, notice.notified) = (BEGAN.plus(130), BEGAN.plus(130));
@@ -270,7 +270,7 @@ pub fn digest() -> Notification {
     Notification::Digest(Arc::new(Digest::of(&facts, end, 7, Some(bill), "monitor-1")))
 }
 
-/// Every kind of news, by name.
+/// Every kind of notification, by name.
 pub fn all() -> Vec<(&'static str, Notification)> {
     vec![
         ("firing", firing()),

@@ -7,7 +7,7 @@
 use nearmiss_core::render::Message;
 use serde_json::{Map, Value};
 
-/// SNS takes as many bytes.
+/// SNS takes this many bytes.
 const SNS: usize = 262_144;
 
 /// Everything that is wrong with a message.
@@ -138,7 +138,7 @@ fn title(faults: &mut Vec<String>, value: &Value) {
     ensure(faults, rest.is_some_and(|(_, rest)| is_unmarked(rest)), || format!("title {title:?}"));
 }
 
-/// Lines without markup, but for our own.
+/// Lines without markup, except for the program's own.
 fn description(faults: &mut Vec<String>, value: &Value) {
     let text = value.as_str().unwrap_or_default();
     let length = text.chars().count();

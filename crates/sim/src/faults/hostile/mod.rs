@@ -1,10 +1,10 @@
 //! Answers no AWS would give: which ones, to which calls, and when.
 //!
-//! Written as `hostile=ACTION/KIND`, or `ACTION/KIND/WHEN`. The action is one of
-//! IAM as in `cloudwatch:GetMetricData`, `elasticloadbalancing:*` or `*`. When is a
-//! share of the calls (`0.1`), minutes of the scenario by AWS's now (`20-25`), or
-//! always. What the kinds do to an answer is told where they do it: in
-//! `tree` to what it says, in `bytes` to how.
+//! Written as `hostile=ACTION/KIND`, or `ACTION/KIND/WHEN`. The action is one of IAM as in
+//! `cloudwatch:GetMetricData`, `elasticloadbalancing:*` or `*`. When is a share of the
+//! calls (`0.1`), minutes of the scenario by AWS's now (`20-25`), or always. What the kinds
+//! do to an answer is described where they do it: in `tree` what they do to its content, in
+//! `bytes` to its form.
 
 pub(crate) mod bytes;
 pub(crate) mod tree;
@@ -49,7 +49,7 @@ pub enum Kind {
     Points(Points),
     /// Every `StatusCode` is this.
     Code(String),
-    /// So many `Messages` with line breaks and control characters.
+    /// This many `Messages` with line breaks and control characters.
     Messages(usize),
     /// Fields of this name are missing.
     Without(String),
@@ -59,7 +59,7 @@ pub enum Kind {
     Attribute(String, Option<String>),
     /// Names and tags have these characters in them.
     Names(Names),
-    /// It is valid and so many MiB large.
+    /// It is valid and this many MiB large.
     Huge(usize),
     /// Its bytes, its head or its connection are wrong in this way.
     Wire(Wire),
@@ -85,7 +85,7 @@ pub enum Points {
     More,
     /// Every value is this one.
     Value(f64),
-    /// Every timestamp is so many seconds off.
+    /// Every timestamp is this many seconds off.
     Shifted(i64),
     /// Every timestamp is this epoch second.
     At(i64),
@@ -143,11 +143,11 @@ pub enum Wire {
     Loop(u16),
 }
 
-/// What is read, for whoever wrote something else.
+/// What is accepted, for whoever wrote something else.
 pub(crate) const NEEDS: &str = "ACTION/KIND[/WHEN] as in cloudwatch:GetMetricData/hang/20-25; `nearmiss sim --help` has the \
      kinds";
 
-/// MiB of a huge answer, and at most; messages, and at most.
+/// MiB of a huge answer: the default and the most; messages: the same.
 const MIB: (usize, usize) = (64, 512);
 const MESSAGES: (usize, usize) = (3_000, 100_000);
 

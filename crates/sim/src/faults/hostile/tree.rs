@@ -168,7 +168,8 @@ fn messages(mut value: Value, count: usize, context: Context) -> Value {
     value
 }
 
-/// Applies a change to the fields of every record; the outermost one is told so.
+/// Applies a change to the fields of every record; it is passed whether the record is the
+/// outermost one.
 fn within(
     mut value: Value,
     change: &mut impl FnMut(&mut Vec<(&'static str, Value)>, bool),
@@ -223,7 +224,7 @@ fn set(value: Value, name: &str, text: &str) -> Value {
     })
 }
 
-/// The text as what stands there now, if it can be that.
+/// The text as a value of the kind that stands there now, if it can be that.
 fn alike(value: &Value, text: &str) -> Value {
     let read = match value {
         Value::Number(_) => text.parse().ok().map(Value::Number),

@@ -93,7 +93,8 @@ fn result(series: &Series, points: &[(i64, f64)], status: &str) -> Value {
     Value::Record(fields)
 }
 
-/// Where a token says the page begins, if it bears the `mark` of the queries; without one it is the first page, cut now.
+/// Where a token says the page begins, if it bears the `mark` of the queries; without one it
+/// is the first page, cut now.
 pub(crate) fn position(
     token: Option<&str>,
     mark: impl Fn() -> u64,

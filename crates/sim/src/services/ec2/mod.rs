@@ -1,6 +1,6 @@
 //! EC2: describing instances, interfaces and the network around them.
 //!
-//! All operations are alike: list everything, keep what ids and filters name, cut
+//! All operations work the same way: list everything, keep what ids and filters name, cut
 //! out a page. What differs is in a table.
 
 pub(crate) mod filter;

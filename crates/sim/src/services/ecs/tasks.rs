@@ -11,7 +11,7 @@ use crate::services::vpc::network::{Network, Tier};
 use crate::traffic::tasks::{Task, Why};
 use crate::wire::document::Value;
 
-/// Seconds a task takes to stop once it was told to.
+/// Seconds a task takes to stop once it is asked to.
 const STOPS: i64 = 90;
 
 /// A task as `DescribeTasks` shows it.
@@ -60,7 +60,7 @@ pub(crate) fn task(one: &Service, task: &Task) -> Value {
 
 /// How a task ended.
 struct Ending {
-    /// Epoch seconds at which it was told to stop, and at which it had stopped.
+    /// Epoch seconds at which it was asked to stop, and at which it had stopped.
     told: i64,
     stopped: i64,
     code: &'static str,
@@ -113,7 +113,7 @@ impl Ending {
     }
 }
 
-/// Whether it is after so many seconds that the deployment of a minute cuts tasks off.
+/// Whether the deployment of a minute cuts tasks off after this many seconds.
 fn cut(one: &Service, minute: i64, limit: u32) -> bool {
     let scene = one.world.scene(one.one, minute);
     scene.is_some_and(|scene| {

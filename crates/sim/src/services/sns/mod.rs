@@ -103,7 +103,7 @@ fn topic_attributes(world: &World, call: &Call, input: Input) -> Reply {
     Ok(Value::record([("Attributes", Value::Map(attributes))]))
 }
 
-/// Publishes, and notes how the attempt ended whatever the publisher is told.
+/// Publishes, and notes how the attempt ended whatever the publisher learns of it.
 fn publish(world: &World, messages: &Mutex<Messages>, call: &Call, input: Input) -> Reply {
     let attempt = lock(messages).attempt();
     let taken = match refused(world, call, attempt) {
