@@ -324,7 +324,7 @@ impl<'a> Replay<'a> {
             self.history.mark(from, to, Mark::Incident);
         }
         self.state.records = report.records;
-        for notice in self.router.notify(&mut self.state.records, minute) {
+        for notice in self.router.replay(&mut self.state.records, minute) {
             self.episodes += u64::from(notice.reason == Reason::Firing);
             tell(&self.said(&notice));
         }

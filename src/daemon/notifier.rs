@@ -140,7 +140,7 @@ impl Notifier {
         let mut due = Vec::new();
         for key in ready {
             let Some(state) = states.get_mut(&key) else { continue };
-            state.listen(&self.router, minute);
+            state.update_audible(&self.router, minute);
             due.extend(state.due(&self.router, minute));
         }
         due
@@ -203,7 +203,7 @@ impl Notifier {
         for notice in delivery.notices() {
             if let Some(state) = states.get_mut(&notice.gateway.id.key()) {
                 state.notified(notice, &delivery.receiver.id, minute);
-                state.listen(&self.router, minute);
+                state.update_audible(&self.router, minute);
             }
         }
         if matches!(delivery.notification, Notification::Digest(_)) {

@@ -110,7 +110,7 @@ fn notes(selection: &Selection, tags: &Tags, (left_out, wanted): Parted) -> Vec<
         let names = wanted.iter().map(|found| found.id.name.as_str());
         let hint = one
             .selector()
-            .map(|lb| format!(": {}", suggestion::instead_of(&lb.to_string(), names)));
+            .map(|one| format!(": {}", suggestion::instead_of(&one.to_string(), names)));
         notes.push(format!("exclude: {one} leaves nothing out{}", hint.unwrap_or_default()));
     }
     notes

@@ -42,11 +42,13 @@ impl TargetGroups {
     pub(super) fn enter(&mut self, found: Found, now: i64) -> Vec<AwsError> {
         let mut faults = Vec::new();
         for (arn, answer) in found.0 {
-            let value = answer.unwrap_or_else(|fault| {
-                faults.push(fault);
-                Vec::new()
-            });
-            self.0.insert(arn, Known { value, read: now });
+            let known = self.0.entry(arn).or_insert_with(|| Known { value: Vec::new(), read: now });
+            known.read = now;
+            match answer {
+                Ok(value) => known.value = value,
+                // What was found before stays; it is asked for again like all.
+                Err(fault) => faults.push(fault),
+            }
         }
         faults
     }

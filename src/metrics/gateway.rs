@@ -15,7 +15,7 @@ pub const LABELS: [&str; 4] = ["gateway", "kind", "region", "account"];
 pub const FAMILIES: &[Family<Read>] = &[
     gauge(
         "nearmiss_gateway_up",
-        "1 if the latest poll got the gateway's data, else 0; also 0 while the latencies of steady traffic are missing.",
+        "1 if the gateway's data came when it was last asked for, else 0; also 0 while the latencies of steady traffic are missing.",
         |k| Some(f64::from(u8::from(k.report.is_some()))),
     ),
     gauge(

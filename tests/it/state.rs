@@ -47,7 +47,7 @@ fn use_it(text: &str) {
     for (_, mut state) in memory.gateways {
         let router = Router::plain();
         state.skip_to(now.plus(-10));
-        state.listen(&router, now);
+        state.update_audible(&router, now);
         for (_, notice) in state.due(&router, now) {
             let _ = Message::of(&Notification::One(notice), &Links::default()).text.len();
         }

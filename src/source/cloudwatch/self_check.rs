@@ -49,7 +49,7 @@ impl CloudWatch {
         let latency = |stat| Query::plain(spec.latency.metric, stat);
         let counted = |metric: &'static str| Query::plain(metric, "Sum");
         let mut queries = vec![latency("SampleCount"), latency(metrics.within)];
-        queries.push(counted(spec.timeouts.metric));
+        queries.push(Query::of(gateway, spec.timeouts.metric, spec.timeouts.stat));
         queries.extend(metrics.unclear.iter().chain(metrics.answered).copied().map(counted));
         let wanted = [Wanted::of(gateway, first.start(), queries)];
         let (answers, used) = self.read(&wanted, 60, end.start(), deadline).await;

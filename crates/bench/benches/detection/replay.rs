@@ -196,7 +196,7 @@ pub fn replay(series: &Series, detectors: &Detectors, options: &Options, start: 
             outcome.calm_minutes += usize::from(tier_now == PollRate::Slow);
             note(&report, series.fault, &mut outcome, &mut history);
             records = report.records;
-            for notice in router.notify(&mut records, unread) {
+            for notice in router.replay(&mut records, unread) {
                 outcome.alerts.push(Alert {
                     at: known.plus(DELAY),
                     reason: notice.reason,

@@ -504,7 +504,7 @@ mod tests {
             let usual = Baseline::default();
             records = advance(records, &gateway, window, &usual, &evaluations, 60);
             notified.extend(
-                router.notify(&mut records, now).into_iter().map(|notice| (minute, notice)),
+                router.replay(&mut records, now).into_iter().map(|notice| (minute, notice)),
             );
         }
         (notified, records)

@@ -67,8 +67,7 @@ impl Router {
         Self { repeat: Repeat::Never, ..Self::default() }
     }
 
-    /// The receivers of an alert, with the number of the route that says so; the
-    /// fallback has none.
+    /// The receivers of an alert, and how often each is reminded.
     #[must_use]
     pub fn receivers(&self, subject: Subject<'_>) -> Vec<(&Receiver, Repeat)> {
         let mut found: Vec<(&Receiver, Repeat)> = Vec::new();
@@ -93,7 +92,7 @@ impl Router {
 
     /// What receivers that take everything at once are notified of, which the records then
     /// say: for looking back, where nobody is waited for.
-    pub fn notify(
+    pub fn replay(
         &self,
         records: &mut Vec<TrackedEpisode>,
         now: Minute,

@@ -178,7 +178,7 @@ impl GatewayState {
 
     /// Notes which of its episodes are not muted at the end of minute `now`, and forgets
     /// those of which nobody needs to be notified any more.
-    pub fn listen(&mut self, router: &Router, now: Minute) {
+    pub fn update_audible(&mut self, router: &Router, now: Minute) {
         for record in self.records.iter_mut().filter(|r| r.episode.goes_on() && !r.audible) {
             record.audible = !router.mute.mutes(Subject::of(record), now);
         }

@@ -96,7 +96,7 @@ fn story(
         if one.episode.is_open() && !router.mute.mutes(one_subject(one), T0.plus(minute)) {
             one.audible = true;
         }
-        for notice in router.notify(&mut records, T0.plus(minute)) {
+        for notice in router.replay(&mut records, T0.plus(minute)) {
             said.push(format!("{minute} {} {}", notice.reason.name(), notice.episode.severity));
         }
     }

@@ -76,7 +76,7 @@ proptest! {
             let report =
                 assess(&gateway, &detectors, resolve_after, records, &snapshot, &mut history, minute);
             records = report.unwrap().records;
-            for notice in router.notify(&mut records, minute) {
+            for notice in router.replay(&mut records, minute) {
                 let episode = &notice.episode;
                 if notice.reason == Reason::Firing {
                     prop_assert!(ends.iter().all(|end| *end < episode.began), "{ends:?} {episode:?}");
@@ -126,7 +126,7 @@ proptest! {
                 }
             }
             records = report.records;
-            for notice in Router::plain().notify(&mut records, minute) {
+            for notice in Router::plain().replay(&mut records, minute) {
                 let message = Message::of(&Notification::One(notice), &Links::default());
                 prop_assert!(message.subject.len() <= 99);
             }

@@ -507,7 +507,7 @@ fn an_episode_takes_its_quiet_time_and_silence_never_ends_it() {
         let report =
             assess(&gateway, &Detectors::default(), 60, records, &snapshot, &mut history, minute);
         records = report.unwrap().records;
-        for notice in Router::plain().notify(&mut records, minute) {
+        for notice in Router::plain().replay(&mut records, minute) {
             notified.push((notice.reason, minute.since(first)));
         }
     }

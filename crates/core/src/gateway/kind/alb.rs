@@ -43,7 +43,7 @@ pub(super) const SPEC: KindSpec = KindSpec {
         lasting: |dimension| dimension.rsplit_once('/').map(|(lasting, _)| lasting),
     },
     latency: Latency { metric: LATENCY, unit: Unit::Seconds },
-    timeouts: Timeouts { metric: TIMEOUTS, leave: Leave::NoSample },
+    timeouts: Timeouts { metric: TIMEOUTS, stat: Stat::SUM, leave: Leave::NoSample },
     counters: &[
         fast_only(Signal::ConnectionErrors, "TargetConnectionErrorCount"),
         fast_only(Signal::TlsErrors, "TargetTLSNegotiationErrorCount"),

@@ -1,9 +1,9 @@
 //! What sets one kind of gateway apart: a table for each kind.
 //!
 //! A [`KindSpec`] is everything that is true of one kind alone: how CloudWatch and AWS
-//! name it, where its figures are, what a timeout leaves behind. Nothing else knows a
-//! metric's name or takes a dimension apart. A new kind is a table beside `alb.rs`, its
-//! line in [`Kind`], and an inventory that says which gateways of it there are.
+//! name it, where its figures are, what a timeout leaves behind. Queries, keys, labels,
+//! links and the least IAM policy follow from it. A new kind is a table beside `alb.rs`,
+//! its lines in [`Kind`], and an inventory that says which gateways of it there are.
 
 mod alb;
 
@@ -82,7 +82,8 @@ pub struct KindSpec {
 /// What people call a kind, and what they look at.
 #[derive(Debug)]
 pub struct Words {
-    /// The key of a selection that names it, in the config: `load_balancer`.
+    /// The key of `[[gateway]]` that messages name: `load_balancer`, or `name`, which every
+    /// kind takes.
     pub key: &'static str,
     /// AWS's name of the kind: `Application Load Balancer`.
     pub title: &'static str,
@@ -140,8 +141,10 @@ pub struct Latency {
 /// The metric that counts timeouts.
 #[derive(Debug)]
 pub struct Timeouts {
-    /// CloudWatch's `MetricName`; its sum is the number of timeouts.
+    /// CloudWatch's `MetricName`.
     pub metric: &'static str,
+    /// The statistic of it that is the number of timeouts.
+    pub stat: Stat,
     /// What a request that timed out leaves among the latencies.
     pub leave: Leave,
 }
@@ -246,7 +249,7 @@ impl KindSpec {
         let timeouts = Row {
             signal: Signal::Timeouts,
             metric: self.timeouts.metric,
-            stat: Stat::SUM,
+            stat: self.timeouts.stat,
             rate: PollRate::Slow,
         };
         let counters = self.counters.iter().copied();

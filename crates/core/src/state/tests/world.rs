@@ -253,7 +253,7 @@ impl Poller {
 
     fn tell(&mut self, now: i64) {
         let Some(state) = &mut self.state else { return };
-        for notice in Router::plain().notify(&mut state.records, Minute(now)) {
+        for notice in Router::plain().replay(&mut state.records, Minute(now)) {
             let episode = &notice.episode;
             self.notified.push((episode.began.0 - START, notice.reason, episode.severity));
         }
