@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Tells the daemon, and prints what it answers.
+    /// Sends it to the daemon, and prints the answer.
     pub async fn run(self) -> Ending {
         let config = load(&self.config.path)?;
         heard(silence::acknowledge(&config, &self.gateway).await, self.format)

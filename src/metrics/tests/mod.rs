@@ -124,7 +124,7 @@ struct Poll {
 }
 
 impl Poll {
-    /// One of which everything is known, one of which nothing is, and odd names.
+    /// A gateway of which everything is known, one of which nothing is, and odd names.
     fn odd() -> Self {
         let gateways: Vec<_> = ["web", "b\\a\"t\nch", "", "zürich"].map(gateway).into();
         let reports = gateways.iter().enumerate();
