@@ -1,7 +1,7 @@
 //! `nearmiss report`: the capacity report, now.
 //!
-//! A running daemon has all that it takes in memory and is asked for it. If none runs, the
-//! same history is read from CloudWatch.
+//! A running daemon has everything for it in memory, and is asked. If none runs, the same
+//! history is read from CloudWatch.
 
 use std::collections::{HashMap, HashSet};
 use std::io;

@@ -93,7 +93,7 @@ pub async fn expire(config: &Config, id: String) -> Result<Done, SilenceError> {
 /// Acknowledges what happens to these gateways: it is meant to be so.
 ///
 /// # Errors
-/// When the daemon does not run, or has no episode of them.
+/// When the daemon does not run, or has no episode of these gateways.
 pub async fn acknowledge(config: &Config, gateway: &Pattern) -> Result<Done, SilenceError> {
     ask(config, &Command::Acknowledge { gateway: gateway.clone() }).await
 }

@@ -1,7 +1,6 @@
 //! `nearmiss check`: would `run` work?
 //!
-//! What AWS does not allow to be asked is a finding too: the daemon could not ask it
-//! either.
+//! A question that cannot be asked is a finding too: the daemon could not ask it either.
 
 use std::process::ExitCode;
 

@@ -42,7 +42,7 @@ struct Known<T> {
 /// A gateway as an inventory lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its name and where it is.
+    /// Its identity.
     pub id: Identity,
     /// Its ARN, by which it is asked about.
     pub arn: String,

@@ -12,7 +12,8 @@ use nearmiss_core::time::Minute;
 const PERIOD: i64 = 3600;
 
 /// The healthy targets of each gateway, on average, from one minute to the next of
-/// `between`: the mean over the hours of the sum of each target group's minimum.
+/// `between`: the mean over the hours in which every target group is known, of the fewest
+/// that each had.
 pub(super) async fn read(
     cloudwatch: &CloudWatch,
     asks: &[Healthy],

@@ -301,7 +301,7 @@ impl MetricSource for CloudWatch {
     }
 }
 
-/// A request that failed as a whole, as the answer to each query in it.
+/// A request that failed as a whole, as the answer to each gateway in it.
 fn of_all<T>(fault: AwsError, batch: &[usize]) -> Vec<Answer<T>> {
     let fault = Arc::new(fault);
     batch.iter().map(|_| Err(Arc::clone(&fault))).collect()
