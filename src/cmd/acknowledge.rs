@@ -1,4 +1,4 @@
-//! `nearmiss acknowledge`: an episode is meant to be so.
+//! `nearmiss acknowledge`: marks an episode as meant to be so.
 
 use nearmiss::silence;
 use nearmiss_core::pattern::Pattern;

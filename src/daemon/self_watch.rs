@@ -23,7 +23,7 @@ use nearmiss_core::time::Minute;
 /// The most lines of a self alert.
 const MAX_LINES: usize = 20;
 
-/// What the daemon knows of itself.
+/// What the daemon knows about itself.
 #[derive(Debug)]
 pub(super) struct SelfWatch {
     /// The machine that it runs on, for messages.

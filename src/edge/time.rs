@@ -93,7 +93,7 @@ pub struct Deadline {
     stop: Stop,
 }
 
-/// The request that the daemon stop, and since when it stands.
+/// The request to stop, and when it was first noticed.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     token: CancellationToken,

@@ -97,8 +97,8 @@ fn instants(time: NaiveDateTime, zone: Zone, every_hour: bool) -> impl Iterator<
 
 /// The first instant after a time that the clock of a place skips.
 fn after_gap(time: NaiveDateTime, zone: Zone) -> Option<i64> {
-    // Read by the clock of before, the skipped time is an instant after the change, and by
-    // the clock of after, one before it: the change lies between the two.
+    // By the offset before the change, the skipped time is an instant after the change, and
+    // by the offset after it, one before it: the change lies between the two.
     let day = TimeDelta::days(2);
     let offset = |at: NaiveDateTime| zone.0.offset_from_utc_datetime(&at).fix().local_minus_utc();
     let (before, after) = (offset(time - day), offset(time + day));

@@ -50,7 +50,7 @@ pub struct Topic {
     pub chat_configuration: Option<String>,
 }
 
-/// The keys of a topic where they stand in a `[[route]]` or in `[watcher]` themselves.
+/// The keys of a topic when they are directly in a `[[route]]` or in `[watcher]`.
 #[derive(Debug)]
 pub struct InlineTopic {
     /// As in [`Topic`], and so are the others.
