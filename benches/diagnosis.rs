@@ -6,7 +6,7 @@
 //! `-- --seeds=1,2 c08 n` chooses; `--without=ec2:DescribeNetworkAcls` denies; `-v`
 //! prints every diagnosis.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // its reader is told at once
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)] // its only reader sees the panic
 #![allow(dead_code)] // the world of the tests has more
 
 #[path = "../tests/it/wire/world.rs"]
@@ -22,7 +22,7 @@ use nearmiss_core::time::Minute;
 use nearmiss_sim::scenarios;
 use world::{ALL, START, World};
 
-/// The last minute of the scenarios that is looked at, and an hour into the fault.
+/// The last minute of the scenarios that is examined, and an hour into the fault.
 const LAST: i64 = 230;
 const INTO: i64 = 60;
 
@@ -98,7 +98,7 @@ fn print(counts: &BTreeMap<String, Counts>) {
     );
 }
 
-/// What is said of a scenario an hour into its fault and at its end, with the truth.
+/// What is diagnosed in a scenario an hour into its fault and at its end, with the truth.
 async fn diagnoses(
     scenario: &str,
     seed: u64,
@@ -108,7 +108,7 @@ async fn diagnoses(
     let story = world.sim.story().into_iter().next().unwrap();
     let begin = START / 60;
     let into = story.fault_start.map_or(120, |fault| fault - begin + INTO);
-    // Not hours after the last error: then it is well again.
+    // Not hours after the last error: it has recovered by then.
     let hurts = |minute: &i64| {
         let truth = world.sim.truth(&story.load_balancer, begin + minute);
         truth.is_some_and(|t| t.elb_502 + t.elb_503 + t.elb_504 > 0)

@@ -5,7 +5,7 @@
 //! report of all eight detectors and figures with six digits; nothing is polled. The
 //! clients are on a thread of this process, so that their work is counted.
 
-// A benchmark that cannot run has nobody to tell but its reader.
+// A benchmark that cannot run may panic: only its user is affected.
 #![allow(clippy::expect_used, clippy::cast_precision_loss)]
 
 use std::io::Read;
@@ -85,7 +85,7 @@ fn unpack(page: &Compressed) {
     assert_eq!(length, page.length);
 }
 
-/// Clients that all come at once.
+/// Clients that all ask at once.
 async fn scrapes(fleet: &Fleet) -> String {
     let page = Arc::new(Page::new(fleet.samples(), Arc::default()));
     let served = watch::channel(Arc::new(Served { page, ..Served::default() }));
@@ -132,7 +132,8 @@ async fn scrape(address: SocketAddr, accepted: &str) -> Duration {
     let mut start = [0; 12];
     stream.read_exact(&mut start).await.expect("an answer");
     assert!(start.starts_with(b"HTTP/1.1 200"), "no page");
-    // Read and forgotten: a hundred uncompressed pages are more than some machines have.
+    // Read and discarded: a hundred uncompressed pages are more than some machines can
+    // hold.
     let mut part = vec![0; 256 * 1024];
     while stream.read(&mut part).await.expect("an answer") > 0 {}
     watch.elapsed()

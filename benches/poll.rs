@@ -1,13 +1,13 @@
-//! What one poll costs at 100, 1,000 and 10,000 load balancers - time, memory,
-//! requests - and what a scrape of the page costs beside it. Every load balancer
-//! is read in every poll, as if something stirred in each.
+//! What one poll costs at 100, 1,000 and 10,000 load balancers - time, memory, requests -
+//! and what a scrape of the page costs beside it. Every load balancer is read in every poll
+//! (`calm_every = "1m"`).
 //!
 //! `cargo bench --bench poll` prints two tables. The daemon is the real one; the
 //! simulator answers from another process, so that its work is not counted. The
 //! scrapers are a hundred clients that scrape at the same moment, again and
 //! again, while polls go on; `cargo bench --bench page` has more of the page.
 
-// A benchmark that cannot run has nobody to tell but its reader.
+// A benchmark that cannot run may panic: only its user is affected.
 #![allow(clippy::expect_used, clippy::cast_precision_loss)]
 
 use std::io::{BufRead, BufReader};
@@ -41,7 +41,7 @@ impl Drop for Sim {
 
 /// How many clients scrape at the same moment.
 const SCRAPERS: usize = 100;
-/// How often they do.
+/// How many times they scrape.
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -172,7 +172,7 @@ async fn scrape(address: SocketAddr) -> Duration {
     watch.elapsed()
 }
 
-/// The sum of the series of one metric that the daemon counts of itself.
+/// The sum of the series of one metric that the daemon counts about itself.
 fn own(daemon: &Daemon, name: &str) -> f64 {
     let page = daemon.page();
     let text = String::from_utf8_lossy(&page.metrics);

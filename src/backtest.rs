@@ -1,9 +1,9 @@
-//! The same analysis over history: what nearmiss would have said, and when.
+//! The same analysis over history: when nearmiss would have notified, and of what.
 //!
-//! Minute by minute, as each would have been known then: the detectors see the
-//! minutes up to that one, and the quarters of an hour that were over and
-//! published. Nothing is different from the daemon but where the clock stands -
-//! the same reading, the same [`assess()`], the same decision whether to speak.
+//! Minute by minute, as each would have been known then: the detectors see the minutes up
+//! to that one, and the quarter-hours that were over and published. Nothing differs from
+//! the daemon but the clock: the data is read the same way, and the same [`assess()`] and
+//! the same rules decide whom to notify.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,25 +31,25 @@ use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{EpisodeNotification, assess};
 
-/// Minutes are read in stretches of so many: three days.
+/// Minutes are read in stretches of three days.
 const STRETCH_MINUTES: i64 = 3 * 24 * 60;
-/// A quarter-hour is known so many minutes after its end.
+/// How many minutes after its end a quarter-hour is known.
 const PUBLISHED_AFTER: i64 = 3;
-/// One stretch of one gateway may take so long.
+/// How long reading one stretch of one gateway may take.
 const PATIENCE: Duration = Duration::from_mins(5);
-/// No period is longer, in days.
+/// The longest period, in days.
 const MAX_DAYS: i64 = 100;
-/// CloudWatch keeps one-minute data for so long.
+/// How long CloudWatch keeps one-minute data.
 const RETENTION_SECONDS: i64 = 15 * 24 * 3600;
 
-/// What to look at.
+/// The period of a backtest.
 #[derive(Debug, Clone, Copy)]
 pub struct Period {
     from: Minute,
     to: Minute,
 }
 
-/// Why a period cannot be looked at.
+/// Why a period cannot be replayed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// It ends before it begins.
@@ -60,7 +60,7 @@ pub enum PeriodError {
         /// The end.
         to: String,
     },
-    /// It is longer than anybody has figures of.
+    /// It is longer than data is kept anywhere.
     #[error(
         "expected at most {MAX_DAYS} days from --from to --to, found {days}: CloudWatch keeps one-minute data for 15"
     )]
@@ -98,8 +98,7 @@ impl Period {
         Ok(Self { from: Minute::containing(from), to: Minute::containing(to) })
     }
 
-    /// What should be known about it beforehand: where it is older than what
-    /// CloudWatch keeps.
+    /// A warning about the period, where it is older than what CloudWatch keeps.
     #[must_use]
     pub fn caution(&self, clock: Clock) -> Option<String> {
         let kept = clock.now() - RETENTION_SECONDS;
@@ -118,44 +117,44 @@ impl Period {
     }
 }
 
-/// One thing that would have been said.
+/// One notification that would have been sent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Said {
-    /// When: the end of the minute that gave rise to it, plus the time until
-    /// it is read (`[poll] delay`).
+    /// When: the end of the minute that caused it, plus the time until that is read
+    /// (`[poll] delay`).
     pub at: String,
     /// Of which gateway.
     pub gateway: String,
     /// By which rule.
     pub rule: Rule,
-    /// How bad.
+    /// Its severity.
     pub severity: Severity,
-    /// Why then.
+    /// Why it would have been sent then.
     pub reason: Reason,
     /// Of which episode.
     pub episode: String,
-    /// When the timeout would be reached, seconds from `at`'s minute.
+    /// When the timeout would be reached, seconds from the minute of `at`.
     pub eta_seconds: Option<nearmiss_core::series::forecast::Forecast>,
     /// The figure that was compared.
     pub value: Option<f64>,
-    /// With what.
+    /// What it was compared with.
     pub threshold: f64,
     /// In words.
     pub text: String,
 }
 
-/// What it all came to.
+/// The result as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Summary {
-    /// Gateways that were looked at.
+    /// Gateways that were replayed.
     pub gateways: u64,
-    /// Minutes that were assessed, of all of them.
+    /// Minutes that were assessed, over all gateways.
     pub minutes: u64,
     /// Of these, minutes with requests.
     pub minutes_with_requests: u64,
     /// Episodes that began.
     pub episodes: u64,
-    /// Metrics that CloudWatch bills for it.
+    /// Metrics that CloudWatch bills for the backtest.
     pub billed_metrics: u64,
     /// What they cost.
     pub dollars: f64,
@@ -166,17 +165,17 @@ pub struct Summary {
 pub struct Backtest<'a> {
     /// What to watch, and how.
     pub config: &'a Config,
-    /// Which minutes.
+    /// Which minutes to replay.
     pub period: Period,
     /// Dollars per 1,000 metrics requested.
     pub price_per_1000: f64,
 }
 
 impl Backtest<'_> {
-    /// Runs it. `tell` hears what would have been said, gateway by gateway;
-    /// `progress` how many minutes are done, of how many.
+    /// Runs it. `tell` is called with each notification, gateway by gateway; `progress`
+    /// with how many minutes are done, of how many.
     ///
-    /// What could not be found out or read comes back beside the summary.
+    /// What could not be found out or read is returned beside the summary.
     pub async fn run(
         &self,
         base: &SdkConfig,
@@ -224,7 +223,7 @@ struct Replay<'a> {
     state: GatewayState,
     router: Router,
     history: History,
-    /// Quarters that are not known yet at the minute where it stands.
+    /// Quarter-hours that are not known yet at the minute of the replay.
     to_come: VecDeque<(QuarterHour, nearmiss_core::series::history::QuarterHourStats)>,
     minutes: u64,
     minutes_with_requests: u64,

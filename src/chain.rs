@@ -1,8 +1,8 @@
 //! `nearmiss chain`: the timeout chains of a config, with what AWS and nginx's own
 //! files say of their hops.
 //!
-//! A figure of the config counts before one that was read, and one that was read
-//! before a product's default; what could not be read is said beside the result.
+//! A figure of the config counts before one that was read, and one that was read before a
+//! product's default; what could not be read is listed beside the result.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -35,9 +35,9 @@ Exit codes: 0 in order, 1 something is broken or weak, 2 the command line or the
 config is wrong, 3 nothing is broken or weak, but something is not known or could
 not be read.";
 
-/// Remarks of a kind that the text shows.
+/// At most this many notes of a kind are in the text.
 const MAX_REMARKS: usize = 20;
-/// Ways through several nginx hops together; more than that nobody reads.
+/// The most ways through several nginx hops that are examined together.
 const MAX_WAYS: usize = 5_000;
 
 /// What `nearmiss chain` takes beside the config.
@@ -68,7 +68,7 @@ fn width(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Why no chain was looked at.
+/// Why no chain was examined.
 #[derive(Debug, thiserror::Error)]
 pub enum ChainError {
     /// What was asked for does not fit the config.
@@ -77,7 +77,7 @@ pub enum ChainError {
     /// nginx's files cannot be read.
     #[error("cannot read nginx's timeouts")]
     Nginx(#[source] NginxFault),
-    /// nginx's files say nothing of how requests are passed on.
+    /// nginx's files pass no requests on.
     #[error("{0}")]
     Nothing(String),
 }
@@ -94,18 +94,18 @@ impl ChainError {
     }
 }
 
-/// Everything that was looked at.
+/// All chains and what was found.
 #[derive(Debug, Serialize)]
 pub struct Looked {
     /// The chains.
     pub chains: Vec<Survey>,
-    /// What could not be read, so that something may be missing.
+    /// What could not be read, so findings may be missing.
     pub not_read: Vec<String>,
-    /// What is worth knowing of how files were read.
+    /// What is worth knowing about how files were read.
     pub notes: Vec<String>,
 }
 
-/// Looks at the chains of a config.
+/// Examines the chains of a config.
 ///
 /// # Errors
 /// When there is none, `--nginx` does not fit it, or nginx's files cannot be read.
@@ -155,13 +155,13 @@ pub fn products_json() -> String {
 }
 
 impl Looked {
-    /// The worst that was found.
+    /// The worst severity that was found.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.chains.iter().map(|survey| survey.severity).max().unwrap_or(Severity::Ok)
     }
 
-    /// What the process ends with: see the help.
+    /// The exit code: see the help.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.severity() {
@@ -187,7 +187,7 @@ impl Looked {
         printable_json(&serde_json::to_string_pretty(self).unwrap_or_default()).into_owned()
     }
 
-    /// Says what is to be said of nginx's files.
+    /// Adds the notes on nginx's files.
     fn remark(&mut self, nginx: &Nginx) {
         let (gaps, notes): (Vec<_>, Vec<_>) = nginx.notes.iter().partition(|note| note.is_gap());
         self.not_read.extend(gaps.into_iter().map(Note::to_string));
@@ -197,7 +197,7 @@ impl Looked {
     }
 }
 
-/// Remarks, a line each, the first of many.
+/// Notes, one line each, the first few of many.
 fn shown(what: &str, remarks: &[String]) -> Vec<String> {
     let line = |remark: &String| printable(&format!("{what}: {remark}"));
     let more = remarks.len().saturating_sub(MAX_REMARKS);
@@ -208,7 +208,7 @@ fn shown(what: &str, remarks: &[String]) -> Vec<String> {
 /// Which path belongs to which nginx hop, by the hop's name.
 type Paths = BTreeMap<String, String>;
 
-/// Gives each path of `--nginx` to a hop.
+/// Assigns each path of `--nginx` to a hop.
 fn assigned(chains: &[&Settings], given: &[String]) -> Result<Paths, String> {
     let hops = |settings: &Settings| -> Vec<String> {
         let nginx = settings.hops.iter().filter(|hop| hop.product.is_nginx());
@@ -234,7 +234,7 @@ fn assigned(chains: &[&Settings], given: &[String]) -> Result<Paths, String> {
     Ok(paths)
 }
 
-/// The hops of a path without a name: the only nginx hop of each chain.
+/// The hops that a path without a name means: the only nginx hop of each chain.
 fn unnamed(
     given: &str,
     chains: &[&Settings],
@@ -294,7 +294,7 @@ async fn ask(settings: &Settings, hops: &Hops<'_>, not_read: &mut Vec<String>) -
     known
 }
 
-/// What holds on each way through the nginx hops of a chain.
+/// The chain's figures on each way through its nginx hops.
 fn ways(
     settings: &Settings,
     paths: &Paths,
@@ -322,7 +322,7 @@ fn ways(
     Ok(ways)
 }
 
-/// Each of one with each of the other.
+/// Every combination of the one with the other.
 fn combined(outer: &[Variant], inner: &[Variant]) -> Vec<Variant> {
     let both = |one: &Variant, other: &Variant| Variant {
         known: one.known.iter().chain(&other.known).cloned().collect(),
@@ -342,7 +342,7 @@ fn place(hop: &str, route: &Route) -> Place {
     }
 }
 
-/// Why nginx's files say nothing: what was read, and what was not.
+/// Why nginx's files have no timeouts: what was read, and what was not.
 fn no_route(path: &str, nginx: &Nginx) -> String {
     let count = nginx.files.len();
     let files = if count == 1 { "file that was" } else { "files that were" };

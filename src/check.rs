@@ -1,7 +1,7 @@
-//! `nearmiss check`: would it work? One real call to each API that it needs.
+//! `nearmiss check`: would it work? One real call to each API that is needed.
 //!
-//! It uses the same code as the daemon, so that what passes here works there,
-//! and it sends nothing to anybody unless that is asked for.
+//! It uses the same code as the daemon, so that what passes here works there, and it sends
+//! nothing unless that is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -39,13 +39,13 @@ const LOCAL: [&str; 2] = ["config", "ca_bundle"];
 /// One thing that was tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What: an IAM action, as a policy spells it.
+    /// What was tried: an IAM action, as a policy spells it.
     pub check: String,
     /// Whether it worked.
     pub ok: bool,
     /// What was found, or what went wrong.
     pub detail: String,
-    /// The way out, where it went wrong.
+    /// The way out, if it failed.
     pub advice: Option<String>,
 }
 
@@ -77,7 +77,7 @@ impl Finding {
         Self::bad(fault.action, fault.to_string(), Some(fault.advice()))
     }
 
-    /// Of a receiver, which the error does not name.
+    /// For a receiver, which the error does not name.
     fn of_receiver(receiver: &ReceiverId, error: &SinkError) -> Self {
         Self::bad(error.action, format!("{receiver}: {error}"), Some(error.advice.clone()))
     }
@@ -105,7 +105,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What can be said without asking AWS: the config was read, and means this.
+/// What can be checked without asking AWS: the config was read, and means this.
 #[must_use]
 pub fn offline(config: &Config) -> Outcome {
     let mut lines: Vec<String> = config.gateways.iter().map(ToString::to_string).collect();
@@ -155,7 +155,7 @@ fn bundle(path: &Path) -> Finding {
 pub enum Extent {
     /// The config alone.
     Offline,
-    /// Everything that tells nobody anything.
+    /// Everything that sends no message.
     Online,
     /// A test message to every receiver as well.
     SendTest,
@@ -207,7 +207,7 @@ async fn of_chat(name: &str, config: &Config, base: &SdkConfig, clock: Clock) ->
     }
 }
 
-/// Whether a receiver is there, and accepts messages where one may be sent.
+/// Whether a receiver is there, and accepts messages if one may be sent.
 async fn of_target(
     target: &Target,
     base: &SdkConfig,
@@ -241,7 +241,7 @@ async fn of_target(
     findings
 }
 
-/// Which gateways each route takes, and which several would take.
+/// Which gateways each route takes, and which of them several routes would take.
 fn routes(config: &Config, gateways: &[Arc<Gateway>]) -> Finding {
     const SHOWN: usize = 20;
     const FIRST: usize = 5;
@@ -278,7 +278,7 @@ fn maintenance(config: &Config, gateways: &[Arc<Gateway>]) -> Option<Finding> {
     (!lines.is_empty()).then(|| Finding::good("maintenance", lines.join("\n")))
 }
 
-/// What to know where no gateway is meant.
+/// The hint where no gateway matches.
 fn nothing(matcher: &Matcher, gateways: &[Arc<Gateway>]) -> String {
     let names = gateways.iter().map(|gateway| gateway.id.name.as_str());
     let is_named = |name: &str| matcher.gateway.as_ref().is_none_or(|one| one.fits(name));
@@ -308,8 +308,9 @@ fn state(config: &Config) -> Finding {
     }
 }
 
-/// Who asks. Every partition has its own STS and every Region its endpoint, which may be
-/// the only one that this machine reaches: it is asked where the gateways are.
+/// The identity. Every partition has its own STS and every Region its endpoint, which may
+/// be the only one that this machine reaches: the one in the Region of the gateways is
+/// asked.
 async fn identity(config: &Config, base: &SdkConfig) -> Finding {
     const ACTION: &str = "sts:GetCallerIdentity";
     let of_gateways = config.gateways.iter().filter_map(|selection| selection.region.clone());
@@ -392,7 +393,7 @@ fn listing(account: &AccountRegion) -> &'static str {
     account.kinds().next().map_or("inventory", |kind| inventory::actions(kind).list)
 }
 
-/// Whether CloudWatch's figures mean what is made of them, for one gateway.
+/// Whether CloudWatch's figures mean what nearmiss takes them to mean, for one gateway.
 async fn self_check(account: &AccountRegion, deadline: Duration, clock: Clock) -> Option<Finding> {
     const CHECK: &str = "self-check";
     let gateway = account.gateways.first()?;

@@ -1,5 +1,5 @@
-//! What CloudWatch will charge: predicted from the same tables that the queries
-//! are made of.
+//! What CloudWatch will charge: predicted from the same tables that the queries are made
+//! from.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use crate::config::Poll;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::gateway::{Detail, Kind};
 
-/// AWS bills by the month; here it has thirty days.
+/// AWS bills by the month; here a month has thirty days.
 const MINUTES_PER_MONTH: u64 = 30 * 24 * 60;
 /// What CloudWatch charges for 1,000 metrics requested, dollars, in most Regions.
 pub const PRICE_PER_1000: f64 = 0.01;
@@ -22,7 +22,7 @@ pub struct Prediction {
     pub price_per_1000: f64,
     /// Gateways that are read alike.
     pub fleets: Vec<Fleet>,
-    /// All gateways, if so many percent of the time something stirs.
+    /// All gateways, by the share of the time in which they are polled fast.
     pub total: Vec<Share>,
 }
 
@@ -33,9 +33,9 @@ pub struct Fleet {
     pub gateways: u64,
     /// Whether they have a histogram.
     pub histogram: bool,
-    /// One of them, all month calm.
+    /// One of them, polled slowly all month.
     pub calm: Month,
-    /// One of them, all month stirring.
+    /// One of them, polled fast all month.
     pub stirring: Month,
 }
 
@@ -55,13 +55,13 @@ pub struct Month {
 /// All gateways in a month.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Share {
-    /// The share of the time in which a gateway stirs, on average.
+    /// The share of the time in which a gateway is polled fast, on average.
     pub stirring: f64,
     /// What all cost.
     pub dollars: f64,
 }
 
-/// What one gateway costs in a month of one poll rate.
+/// What one gateway costs in a month at one poll rate.
 #[must_use]
 pub fn per_month(
     poll: &Poll,
@@ -110,7 +110,7 @@ pub fn predict(
 }
 
 impl Fleet {
-    /// What all cost when something stirs in them for this share of the time.
+    /// What all cost when they are polled fast for this share of the time.
     fn dollars(&self, stirring: f64) -> f64 {
         #[allow(clippy::cast_precision_loss)] // for people
         let gateways = self.gateways as f64;

@@ -1,9 +1,8 @@
-//! `nearmiss demo`: the daemon as it is, against the simulator, sixty times as fast.
+//! `nearmiss demo`: the real daemon against the simulator, at sixty times the speed.
 //!
-//! Nothing of the daemon is changed for it: it gets a config, an AWS endpoint
-//! and a clock. The table shows its reports; the alerts are read back from what
-//! the simulator's SNS received, so that they are shown as a chat channel
-//! would get them.
+//! Nothing of the daemon is changed for it: it gets a config, an AWS endpoint and a clock.
+//! The table shows its reports; the alerts are read back from what the simulator's SNS
+//! received, so they are shown as a chat channel would get them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal, Write};
@@ -32,7 +31,7 @@ const ACCOUNT: &str = "111122223333";
 /// one story.
 const START: i64 = 1_767_603_600;
 
-/// How much longer than it should it may take, on a machine that is too slow.
+/// How much longer than planned it may take, on a machine that is too slow.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// What to show.
@@ -56,7 +55,7 @@ pub enum DemoError {
     /// The scenario cannot be set up.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The address makes no config.
+    /// The address is not valid in a config.
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The daemon cannot start.
@@ -94,8 +93,8 @@ impl Demo {
         let mut view = View::new(sim);
         let metrics = daemon.address().map_or_else(String::new, |a| format!("http://{a}/metrics"));
         view.introduce(self, &metrics);
-        // The story ends with a minute of the scenario, so that it is the same
-        // on a slow machine; the timer is for one that is far too slow.
+        // The story ends with a minute of the scenario, so that it is the same on a slow
+        // machine; the timer is for a machine that is far too slow.
         let (ending, grace) = (stop.clone(), self.lasts + GRACE);
         let timer = tokio::spawn(async move {
             tokio::select! {
@@ -129,8 +128,8 @@ impl Demo {
         Ok(())
     }
 
-    /// The newest minute that a poll can see when the time is up: the one under
-    /// way is not over, and the one before it is within the delay.
+    /// The newest minute that a poll can see when the time is up: the one under way is not
+    /// over, and the one before it is within the delay.
     fn last_minute(&self) -> Minute {
         #[allow(clippy::cast_possible_truncation)] // saturates, and a year is enough
         let simulated = (self.lasts.as_secs_f64() * self.speed).min(3.2e7) as i64;
@@ -175,7 +174,7 @@ async fn sdk_config(endpoint: String) -> SdkConfig {
 struct View {
     sim: Sim,
     out: io::Stdout,
-    /// Redraw in place; else print the table when it has something new to say.
+    /// Redraw in place; otherwise print the table when it has changed.
     redraws: bool,
     table_lines: usize,
     table: String,
@@ -228,7 +227,7 @@ impl View {
         }
     }
 
-    /// What has arrived since the last time.
+    /// The messages that arrived since the last time.
     fn alerts(&mut self, minute: Minute) {
         let published = self.sim.published();
         let new = &published[self.alerts_shown..];
@@ -243,7 +242,7 @@ impl View {
         }
     }
 
-    /// Puts text and the table where the table was.
+    /// Prints text, and the table again where it was.
     fn redraw(&mut self, text: &str, table: String) {
         let up = self.table_lines;
         let back = if up > 0 { format!("\x1b[{up}A\x1b[J") } else { String::new() };
@@ -252,7 +251,7 @@ impl View {
         self.table = table;
     }
 
-    /// What the scenario knows, beside what was said.
+    /// The truth of the scenario, beside what was alerted on.
     fn conclude(&mut self) {
         let mut text = String::from("\nThe scenario's truth:\n");
         for name in self.sim.load_balancers() {
@@ -281,7 +280,7 @@ impl View {
     }
 
     fn print(&mut self, text: &str) {
-        // A closed pipe is no reason to end the daemon.
+        // A closed pipe must not end the daemon.
         let _ = self.out.write_all(text.as_bytes());
         let _ = self.out.flush();
     }

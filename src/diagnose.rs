@@ -1,9 +1,9 @@
 //! Why a gateway answers 504 (or 502, or 503): the evidence around a moment, and
 //! what follows from it.
 //!
-//! The evidence is gathered within a deadline, all of its parts at the same time
-//! where none needs another; what does not come is said to be missing, and the
-//! rest is judged all the same.
+//! The evidence is gathered within a deadline, all of its parts at the same time where none
+//! needs another; what does not come in time is reported as missing, and the rest is judged
+//! all the same.
 
 use std::sync::Arc;
 
@@ -21,15 +21,15 @@ use nearmiss_core::gateway::kind::Topology;
 use nearmiss_core::suggestion;
 use nearmiss_core::time::Minute;
 
-/// Figures of so many minutes before the moment are looked at.
+/// How many minutes before the moment are read.
 const MINUTES: i64 = 180;
-/// The newest minutes are not published yet, seconds.
+/// How old a minute must be for its figures to be published, seconds.
 const SETTLED: i64 = 120;
 
-/// What is asked about.
+/// What is to be diagnosed.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
-    /// The minute after the last one that is looked at.
+    /// The minute after the last one that is read.
     pub end: Minute,
     /// When the trouble began, where that is known.
     pub began: Option<Minute>,
@@ -44,15 +44,15 @@ pub struct NotFound {
 }
 
 impl NotFound {
-    /// Whether there is no such gateway, and not only no answer that says so.
+    /// Whether there is no such gateway, as opposed to no answer.
     #[must_use]
     pub fn is_usage(&self) -> bool {
         self.is_usage
     }
 }
 
-/// Looks a gateway of the config up, by its name or its dimension value, and
-/// diagnoses the three hours before `end`.
+/// Finds a gateway of the config by its name or its dimension value, and diagnoses the
+/// three hours before `end`.
 ///
 /// # Errors
 /// When the config watches no such gateway.
@@ -104,8 +104,8 @@ pub async fn of(
     diagnosis
 }
 
-/// Everything that is known about a gateway around a moment, and why there are no
-/// figures, where there are none.
+/// Everything that is known about a gateway around a moment, and why there are no figures,
+/// if there are none.
 async fn gather(
     account: &AccountRegion,
     gateway: &Gateway,
@@ -165,8 +165,8 @@ async fn gather(
     (evidence, without_figures)
 }
 
-/// Those that get requests first, and of these the ones with unhealthy targets: figures
-/// are read of a few only.
+/// Target groups that get requests first, and of these the ones with unhealthy targets:
+/// figures are read for a few only.
 fn by_interest(groups: &[TargetGroup]) -> Vec<&TargetGroup> {
     let is_unhealthy = |group: &TargetGroup| {
         group.targets.iter().flatten().any(|target| target.state == "unhealthy")

@@ -1,5 +1,5 @@
-//! nearmiss tells people that their AWS load balancers are about to answer 504,
-//! before they do, and why.
+//! nearmiss warns people that their AWS load balancers are about to answer 504, before they
+//! do, and says why.
 //!
 //! A poll is a function. Everything before [`nearmiss_core::assess()`] fetches a
 //! [`Snapshot`](nearmiss_core::series::snapshot::Snapshot); everything after it acts on a

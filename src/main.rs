@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let ending = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let ending = runtime.block_on(cli.command.run());
-            // A lookup of a name cannot be called off; nobody waits for it.
+            // A name lookup cannot be cancelled; nobody waits for it.
             runtime.shutdown_background();
             ending
         }
@@ -43,8 +43,8 @@ fn main() -> ExitCode {
 }
 
 /// Starts the program anew without variables of AWS that are set but empty, if there are
-/// any: the SDK takes them for values, reads them where it likes, and no safe way leads
-/// to take one out of the environment of a program that runs.
+/// any: the SDK takes them for values and reads them where it likes, and there is no safe
+/// way to remove one from the environment of a running program.
 fn start_without_empty_variables() -> Option<String> {
     let empty = aws::empty_variables(std::env::vars_os());
     let first = empty.first()?.to_string_lossy().into_owned();
@@ -56,6 +56,6 @@ fn start_without_empty_variables() -> Option<String> {
     for name in &empty {
         anew.env_remove(name);
     }
-    let error = anew.args(args).exec(); // comes back only if it fails
+    let error = anew.args(args).exec(); // returns only if it fails
     Some(format!("{first} is set but empty, and cannot be left out here: unset it ({error})"))
 }

@@ -1,8 +1,8 @@
-//! What the program prints: harmless to a terminal, and no trouble when nobody reads.
+//! What the program prints: harmless to a terminal, and no error when nobody reads it.
 //!
 //! Names and comments come from elsewhere. What would move the cursor, change colours or
-//! turn text around is shown as an escape; in JSON as JSON escapes it, so that a program
-//! reads what was meant.
+//! reverse text is shown as an escape; in JSON as JSON escapes it, so that a program reads
+//! the original.
 
 use std::io::Write;
 
@@ -13,7 +13,7 @@ pub fn print(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", plain(text));
 }
 
-/// Prints text that has colours of our own.
+/// Prints text with our own colours in it.
 pub fn print_coloured(text: &str) {
     let _ = writeln!(std::io::stdout(), "{}", coloured(text));
 }
@@ -23,17 +23,17 @@ pub fn print_json(value: &impl Serialize) {
     print_json_text(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
-/// Prints what is JSON already.
+/// Prints a text that is JSON already.
 pub fn print_json_text(json: &str) {
     let _ = writeln!(std::io::stdout(), "{}", escaped(json));
 }
 
-/// Says something on standard error, beside the result.
+/// Prints a line on standard error, beside the result.
 pub fn remark(text: &str) {
     let _ = writeln!(std::io::stderr(), "{}", plain(text));
 }
 
-/// What a terminal would obey instead of showing it.
+/// Characters that a terminal would obey instead of showing them.
 fn is_order(c: char) -> bool {
     let turns = matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     turns || (c.is_control() && c != '\n' && c != '\t')
@@ -44,7 +44,7 @@ fn plain(text: &str) -> String {
 }
 
 fn escaped(json: &str) -> String {
-    // They stand within strings, and all of them have four digits.
+    // They are inside strings, and all of them have four digits.
     replaced(json, |c| format!("\\u{:04x}", u32::from(c)))
 }
 

@@ -1,7 +1,7 @@
 //! The least IAM policy that a config needs, as JSON.
 //!
-//! There is one policy for each identity: the daemon's own, and that of every
-//! role which the config makes it assume.
+//! There is one policy for each identity: the daemon's own, and that of every role which
+//! the config makes it assume.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -66,12 +66,12 @@ pub fn roles(config: &Config) -> BTreeSet<&RoleArn> {
     of_gateways.chain(sinks(config).filter_map(|sink| sink.role_arn)).collect()
 }
 
-/// What the sinks take that are AWS's.
+/// What the sinks need of AWS.
 fn sinks(config: &Config) -> impl Iterator<Item = AwsAccess<'_>> {
     config.targets().filter_map(|target| target.aws())
 }
 
-/// What sending to the receivers takes that this identity sends to.
+/// What this identity needs for sending to its receivers.
 fn notifying(config: &Config, identity: Option<&RoleArn>) -> Vec<Value> {
     let mut resources: BTreeMap<&[&str], BTreeSet<&str>> = BTreeMap::new();
     for sink in sinks(config).filter(|sink| sink.role_arn == identity) {
@@ -84,13 +84,13 @@ fn notifying(config: &Config, identity: Option<&RoleArn>) -> Vec<Value> {
     resources.into_iter().enumerate().map(statement).collect()
 }
 
-/// Whether the daemon's own identity, as a monitoring account, reads the metrics
-/// of load balancers that a role lists.
+/// Whether the daemon's own identity, as a monitoring account, reads the metrics of
+/// gateways that a role lists.
 fn reads_for(selection: &Selection) -> bool {
     selection.monitored_account.is_some() && selection.role_arn.is_some()
 }
 
-/// What finding load balancers takes, and reading their metrics where they are.
+/// What listing gateways needs, and reading their metrics in their own account.
 fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     let mut actions = Vec::new();
     if selections.iter().any(|s| !reads_for(s)) {
@@ -110,13 +110,13 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     allow("Watch", &actions, selections)
 }
 
-/// What reading metrics from a monitoring account takes.
+/// What reading metrics from a monitoring account needs.
 fn reading(selections: &[&Selection]) -> Vec<Value> {
     let actions = if selections.is_empty() { &[][..] } else { &[cloudwatch::ACTION] };
     allow("Read", actions, selections)
 }
 
-/// None of these actions knows resources; the Region is all that can be narrowed.
+/// None of these actions supports resource ARNs; the Region is all that can be narrowed.
 fn allow(sid: &str, actions: &[&str], selections: &[&Selection]) -> Vec<Value> {
     if actions.is_empty() || selections.is_empty() {
         return Vec::new();

@@ -1,7 +1,7 @@
 //! `nearmiss report`: the capacity report, now.
 //!
-//! A running daemon has all that it needs in memory and is asked for it. Where none
-//! runs, the same history is read from CloudWatch.
+//! A running daemon has everything for it in memory, and is asked. If none runs, the same
+//! history is read from CloudWatch.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -24,13 +24,13 @@ use nearmiss_core::gateway::{Gateway, Identity};
 use nearmiss_core::series::history::{QUARTER_HOURS, QuarterHour};
 use nearmiss_core::time::Minute;
 
-/// Healthy targets are read of so many gateways with the least headroom: who has
-/// plenty does not ask where the targets went.
+/// Healthy targets are read for at most this many gateways, those with the least headroom:
+/// with plenty of headroom nobody asks where the targets went.
 const MAX_HEALTHY: usize = 100;
-/// Quarters that are over are known after so many minutes.
+/// How many minutes after its end a quarter-hour is known.
 const PUBLISHED_AFTER: i64 = 3;
 
-/// A report, and what is to be known about it.
+/// A report, and remarks on it.
 #[derive(Debug)]
 pub struct Made {
     /// The report.
@@ -48,15 +48,15 @@ pub enum ReportError {
     /// AWS cannot be asked.
     #[error(transparent)]
     Aws(#[from] BaseError),
-    /// The daemon does not make it.
+    /// The daemon refused to make it.
     #[error("{0}")]
     Refused(String),
 }
 
-/// The report on the last `days`: the daemon's, or else made of what CloudWatch has.
+/// The report on the last `days`: the daemon's, or else one made from CloudWatch.
 ///
 /// # Errors
-/// When a daemon is there and gives none.
+/// When a daemon runs and gives none.
 pub async fn report(config: &Config, days: u32, clock: Clock) -> Result<Made, ReportError> {
     match control::ask(&config.control.socket, &Command::Report { days }).await {
         Ok(Answer::Report(report)) => Ok(Made { report: *report, remarks: Vec::new() }),
@@ -76,7 +76,7 @@ pub async fn report(config: &Config, days: u32, clock: Clock) -> Result<Made, Re
     }
 }
 
-/// Whether no daemon runs, and not just none that this user may ask.
+/// Whether no daemon runs, as opposed to one that this user may not ask.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused)
 }
@@ -160,8 +160,8 @@ async fn fortnight(
     (histories, faults.into_iter().collect(), usage)
 }
 
-/// The healthy targets, before and in the period of a report, of the gateways that
-/// came closest to their timeout in it. What cannot be read is not known.
+/// The healthy targets, before and in the period of a report, of the gateways that came
+/// closest to their timeout in it. What cannot be read stays unknown.
 pub fn healthy(
     accounts: Vec<AccountRegion>,
     digest: &Digest,
@@ -180,7 +180,7 @@ pub fn healthy(
                 target_groups: account.target_groups(gateway).to_vec(),
             };
             let asks = account.gateways.iter().filter(is_close).map(of);
-            // Of more groups, some would be missing from the sum.
+            // With more groups than these, some would be missing from the sum.
             let asks: Vec<Healthy> = asks
                 .filter(|ask| (1..MAX_TARGET_GROUPS).contains(&ask.target_groups.len()))
                 .collect();

@@ -1,4 +1,4 @@
-//! `nearmiss silence` and `nearmiss acknowledge`: words with the running daemon.
+//! `nearmiss silence` and `nearmiss acknowledge`: requests to the running daemon.
 
 use std::fmt;
 use std::time::Duration;
@@ -42,13 +42,13 @@ pub struct AddArgs {
     pub by: Option<String>,
 }
 
-/// Why it did not work.
+/// Why it failed.
 #[derive(Debug, thiserror::Error)]
 pub enum SilenceError {
-    /// The daemon was not asked.
+    /// The daemon could not be asked.
     #[error(transparent)]
     Control(#[from] ControlError),
-    /// The daemon does not do it.
+    /// The daemon refused.
     #[error("{0}")]
     Refused(String),
 }
@@ -58,17 +58,17 @@ pub enum SilenceError {
 #[serde(transparent)]
 pub struct Done(Answer);
 
-/// Has alerts kept back for a while.
+/// Has alerts muted for a while.
 ///
 /// # Errors
-/// When no daemon runs with this config, or it does not do it.
+/// When no daemon runs with this config, or it refuses.
 pub async fn add(config: &Config, silence: AddArgs) -> Result<Done, SilenceError> {
     let AddArgs { gateway, lasts, rules, kind, tags, severity, comment, by } = silence;
     let tags = Tags::new(tags).map_err(SilenceError::Refused)?;
     let matcher =
         Matcher { gateway: Some(gateway), kind, tags, rules: rules.into_iter().collect() };
     let seconds = lasts.as_secs();
-    // What it holds is no matter of life and death.
+    // A wrong value in `USER` matters little.
     let user = || std::env::var_os("USER").unwrap_or_default().to_string_lossy().into_owned();
     let by = by.unwrap_or_else(user);
     ask(config, &Command::Silence { matcher, at_most: severity, seconds, by, comment }).await
@@ -85,15 +85,15 @@ pub async fn list(config: &Config) -> Result<Done, SilenceError> {
 /// Ends a silence.
 ///
 /// # Errors
-/// When no daemon runs with this config, or it knows none of that id.
+/// When no daemon runs with this config, or it has no silence with that id.
 pub async fn expire(config: &Config, id: String) -> Result<Done, SilenceError> {
     ask(config, &Command::Expire { id }).await
 }
 
-/// Says that what happens to these gateways is meant to be so.
+/// Acknowledges what happens to these gateways: it is meant to be so.
 ///
 /// # Errors
-/// When the daemon does not run, or knows nothing of them.
+/// When the daemon does not run, or has no episode of these gateways.
 pub async fn acknowledge(config: &Config, gateway: &Pattern) -> Result<Done, SilenceError> {
     ask(config, &Command::Acknowledge { gateway: gateway.clone() }).await
 }

@@ -1,4 +1,4 @@
-//! `nearmiss acknowledge`: an episode is meant to be so.
+//! `nearmiss acknowledge`: marks an episode as meant to be so.
 
 use nearmiss::silence;
 use nearmiss_core::pattern::Pattern;
@@ -21,7 +21,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Tells the daemon, and prints what it answers.
+    /// Sends it to the daemon, and prints the answer.
     pub async fn run(self) -> Ending {
         let config = load(&self.config.path)?;
         heard(silence::acknowledge(&config, &self.gateway).await, self.format)

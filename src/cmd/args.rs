@@ -45,13 +45,13 @@ pub fn price(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The years of [`Start`]: nobody has figures of other ones.
+/// The years that [`Start`] allows: there is no data of others.
 const YEARS: RangeInclusive<i32> = 1971..=2199;
-/// So far back at the most.
+/// How far back a time may be at most.
 const LONGEST_AGO: Duration = Duration::from_hours(24 * 366 * 10);
 
 impl Start {
-    /// Seconds since the epoch, of a whole minute.
+    /// Seconds since the epoch, at a whole minute.
     pub fn resolve(self) -> i64 {
         let seconds = match self {
             Self::At(seconds) => seconds,

@@ -1,4 +1,4 @@
-//! `nearmiss backtest`: what nearmiss would have said over a past period.
+//! `nearmiss backtest`: when nearmiss would have notified over a past period.
 
 use std::process::ExitCode;
 
@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Prints each notification while it is found, and a summary.
+    /// Prints each notification as it is found, and a summary.
     pub async fn run(self) -> Ending {
         let Self { from, to, price, format, .. } = self;
         let config = &load(&self.config.path)?;

@@ -1,6 +1,6 @@
 //! `nearmiss check`: would `run` work?
 //!
-//! What cannot be asked is a finding too: the daemon could not ask it either.
+//! A question that cannot be asked is a finding too: the daemon could not ask it either.
 
 use std::process::ExitCode;
 
@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Checks, and prints what was found.
+    /// Runs the checks, and prints the findings.
     pub async fn run(self) -> Ending {
         let config = load(&self.config.path)?;
         let outcome = if self.offline {

@@ -1,4 +1,4 @@
-//! `nearmiss completions`: for a shell.
+//! `nearmiss completions`: completions for a shell.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -18,7 +18,7 @@ pub struct Args {
 impl Args {
     /// Prints them.
     pub fn run(self) -> ExitCode {
-        // It would panic where nobody reads.
+        // It would panic on a closed pipe.
         let mut text = Vec::new();
         clap_complete::generate(self.shell, &mut Cli::command(), "nearmiss", &mut text);
         let _ = std::io::stdout().write_all(&text);

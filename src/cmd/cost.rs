@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Predicts, and prints it.
+    /// Predicts the cost, and prints it.
     pub async fn run(self) -> Ending {
         let config = load(&self.config.path)?;
         let gateways = match self.gateways {

@@ -30,7 +30,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Shows it until its time is over.
+    /// Runs it until its time is over.
     pub async fn run(self) -> Ending {
         let Self { scenario, seed, speed, listen, lasts } = self;
         let demo = Demo { scenario, seed, speed, listen: listen.to_string(), lasts };

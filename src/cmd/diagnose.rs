@@ -27,7 +27,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Looks, and prints what was found.
+    /// Diagnoses, and prints the result.
     pub async fn run(self) -> Ending {
         let config = load(&self.config.path)?;
         let base = ask_aws(&config).await?;

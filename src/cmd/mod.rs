@@ -1,6 +1,6 @@
-//! The command line: one file a command, with its arguments and what it does.
+//! The command line: one file for each command, with its arguments and what it does.
 //!
-//! Another command is another file, a line of [`Command`] and one of its `run`.
+//! A new command is a new file, a line of [`Command`] and one of its `run`.
 
 mod acknowledge;
 mod args;
@@ -45,10 +45,10 @@ Exit codes: 0 it worked, or nothing is wrong; 1 it did not, or something was fou
 AWS credentials and Region come from the standard chain (environment, profile, role of
 the instance, task or pod). RUST_LOG=nearmiss=debug says more.";
 
-/// How a command ends.
+/// The result of a command.
 pub type Ending = Result<ExitCode, Failure>;
 
-/// A wrong input, something that did not work, or a question without an answer.
+/// A wrong input, something that failed, or a question without an answer.
 pub enum Failure {
     /// [`USAGE`]
     Usage(String),
@@ -171,7 +171,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs the command.
     pub async fn run(self) -> Ending {
         match self {
             Self::Run(args) => args.run().await,

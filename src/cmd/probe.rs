@@ -7,7 +7,7 @@ use nearmiss::probe::{self, Format, ProbeArgs};
 use super::Ending;
 use crate::output::{print, print_json};
 
-/// Asks, and prints what came of it.
+/// Asks once, and prints the report.
 pub async fn run(args: &ProbeArgs) -> Ending {
     let report = probe::run(args).await;
     match args.format {

@@ -18,7 +18,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Watches until it is told to stop.
+    /// Watches until a signal stops it.
     pub async fn run(self) -> Ending {
         let path = self.config.path;
         let config = load(&path)?;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 
-/// Fires on SIGTERM and SIGINT; a second one ends the process at once.
+/// Completes on SIGTERM and SIGINT; a second one ends the process at once.
 pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
     let fire = stop.clone();
@@ -23,7 +23,7 @@ pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
     Ok(stop)
 }
 
-/// Speaks at each SIGHUP.
+/// Yields an item at each SIGHUP.
 pub fn reload_on_signal() -> Result<mpsc::Receiver<()>, Failure> {
     let mut hup = signal(SignalKind::hangup()).map_err(|error| Failure::failed(&error))?;
     let (send, reload) = mpsc::channel(1);

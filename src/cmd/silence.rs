@@ -1,4 +1,4 @@
-//! `nearmiss silence`: keeping alerts back while the daemon runs.
+//! `nearmiss silence`: muting alerts while the daemon runs.
 
 use clap::Subcommand;
 use nearmiss::silence::{self, AddArgs, Done, SilenceError};
@@ -46,7 +46,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Tells the daemon, and prints what it answers.
+    /// Sends it to the daemon, and prints the answer.
     pub async fn run(self) -> Ending {
         match self {
             Self::Add { config, silence, format } => {
@@ -62,7 +62,7 @@ impl Command {
     }
 }
 
-/// Prints what the daemon answered.
+/// Prints the daemon's answer.
 pub fn heard(done: Result<Done, SilenceError>, format: Format) -> Ending {
     let done = done.map_err(|error| Failure::failed(&error))?;
     match format {

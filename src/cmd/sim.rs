@@ -47,7 +47,7 @@ pub struct Args {
 }
 
 impl Args {
-    /// Serves it until it is told to stop, or lists the scenarios.
+    /// Serves it until a signal stops it, or lists the scenarios.
     pub async fn run(self) -> Ending {
         if self.list {
             list_scenarios(self.format);
@@ -99,7 +99,7 @@ fn minutes_after(minute: i64, start: i64) -> String {
     format!("{at}, minute {} of the scenario", minute - start / 60)
 }
 
-/// What the simulator can do wrong.
+/// The help on faults that the simulator can inject.
 fn faults() -> String {
     format!(
         "What goes wrong, separated by commas, such as throttle=0.1,gap=20-25:15. A SHARE is \

@@ -1,4 +1,4 @@
-//! `nearmiss state`: what is remembered, for people and programs.
+//! `nearmiss state`: the state, for people and programs.
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// Does it.
+    /// Runs it.
     pub fn run(self) -> Ending {
         let Self::Export { config } = self;
         let config = load(&config.path)?;

@@ -1,9 +1,8 @@
-//! The configuration: TOML in, domain types out, or an error with line and column.
+//! The configuration: TOML in, valid types out, or an error with line and column.
 //!
-//! A [`Config`] that exists is valid: every check is part of reading, so that
-//! no later code has to doubt a value. Checks of single values are `try_from`
-//! of the value's type, checks across keys are `try_from` of their table; both
-//! keep the place in the file.
+//! A [`Config`] that exists is valid: every check is part of reading, so no later code has
+//! to doubt a value. Checks of single values are `try_from` of the value's type, checks
+//! across keys are `try_from` of their table; both keep the place in the file.
 
 mod notify;
 mod selection;
@@ -40,7 +39,7 @@ pub struct Config {
     /// The HTTP listener.
     #[serde(default)]
     pub http: Http,
-    /// What the page says beside the figures.
+    /// What is on the metrics page besides the figures.
     #[serde(default)]
     pub metrics: Metrics,
     /// When and how CloudWatch is asked.
@@ -49,7 +48,7 @@ pub struct Config {
     /// How fast CloudWatch may be asked.
     #[serde(default)]
     pub quota: Quotas,
-    /// How often load balancers are looked up.
+    /// How often gateways are listed.
     #[serde(default)]
     pub discovery: Discovery,
     /// What is watched; never empty.
@@ -61,7 +60,7 @@ pub struct Config {
     /// When episodes end.
     #[serde(default)]
     pub alert: Alert,
-    /// Why episodes began.
+    /// Whether and for how long the causes of episodes are looked for.
     #[serde(default)]
     pub diagnosis: Diagnosing,
     /// Where notifications go. Without it, what no route takes goes to the log alone.
@@ -76,16 +75,16 @@ pub struct Config {
     /// The capacity report.
     #[serde(default)]
     pub digest: Digests,
-    /// What the daemon says of itself.
+    /// What the daemon alerts on about itself.
     #[serde(default)]
     pub watcher: Watcher,
     /// Where messages link to.
     #[serde(default, rename = "link")]
     pub links: Links,
-    /// How the running daemon is spoken to.
+    /// How commands reach the running daemon.
     #[serde(default)]
     pub control: Control,
-    /// What is remembered.
+    /// Where the state is kept.
     #[serde(default)]
     pub state: State,
     /// The hops of services, from the client to the database.
@@ -129,16 +128,16 @@ impl TryFrom<String> for Listen {
 pub struct Poll {
     /// When to poll: cron with seconds, in UTC.
     pub schedule: Schedule,
-    /// How long after its end a minute is first looked at. CloudWatch is still
-    /// adding to it then; detectors bear that.
+    /// How long after its end a minute is first assessed. CloudWatch is still adding to it
+    /// then; the detectors allow for that.
     pub delay: Span,
     /// How long after its end a minute is counted into the `_total` counters.
     /// Not shorter than `delay`.
     pub settle: Span,
-    /// After this long a poll is given up, so that it never meets the next one.
+    /// When a poll is given up, counted from its tick, so that it never overlaps the next
+    /// one.
     pub deadline: Span,
-    /// How often a gateway is asked for that is far from its timeout. Whole
-    /// minutes, from 1 to 15.
+    /// How often a gateway that is polled slowly is read. Whole minutes, from 1 to 15.
     pub calm_every: Span,
 }
 
@@ -226,7 +225,7 @@ fn path<'de, D: Deserializer<'de>>(from: D) -> Result<PathBuf, D::Error> {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Discovery {
-    /// How often load balancers, tags and idle timeouts are read again.
+    /// How often gateways, tags and timeouts are read again.
     pub refresh: Span,
 }
 
@@ -240,11 +239,11 @@ impl Default for Discovery {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Alert {
-    /// How long a gateway must be quiet, with traffic, before an episode ends. A minute
-    /// at least.
+    /// How long a gateway must have traffic and no breach before an episode ends. At least
+    /// a minute.
     #[serde(deserialize_with = "a_minute_or_more")]
     pub resolve_after: Span,
-    /// When an episode that goes on is told again.
+    /// When a receiver is reminded of an episode that goes on.
     pub repeat_interval: Repeat,
 }
 
@@ -258,9 +257,9 @@ impl Default for Alert {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Diagnosing {
-    /// Whether the reason of an episode is looked for.
+    /// Whether the cause of an episode is looked for.
     pub enabled: bool,
-    /// How long an alert may wait for it.
+    /// How long an alert may wait for its cause.
     pub deadline: Span,
 }
 
@@ -274,7 +273,7 @@ impl Default for Diagnosing {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Control {
-    /// The Unix socket on which `nearmiss silence` and `acknowledge` are heard.
+    /// The Unix socket on which the daemon takes `nearmiss silence` and `acknowledge`.
     #[serde(deserialize_with = "path")]
     pub socket: PathBuf,
 }
@@ -300,7 +299,7 @@ impl Default for State {
     }
 }
 
-/// Why a config cannot be used. `Display` is the whole story.
+/// Why a config cannot be used. `Display` is the complete message.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -354,8 +353,8 @@ impl Config {
         }
     }
 
-    /// Reads a config file once more, in the middle of other work: only a regular file
-    /// never keeps its reader waiting.
+    /// Reads a config file again, while other work goes on: only a regular file is sure not
+    /// to block its reader.
     ///
     /// # Errors
     /// As [`load`](Self::load), and when it is something else by now.
@@ -389,7 +388,7 @@ impl Config {
         Ok(config)
     }
 
-    /// A receiver whose settings cannot work together, and why.
+    /// A receiver whose settings contradict each other, and why.
     fn contradiction(&self) -> Option<(Receiver, String)> {
         let targets: Vec<&Target> = self.targets().collect();
         targets.iter().enumerate().find_map(|(number, target)| {
@@ -400,7 +399,7 @@ impl Config {
         })
     }
 
-    /// Every place that it sends notifications to, some more than once.
+    /// Every receiver that it names, some more than once.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         let routed = self.routes.iter().map(|to| &to.target);
         self.sink.iter().chain(routed).chain(self.watcher.target.as_ref())
@@ -418,7 +417,7 @@ impl Config {
         self.targets().filter_map(|target| target.chat_configuration()).collect()
     }
 
-    /// Where alerts go; nothing is muted yet.
+    /// The router for its alerts; nothing is muted yet.
     #[must_use]
     pub fn router(&self) -> Router {
         let routes: Vec<Route> = self.routes.iter().map(|to| to.route.clone()).collect();
@@ -426,8 +425,8 @@ impl Config {
         Router { routes, fallback: self.fallback(), repeat, ..Router::default() }
     }
 
-    /// Whether alerts are routed or muted by the tags of load balancers, or tags are
-    /// labels: then those of all are read.
+    /// Whether alerts are routed or muted by the tags of gateways, or tags are labels: then
+    /// the tags of all gateways are read.
     #[must_use]
     pub fn asks_for_tags(&self) -> bool {
         let routed = self.routes.iter().map(|to| &to.route.matcher);
@@ -436,7 +435,7 @@ impl Config {
         by_tags || !self.metrics.tag_labels.is_empty()
     }
 
-    /// Whether tags of some load balancer are read, so that a silence can go by them.
+    /// Whether tags of some gateway are read, so that a silence can match them.
     #[must_use]
     pub fn reads_tags(&self) -> bool {
         self.asks_for_tags() || self.gateways.iter().any(Selection::needs_tags)
@@ -445,7 +444,7 @@ impl Config {
 
 /// The largest config file, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
-/// The most characters of a line that are shown, and of what is said about it.
+/// The most characters of a line that are shown, and of the message about it.
 const MAX_SHOWN: usize = 160;
 const MAX_SAID: usize = 600;
 
@@ -460,7 +459,7 @@ fn invalid(text: &str, path: &Path, span: Option<Range<usize>>, message: &str) -
     ConfigError::Invalid { path: path.to_owned(), line, column, message, text: shown, mark }
 }
 
-/// A part of a line that is not too long, and the column of it to point at.
+/// A part of a line that is not too long, and the column in it to point at.
 fn shown(line: &str, column: usize) -> (String, usize) {
     let skipped = column.saturating_sub(MAX_SHOWN / 2);
     if line.chars().count() <= MAX_SHOWN {
@@ -470,7 +469,7 @@ fn shown(line: &str, column: usize) -> (String, usize) {
     (part, column - skipped)
 }
 
-/// What the parser says, in the words of all other errors: what is expected.
+/// The parser's message, in the words of all other errors: what was expected.
 fn said(message: &str, line: &str) -> String {
     let line = line.trim();
     let table = line.split(']').next().unwrap_or_default().trim_start_matches('[').trim();

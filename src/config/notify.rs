@@ -1,5 +1,5 @@
-//! Who is notified, when not, and what else is sent: `[[route]]`, `[[maintenance]]`,
-//! `[digest]`, `[watcher]`. The tables of `[sink]` are the sinks' own.
+//! Who is notified, when alerts are muted, and what else is sent: `[[route]]`,
+//! `[[maintenance]]`, `[digest]`, `[watcher]`. The tables of `[sink]` are the sinks' own.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ use nearmiss_core::time::Minute;
 pub struct RouteTo {
     /// Which alerts.
     pub route: Route,
-    /// Where to.
+    /// The receiver.
     pub target: Target,
 }
 
@@ -81,7 +81,7 @@ impl TryFrom<RawRoute> for RouteTo {
     }
 }
 
-/// `[[maintenance]]`: hours in which alerts are kept back.
+/// `[[maintenance]]`: hours in which alerts are muted.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RawMaintenance")]
 pub struct Maintenance {
@@ -89,7 +89,7 @@ pub struct Maintenance {
     pub matcher: Matcher,
     /// When it begins.
     pub schedule: Schedule,
-    /// In whose time.
+    /// In which time zone.
     pub timezone: Zone,
     /// How long it lasts.
     pub duration: Span,
@@ -112,7 +112,7 @@ struct RawMaintenance {
     rules: BTreeSet<Rule>,
 }
 
-/// No maintenance lasts longer: what is to be quiet for longer is a silence.
+/// The longest maintenance window: what is to be muted for longer is a silence.
 const LONGEST_MAINTENANCE: u64 = 7 * 86_400;
 
 impl TryFrom<RawMaintenance> for Maintenance {
@@ -132,7 +132,7 @@ impl TryFrom<RawMaintenance> for Maintenance {
 }
 
 impl Maintenance {
-    /// Its occurrences that touch the last day before `now`, or this minute.
+    /// Its occurrences that overlap the last day before `now`, or this minute.
     #[must_use]
     pub fn windows(&self, now: Minute) -> Vec<Window> {
         let lasts = self.duration.minutes();
@@ -155,7 +155,7 @@ pub struct Digests {
     /// When.
     #[serde(deserialize_with = "by_the_hour")]
     pub schedule: Schedule,
-    /// In whose time.
+    /// In which time zone.
     pub timezone: Zone,
 }
 
@@ -166,19 +166,19 @@ impl Default for Digests {
     }
 }
 
-/// `[watcher]`: what the daemon alerts on of itself, and whom.
+/// `[watcher]`: what the daemon alerts on about itself, and whom it notifies.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "RawWatcher")]
 pub struct Watcher {
-    /// How long it must be in trouble before it alerts.
+    /// How long trouble must last before it alerts.
     pub after: Span,
-    /// How often it reminds of that.
+    /// How often it sends a reminder of that.
     pub repeat_interval: Repeat,
-    /// When it says that it is alive; not at all without it.
+    /// When it sends that it is alive; never without this.
     pub alive_schedule: Option<Schedule>,
-    /// In whose time.
+    /// In which time zone.
     pub timezone: Zone,
-    /// Whom it notifies, if not who is notified of everything else.
+    /// Whom it notifies, if not the receiver of everything else.
     pub target: Option<Target>,
 }
 

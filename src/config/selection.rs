@@ -23,7 +23,7 @@ pub struct Selection {
     pub selector: Selector,
     /// Which ones, by tags: all of these must be there.
     pub tags: Tags,
-    /// Which of them are left out.
+    /// Which of them are excluded.
     pub exclude: Vec<Exclusion>,
     /// Their Region; `None` for the one of the standard AWS chain.
     pub region: Option<String>,
@@ -31,15 +31,14 @@ pub struct Selection {
     pub role_arn: Option<RoleArn>,
     /// The role's external id.
     pub external_id: Option<String>,
-    /// The account whose metrics are read from a monitoring account, by
-    /// CloudWatch cross-account observability; `None` to read them where the
-    /// gateways are.
+    /// The account whose metrics are read from a monitoring account, by CloudWatch
+    /// cross-account observability; `None` to read them in the account of the gateways.
     pub monitored_account: Option<String>,
     /// Where the timeout comes from.
     pub timeout: TimeoutSetting,
     /// The near ratio.
     pub near: Ratio,
-    /// How much of the latency is read.
+    /// Which latency figures are read.
     pub detail: Detail,
 }
 
@@ -140,22 +139,22 @@ impl TryFrom<RawSelection> for Selection {
 }
 
 impl Selection {
-    /// Whether everything about it stands in the config, so that no inventory need be
-    /// asked: the dimension value, and the timeout.
+    /// Whether the config describes it in full, so that no inventory need be asked: the
+    /// dimension value, and the timeout.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
         let known = matches!(self.selector, Selector::Arn(_) | Selector::Dimension(_));
         known && self.tags.is_empty() && matches!(self.timeout, TimeoutSetting::Fixed(_))
     }
 
-    /// Whether it can be said only with tags which gateways it means.
+    /// Whether it takes tags to know which gateways it means.
     #[must_use]
     pub fn needs_tags(&self) -> bool {
         !self.tags.is_empty() || self.exclude.iter().any(|one| !one.tags.is_empty())
     }
 
-    /// Whether a gateway is meant, going by its tags alone. One whose tags are not
-    /// known is meant only where none is asked for.
+    /// Whether it means a gateway, going by the tags alone. A gateway whose tags are not
+    /// known is meant only if no tags are required.
     #[must_use]
     pub fn has_tags(&self, tags: Option<&BTreeMap<String, String>>) -> bool {
         self.tags.is_empty() || tags.is_some_and(|tags| self.tags.fit(tags))
@@ -201,9 +200,9 @@ impl Exclusion {
         self.selector.as_ref()
     }
 
-    /// Whether it leaves out a gateway with this name, dimension value and tags.
-    /// One whose tags are not known is not left out by them: to watch too much is
-    /// better than to be blind.
+    /// Whether it excludes a gateway with this name, dimension value and tags. A gateway
+    /// whose tags are not known is not excluded by them: to watch too much is better than
+    /// to be blind.
     #[must_use]
     pub fn leaves_out(
         &self,

@@ -1,4 +1,4 @@
-//! What the daemon's log says of gateways: each change once.
+//! What the daemon's log says about gateways: each change once.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use tracing::{info, warn};
 
 use nearmiss_core::gateway::Gateway;
 
-/// New and gone gateways, changed timeouts, timeouts that are not the config's.
+/// New and deleted gateways, changed timeouts, timeouts that the config overrides.
 pub(super) fn tell_changes(before: &[Arc<Gateway>], after: &[Arc<Gateway>]) {
     let known: HashMap<_, _> = before.iter().map(|gateway| (&gateway.id, gateway)).collect();
     for gateway in after {

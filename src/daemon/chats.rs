@@ -12,14 +12,14 @@ use crate::edge::time::Deadline;
 use crate::source::cloudwatch::Chat;
 use nearmiss_core::notification::Component;
 
-/// How often it is asked, seconds.
+/// How often CloudWatch is asked, seconds.
 const EVERY: i64 = 3_600;
-/// Its metrics are there after so long, seconds.
+/// How long after its minute a metric of the channel is complete, seconds.
 const LATE: i64 = 300;
-/// No more is asked at once, seconds.
+/// At most this many seconds are asked for at once.
 const MOST: i64 = 86_400;
 
-/// The channels, and until when it was asked (seconds since the Unix epoch).
+/// The channels, and up to when each was read (seconds since the Unix epoch).
 #[derive(Debug, Default)]
 pub(super) struct Chats {
     all: Arc<[Chat]>,
@@ -37,8 +37,8 @@ impl Chats {
 }
 
 impl Daemon {
-    /// Says what did not reach a channel. That CloudWatch could not be asked is said
-    /// too: otherwise silence would look like success.
+    /// Logs what did not reach a channel, and also that CloudWatch could not be asked:
+    /// otherwise its silence would look like success.
     pub(super) async fn look_at_chats(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let chats = &mut self.self_watch.chats;
         if chats.all.is_empty() {
@@ -57,7 +57,7 @@ impl Daemon {
             return;
         };
         usage.add(used);
-        // Nothing was sent: that proves no recovery.
+        // Nothing was sent: that does not show that the channel works again.
         if has_messages || !lines.is_empty() {
             self.trouble(Component::Chat, lines, now);
         }

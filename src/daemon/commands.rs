@@ -1,7 +1,7 @@
-//! What people tell the daemon while it runs: silences, and what is benign.
+//! What people ask of the daemon while it runs: silences, acknowledgements, reports.
 //!
-//! They are answered whatever it waits for: a command changes what is remembered, and
-//! whoever waits for AWS holds nothing of that.
+//! They are answered whatever the daemon waits for: a command changes the state, and a call
+//! to AWS that is under way holds no part of it.
 
 use std::path::Path;
 
@@ -26,26 +26,26 @@ use nearmiss_core::series::history::Mark;
 use nearmiss_core::suggestion;
 use nearmiss_core::time::Minute;
 
-/// Reports that are waited for at once; whoever asks for more waits to be heard.
+/// At most this many reports are prepared at once; further requests wait in the queue.
 const MAX_REPORTS: usize = 8;
 
 /// What comes from outside.
 #[derive(Debug)]
 pub(super) struct Commands {
-    /// That it is to stop.
+    /// A request to stop.
     pub(super) stop: Stop,
     asked: mpsc::Receiver<Asked>,
     reports: FuturesUnordered<LocalBoxFuture<'static, Looked>>,
 }
 
-/// Something to answer.
+/// What is to be handled next.
 pub(super) enum Call {
     Asked(Asked),
     Looked(Looked),
 }
 
 impl Default for Commands {
-    /// Nobody asks.
+    /// Nobody can ask.
     fn default() -> Self {
         let (stop, reports) = (Stop::default(), FuturesUnordered::new());
         Self { stop, asked: mpsc::channel(1).1, reports }
@@ -53,7 +53,7 @@ impl Default for Commands {
 }
 
 impl Commands {
-    /// Listens on the control socket until `stop`; without one, nobody asks.
+    /// Listens on the control socket until `stop`; without a socket, nobody can ask.
     pub(super) async fn listen(&mut self, socket: &Path, stop: &CancellationToken) {
         self.stop = stop.clone().into();
         match Control::listen(socket).await {
@@ -67,7 +67,7 @@ impl Commands {
         }
     }
 
-    /// The next thing to answer. Dropping this loses nothing.
+    /// The next request. Dropping this future loses nothing.
     pub(super) async fn next(&mut self) -> Call {
         tokio::select! {
             Some(looked) = self.reports.next() => Call::Looked(looked),
@@ -83,11 +83,11 @@ impl Commands {
 }
 
 impl Daemon {
-    /// Answers who asks.
+    /// Answers a request.
     pub(super) async fn answer(&mut self, call: Call, now: i64) {
         match call {
             Call::Looked(looked) => self.finish_report(looked, now),
-            // Who asked may be gone, and then nothing is done.
+            // Whoever asked may be gone; then there is nothing to do.
             Call::Asked(Asked { answer, .. }) if answer.is_closed() => {}
             Call::Asked(Asked { command: Command::Report { days }, answer }) => {
                 self.start_report(days, now, answer);
@@ -98,7 +98,7 @@ impl Daemon {
         }
     }
 
-    /// Does what is asked, and remembers it before it answers.
+    /// Carries out a request, and saves the result before it answers.
     async fn obey(&mut self, command: Command, now: i64) -> Answer {
         let minute = Minute::containing(now);
         let answer = match command {
@@ -167,7 +167,7 @@ impl Daemon {
         Answer::Silenced { silence: Box::new(silence), gateways: gateways as u64, advice }
     }
 
-    /// What to know of a silence that fits no gateway now.
+    /// The warning about a silence that matches no gateway now.
     fn nothing_fits(&self, matcher: &Matcher) -> String {
         let wanted = matcher.gateway.as_ref();
         let names: Vec<&str> = self.poller.gateways().map(|one| one.id.name.as_str()).collect();
@@ -195,7 +195,7 @@ impl Daemon {
         }
     }
 
-    /// The open episodes of these gateways are meant to be so, or else the last
+    /// Marks the open episodes of these gateways as meant to be so, or else the last
     /// stretch of trouble that was found there: it stays an example of what is usual.
     fn acknowledge(&mut self, gateway: &Pattern, now: Minute) -> Answer {
         let mut done = Vec::new();

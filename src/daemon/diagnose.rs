@@ -1,9 +1,9 @@
-//! Why an episode began: its evidence is gathered once, before it is first told.
+//! Why an episode began: its evidence is gathered once, before its first notification.
 //!
-//! All gateways that have news in one poll are looked at side by side, and together
-//! no longer than `[diagnosis] deadline`: an alert that has no reason by then is told
-//! without one, and is not asked about again before it becomes worse. A receiver
-//! that is away does not repeat the questions.
+//! All gateways that are due to be notified of in one poll are diagnosed side by side, and
+//! together for no longer than `[diagnosis] deadline`: an alert that has no cause by then
+//! is sent without one, and is not diagnosed again before it becomes worse. A receiver that
+//! cannot be reached does not repeat the diagnosis.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,14 +22,14 @@ use nearmiss_core::detect::Severity;
 use nearmiss_core::diagnose::Diagnosis;
 use nearmiss_core::gateway::{Gateway, Identity};
 
-/// Gateways that are looked at side by side.
+/// At most this many gateways are diagnosed side by side.
 const CONCURRENCY: usize = 8;
 
-/// What is to be looked at, by the key of its gateway.
+/// What is to be diagnosed, by the key of its gateway.
 type Wanted = BTreeMap<String, (Arc<Gateway>, Moment)>;
 
-/// What was found out of an episode, and when it was asked: once, and once more when
-/// it became worse and no cause was found before.
+/// What was found about an episode, and when it was diagnosed: once, and once more when it
+/// became worse and no cause had been found.
 #[derive(Debug)]
 pub(super) struct Asked {
     episode: String,
@@ -38,8 +38,8 @@ pub(super) struct Asked {
 }
 
 impl Daemon {
-    /// Finds out why the episodes began that are due to be told, where that is not
-    /// known. Who is late is told without a reason.
+    /// Finds out why the episodes began that are due to be notified of, where that is not
+    /// known. What comes too late is sent without a cause.
     pub(super) async fn explain(
         &mut self,
         now: i64,
@@ -76,7 +76,8 @@ impl Daemon {
         }
     }
 
-    /// What news are about and nobody has asked about, with the moment to look at.
+    /// The episodes that notifications are due for and that were not diagnosed yet, with
+    /// the moment to diagnose.
     fn unexplained(&mut self, due: &[(Receiver, EpisodeNotification)]) -> Wanted {
         let is_news = |reason: Reason| matches!(reason, Reason::Firing | Reason::Escalated);
         let known = &mut self.notifier.asked;
@@ -99,7 +100,7 @@ impl Daemon {
         wanted
     }
 
-    /// Enters what is known of the reasons: into what is told, and for the page.
+    /// Enters the causes that are known: in the notifications, and for the page.
     pub(super) fn enter_reasons(&mut self, due: &mut [(Receiver, EpisodeNotification)]) {
         let known = &self.notifier.asked;
         for (_, notice) in due.iter_mut().filter(|(_, notice)| notice.episode.is_open()) {
@@ -115,7 +116,7 @@ impl Daemon {
     }
 }
 
-/// The diagnosis of a gateway at a moment, and what it took; nothing where the
+/// The diagnosis of a gateway at a moment, and what AWS was asked for it; nothing if the
 /// gateway is gone.
 async fn look(
     accounts: &[AccountRegion],

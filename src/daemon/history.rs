@@ -1,10 +1,9 @@
-//! The daemon's reading of history: quarters of an hour, fourteen days back.
+//! The daemon's reading of history: quarter-hours, fourteen days back.
 //!
-//! The detectors compare with them. They are read after everything else in a
-//! poll, with what is left of its time, so that a daemon that starts warns of
-//! 504s and near misses long before it knows what is usual. They are saved, so that a
-//! start asks CloudWatch only for what was missed: all of it for ten thousand gateways
-//! costs a dollar.
+//! The detectors compare with them. They are read after everything else in a poll, in the
+//! time that is left, so that a daemon that starts warns of 504s and near misses long
+//! before it knows what is usual. They are saved, so that a start asks CloudWatch only for
+//! what was missed: reading all of it for ten thousand gateways costs a dollar.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,22 +25,22 @@ use nearmiss_core::series::history::{Mark, QUARTER_HOURS, QuarterHour, QuarterHo
 use nearmiss_core::state::{Former, GatewayState};
 use nearmiss_core::time::Minute;
 
-/// Whose quarter-hours are read, and the first that is another's.
+/// Whose quarter-hours are read, and the first one that is another gateway's.
 struct Wanted {
     key: String,
     until: QuarterHour,
 }
 
-/// The history of so many gateways is recalled at once, and so many days are saved at
-/// once: a few megabytes.
+/// At most this many gateways have their history recalled at once, and at most this many
+/// days are saved at once: a few megabytes.
 const RECALLED_TOGETHER: usize = 500;
 const SAVED_TOGETHER: usize = 5000;
-/// Statistics that are read of a quarter-hour.
+/// How many statistics of a quarter-hour are read.
 const STATISTICS: u64 = 9;
 
 impl Daemon {
-    /// Reads the quarter-hours that are over before `settled` and not known yet, as
-    /// many as the time that is left and the quota allow.
+    /// Reads the quarter-hours that ended before `settled` and are not known yet, as many
+    /// as the remaining time and the quota allow.
     pub(super) async fn read_history(
         &mut self,
         now: i64,
@@ -70,7 +69,7 @@ impl Daemon {
         for (wanted, answers, used) in answers.into_iter().flatten() {
             usage.add(used);
             for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
-                // What failed is unknown still, and read by the next poll.
+                // What failed is still unknown, and is read by the next poll.
                 let Ok(quarter_hours) = answer else { continue };
                 let Some(history) = histories.get_mut(key) else { continue };
                 read += u64::from(quarter_hours.len() >= QUARTER_HOURS);
@@ -90,8 +89,8 @@ impl Daemon {
         }
     }
 
-    /// Recalls what was saved of the history of gateways that have a snapshot and are new
-    /// here. Where near misses were counted for another timeout it is read again.
+    /// Recalls the saved history of gateways that have a snapshot and are new here. Where
+    /// near misses were counted for another timeout, the history is read again.
     pub(super) async fn recall_histories(&mut self, fetched: &Fetched) {
         let is_new = |key: &String| {
             fetched.snapshots.contains_key(key) && !self.poller.histories.contains_key(key)
@@ -122,7 +121,7 @@ impl Daemon {
         }
     }
 
-    /// Whether some gateway's history is not read to its end yet.
+    /// Whether the history of some gateway is not completely read yet.
     pub(super) fn is_reading_history(&self, now: i64) -> bool {
         let end = QuarterHour::containing(Minute::containing(
             now - seconds(self.config.poll.settle.get()),
@@ -137,20 +136,20 @@ impl Daemon {
 }
 
 impl Poller {
-    /// The history of a gateway, with the incidents that its state remembers.
+    /// The history of a gateway, with the incidents that its state records.
     pub(super) fn history_of(&mut self, states: &GatewayStates, key: &str) -> &mut History {
         let new = || with_incidents(History::new(), states, key);
         self.histories.entry(key.to_owned()).or_insert_with(new)
     }
 
-    /// Goes on with a history that was saved.
+    /// Continues a history that was saved.
     fn keep_history(&mut self, states: &GatewayStates, key: &str, history: History) {
         let history = with_incidents(history, states, key);
         self.histories.insert(key.to_owned(), history);
     }
 
-    /// What is unknown of the gateways of an account and is due, up to so many
-    /// datapoints. A load balancer that was made anew has the history of the one before.
+    /// What is unknown and due of the gateways of an account, up to this many datapoints. A
+    /// load balancer that was created anew has the history of its predecessor.
     fn stretches(
         &self,
         account: &AccountRegion,
@@ -197,7 +196,7 @@ impl Poller {
         stretches
     }
 
-    /// What is not saved of the histories: of so many gateways that it is some megabytes.
+    /// What is not saved of the histories, of no more gateways than make a few megabytes.
     pub(super) fn unsaved_days(&mut self) -> Vec<HistoryDay> {
         let mut all = Vec::new();
         let unsaved = self.histories.iter_mut().filter(|(_, history)| history.is_unsaved());
@@ -215,7 +214,7 @@ impl Poller {
         all
     }
 
-    /// These days are saved.
+    /// Notes that these days are saved.
     pub(super) fn are_saved(&mut self, days: &[HistoryDay]) {
         for day in days {
             if let Some(history) = self.histories.get_mut(&day.gateway) {
@@ -237,7 +236,7 @@ impl Poller {
     }
 }
 
-/// A history with the incidents that the state of its gateway remembers.
+/// A history with the incidents that the state of its gateway records.
 fn with_incidents(mut history: History, states: &GatewayStates, key: &str) -> History {
     for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
         history.mark(from, to, Mark::Incident);

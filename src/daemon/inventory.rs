@@ -1,5 +1,5 @@
-//! What a poll finds out before it reads any minute: which gateways there are,
-//! which target groups belong to those that stir, and what time it is at AWS.
+//! What a poll finds out before it reads any minute: which gateways there are, which target
+//! groups belong to those that are polled fast, and what time it is at AWS.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use nearmiss_core::number::quantity::Span;
 use nearmiss_core::time::Minute;
 
 impl Daemon {
-    /// Looks for load balancers where it is time to.
+    /// Lists the gateways where it is time to.
     pub(super) async fn discover(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let every = self.config.discovery.refresh;
         let is_due = |account: &&AccountRegion| account.is_due(now, every);
@@ -63,7 +63,7 @@ impl Daemon {
         self.trouble(Component::Discovery, troubles, now);
     }
 
-    /// Goes on with what there is now.
+    /// Continues with the gateways that exist now.
     fn follow_changes(&mut self, before: &[Vec<Arc<Gateway>>], now: i64) {
         let minute = Minute::containing(now);
         self.hand_on(minute);
@@ -88,7 +88,7 @@ impl Daemon {
         }
     }
 
-    /// Finds the target groups of the gateways that stir.
+    /// Finds the target groups of the gateways that are polled fast.
     pub(super) async fn find_target_groups(
         &mut self,
         now: i64,
@@ -122,8 +122,8 @@ impl Daemon {
         }
     }
 
-    /// What is remembered of a load balancer that was deleted goes on with the one that
-    /// was made in its place.
+    /// The state of a load balancer that was deleted passes to the one that was created in
+    /// its place.
     fn hand_on(&mut self, minute: Minute) {
         let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
         for (old, new) in self.persisted.gateways.succeed(&watched, minute) {
@@ -140,7 +140,7 @@ impl Daemon {
         }
     }
 
-    /// What is no longer watched leaves the page at once.
+    /// A gateway that is no longer watched leaves the page at once.
     fn forget_the_gone(&mut self) {
         let watched = self.poller.watched();
         self.poller.reports.retain(|key, _| watched.contains(key));
@@ -148,13 +148,13 @@ impl Daemon {
         self.poller.recent.retain(|key, _| watched.contains(key));
     }
 
-    /// What time it is at AWS, as far as that was heard, when it is `local` here: where
-    /// the two differ, everything goes by AWS's. Seconds since the Unix epoch.
+    /// What time it is at AWS, as far as that is known, when it is `local` here: where the
+    /// two differ, AWS's time counts. Seconds since the Unix epoch.
     pub(super) fn aws_time(&self, local: i64) -> i64 {
         local.saturating_sub(clock_error(self.poller.clock_skew()))
     }
 
-    /// Says what is wrong with the clocks.
+    /// Reports what is wrong with the clocks.
     pub(super) fn note_clock(&mut self, now: i64) {
         let skew = self.poller.clock_skew();
         self.publisher.exporter.clock_skew.set(skew.unwrap_or(0));
@@ -163,7 +163,7 @@ impl Daemon {
     }
 }
 
-/// The gateways whose near misses are counted otherwise than before.
+/// The gateways whose near misses are counted with other bounds than before.
 fn changed<'a>(
     before: &'a [Arc<Gateway>],
     after: &'a [Arc<Gateway>],

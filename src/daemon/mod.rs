@@ -1,15 +1,14 @@
 //! The daemon: tick, fetch, assess, notify, save, publish.
 //!
-//! One loop owns everything. Each poll does the same: it reads every minute since the
-//! last one that was read, and assesses them one after the other in the order of time,
-//! so that a late poll, a missed tick or a restart makes no difference to what is
-//! found - only to when.
+//! One loop owns everything. Each poll does the same: it reads every minute since the last
+//! one that was read, and assesses them one after the other in the order of time, so that a
+//! late poll, a missed tick or a restart makes no difference to what is found - only to
+//! when.
 //!
-//! A poll waits in one place, `Daemon::serve`: what AWS is asked owns all that it
-//! needs, so that commands are answered meanwhile, nothing waits past the poll's one
-//! [`Deadline`], and a stop ends every wait. What adorns the page (target groups, the
-//! self-check, the chat channel, history) comes after publishing, with the time that is
-//! left.
+//! A poll waits in one place, `Daemon::serve`: a call to AWS owns all that it needs, so
+//! that commands are answered meanwhile, nothing waits past the poll's one [`Deadline`],
+//! and a stop ends every wait. What alerts do not depend on (target groups, the self-check,
+//! the chat channel, history) comes after publishing, in the time that is left.
 
 mod changes;
 mod chats;
@@ -57,21 +56,21 @@ use publisher::{Deliveries, Publisher};
 use reload::Configured;
 use self_watch::SelfWatch;
 
-/// What was billed is remembered for so many days.
+/// How many days the billed metrics are remembered.
 const BILLED_DAYS: i64 = 16;
-/// The share of a poll's time that looking for load balancers may take, and the one
-/// that is kept for notifying, as divisors.
+/// The share of a poll's time that listing gateways may take, and the share that is
+/// reserved for notifying, as divisors.
 const DISCOVERY_SHARE: u32 = 3;
 const NOTIFYING_SHARE: u32 = 4;
-/// No poll gets less time, however often they are due.
+/// No poll gets less time than this, however often polls are due.
 const SHORTEST_POLL: Duration = Duration::from_secs(10);
-/// A message that is on its way is waited for this long when the daemon is to stop.
+/// How long a message that is on its way is waited for when the daemon is to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the daemon cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The HTTP address is taken, or not ours.
+    /// The HTTP address is in use, or not this machine's.
     #[error("cannot listen on {address}: set [http] listen to a free address")]
     Listen {
         /// Which address.
@@ -107,7 +106,7 @@ impl Daemon {
     /// Binds the listener and reads the state; asks AWS for nothing yet.
     ///
     /// # Errors
-    /// When it could not run: the address is taken, the state is unreadable.
+    /// When it could not run: the address is in use, the state is unreadable.
     pub async fn start(config: Config, base: &SdkConfig) -> Result<Self, StartError> {
         let mut store = store::open(&config.state)?;
         let address = config.http.listen.0;
@@ -117,7 +116,7 @@ impl Daemon {
         let mut persisted = store.load().await?;
         let notifier = Box::pin(Notifier::of_config(&config, base)).await;
         persisted.attribute_to(&notifier.router.fallback.id);
-        // What it starts with is a config that can be used.
+        // The config it starts with is usable.
         if let Some(own) = persisted.own.get_mut(&Component::Config) {
             own.ended.get_or_insert(own.since);
         }
@@ -134,19 +133,19 @@ impl Daemon {
         })
     }
 
-    /// What it remembers.
+    /// What it remembers over restarts.
     #[must_use]
     pub fn persisted(&self) -> &PersistedState {
         &self.persisted
     }
 
-    /// Where `/metrics` is.
+    /// Where `/metrics` is served.
     #[must_use]
     pub fn address(&self) -> Option<std::net::SocketAddr> {
         self.publisher.address()
     }
 
-    /// Polls until `stop`. `watch` sees what happens.
+    /// Polls until `stop`. `watch` is called with what happens.
     ///
     /// # Errors
     /// When the scheduler cannot start.
@@ -223,7 +222,7 @@ impl Daemon {
         self.adorn(present, &deadline).await;
     }
 
-    /// How long the poll at `now` may take: as configured, but below the time from one
+    /// How long the poll at `now` may take: as configured, but less than the time from one
     /// tick to the next.
     fn span(&self, now: i64) -> Duration {
         let poll = &self.config.poll;
@@ -232,7 +231,7 @@ impl Daemon {
         poll.deadline.get().min((period * 9 / 10).max(SHORTEST_POLL))
     }
 
-    /// What no alert waits for.
+    /// What no alert depends on.
     async fn adorn(&mut self, Present { now, end, settled }: Present, deadline: &Deadline) {
         let mut usage = Usage::default();
         self.find_target_groups(now, deadline, &mut usage).await;
@@ -243,8 +242,8 @@ impl Daemon {
         self.bill(&usage, now);
     }
 
-    /// What `work` comes to, or `None` when it is late; meanwhile people are answered.
-    /// `work` owns what it needs, so that what it will change may change before.
+    /// The result of `work`, or `None` when it is late; meanwhile commands are answered.
+    /// `work` owns what it needs, so that they may change the state before it ends.
     async fn serve<T>(
         &mut self,
         now: i64,
@@ -261,7 +260,7 @@ impl Daemon {
         }
     }
 
-    /// Notifies everybody of what they must know at `now`.
+    /// Sends every notification that is due at `now`.
     async fn notify(&mut self, present: Present, deadline: &Deadline, usage: &mut Usage) {
         let now = present.now;
         let minute = Minute::containing(now);
@@ -269,7 +268,7 @@ impl Daemon {
         let due = self.due(present);
         self.explain(now, &due, deadline, usage).await;
         self.make_scheduled_report(now, deadline, usage).await;
-        // Somebody may have asked for silence in the meantime.
+        // Somebody may have set a silence in the meantime.
         let mut due = self.due(present);
         self.enter_reasons(&mut due);
         let mut others =
@@ -286,7 +285,7 @@ impl Daemon {
         self.notifier.due(gateways, silences, &self.poller.reading, present)
     }
 
-    /// Sends, and remembers at once what was accepted.
+    /// Sends, and saves at once what was accepted.
     async fn send(&mut self, queues: Queues, now: i64, deadline: &Deadline, usage: &mut Usage) {
         let deadline = deadline.with_grace(GRACE);
         let mut sending = self.notifier.send(queues, &deadline);
@@ -322,8 +321,8 @@ impl Daemon {
         Some(self.self_watch.alive(at, &self.persisted, counts))
     }
 
-    /// Ends the episodes of gateways that have not been there for a while: of accounts
-    /// whose load balancers were all listed.
+    /// Ends the episodes of gateways that have been gone for a while, in accounts whose
+    /// gateways were all listed.
     fn close_the_gone(&mut self, minute: Minute) {
         let watched = self.poller.watched();
         let accounts = &self.poller.accounts;
@@ -341,14 +340,14 @@ impl Daemon {
         }
     }
 
-    /// What is wrong with this component now; nothing is well.
+    /// Notes what is wrong with this component now; nothing means that it is well.
     fn trouble(&mut self, component: Component, lines: impl IntoIterator<Item = String>, now: i64) {
         let minute = Minute::containing(now);
         let is_wrong = self.self_watch.note(component, lines, minute, &mut self.persisted.own);
         self.publisher.exporter.trouble(component, is_wrong);
     }
 
-    /// Tells systemd; that it does not take it is said once.
+    /// Notifies systemd; a failure of that is logged once.
     fn tell_systemd(&mut self, state: State) {
         let notified = systemd::notify(state).err();
         let said =
@@ -396,38 +395,38 @@ impl Daemon {
         self.publisher.exporter.record(usage);
         let today = now.div_euclid(86_400);
         *self.persisted.billed.entry(today).or_default() += usage.billed_metrics;
-        // A day that is not there yet was entered by a clock that was wrong.
+        // A day in the future was entered while the clock was wrong.
         self.persisted.billed.retain(|day, _| *day > today - BILLED_DAYS && *day <= today + 1);
     }
 }
 
-/// What the daemon is told from outside.
+/// A request to the daemon from outside.
 #[derive(Debug)]
 pub struct Signals {
-    /// To end.
+    /// To stop.
     pub stop: CancellationToken,
     /// To read the config again.
     pub reload: mpsc::Receiver<()>,
 }
 
 impl From<CancellationToken> for Signals {
-    /// Only to end.
+    /// Only to stop.
     fn from(stop: CancellationToken) -> Self {
         Self { stop, reload: mpsc::channel(1).1 }
     }
 }
 
-/// Something that happened, for who watches.
+/// Something that happened, for whoever watches.
 #[derive(Debug, Clone, Copy)]
 pub enum Event<'a> {
     /// A minute was assessed.
     Minute(&'a [Report]),
-    /// What was due was sent, or is due again.
+    /// The notifications that were due were sent, or are due again.
     Notified,
 }
 
-/// Waits for so long at the most, and a little less than `deadline`, so that what came
-/// in time is there when that is.
+/// How long what runs within `deadline` may take: a little less, so that what came in time
+/// is there when the deadline comes.
 fn allotment(deadline: &Deadline) -> Duration {
     deadline.left().saturating_sub(Duration::from_millis(200))
 }

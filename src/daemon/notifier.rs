@@ -1,8 +1,8 @@
 //! Notifying: once in a poll, after everything was read and assessed.
 //!
-//! What is due is computed from the gateways' states, so that nothing has to be kept
-//! until it can be said: what a receiver did not accept is due again at the next poll.
-//! The daemon hands in the states and saves them; see [`Daemon::notify`](super::Daemon).
+//! What is due is computed from the gateways' states, so that no notification has to be
+//! queued: what a receiver did not accept is due again at the next poll. The daemon hands
+//! in the states and saves them; see [`Daemon::notify`](super::Daemon).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use nearmiss_core::notification::{Delivery, GROUP_MINUTES, Notification, pack};
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 
-/// Minutes older than this are read to catch up; what happened in them notifies once
+/// Minutes older than this are read to catch up; what happened in them is notified of once
 /// the present is reached, as it stands then.
 const RECENT_MINUTES: i64 = 15;
-/// A receiver that drops second copies bears that the state is saved after this many
-/// deliveries only.
+/// For a receiver that drops duplicates, it is enough that the state is saved after this
+/// many deliveries.
 const SAVED_TOGETHER: usize = 100;
 
 /// Who is notified, and how it went.
@@ -42,9 +42,10 @@ pub(super) struct Notifier {
     senders: Arc<Senders>,
     /// What was found out about open episodes, by gateway.
     pub(super) asked: HashMap<String, Asked>,
-    /// Who accepted nothing last time.
+    /// The receivers that accepted nothing last time.
     pub(super) failing: HashSet<ReceiverId>,
-    /// Since when what was not accepted waits (seconds since the Unix epoch).
+    /// Since when the oldest delivery that was not accepted waits (seconds since the Unix
+    /// epoch).
     pub(super) waiting: HashMap<Waiting, i64>,
     /// The capacity report that is being sent, and when it was due.
     pub(super) digest: Option<(i64, Arc<Digest>)>,
@@ -59,7 +60,7 @@ pub(super) type Queues = BTreeMap<ReceiverId, Vec<Delivery>>;
 /// Deliveries on their way, to all receivers side by side.
 pub(super) struct Sending {
     sent: SelectAll<BoxStream<'static, Sent>>,
-    /// How many deliveries about each thing are not accepted.
+    /// How many deliveries about each subject are not accepted.
     left: HashMap<Waiting, usize>,
     refusals: BTreeMap<ReceiverId, Vec<String>>,
     /// How many were accepted since the state was saved.
@@ -70,13 +71,13 @@ pub(super) struct Sending {
 pub(super) struct Ended {
     /// Whether something was accepted since the state was saved.
     pub(super) is_unsaved: bool,
-    /// What was not accepted, and the way out: a line each.
+    /// What was not accepted, and the way out: one line each.
     pub(super) refusals: Vec<String>,
 }
 
 impl Sending {
-    /// The next delivery that was tried. A receiver's next one begins when this is asked
-    /// for again. Dropping the future loses nothing.
+    /// The next delivery that was tried. A receiver's next delivery begins when this is
+    /// called again. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Option<Sent> {
         self.sent.next().await
     }
@@ -100,21 +101,21 @@ impl Notifier {
         }
     }
 
-    /// Goes on by another config. What was sent stays.
+    /// Continues with another config. What was sent stays.
     pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
         let Self { router, maintenance, senders, .. } = Self::of_config(config, base).await;
         (self.router, self.maintenance, self.senders) = (router, maintenance, senders);
     }
 
-    /// What was found out about a gateway's episode is another's from now on.
+    /// What was found out about the episode of gateway `old` belongs to `new` from now on.
     pub(super) fn hand_on(&mut self, old: &str, new: &str) {
         if let Some(asked) = self.asked.remove(old) {
             self.asked.insert(new.to_owned(), asked);
         }
     }
 
-    /// Who must be notified of what, as things stand, but for gateways that are being
-    /// caught up with: what happened there notifies once the present is reached.
+    /// Who must be notified of what, as things stand, except for gateways that are being
+    /// caught up with: what happened there is notified of once the present is reached.
     /// `reading` are the gateways whose minutes this poll got.
     pub(super) fn due(
         &mut self,
@@ -124,7 +125,7 @@ impl Notifier {
         Present { now, end, .. }: Present,
     ) -> Vec<(Receiver, EpisodeNotification)> {
         let minute = Minute::containing(now);
-        // Without an answer of AWS in this poll the clock may have been set since the
+        // Without an answer from AWS in this poll the clock may have been set since the
         // last one: then nothing is forgotten.
         if !reading.is_empty() {
             silences.retain(|silence| silence.until > minute.plus(-KEPT_MINUTES));
@@ -146,8 +147,8 @@ impl Notifier {
         due
     }
 
-    /// What is due in the order in which each receiver gets it: of many gateways at once
-    /// as a group, and what concerns no gateway last.
+    /// What is due, in the order in which each receiver gets it: many gateways at once as a
+    /// group, and what is about no gateway last.
     pub(super) fn pack(
         due: Vec<(Receiver, EpisodeNotification)>,
         others: Vec<Delivery>,
@@ -182,8 +183,8 @@ impl Notifier {
         Sending { sent, left, refusals: BTreeMap::new(), unsaved: 0 }
     }
 
-    /// Enters how a delivery went. Returns whether the state must be saved before the
-    /// next one is sent: between the two, a crash would repeat it.
+    /// Enters how a delivery went. Returns whether the state must be saved before the next
+    /// one is sent: a crash between the two would repeat it.
     pub(super) fn enter(
         &mut self,
         sending: &mut Sending,
@@ -238,7 +239,7 @@ impl Notifier {
     }
 }
 
-/// What waits for a receiver: all notifications of one thing are one.
+/// What waits for a receiver: all notifications about one subject count as one.
 fn waits_as(delivery: &Delivery) -> Waiting {
     (delivery.receiver.id.clone(), delivery.notification.about())
 }

@@ -15,8 +15,8 @@ use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::state::{GatewayState, RETENTION_MINUTES};
 use nearmiss_core::time::Minute;
 
-/// So many stretches of minutes that were empty are read again in one poll, of each
-/// account.
+/// At most this many stretches of minutes that were empty are read again in one poll, for
+/// each account.
 const MAX_BACKFILLS: usize = 60;
 /// A clock that is wrong by no more than this many seconds does no harm: minutes
 /// are read only after they have settled.
@@ -28,7 +28,7 @@ pub(super) struct Fetched {
     /// The first minute that CloudWatch may still add to.
     pub(super) settled: Minute,
     pub(super) snapshots: BTreeMap<String, Snapshot>,
-    /// The first minute of each of which nothing can be said yet.
+    /// For each gateway, the first minute about which nothing can be said yet.
     pub(super) ready: HashMap<String, Minute>,
     /// How many gateways were read.
     pub(super) read: usize,
@@ -50,7 +50,7 @@ impl Fetched {
     ) {
         let key = gateway.id.key();
         match answer {
-            // Of one that was made anew there is another answer.
+            // For one that was created anew there is another answer.
             Ok(_) if self.failed.contains(&key) => {}
             Ok(snapshot) if self.snapshots.contains_key(&key) => {
                 let joined = self.snapshots.get(&key).map(|first| first.joined(&snapshot));
@@ -82,10 +82,10 @@ impl Fetched {
     }
 }
 
-/// What to ask for, by the minute up to which: gateways that lag behind are
-/// read in stretches. One without a report is new, or its last answer failed:
-/// then nothing says that it is calm. One whose position lies in the future is asked
-/// as if it were new: the answer says what time it is.
+/// What to ask for, by the minute up to which it is asked: gateways that lag behind are
+/// read in stretches. A gateway without a report is new, or its last answer failed: then
+/// nothing says that it has nothing unusual. One whose watermark lies in the future is
+/// asked as if it were new: the answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
     states: &GatewayStates,
@@ -125,7 +125,8 @@ pub(super) fn asks(
     asks
 }
 
-/// What is asked of a gateway, and the same of the load balancers that it was a while ago.
+/// The question about a gateway, and the same about the load balancers that it replaced not
+/// long ago.
 fn with_former(ask: Ask, state: &GatewayState, end: Minute) -> Vec<Ask> {
     let former = state.former_dimensions(end).map(|dimension| Ask {
         former: Some(dimension.to_owned()),
@@ -168,8 +169,8 @@ pub(super) fn backfills(
     asks
 }
 
-/// Seconds that this machine's clock is ahead of AWS's, by what the accounts say: what
-/// most of them say, and of two the one that doubts this clock less.
+/// Seconds that this machine's clock is ahead of AWS's, going by the accounts: what most of
+/// them say, and of two the one that differs less.
 pub(super) fn agreed(mut skews: Vec<i64>) -> Option<i64> {
     skews.sort_unstable();
     let middle = skews.len().checked_sub(1)? / 2;
@@ -177,12 +178,12 @@ pub(super) fn agreed(mut skews: Vec<i64>) -> Option<i64> {
     Some(if low.abs() <= high.abs() { low } else { high })
 }
 
-/// The error that matters of what was agreed upon, seconds.
+/// The difference that matters, of the one that was agreed upon, seconds.
 pub(super) fn clock_error(skew: Option<i64>) -> i64 {
     skew.filter(|skew| skew.saturating_abs() > CLOCK_TOLERANCE).unwrap_or(0)
 }
 
-/// What is wrong with the clocks, a line each.
+/// What is wrong with the clocks, one line each.
 pub(super) fn clock_troubles(skews: &[(&str, i64)]) -> Vec<String> {
     let agreed = agreed(skews.iter().map(|(_, skew)| *skew).collect()).unwrap_or(0);
     let which = |skew: i64| if skew > 0 { "ahead of" } else { "behind" };

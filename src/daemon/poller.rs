@@ -32,22 +32,22 @@ use nearmiss_core::{Report, assess};
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
-    /// What the newest minute of each gateway showed; none of those without data.
+    /// What the newest minute of each gateway showed; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
     pub(super) histories: HashMap<String, History>,
-    /// The newest minutes as they were read last, an hour or so.
+    /// The newest minutes as they were last read, an hour or so.
     pub(super) recent: HashMap<String, Snapshot>,
     /// The gateways whose minutes the latest poll got.
     pub(super) reading: HashSet<String>,
 }
 
-/// The moment of a poll by AWS's clock.
+/// The time of a poll by AWS's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Present {
     /// Seconds since the Unix epoch.
     pub(super) now: i64,
-    /// Minutes are read up to before this one.
+    /// The end of the minutes that are read, exclusive.
     pub(super) end: Minute,
     /// The first minute that CloudWatch may still add to.
     pub(super) settled: Minute,
@@ -64,7 +64,8 @@ impl Poller {
         }
     }
 
-    /// Goes on by another config. What was read of gateways that are still watched stays.
+    /// Continues with another config. What was read of gateways that are still watched
+    /// stays.
     pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
         let accounts = Box::pin(AccountRegion::of_config(config, base)).await;
         let mut before = std::mem::replace(&mut self.accounts, accounts);
@@ -81,12 +82,12 @@ impl Poller {
         self.gateways().map(|gateway| gateway.id.key()).collect()
     }
 
-    /// Seconds that this machine's clock is ahead of AWS's, as it was heard last.
+    /// Seconds that this machine's clock is ahead of AWS's, as last heard.
     pub(super) fn clock_skew(&self) -> Option<i64> {
         agreed(self.clock_skews().into_iter().map(|(_, skew)| skew).collect())
     }
 
-    /// The same as each account's Region says it.
+    /// The same for each account Region.
     pub(super) fn clock_skews(&self) -> Vec<(&str, i64)> {
         let skews: Vec<&Skew> = self.accounts.iter().map(|account| &account.skew).collect();
         let heard = self.accounts.iter().zip(Skew::newest(&skews));
@@ -105,7 +106,7 @@ impl Poller {
 }
 
 impl Daemon {
-    /// Says why gateways are without data.
+    /// Logs why gateways are without data.
     pub(super) fn note_faults(&mut self, fetched: &Fetched, present: Present) {
         let Present { now, end, .. } = present;
         let say = |fault: &Arc<AwsError>| {
@@ -118,12 +119,12 @@ impl Daemon {
         self.trouble(Component::Data, other.into_iter().map(say).chain(late), now);
     }
 
-    /// Reads, counts and assesses stretch after stretch until the present is reached,
-    /// the deadline is, or something fails. Returns the last stretch, and up to where
-    /// minutes are read and are settled by AWS's clock.
+    /// Reads, counts and assesses stretch after stretch until the present is reached, the
+    /// deadline is, or something fails. Returns the last stretch, and up to which minutes
+    /// are read and settled by AWS's clock.
     ///
-    /// `local` is what this machine's clock says. Only AWS's answers tell whether that
-    /// is right, so that minutes that were read by a wrong time are read again.
+    /// `local` is what this machine's clock says. Only AWS's answers show whether that is
+    /// right, so minutes that were read by a wrong time are read again.
     pub(super) async fn catch_up(
         &mut self,
         local: i64,
@@ -140,7 +141,7 @@ impl Daemon {
             }
             self.receive(&mut fetched, present, deadline).await;
             self.assess_all(present.now, &fetched, deadline, watch).await;
-            // Not what is assessed: minutes that may be late are held back.
+            // Other than what is assessed: minutes that may be late are left out.
             let read = fetched.snapshots.values().map(Snapshot::end).min();
             self.poller.reading = fetched.snapshots.keys().cloned().collect();
             self.poller.recent.extend(std::mem::take(&mut fetched.snapshots));
@@ -163,7 +164,7 @@ impl Daemon {
         }
     }
 
-    /// Reads what is missing of every gateway, each account on its own.
+    /// Reads what is missing of every gateway, account by account.
     async fn fetch(
         &mut self,
         Present { now, end, settled }: Present,
@@ -194,8 +195,8 @@ impl Daemon {
         fetched
     }
 
-    /// Minute by minute over all gateways, as time went, until the deadline; what is
-    /// left then is read again by the next poll.
+    /// Minute by minute over all gateways, in the order of time, until the deadline; what
+    /// is left then is read again by the next poll.
     async fn assess_all(
         &mut self,
         now: i64,
@@ -213,7 +214,8 @@ impl Daemon {
             for report in reports {
                 self.poller.reports.insert(report.gateway.id.key(), report);
             }
-            // Hours of ten thousand gateways take a while, and people ask meanwhile.
+            // Hours of ten thousand gateways take a while, and commands are answered
+            // meanwhile.
             if self.serve(now, deadline, tokio::task::yield_now()).await.is_none() {
                 break;
             }
@@ -227,11 +229,11 @@ pub(super) fn rules(config: &Config) -> Rules<'_> {
     Rules { detectors: &config.detector, resolve_after }
 }
 
-/// A request for the minutes of some gateways, and what came of it.
+/// A request for the minutes of some gateways, and its result.
 pub(super) type Read = BoxFuture<'static, (Vec<Answer<Snapshot>>, Usage)>;
 
 impl Poller {
-    /// What is to be read of the gateways that are due, each with what it is about.
+    /// What is to be read of the gateways that are due, each with its gateway.
     pub(super) fn reads(
         &self,
         states: &GatewayStates,
@@ -267,7 +269,7 @@ impl Poller {
         due
     }
 
-    /// Assesses one minute of one gateway, where it is the next one.
+    /// Assesses one minute of one gateway, if it is the next one.
     fn assess(
         &mut self,
         states: &mut GatewayStates,
@@ -295,7 +297,7 @@ impl Poller {
     }
 }
 
-/// The requests for what is asked of an account, by the minute up to which.
+/// The requests for what is asked of an account, by the minute up to which it is asked.
 pub(super) fn reading(
     account: &AccountRegion,
     asks: BTreeMap<Minute, Vec<Ask>>,

@@ -1,4 +1,4 @@
-//! The page that people scrape, and until when it counts as fresh.
+//! The page that is scraped, and until when it counts as fresh.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::edge::time::instant;
 use crate::metrics::{Known, Rendered};
 use nearmiss_core::alerting::Receiver;
 
-/// Data counts as stale this long after the next poll was due.
+/// How long after the next poll was due data counts as stale.
 const STALE_AFTER: Duration = Duration::from_mins(5);
 
 /// What is published.
@@ -33,9 +33,9 @@ pub(super) struct Publisher {
 /// What the page says of notifications.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Deliveries {
-    /// How many their receivers have not taken yet.
+    /// How many their receivers have not accepted yet.
     pub(super) pending: usize,
-    /// Since when the oldest of them waits, seconds since the Unix epoch.
+    /// Since when the oldest of them has waited, seconds since the Unix epoch.
     pub(super) pending_since: Option<i64>,
     /// How many episodes are muted.
     pub(super) muted: usize,
@@ -47,7 +47,7 @@ pub(super) struct Deliveries {
 }
 
 impl Publisher {
-    /// With counters for these receivers; served by this listener, if by any.
+    /// With counters for these receivers; served by this listener, if there is one.
     pub(super) fn new<'a>(
         listener: Option<TcpListener>,
         receivers: impl Iterator<Item = &'a Receiver>,
@@ -63,7 +63,7 @@ impl Publisher {
         Ok(publisher)
     }
 
-    /// Goes on by another config. What was counted stays.
+    /// Continues with another config. What was counted stays.
     pub(super) fn follow<'a>(
         &mut self,
         receivers: impl Iterator<Item = &'a Receiver>,
@@ -101,7 +101,7 @@ impl Publisher {
         self.fresh_until = patience(pause);
     }
 
-    /// Notes what became of notifications up to `now`, seconds since the Unix epoch.
+    /// Notes how notifications stand at `now`, seconds since the Unix epoch.
     pub(super) fn note_deliveries(&self, deliveries: Deliveries, now: i64) {
         let Deliveries { pending, pending_since, muted, silences, digest_sent } = deliveries;
         let notifications = &self.exporter.notifications;
@@ -113,8 +113,8 @@ impl Publisher {
     }
 
     /// Publishes what is known when the poll of `now` ends; the next is due after `pause`.
-    /// The state must have been saved: a counter that was seen in a scrape must not fall
-    /// back when the daemon is killed and starts again.
+    /// The state must have been saved: a counter that was scraped must not fall back when
+    /// the daemon is killed and starts again.
     pub(super) fn publish<'a>(
         &self,
         known: impl Iterator<Item = Known<'a>>,
@@ -131,7 +131,7 @@ impl Publisher {
     }
 }
 
-/// Until when the next poll must have ended.
+/// By when the next poll must have ended.
 fn patience(pause: Duration) -> Option<Instant> {
     instant().checked_add(pause + STALE_AFTER)
 }
@@ -160,7 +160,7 @@ mod tests {
         publisher.publish(known, NOW, PAUSE);
     }
 
-    /// The lines of the latest page that begin with this.
+    /// The lines of the latest page that begin with this prefix.
     fn lines(publisher: &Publisher, start: &str) -> Vec<String> {
         let page = String::from_utf8(publisher.page().metrics.to_vec()).unwrap();
         page.lines().filter(|line| line.starts_with(start)).map(str::to_owned).collect()

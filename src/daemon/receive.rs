@@ -1,5 +1,5 @@
-//! What a poll does with what it got before it assesses the present: it counts, it looks
-//! whether CloudWatch is late, and it assesses again what came late.
+//! What a poll does with what it got before it assesses the present: it counts, it
+//! determines whether CloudWatch is late, and it assesses again what came late.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use nearmiss_core::series::totals::Totals;
 use nearmiss_core::state::{self, GatewayState, Lateness, RETENTION_MINUTES, Tally};
 use nearmiss_core::time::Minute;
 
-/// What CloudWatch adds sooner does not change what is usual.
+/// What CloudWatch adds sooner than this does not change what is usual.
 const REVISED_MINUTES: i64 = 10;
-/// After so many gateways people are answered.
+/// Commands are answered after every this many gateways.
 const TOGETHER: usize = 100;
 
 impl Daemon {
-    /// Counts what was read of every gateway, and finds out which minutes can be
-    /// assessed, until the deadline; what is left then is read again by the next poll.
+    /// Counts what was read of every gateway, and finds out which minutes can be assessed,
+    /// until the deadline; what is left then is read again by the next poll.
     pub(super) async fn receive(
         &mut self,
         fetched: &mut Fetched,
@@ -58,7 +58,7 @@ impl Daemon {
         }
     }
 
-    /// Reads minutes again that stayed empty where there should have been requests, when
+    /// Reads minutes again that stayed empty where there should have been requests, once
     /// there is data after them.
     pub(super) async fn backfill(
         &mut self,
@@ -76,7 +76,7 @@ impl Daemon {
         for (gateways, (answers, used)) in asked.iter().zip(answers.into_iter().flatten()) {
             usage.add(used);
             for (gateway, answer) in gateways.iter().zip(answers) {
-                // What failed is read again the next time.
+                // What failed is read again next time.
                 let Ok(snapshot) = answer else { continue };
                 let (states, rules) = (&mut self.persisted.gateways, rules(&self.config));
                 self.poller.fill(states, rules, gateway, &snapshot, present);
@@ -88,12 +88,12 @@ impl Daemon {
         Tally::of(gateways.filter_map(|one| self.persisted.gateways.get(&one.id.key())), end)
     }
 
-    /// Whether CloudWatch has data of no gateway that has traffic.
+    /// Whether CloudWatch has no data of any gateway that has traffic.
     pub(super) fn is_blind(&self, end: Minute) -> bool {
         self.tally(self.poller.gateways(), end).is_blind()
     }
 
-    /// With which accounts CloudWatch is late, a line each.
+    /// In which accounts CloudWatch is late, one line each.
     pub(super) fn lateness(&self, end: Minute) -> Vec<String> {
         let said = |account: &AccountRegion| {
             let state = |gateway: &Arc<Gateway>| self.persisted.gateways.get(&gateway.id.key());
@@ -105,9 +105,10 @@ impl Daemon {
 }
 
 impl Poller {
-    /// Positions: of new gateways, of those that lag behind what CloudWatch keeps, and of
-    /// those that lie in the future. What is no longer watched is forgotten once it could
-    /// not go on any more. Without an answer nothing says that the present is right.
+    /// Sets the watermarks: of new gateways, of those that lag behind what CloudWatch
+    /// keeps, and of those that lie in the future. What is no longer watched is forgotten
+    /// once it could not be continued. Without an answer nothing shows that the present is
+    /// right.
     pub(super) fn go_on_from(&self, states: &mut GatewayStates, fetched: &Fetched, end: Minute) {
         if fetched.snapshots.is_empty() {
             return;

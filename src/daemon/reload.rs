@@ -1,7 +1,7 @@
 //! A new config without a restart, on SIGHUP.
 //!
-//! A config that cannot be used changes nothing: the last good one stays, and the
-//! daemon says so until a good one comes.
+//! A config that cannot be used changes nothing: the last good one stays, and the daemon
+//! says so until a good one comes.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
 use nearmiss_core::notification::Component;
 
-/// A config is a file of this machine, or of its network.
+/// How long reading a config may take: the file may be on a network.
 const READING: Duration = Duration::from_secs(5);
 
 /// The config in force, where it comes from, and whose identity it is used with.
@@ -25,7 +25,7 @@ pub(super) struct Configured {
     pub(super) config: Config,
     pub(super) path: Option<PathBuf>,
     pub(super) base: SdkConfig,
-    /// What to find out anew, where the base stands on it.
+    /// The identity to look up anew, where `base` uses it.
     pub(super) identity: Option<Identity>,
 }
 
@@ -68,7 +68,7 @@ impl Daemon {
         }
     }
 
-    /// Goes on with another config. What was counted and told stays.
+    /// Continues with another config. What was counted and notified stays.
     pub async fn reload(&mut self, config: Result<Config, ConfigError>, now: i64) {
         self.publisher.exporter.reloaded.set(i64::from(config.is_ok()));
         let trouble = config.as_ref().err().map(|error| {

@@ -1,7 +1,7 @@
-//! The capacity report, made of what the daemon remembers.
+//! The capacity report, made of what the daemon has in memory.
 //!
-//! How many targets were healthy is all that it asks AWS about. The weekly report waits
-//! for that within its poll; who asks for one is answered soon, with or without it.
+//! The numbers of healthy targets are all that it asks AWS for. The weekly report waits for
+//! them within its poll; whoever asks for a report is answered soon, with or without them.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -24,13 +24,13 @@ use nearmiss_core::detect::outlook::History;
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 
-/// The days of a report that is sent by the clock.
+/// How many days a scheduled report covers.
 const WEEK: u32 = 7;
-/// Healthy targets are read for so long, for a report that is sent by the clock.
+/// How long healthy targets may be read for a scheduled report.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// The same for somebody who waits.
+/// The same for a report that somebody waits for.
 const SHORT_TIMEOUT: Duration = Duration::from_millis(1_500);
-/// A report that is sent by the clock waits for the history for at most this long, seconds.
+/// How long a scheduled report waits for the history at most, seconds.
 const MAX_WAIT: i64 = 3_600;
 /// The most days that a history has.
 const MAX_DAYS: u32 = 14;
@@ -83,7 +83,8 @@ impl Daemon {
         if healthy.is_empty() { digest } else { self.digest(end, WEEK, &healthy) }
     }
 
-    /// The report that somebody asks for: AWS is asked first, but not waited for.
+    /// The report that somebody asks for: healthy targets are read first, within a time
+    /// limit.
     pub(super) fn start_report(&mut self, days: u32, now: i64, answer: oneshot::Sender<Answer>) {
         if !(1..=MAX_DAYS).contains(&days) {
             let said = format!("expected 1 to {MAX_DAYS} days, found {days}");
@@ -100,7 +101,7 @@ impl Daemon {
         });
     }
 
-    /// Answers who asked for a report.
+    /// Answers the requests for a report.
     pub(super) fn finish_report(&mut self, looked: Looked, now: i64) {
         let Looked { days, end, healthy, usage, answer } = looked;
         self.bill(&usage, now);
@@ -137,7 +138,7 @@ impl Daemon {
         Digest::of(&facts.collect::<Vec<_>>(), end, days, self.bill_of(end, days), host)
     }
 
-    /// What was billed in the days before `end`, where all of them are remembered.
+    /// What was billed in the days before `end`, if all of them are recorded.
     fn bill_of(&self, end: Minute, days: u32) -> Option<Bill> {
         let today = end.start().div_euclid(86_400);
         let first = today - i64::from(days);

@@ -1,4 +1,4 @@
-//! The self-check: do CloudWatch's figures mean what is made of them?
+//! The self-check: do CloudWatch's figures mean what nearmiss takes them to mean?
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -15,15 +15,15 @@ use crate::source::SelfCheck;
 use nearmiss_core::Report;
 use nearmiss_core::time::Minute;
 
-/// An account is tried so often; what is open then stays open.
+/// How often an account is tried at most; what is open then stays open.
 const MAX_ATTEMPTS: u8 = 10;
-/// Over so many minutes of one gateway.
+/// How many minutes of one gateway are compared.
 const MINUTES: i64 = 60;
-/// Fewer 504s in a gateway's newest minute prove nothing worth a request.
+/// Fewer 504s than this in a gateway's newest minute are not worth a request.
 const ENOUGH_TIMEOUTS: f64 = 3.0;
 
 impl Daemon {
-    /// Tries what is still open in each account, on the gateway that can tell.
+    /// Tries what is still open in each account, on the gateway that can show it.
     pub(super) async fn check_figures(
         &mut self,
         now: i64,
@@ -48,7 +48,7 @@ impl Daemon {
         let proofs = self.serve(now, deadline, futures::future::join_all(checks)).await;
         for (index, gateway, proof, used) in proofs.into_iter().flatten() {
             usage.add(used);
-            // A failed attempt is no news: the poll itself tells what fails.
+            // A failed attempt is not reported: the poll itself reports what fails.
             let (Ok(proof), account) = (proof, &mut self.poller.accounts[index]) else { continue };
             tell(account, proof, &gateway.id.name);
             account.self_check = account.self_check.and(proof);
@@ -67,7 +67,7 @@ impl Daemon {
     }
 }
 
-/// The gateway of an account that can tell what is still open there.
+/// The gateway of an account that can show what is still open there.
 fn telling<'a>(
     account: &AccountRegion,
     reports: &'a HashMap<String, Report>,
@@ -91,7 +91,7 @@ fn most_telling(a: &Report, b: &Report) -> Ordering {
     a.timeouts.total_cmp(&b.timeouts).then(a.samples.total_cmp(&b.samples))
 }
 
-/// Says what was not known before.
+/// Logs what was not known before.
 fn tell(account: &AccountRegion, proof: SelfCheck, gateway: &str) {
     let region = &account.region;
     if account.self_check.counts_add_up.is_none() {

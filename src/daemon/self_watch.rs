@@ -1,8 +1,8 @@
-//! What the daemon says of itself: its own troubles, when they last, and that it is
+//! What the daemon reports about itself: its own trouble, when it lasts, and that it is
 //! alive.
 //!
-//! The daemon hands in what is remembered of both; what is sent, and who accepted it,
-//! is entered there.
+//! The daemon hands in the state of both; what is sent, and who accepted it, is entered
+//! there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -23,7 +23,7 @@ use nearmiss_core::time::Minute;
 /// The most lines of a self alert.
 const MAX_LINES: usize = 20;
 
-/// What the daemon knows of itself.
+/// What the daemon knows about itself.
 #[derive(Debug)]
 pub(super) struct SelfWatch {
     /// The machine that it runs on, for messages.
@@ -32,21 +32,21 @@ pub(super) struct SelfWatch {
     /// What the log said last, by component.
     said: HashMap<&'static str, BTreeSet<String>>,
     watcher: Watcher,
-    /// Who is notified, unless that way is the trouble.
+    /// Who is notified, unless delivery to them is the trouble.
     usual: Receiver,
-    /// Every way that the config has.
+    /// All receivers that the config has.
     ways: Vec<Way>,
 }
 
-/// A way to notify somebody.
+/// A receiver, and the sink that reaches it.
 #[derive(Debug)]
 struct Way {
     receiver: Receiver,
-    /// Whether it is one of those whose chat channel is looked at.
+    /// Whether it is one whose chat channel is watched.
     is_chat: bool,
 }
 
-/// The daemon's troubles, and who accepted what of them: a part of what is remembered.
+/// The daemon's troubles, and who accepted what about them: a part of the state.
 pub(super) type SelfAlerts = BTreeMap<Component, SelfAlert>;
 
 impl SelfWatch {
@@ -72,14 +72,14 @@ impl SelfWatch {
         }
     }
 
-    /// Goes on by another config. What the log said stays.
+    /// Continues with another config. What the log said stays.
     pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
         let said = std::mem::take(&mut self.said);
         *self = Self { said, ..Self::of_config(config, base).await };
     }
 
-    /// What is wrong with this component now; nothing is well. It notifies when it lasts,
-    /// by what is noted in `own`. Returns whether something is wrong.
+    /// Enters in `own` what is wrong with this component now; nothing means that it is
+    /// well. A self alert is due when trouble lasts. Returns whether something is wrong.
     pub(super) fn note(
         &mut self,
         component: Component,
@@ -101,8 +101,8 @@ impl SelfWatch {
         is_wrong
     }
 
-    /// Says in the log what is wrong with a component at present: each trouble once when
-    /// it begins, and once when all are over.
+    /// Logs what is wrong with a component at present: each trouble once when it begins,
+    /// and once when all are over.
     pub(super) fn say(&mut self, component: &'static str, now: impl IntoIterator<Item = String>) {
         let now: BTreeSet<String> = now.into_iter().collect();
         let before = self.said.entry(component).or_default();
@@ -115,8 +115,8 @@ impl SelfWatch {
         *before = now;
     }
 
-    /// The self alerts that are due. `failing` are the receivers that accepted nothing
-    /// last time.
+    /// The self alerts that are due. `failing` are the receivers that accepted nothing last
+    /// time.
     pub(super) fn due(
         &self,
         own: &mut SelfAlerts,
@@ -141,7 +141,7 @@ impl SelfWatch {
         due
     }
 
-    /// The self alert that is due to a receiver, if one is.
+    /// The self alert that is due for a receiver, if there is one.
     fn alert(
         &self,
         component: Component,
@@ -167,8 +167,9 @@ impl SelfWatch {
         })
     }
 
-    /// Who is notified of the daemon's own troubles. That alerts are not delivered goes
-    /// another way, where there is one, and so does that they reach no chat channel.
+    /// Who is notified of the daemon's own trouble. That alerts are not delivered is sent
+    /// through another receiver, where there is one, and so is that they do not reach a
+    /// chat channel.
     fn watchers(
         &self,
         component: Component,
@@ -188,12 +189,12 @@ impl SelfWatch {
         if others.is_empty() { vec![&self.usual].into_iter() } else { others.into_iter() }
     }
 
-    /// Everybody whom the config names, and the log.
+    /// Every receiver that the config names, and the log.
     fn receivers(&self) -> impl Iterator<Item = Receiver> {
         self.ways.iter().map(|way| way.receiver.clone()).chain([Receiver::log()])
     }
 
-    /// For when the message is due that the daemon is alive, if it is.
+    /// The time for which the message that the daemon is alive is due, if it is.
     pub(super) fn alive_at(&self, persisted: &mut PersistedState, now: i64) -> Option<Minute> {
         let Watcher { alive_schedule, timezone, .. } = &self.watcher;
         let schedule = alive_schedule.as_ref()?;
@@ -201,7 +202,7 @@ impl SelfWatch {
         Some(Minute::containing(at))
     }
 
-    /// The message that the daemon is alive, watching this many gateways, of which some
+    /// The message that the daemon is alive and watches this many gateways, of which some
     /// are without data.
     pub(super) fn alive(
         &self,
@@ -246,7 +247,7 @@ pub(super) fn enter(delivery: &Delivery, persisted: &mut PersistedState, now: i6
     }
 }
 
-/// The newest tick of a schedule that was not served; the first time, none.
+/// The newest tick of a schedule that was not served; none the first time.
 pub(super) fn tick(
     persisted: &mut PersistedState,
     what: ScheduledMessage,

@@ -1,8 +1,8 @@
-//! The control socket: how `nearmiss silence` and its like speak with the daemon.
+//! The control socket: how `nearmiss silence` and the like reach the daemon.
 //!
 //! HTTP over a Unix socket, so that the file's permissions say who may, and `curl
 //! --unix-socket` works as well. A request is handed to the daemon's one loop, which
-//! answers between two polls: it owns all state.
+//! answers between polls and while a poll waits: it owns all state.
 
 use std::convert::Infallible;
 use std::fs::Permissions;
@@ -27,81 +27,81 @@ use nearmiss_core::capacity::Written;
 use nearmiss_core::detect::Severity;
 use nearmiss_core::pattern::Pattern;
 
-/// The daemon answers between two polls, and a poll has a deadline.
+/// The daemon may be busy with a poll, and a poll has a deadline.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// A question is a line or two.
+/// A request is a line or two.
 const MAX_BYTES: usize = 64 * 1024;
 /// Who may ask: the daemon's own user.
 const MODE: u32 = 0o600;
-/// After a connection that could not be taken.
+/// The pause after a connection could not be accepted.
 const BREATH: Duration = Duration::from_millis(100);
-/// Questions that wait at once.
+/// Requests that may wait at once.
 const MAX_WAITING: usize = 16;
 
-/// What the daemon is asked.
+/// A request to the daemon.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Command {
-    /// Keep alerts back for a while.
+    /// Mute alerts for a while.
     Silence {
-        /// Which ones.
+        /// Which alerts.
         matcher: Matcher,
-        /// Of this severity at the most.
+        /// Up to this severity.
         at_most: Severity,
-        /// For so long.
+        /// For how long.
         seconds: u64,
         /// Who says so.
         by: String,
         /// Why.
         comment: String,
     },
-    /// Which silences there are.
+    /// List the silences.
     Silences,
     /// End a silence now.
     Expire {
         /// Which one.
         id: String,
     },
-    /// The capacity report of the last days.
+    /// Make the capacity report of the last days.
     Report {
-        /// How many.
+        /// How many days.
         days: u32,
     },
-    /// What happens to these gateways is meant to be so.
+    /// Acknowledge: what happens to these gateways is meant to be so.
     Acknowledge {
         /// Their names.
         gateway: Pattern,
     },
 }
 
-/// What it answers.
+/// The daemon's answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// These silences are in force, or ended.
+    /// These silences are in force, or have ended.
     Silences(Vec<Silence>),
     /// This silence was set.
     Silenced {
         /// Which one.
         silence: Box<Silence>,
-        /// How many of the gateways that are watched it fits now.
+        /// How many of the gateways that are watched it matches now.
         gateways: u64,
-        /// What to know where it fits none.
+        /// The hint where it matches none.
         #[serde(default)]
         advice: Option<String>,
     },
     /// The capacity report.
     Report(Box<Written>),
-    /// These gateways' episodes are benign.
+    /// These gateways' episodes are acknowledged.
     Acknowledged(Vec<String>),
     /// It cannot be done: why, and the way out.
     Refused(String),
 }
 
-/// A question on its way.
+/// A request on its way.
 #[derive(Debug)]
 pub struct Asked {
-    /// What.
+    /// The request.
     pub command: Command,
     /// Where the answer goes.
     pub answer: oneshot::Sender<Answer>,
@@ -118,7 +118,7 @@ pub enum ControlError {
         /// Why.
         source: io::Error,
     },
-    /// Nobody is there.
+    /// No daemon listens.
     #[error("no daemon answers on {}: is `nearmiss run` running with this config, and may you use its socket (sudo -u nearmiss)?", path.display())]
     Nobody {
         /// Where.
@@ -126,7 +126,7 @@ pub enum ControlError {
         /// Why.
         source: io::Error,
     },
-    /// It did not answer, or not in words that are known.
+    /// It did not answer, or with something unknown.
     #[error("the daemon on {} did not answer: {said}", path.display())]
     Silent {
         /// Where.
@@ -136,7 +136,7 @@ pub enum ControlError {
     },
 }
 
-/// A socket on which the daemon is asked. Its file goes with it.
+/// A socket on which the daemon is asked. Its file is removed with it.
 #[derive(Debug)]
 pub struct Control {
     listener: UnixListener,
@@ -150,10 +150,10 @@ impl Drop for Control {
 }
 
 impl Control {
-    /// Listens. A file that a dead daemon left is replaced.
+    /// Listens. The file of a daemon that has died is replaced.
     ///
     /// # Errors
-    /// When the directory is not there or another daemon listens.
+    /// When the directory does not exist or another daemon listens.
     pub async fn listen(path: &Path) -> Result<Self, ControlError> {
         let fault = |source| ControlError::Listen { path: path.to_owned(), source };
         if UnixStream::connect(path).await.is_ok() {
@@ -171,7 +171,7 @@ impl Control {
         Ok(Self { listener, path: path.to_owned() })
     }
 
-    /// Hands on questions until `stop`.
+    /// Passes on requests until `stop`.
     #[must_use]
     pub fn serve(self, stop: CancellationToken) -> mpsc::Receiver<Asked> {
         let (asks, asked) = mpsc::channel(MAX_WAITING);
@@ -232,7 +232,7 @@ async fn command(request: Request<Incoming>) -> Result<Command, String> {
 /// Asks the daemon that listens there.
 ///
 /// # Errors
-/// When nobody is there or does not answer.
+/// When no daemon listens or it does not answer.
 pub async fn ask(path: &Path, command: &Command) -> Result<Answer, ControlError> {
     let silent = |said: String| ControlError::Silent { path: path.to_owned(), said };
     let stream = UnixStream::connect(path)

@@ -1,5 +1,5 @@
-//! What AWS says of the hops of a chain: the timeouts of `CloudFront`'s origins, of
-//! API Gateway's integrations, of load balancers and of Lambda functions.
+//! What AWS says about the hops of a chain: the timeouts of `CloudFront`'s origins, of API
+//! Gateway's integrations, of load balancers and of Lambda functions.
 //!
 //! Only the load balancer can be asked without the feature `full`.
 
@@ -22,7 +22,7 @@ const FUNCTION: &str = "lambda:GetFunctionConfiguration";
 #[derive(Debug)]
 pub struct Hops<'a>(pub &'a SdkConfig);
 
-/// What a call said, in seconds or milliseconds.
+/// What a call returned, in seconds or milliseconds.
 struct Facts {
     call: &'static str,
     said: Vec<Said>,
@@ -43,7 +43,7 @@ impl Hops<'_> {
     /// What is known of the hop with this number and `kind`.
     ///
     /// # Errors
-    /// When a call fails, or the hop is not there.
+    /// When a call fails, or the hop does not exist.
     pub async fn known(&self, hop: usize, kind: &str, id: &AwsId) -> Result<Vec<Known>, AwsError> {
         let facts = match id {
             AwsId::LoadBalancer(name) => self.balancer(name).await?,
@@ -77,7 +77,7 @@ impl Hops<'_> {
             answer.map_err(|error| AwsError::of(ATTRIBUTES, &region_of(self.0), &error))?;
         let seconds = |key: &str| {
             let one = answer.attributes().iter().find(|a| a.key() == Some(key))?;
-            // AWS takes 4,000 and 604,800 at the most: a week.
+            // AWS takes at most 4,000 and 604,800: a week.
             one.value()?.parse().ok().filter(|seconds| *seconds <= 604_800)
         };
         Ok(Facts::of(ATTRIBUTES)
@@ -97,9 +97,9 @@ mod full {
     };
     use crate::edge::aws::{Pages, collect};
 
-    /// A page has so many resources with their methods.
+    /// How many resources, with their methods, a page has.
     const PAGE: i32 = 100;
-    /// An API has no more pages, and no more resources: AWS allows 300.
+    /// An API has at most this many pages and resources: AWS allows 300.
     const MAX_PAGES: usize = 100;
     const MAX_RESOURCES: usize = 10_000;
 

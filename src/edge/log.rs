@@ -1,7 +1,7 @@
-//! The log on standard error: lines that never hold anybody up.
+//! The log on standard error: lines that never block anybody.
 //!
-//! A pipe that is full and that nobody reads would stop whoever writes to it. So a
-//! thread of its own writes; what it cannot take is dropped and counted.
+//! A pipe that is full and that nobody reads would stop whoever writes to it. So a thread
+//! of its own writes; what it cannot take is dropped and counted.
 
 use std::io::{self, IsTerminal};
 use std::sync::OnceLock;
@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
-/// So many lines wait for a reader that is slow: each of ten thousand gateways has one
-/// when the daemon starts.
+/// How many lines may wait for a slow reader: each of ten thousand gateways has one when
+/// the daemon starts.
 const MAX_WAITING: usize = 16_384;
 
-/// How lines look.
+/// The format of lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// For people.

@@ -1,7 +1,7 @@
-//! The edges: one file for each neighbour of the program. Only these touch the
-//! world. They know the types of [`nearmiss_core`] and their own section of
-//! the config, and none of them knows a sibling - but for [`aws`], [`net`] and
-//! [`time`], the ground on which the others stand.
+//! The edges: one file for each neighbour of the program. Only these touch the world. They
+//! know the types of [`nearmiss_core`] and their own section of the config, and none of
+//! them knows a sibling - except [`aws`], [`net`] and [`time`], the ground on which the
+//! others stand.
 
 pub mod aws;
 pub mod control;

@@ -1,4 +1,4 @@
-//! What systemd is told, where it started this: ready, alive, stopping.
+//! What systemd is notified of, if it started this: ready, alive, stopping.
 //!
 //! `NOTIFY_SOCKET` names a datagram socket: a path, or after an `@` a name in Linux's
 //! abstract namespace, which container managers use (`sd_notify(3)`).
@@ -9,21 +9,21 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-/// What it is told.
+/// A notification to systemd.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// It runs.
+    /// The daemon is ready.
     Ready,
     /// A poll has ended.
     Watchdog,
-    /// It is about to end.
+    /// The daemon is about to end.
     Stopping,
 }
 
-/// Tells systemd; without one there is nobody to tell, and that is fine.
+/// Notifies systemd; without systemd there is nothing to do, and that is fine.
 ///
 /// # Errors
-/// When the socket is not there, or does not take it.
+/// When the socket does not exist, or does not accept it.
 pub fn notify(state: State) -> io::Result<()> {
     match env::var_os("NOTIFY_SOCKET") {
         Some(socket) if !socket.is_empty() => send(socket.as_bytes(), state),
@@ -42,7 +42,7 @@ fn send(socket: &[u8], state: State) -> io::Result<()> {
         State::Stopping => b"STOPPING=1",
     };
     let unbound = UnixDatagram::unbound()?;
-    unbound.set_nonblocking(true)?; // a manager that does not read holds up no poll
+    unbound.set_nonblocking(true)?; // a manager that does not read must not block a poll
     unbound.send_to_addr(said, &address).map(drop)
 }
 

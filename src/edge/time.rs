@@ -1,10 +1,9 @@
-//! The clock, the ticks and the deadline of a poll: the only file that knows what
-//! time it is.
+//! The clock, the ticks and the deadline of a poll: the only file that reads the time.
 //!
-//! A [`Clock`] is a value, so that the demo can run at sixty times the speed. The
-//! wall clock says which minute it is, and nothing else is left to it: people and
-//! NTP set it back and forward. How long something takes, whether a poll is late and
-//! whether the daemon is alive go by the monotonic clock.
+//! A [`Clock`] is a value, so that the demo can run at sixty times the speed. The wall
+//! clock says which minute it is, and nothing else depends on it: people and NTP set it
+//! back and forward. How long something takes, whether a poll is late and whether the
+//! daemon is alive go by the monotonic clock.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -85,8 +84,8 @@ impl Stopwatch {
     }
 }
 
-/// The end of a poll: made once, at its tick, and passed down to everything that
-/// waits. When the daemon is to stop, it comes at once.
+/// The end of a poll: made once, at its tick, and passed down to everything that waits.
+/// When the daemon is to stop, it comes at once.
 #[derive(Debug, Clone)]
 pub struct Deadline {
     at: tokio::time::Instant,
@@ -94,7 +93,7 @@ pub struct Deadline {
     stop: Stop,
 }
 
-/// That the daemon is to stop, and since when.
+/// The request to stop, and when it was first noticed.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
     token: CancellationToken,
@@ -108,18 +107,18 @@ impl From<CancellationToken> for Stop {
 }
 
 impl Stop {
-    /// Whether it is.
+    /// Whether the daemon is to stop.
     #[must_use]
     pub fn is_asked_for(&self) -> bool {
         self.token.is_cancelled()
     }
 
-    /// Waits until it is.
+    /// Waits until it is to stop.
     pub async fn asked_for(&self) {
         self.token.cancelled().await;
     }
 
-    /// Waits until it is, and for `grace` since it was noticed first.
+    /// Waits until it is to stop, and for `grace` since that was first noticed.
     #[allow(clippy::disallowed_methods)] // this is the one place
     async fn asked_for_since(&self, grace: Duration) {
         self.token.cancelled().await;
@@ -129,7 +128,7 @@ impl Stop {
 }
 
 impl Deadline {
-    /// In so long.
+    /// The deadline that is this far from now.
     #[must_use]
     #[allow(clippy::disallowed_methods)] // this is the one place
     pub fn after(span: Duration, stop: Stop) -> Self {
@@ -152,14 +151,14 @@ impl Deadline {
         self.stop.is_asked_for()
     }
 
-    /// An earlier one, which leaves so much to what comes after it.
+    /// An earlier one, which leaves this much time for what comes after it.
     #[must_use]
     pub fn keeping(&self, rest: Duration) -> Self {
         let at = self.at.checked_sub(rest).unwrap_or(self.at);
         Self { at, ..self.clone() }
     }
 
-    /// The earlier of this one and one in so long.
+    /// The earlier of this one and the one that is this far from now.
     #[must_use]
     #[allow(clippy::disallowed_methods)] // this is the one place
     pub fn within(&self, span: Duration) -> Self {
@@ -167,14 +166,14 @@ impl Deadline {
         Self { at, ..self.clone() }
     }
 
-    /// The same for what is better finished than broken off: when the daemon is to
-    /// stop, it gets so much more time, counted once over all such waits.
+    /// The same for what is better finished than broken off: when the daemon is to stop, it
+    /// gets this much more time, counted once over all such waits.
     #[must_use]
     pub fn with_grace(&self, grace: Duration) -> Self {
         Self { grace, ..self.clone() }
     }
 
-    /// What `work` comes to; `None` when it is late, and then it is dropped.
+    /// The result of `work`; `None` when it is late, and then it is dropped.
     pub async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -190,14 +189,14 @@ impl Deadline {
 pub enum Ticks {
     /// By a cron schedule.
     Scheduled {
-        /// A word without content each time. A tick that finds one waiting is dropped:
-        /// a poll reads all the minutes since the last good one.
+        /// An empty message for each tick. A tick that finds one waiting is dropped: a poll
+        /// reads all the minutes since the last good one.
         ticks: mpsc::Receiver<()>,
-        /// What the metronome goes by.
+        /// The schedule of the metronome.
         schedule: watch::Sender<Schedule>,
     },
-    /// At every minute of a scaled clock, none left out: what is told depends on when
-    /// the polls were, and a machine that is late shall tell the same story.
+    /// At every minute of a scaled clock, none left out: what is notified depends on when
+    /// the polls were, and a slow machine must show the same story.
     EveryMinute {
         /// When the next one is, seconds since the Unix epoch.
         next: i64,
@@ -221,7 +220,7 @@ impl Ticks {
         Ok(Self::Scheduled { ticks, schedule })
     }
 
-    /// Goes by another schedule from now on.
+    /// Ticks by another schedule from now on.
     pub fn follow(&self, new: &Schedule) {
         if let Self::Scheduled { schedule, .. } = self {
             schedule.send_if_modified(|old| {
@@ -232,7 +231,7 @@ impl Ticks {
         }
     }
 
-    /// Waits for the next tick, and says what time it is then.
+    /// Waits for the next tick, and returns what time it is then.
     pub async fn next(&mut self, clock: &Clock) -> i64 {
         match self {
             Self::Scheduled { ticks, .. } => {
@@ -254,13 +253,13 @@ impl Ticks {
     }
 }
 
-/// Turns the one scheduler of the process into ticks that a clock cannot stop.
+/// Turns the one scheduler of the process into ticks that setting a clock cannot stop.
 ///
-/// tokio-cron-scheduler keeps the wall-clock time of the next tick, so that after a
-/// step back it waits for as long as the step. The metronome compares the two clocks
-/// every second: after a step it has the schedule looked at anew and ticks at once,
-/// and so it does when a tick is overdue for any other reason. A scheduler leaks a
-/// few tasks when it is shut down, so that there is one for all schedules.
+/// tokio-cron-scheduler keeps the wall-clock time of the next tick, so after a step back it
+/// waits for as long as the step. The metronome compares the two clocks every second: after
+/// a step it has the schedule evaluated anew and ticks at once, and it also does so when a
+/// tick is overdue for any other reason. A scheduler leaks a few tasks when it is shut
+/// down, so there is one for all schedules.
 struct Metronome {
     scheduler: JobScheduler,
     job: Job,
@@ -274,7 +273,7 @@ struct Metronome {
 
 /// How often the clocks are compared.
 const COMPARED_EVERY: Duration = Duration::from_secs(1);
-/// The scheduler looks at its schedule twice a second, and a machine can be busy.
+/// The scheduler evaluates its schedule twice a second, and a machine can be busy.
 const OVERDUE_AFTER: Duration = Duration::from_secs(5);
 
 impl Metronome {
@@ -319,7 +318,7 @@ impl Metronome {
         let _ = self.scheduler.shutdown().await;
     }
 
-    /// Has the schedule looked at by the time that it is now.
+    /// Has the schedule evaluated by the present time.
     async fn look_again(&mut self) {
         let again = async {
             self.scheduler.remove(&self.job.guid()).await?;
@@ -351,14 +350,14 @@ struct Clocks {
 }
 
 impl Clocks {
-    /// What the two may differ by from one comparison to the next: slewing, rounding.
+    /// How far the two may differ from one comparison to the next: slewing, rounding.
     const TOLERANCE: f64 = 1.0;
 
     fn now() -> Self {
         Self { wall: wall(), monotonic: instant() }
     }
 
-    /// By how many seconds the wall clock was set since this was called last, if it was.
+    /// By how many seconds the wall clock was set since the last call, if it was.
     fn step(&mut self) -> Option<f64> {
         let before = std::mem::replace(self, Self::now());
         self.since(before)

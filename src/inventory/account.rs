@@ -1,7 +1,7 @@
 //! An account in a Region, as one identity sees it.
 //!
-//! Where it cannot be read, what was found there before stays watched, and it alone is
-//! tried again after a while.
+//! If it cannot be read, what was found there before stays watched, and it alone is tried
+//! again after a while.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -23,42 +23,42 @@ use crate::source::{MetricSource, SelfCheck};
 use nearmiss_core::gateway::{Gateway, Identity, Kind};
 use nearmiss_core::number::quantity::Span;
 
-/// A failed refresh is tried again after this time, then after twice as long, and
-/// on up to the configured time.
+/// How long after a failure a refresh is tried again; then after twice as long, and so on
+/// up to the configured time.
 const FIRST_RETRY_SECONDS: i64 = 60;
 
-/// An account in a Region, as one identity sees it. A copy of it can look around while
-/// the account itself is used.
+/// An account in a Region, as one identity sees it. A copy of it can be refreshed while the
+/// account itself is in use.
 #[derive(Debug, Clone)]
 pub struct AccountRegion {
     /// Its Region.
     pub region: String,
     /// Its metrics.
     pub metrics: Arc<dyn MetricSource>,
-    /// How far this machine's clock is from its.
+    /// How far this machine's clock is from AWS's there.
     pub skew: Skew,
-    /// What was found there last.
+    /// The gateways that were found there last.
     pub gateways: Vec<Arc<Gateway>>,
-    /// What could not be found out last.
+    /// What could not be found out last time.
     pub troubles: Vec<Trouble>,
-    /// What the config leaves out there.
+    /// What the config excludes there.
     pub notes: Vec<String>,
-    /// Whether its figures mean what is made of them, as far as it was tried.
+    /// Whether its figures mean what nearmiss takes them to mean, as far as that was tried.
     pub self_check: SelfCheck,
     /// How often it was tried.
     pub self_check_attempts: u8,
-    /// How it is set up, for a diagnosis.
+    /// How its gateways are set up, for a diagnosis.
     pub topology: TopologyReader,
-    /// One for each kind that the config selects there.
+    /// One catalog for each kind that the config selects there.
     catalogs: Vec<Catalog>,
     scope: Scope,
     linked: Option<String>,
     selections: Vec<Selection>,
-    /// Whether alerts or labels go by tags, so that those of every gateway are read.
+    /// Whether alerts or labels depend on tags, so that the tags of every gateway are read.
     reads_all_tags: bool,
     due: i64,
     failures: u32,
-    /// Whether all that the config means was found last.
+    /// Whether everything that the config means was found last time.
     is_complete: bool,
 }
 
@@ -84,7 +84,7 @@ impl AccountRegion {
         for (scope, linked, selections) in by_scope {
             let (own_scope, own_linked) = (scope.clone(), linked.clone());
             let sdk = Box::pin(scoped(base, &scope)).await;
-            // A monitoring account reads the metrics of others as itself.
+            // A monitoring account reads the metrics of other accounts as itself.
             let reader = match linked {
                 Some(_) => Scope { role_arn: None, external_id: None, ..scope },
                 None => scope,
@@ -117,8 +117,8 @@ impl AccountRegion {
         accounts
     }
 
-    /// Goes on with what was found in the same place by another config, until it is
-    /// looked at again.
+    /// Takes over what was found in the same place with another config, until the next
+    /// refresh.
     pub fn take_over(&mut self, accounts: &mut Vec<Self>) {
         let is_it = |one: &Self| one.scope == self.scope && one.linked == self.linked;
         if let Some(index) = accounts.iter().position(is_it) {
@@ -138,21 +138,21 @@ impl AccountRegion {
         self.catalogs.iter().map(|catalog| catalog.kind)
     }
 
-    /// Whether the gateway of this key can be one of its.
+    /// Whether the gateway with this key can belong to it.
     #[must_use]
     pub fn may_have(&self, key: &str) -> bool {
         let Identity { region, account, .. } = Identity::of_key(key);
         region == self.region && self.gateways.first().is_none_or(|one| one.id.account == account)
     }
 
-    /// Whether it is time to look again, or the clock was set back.
+    /// Whether it is time to refresh, or the clock was set back.
     #[must_use]
     pub fn is_due(&self, now: i64, every: Span) -> bool {
         now >= self.due || self.due - now > seconds(every)
     }
 
-    /// Looks again, within `deadline`. What was known before and could not be
-    /// read again stays.
+    /// Lists again, within `deadline`. What was known before and could not be read again
+    /// stays.
     pub async fn refresh(&mut self, now: i64, deadline: Span, every: Span) -> Usage {
         let mut usage = Usage::default();
         self.notes.clear();
@@ -172,7 +172,7 @@ impl AccountRegion {
         usage
     }
 
-    /// Whether all of it was looked at, so that what is not there is gone.
+    /// Whether all of it was listed, so that what is missing from it is gone.
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.is_complete
@@ -219,7 +219,7 @@ impl AccountRegion {
         self.is_complete = is_complete;
     }
 
-    /// Finds the target groups of some gateways, those that were not looked for lately.
+    /// Finds the target groups of some gateways, those that were not searched lately.
     pub async fn find_target_groups(
         &mut self,
         is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
@@ -235,8 +235,8 @@ impl AccountRegion {
         }
     }
 
-    /// Searches for the target groups of some gateways, where an inventory may be asked
-    /// about them at all and was not for a while.
+    /// Searches for the target groups of some gateways, those that an inventory can be
+    /// asked about and was not asked about lately.
     pub fn target_group_searches(
         &self,
         is_wanted: impl Fn(&&Arc<Gateway>) -> bool,
@@ -278,17 +278,17 @@ impl AccountRegion {
     }
 }
 
-/// The target groups that were found of the gateways of one kind.
+/// The target groups that were found for the gateways of one kind.
 #[derive(Debug)]
 pub struct TargetGroupSearch {
     catalog: usize,
     found: target_groups::Found,
 }
 
-/// Makes sure that no two gateways look the same: one that two identities see
-/// is watched once, and where two share a kind, name, Region and account (the old and
-/// the new one of that name, both given as dimension values), the dimension
-/// value is the name.
+/// Makes sure that no two gateways look the same: one that two identities see is watched
+/// once, and where two share a kind, name, Region and account (the old and the new load
+/// balancer of that name, both given as dimension values), the dimension value becomes the
+/// name.
 pub fn tell_apart(accounts: &mut [AccountRegion]) {
     let mut keys = HashSet::new();
     let mut names: HashMap<_, u32> = HashMap::new();

@@ -1,8 +1,7 @@
 //! Application Load Balancers, by Elastic Load Balancing.
 //!
-//! Dimensions come from here and not from CloudWatch's list of metrics, which
-//! leaves out every counter that was never above zero - such as the 504s of a
-//! load balancer that is still well.
+//! Dimensions come from here and not from CloudWatch's list of metrics, which leaves out
+//! every counter that was never above zero - such as the 504s of a healthy load balancer.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -25,17 +24,17 @@ const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 pub(super) const ACTIONS: Actions =
     Actions { list: DESCRIBE, timeout: ATTRIBUTES, tags: TAGS, target_groups: Some(TARGET_GROUPS) };
 
-/// `DescribeTags` takes no more ARNs.
+/// `DescribeTags` takes at most this many ARNs.
 const ARNS_PER_CALL: usize = 20;
-/// AWS allows 50 tags, and some of its own.
+/// AWS allows 50 tags, and adds some of its own.
 const MAX_TAGS: usize = 100;
-/// A page has no more load balancers or target groups.
+/// A page has at most this many load balancers or target groups.
 const PAGE: i32 = 400;
-/// An account has no more pages in a Region: 100,000 load balancers.
+/// An account has at most this many pages in a Region: 100,000 load balancers.
 const MAX_PAGES: usize = 250;
-/// A load balancer has no more pages of target groups: a listener has 100 rules.
+/// A load balancer has at most this many pages of target groups: a listener has 100 rules.
 const MAX_GROUP_PAGES: usize = 25;
-/// Of no more target groups anything is read.
+/// At most this many target groups are read.
 const MAX_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
@@ -46,8 +45,8 @@ pub(super) struct Elb {
 }
 
 impl Elb {
-    /// A client for the account and Region of this configuration, which tells
-    /// `skew` what time it is there.
+    /// A client for the account and Region of this configuration, which reports to `skew`
+    /// what time it is there.
     pub(super) fn new(config: &SdkConfig, skew: &Skew) -> Self {
         let of_client = aws_sdk_elasticloadbalancingv2::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
@@ -232,7 +231,7 @@ mod tests {
         }
     }
 
-    /// A page of load balancers of these names, and the marker of the next one.
+    /// A page of the load balancers with these names, and the marker of the next one.
     fn page(names: &[&str], marker: &str) -> Does {
         let one = |name: &&str| {
             let arn = format!(

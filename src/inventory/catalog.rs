@@ -1,7 +1,7 @@
 //! What is known of the gateways of one kind in an account and Region.
 //!
-//! They are listed once and every selection picks from the list. Where AWS cannot be
-//! asked, what was found before stays watched.
+//! They are listed once and every selection picks from the list. If AWS cannot be asked,
+//! what was found before stays watched.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,12 +30,12 @@ pub(super) struct Catalog {
     pub(super) target_groups: TargetGroups,
 }
 
-/// What a look at a catalog found.
+/// The result of refreshing a catalog.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
     pub(super) gateways: Vec<Gateway>,
     pub(super) troubles: Vec<Trouble>,
-    /// What the config leaves out.
+    /// What the config excludes.
     pub(super) notes: Vec<String>,
     /// Whether the list did not come: what was found before stays.
     pub(super) keeps_the_rest: bool,
@@ -55,7 +55,7 @@ impl Catalog {
         }
     }
 
-    /// Goes on with what was known by another config.
+    /// Takes over what was known with another config.
     pub(super) fn take_over(&mut self, before: Self) {
         self.tags = before.tags;
         self.timeouts = before.timeouts;
@@ -63,7 +63,7 @@ impl Catalog {
     }
 
     /// What these selections mean, within `deadline`. `reads_all_tags` where routes or
-    /// labels go by tags.
+    /// labels depend on tags.
     pub(super) async fn look(
         &mut self,
         selections: &[&Selection],
@@ -94,7 +94,7 @@ impl Catalog {
                 });
                 looked.troubles.push(Trouble::Call { fault, lost });
                 self.choose(selections, &named, now, left(), usage, &mut looked).await;
-                // What a list that did not come does not name proves nothing.
+                // What is missing from a list that did not come may still exist.
                 looked.troubles.retain(|trouble| matches!(trouble, Trouble::Call { .. }));
                 (looked.is_partial, looked.keeps_the_rest) = (true, true);
             }
@@ -102,7 +102,8 @@ impl Catalog {
         looked
     }
 
-    /// Reads the tags of those that go by tags. What cannot be read is lost alone.
+    /// Reads the tags of the gateways that need them. What cannot be read affects only
+    /// those.
     async fn read_tags(
         &mut self,
         list: &[Listed],
@@ -193,7 +194,7 @@ impl Catalog {
     }
 }
 
-/// A gateway that stands in the config as a whole.
+/// A gateway that the config describes in full.
 pub(super) fn explicit(selection: &Selection, region: &str) -> Option<Gateway> {
     let (account, dimension) = match &selection.selector {
         Selector::Arn(arn) => (arn.account.as_str(), &arn.dimension),
@@ -212,8 +213,7 @@ pub(super) fn explicit(selection: &Selection, region: &str) -> Option<Gateway> {
     })
 }
 
-/// The gateways that the config names by their ARN: they need no list, only their
-/// timeout.
+/// The gateways that the config names by their ARN: they need no list, only their timeout.
 fn named_by_arn(selections: &[&Selection], fault: &AwsError) -> Vec<Listed> {
     if fault.problem != ErrorKind::Denied {
         return Vec::new();

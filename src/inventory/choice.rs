@@ -1,5 +1,4 @@
-//! Which gateways the config means: by name, by tags, and without those that it
-//! leaves out.
+//! Which gateways the config means: by name, by tags, and without those that it excludes.
 
 use std::collections::HashSet;
 
@@ -9,7 +8,7 @@ use super::trouble::Trouble;
 use crate::config::{Exclusion, Selection};
 use nearmiss_core::suggestion;
 
-/// No more names are shown.
+/// At most this many names are shown.
 const SHOWN: usize = 5;
 
 /// A gateway and the selection that wants it.
@@ -18,13 +17,13 @@ pub(super) struct Match<'a> {
     pub(super) selection: &'a Selection,
 }
 
-/// What was chosen, and what is to be said about it.
+/// The gateways that were chosen, and what is to be reported about that.
 #[derive(Default)]
 pub(super) struct Choice<'a> {
     pub(super) matches: Vec<Match<'a>>,
     /// Selections that choose nothing.
     pub(super) troubles: Vec<Trouble>,
-    /// What is left out.
+    /// What is excluded.
     pub(super) notes: Vec<String>,
 }
 
@@ -80,7 +79,7 @@ fn nothing(
     }
     let is_unknown = |found: &Listed| names(selection, found) && tags.of(found).is_none();
     if !selection.tags.is_empty() && list.iter().any(is_unknown) {
-        return None; // why its tags are not known is said elsewhere
+        return None; // why its tags are not known is reported elsewhere
     }
     if !left_out.is_empty() {
         let names = several(left_out);
@@ -94,7 +93,7 @@ fn nothing(
     Some(Trouble::NoMatch { kind: selection.kind, selection: selection_text, region, there })
 }
 
-/// What a selection leaves out, and what of `exclude` leaves nothing out.
+/// What a selection excludes, and which entries of `exclude` match nothing.
 fn notes(selection: &Selection, tags: &Tags, (left_out, wanted): Parted) -> Vec<String> {
     let mut notes = Vec::new();
     if !left_out.is_empty() {
@@ -138,8 +137,8 @@ mod tests {
         Listed { arn: id.arn().unwrap(), id }
     }
 
-    /// Who is chosen of `web-a` (team a), `web-b` (team b, no value of `beta`) and
-    /// `batch`, whose tags are not known, and what is said.
+    /// Which of `web-a` (team a), `web-b` (team b, no value of `beta`) and `batch`, whose
+    /// tags are not known, are chosen, and what is reported.
     fn chosen(gateways: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
         let list = [found("web-a"), found("web-b"), found("batch")];
         let tags = Tags::known(&[
@@ -206,7 +205,7 @@ mod tests {
         );
     }
 
-    /// One that a selection leaves out can be another's.
+    /// One that a selection excludes can be another selection's.
     #[test]
     fn exclude_is_a_selections_own() {
         let (names, troubles, _) = chosen(

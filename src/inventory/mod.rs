@@ -1,4 +1,4 @@
-//! From the selections of the config to the gateways that are there.
+//! From the selections of the config to the gateways that exist.
 //!
 //! An [`Inventory`] says which gateways of one kind an account has in a Region, and when
 //! they give up; there is one file for each kind. A [`Catalog`](catalog::Catalog) is what
@@ -42,7 +42,7 @@ struct Known<T> {
 /// A gateway as an inventory lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Which one.
+    /// Its identity.
     pub id: Identity,
     /// Its ARN, by which it is asked about.
     pub arn: String,
@@ -51,29 +51,29 @@ pub struct Listed {
 /// The IAM actions of the calls of an inventory.
 #[derive(Debug)]
 pub struct Actions {
-    /// Of the list.
+    /// Of the call that lists.
     pub list: &'static str,
-    /// Of a timeout.
+    /// Of the call for a timeout.
     pub timeout: &'static str,
-    /// Of tags.
+    /// Of the call for tags.
     pub tags: &'static str,
-    /// Of target groups, where the kind has any.
+    /// Of the call for target groups, if the kind has any.
     pub target_groups: Option<&'static str>,
 }
 
 /// Tags by ARN.
 pub type TagsByArn = HashMap<String, BTreeMap<String, String>>;
 
-/// Which gateways of one kind an account has in a Region. Each call may fail with what
-/// AWS says.
+/// Which gateways of one kind an account has in a Region. Each call may fail with AWS's
+/// error.
 pub trait Inventory: fmt::Debug + Send + Sync {
-    /// What is called.
+    /// The IAM actions of its calls.
     fn actions(&self) -> &'static Actions;
 
     /// Where it asks.
     fn region(&self) -> &str;
 
-    /// Every gateway that is there.
+    /// Every gateway that exists.
     fn list<'a>(&'a self, usage: &'a mut Usage) -> BoxFuture<'a, Result<Vec<Listed>, AwsError>>;
 
     /// When a gateway gives up, seconds; `None` if it has been deleted in the meantime.
@@ -91,7 +91,7 @@ pub trait Inventory: fmt::Debug + Send + Sync {
     fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>>;
 }
 
-/// The IAM actions that an inventory of this kind takes.
+/// The IAM actions that an inventory of this kind needs.
 #[must_use]
 pub fn actions(kind: Kind) -> &'static Actions {
     match kind {
@@ -99,7 +99,7 @@ pub fn actions(kind: Kind) -> &'static Actions {
     }
 }
 
-/// The inventory of this kind in the account and Region of a configuration; it tells
+/// The inventory of this kind in the account and Region of a configuration; it reports to
 /// `skew` what time it is there.
 #[must_use]
 pub fn connect(kind: Kind, sdk: &SdkConfig, skew: &Skew) -> Arc<dyn Inventory> {

@@ -1,7 +1,7 @@
 //! The tags of gateways, as far as they may be read.
 //!
-//! They decide about some gateways and not about others, so that a call that is
-//! denied loses only what goes by tags. What was read before stays in force.
+//! Only some gateways depend on them, so a denied call affects only what depends on tags.
+//! What was read before stays in force.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{CONCURRENCY, Inventory, Listed};
 use crate::edge::aws::{AwsError, Usage};
 use crate::edge::time::Stopwatch;
 
-/// So many gateways are asked about at once, as many as one call takes.
+/// How many gateways are asked about at once: as many as one call takes.
 const AT_ONCE: usize = 20;
 
 /// Tags by ARN, of the gateways whose tags are known.
@@ -34,13 +34,14 @@ impl Tags {
         self.0.get(&found.arn)
     }
 
-    /// Of how many of these they are not known.
+    /// How many of these have tags that are not known.
     pub(super) fn unknown(&self, wanted: &[&Listed]) -> usize {
         wanted.iter().filter(|found| self.of(found).is_none()).count()
     }
 
-    /// Reads those of `wanted` within `deadline`, and forgets those of gateways
-    /// that are not listed. Returns the first fault; what was read all the same counts.
+    /// Reads the tags of those that are `wanted` within `deadline`, and forgets those of
+    /// gateways that are not listed. Returns the first fault; what was read in spite of it
+    /// counts.
     pub(super) async fn read(
         &mut self,
         inventory: &dyn Inventory,

@@ -1,5 +1,5 @@
-//! The target groups of gateways that are polled fast: looked for now and then, and only
-//! where an inventory may be asked at all.
+//! The target groups of gateways that are polled fast: searched for now and then, and only
+//! where an inventory can be asked at all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,9 +12,9 @@ use super::{CONCURRENCY, Inventory, Known};
 use crate::edge::aws::{AwsError, Usage};
 use crate::edge::time::Stopwatch;
 
-/// How long a gateway's target groups are taken for granted.
+/// How long a gateway's target groups are valid.
 const KEPT_SECONDS: i64 = 900;
-/// The metrics of no more target groups of a gateway are read.
+/// At most this many target groups of a gateway have their metrics read.
 pub const MAX_TARGET_GROUPS: usize = 10;
 
 /// The dimension values of target groups by the ARN of their gateway.
@@ -32,7 +32,7 @@ impl TargetGroups {
         &groups[..groups.len().min(MAX_TARGET_GROUPS)]
     }
 
-    /// Whether those of a gateway were not looked for lately.
+    /// Whether those of a gateway were not searched for lately.
     pub(super) fn is_old(&self, arn: &str, now: i64) -> bool {
         let known = self.0.get(arn);
         known.is_none_or(|known| !(0..KEPT_SECONDS).contains(&(now - known.read)))
@@ -55,7 +55,7 @@ impl TargetGroups {
 }
 
 impl Found {
-    /// Looks for the target groups of these gateways, until the deadline.
+    /// Searches for the target groups of these gateways, until the deadline.
     pub(super) async fn search(
         inventory: Arc<dyn Inventory>,
         arns: Vec<String>,

@@ -1,5 +1,5 @@
-//! When gateways give up. AWS wants a call for each, so that they are remembered and read
-//! again in turns.
+//! When gateways give up. AWS takes a call for each, so they are kept and read again in
+//! turn.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::edge::aws::{AwsError, Usage};
 use crate::edge::time::Stopwatch;
 use nearmiss_core::number::quantity;
 
-/// This many known timeouts are read again by one refresh, the oldest first.
+/// At most this many known timeouts are read again in one refresh, the oldest first.
 const READ_AGAIN: usize = 1000;
 
 /// The timeouts of gateways, seconds, by ARN.
@@ -24,7 +24,7 @@ pub(super) struct Unread {
     /// The gateways that have been deleted in the meantime.
     pub(super) gone: HashSet<String>,
     pub(super) faults: Vec<AwsError>,
-    /// How many must wait for the next time, where nothing failed.
+    /// How many must wait for next time, although nothing failed.
     pub(super) waiting: usize,
 }
 
@@ -39,8 +39,8 @@ impl Timeouts {
         self.0.retain(|arn, _| listed.contains(arn.as_str()));
     }
 
-    /// Reads those that are not known, and the oldest of the others. Stops at
-    /// the deadline, and where the next call would fare no better.
+    /// Reads those that are not known, and the oldest of the others. Stops at the deadline,
+    /// and where the next call would fail as well.
     pub(super) async fn read(
         &mut self,
         inventory: &dyn Inventory,
@@ -60,7 +60,8 @@ impl Timeouts {
         let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
         let mut unread = Unread::default();
         let mut faults = Faults::default();
-        // Some of many is how far one gets in the time; none is no answer.
+        // To have read some of many is progress in the time there was; to have read none is
+        // a failure.
         let mut without_answer = Some(late(action, inventory.region(), deadline));
         loop {
             let left = deadline.saturating_sub(watch.elapsed());
@@ -94,7 +95,7 @@ impl Timeouts {
     }
 }
 
-/// What failed, the same of many once.
+/// What failed, each kind of failure once.
 #[derive(Debug, Default)]
 struct Faults(BTreeMap<String, (AwsError, BTreeSet<String>)>);
 
@@ -104,8 +105,8 @@ impl Faults {
         arns.insert(arn.to_owned());
     }
 
-    /// Each with the first of those that it concerns; the number of the others would make
-    /// another text of it at each poll.
+    /// Each with the first gateway that it concerns; a number of the others would make a
+    /// different text at each poll.
     fn merged(self) -> impl Iterator<Item = AwsError> {
         self.0.into_values().map(|(mut fault, arns)| {
             let others = if arns.len() > 1 { " and others" } else { "" };

@@ -1,4 +1,4 @@
-//! What a look at an account could not find out.
+//! What a refresh of an account could not find out.
 
 use crate::edge::aws::AwsError;
 use nearmiss_core::gateway::Kind;
@@ -9,9 +9,9 @@ pub enum Trouble {
     /// A call failed.
     #[error("{}. {}", said(fault, lost.as_deref()), fault.advice())]
     Call {
-        /// Which, and how.
+        /// Which call, and how it failed.
         fault: AwsError,
-        /// What is lost by that, where it is less than everything.
+        /// What is lost by that, if it is less than everything.
         lost: Option<String>,
     },
     /// A selection selects nothing.
@@ -21,21 +21,21 @@ pub enum Trouble {
         kind: Kind,
         /// The selection.
         selection: String,
-        /// Where it looked.
+        /// Where it was looked for.
         region: String,
-        /// What there is instead.
+        /// What exists there instead.
         there: String,
     },
-    /// A selection leaves out everything that it selects.
+    /// A selection excludes everything that it selects.
     #[error(
         "{selection} leaves out everything that it matches in {region} ({names}): nothing is watched by it"
     )]
     AllExcluded {
         /// The selection.
         selection: String,
-        /// Where it looked.
+        /// Where it was looked for.
         region: String,
-        /// What matches and is left out.
+        /// What matches and is excluded.
         names: String,
     },
     /// Neither the config nor AWS names a Region.

@@ -1,6 +1,6 @@
 //! The samples of one family, packed.
 
-/// A bit for each sample that there may be, and a number for each that there is.
+/// A bit for each sample that there may be, and a number for each one that is present.
 #[derive(Debug, Default)]
 pub(super) struct Column {
     present: Vec<u64>,
@@ -9,7 +9,7 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// The next sample, if it is there.
+    /// Appends the next sample, if it is present.
     pub(super) fn push(&mut self, value: Option<f64>) {
         let bit = self.places % 64;
         if bit == 0 {
@@ -33,7 +33,7 @@ impl Column {
         self.values.shrink_to_fit();
     }
 
-    /// The samples that are there, each with its place.
+    /// The samples that are present, each with its place.
     pub(super) fn iter(&self) -> impl Iterator<Item = (usize, f64)> {
         let places = self.present.iter().enumerate().flat_map(|(word, &bits)| {
             (0..64).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| 64 * word + bit)

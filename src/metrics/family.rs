@@ -61,7 +61,7 @@ pub enum Read {
     Each {
         /// How many there are.
         values: usize,
-        /// What its labels are in this place.
+        /// The values of its labels in this place.
         labels: fn(usize) -> Vec<&'static str>,
         /// The sample in this place.
         read: fn(&Known, usize) -> Option<f64>,

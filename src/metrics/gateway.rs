@@ -263,12 +263,12 @@ fn level(severity: Severity) -> f64 {
 }
 
 /// A count as Prometheus has it.
-#[allow(clippy::cast_precision_loss)] // it knows no other number
+#[allow(clippy::cast_precision_loss)] // Prometheus has no other numbers
 pub(super) fn count(value: u64) -> f64 {
     value as f64
 }
 
-#[allow(clippy::cast_precision_loss)] // Prometheus knows no other number
+#[allow(clippy::cast_precision_loss)] // Prometheus has no other numbers
 fn number(value: i64) -> f64 {
     value as f64
 }

@@ -7,7 +7,7 @@
 //!   that a page which nobody asks for costs next to nothing.
 //! - [`Page`] writes them in a [`Format`] and compresses them, once for all who ask.
 //!
-//! Nothing here knows HTTP, or what the config looks like.
+//! Nothing here depends on HTTP, or on what the config looks like.
 
 mod column;
 mod family;

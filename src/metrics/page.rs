@@ -13,8 +13,8 @@ use hyper::body::Bytes;
 use super::samples::Samples;
 use super::text::Format;
 
-/// A page in one format. Only its compressed form is kept: a few percent of its length,
-/// and unpacked faster than it is written.
+/// A page in one format. Only its compressed form is kept: a few percent of its length, and
+/// unpacked faster than it is written.
 #[derive(Debug, Clone)]
 pub struct Compressed {
     /// The page, compressed with gzip.
@@ -24,8 +24,8 @@ pub struct Compressed {
 }
 
 impl Compressed {
-    /// Writes a page. Compressed fast rather than small: it repeats itself so much that
-    /// the fast way already leaves a few percent of it.
+    /// Writes a page. It is compressed for speed rather than size: it is so repetitive that
+    /// even the fast level leaves only a few percent of it.
     fn of(samples: &Samples, format: Format) -> io::Result<Self> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
         let length = samples.write(format, &mut encoder)?;
@@ -54,7 +54,7 @@ impl io::Read for Unpacked {
 /// The whole page at once, for tests and measurements.
 #[derive(Debug, Clone, Default)]
 pub struct Rendered {
-    /// As Prometheus' text format.
+    /// In Prometheus' text format.
     pub metrics: Bytes,
     /// The same, compressed with gzip.
     pub gzip: Bytes,
@@ -73,15 +73,16 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page of these samples; those who share a `turn` are written one after the other.
+    /// The page of these samples; pages that share a `turn` are written one after the
+    /// other.
     #[must_use]
     pub fn new(samples: Samples, turn: Arc<Mutex<()>>) -> Self {
         Self { samples: Arc::new(samples), made: Default::default(), turn }
     }
 
-    /// The page in this format: written and compressed by a thread of its own when the
-    /// first asks, while the others wait for the same; `None` if that failed. It goes on
-    /// when nobody waits any more.
+    /// The page in this format: written and compressed by a thread of its own when it is
+    /// first asked for, while the others wait for the same result; `None` if that failed.
+    /// It goes on even when nobody waits any more.
     pub async fn compressed(&self, format: Format) -> Option<Compressed> {
         let make = || {
             let (samples, turn) = (Arc::clone(&self.samples), Arc::clone(&self.turn));

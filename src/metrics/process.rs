@@ -1,16 +1,16 @@
-//! The families that the daemon counts of itself, and what every process has to say.
+//! The families that the daemon counts about itself, and those that every process has.
 //!
-//! The code that counts them has them from a registry of the crate `prometheus`, by these
-//! rows; a test compares the two.
+//! The code that counts gets them from a registry of the crate `prometheus`, by these rows;
+//! a test compares the two.
 
 use prometheus::proto::MetricType;
 
 use super::family::Family;
 
-/// A family that code counts, and no table reads.
+/// A family that is counted by code, and read by no table.
 pub type Row = Family<()>;
 
-/// What every process has to say of itself, as the crate `prometheus` collects it.
+/// What every process exports about itself, as the crate `prometheus` collects it.
 pub const COLLECTED: [&str; 7] = [
     "process_cpu_seconds_total",
     "process_max_fds",
@@ -21,7 +21,7 @@ pub const COLLECTED: [&str; 7] = [
     "process_virtual_memory_bytes",
 ];
 
-/// Every family that the daemon counts of itself.
+/// Every family that the daemon counts about itself.
 pub const FAMILIES: &[&Row] = &[
     &POLLS,
     &POLL_DURATION,
@@ -57,7 +57,7 @@ pub const POLL_DURATION: Row = histogram(
     "How long a poll takes, from the tick to the saved state.",
     &[],
 );
-/// Discoveries.
+/// Listings of gateways.
 pub const DISCOVERIES: Row = counter(
     "nearmiss_discoveries_total",
     "How often load balancers and timeouts were read, by outcome: ok, failed.",
@@ -113,7 +113,7 @@ pub const TROUBLE: Row = gauge(
     "1 while the daemon itself is in trouble, by theme: data (CloudWatch cannot be read), credentials, discovery, delivery, chat (messages do not reach the channel), state (it cannot be saved), config (a new one cannot be used), clock.",
     &["theme"],
 );
-/// What the self-check came to.
+/// The results of the self-check.
 pub const SELF_CHECK: Row = gauge(
     "nearmiss_self_check",
     "Whether CloudWatch's figures mean what is made of them: 1 yes, 0 no, absent while it could not be tried. counts_add_up: counts within a bound add up to the samples. timeouts_leave_no_sample: a 504 is no latency sample, so that requests are samples plus 504s.",
@@ -125,7 +125,7 @@ pub const CLOCK_SKEW: Row = gauge(
     "Seconds that this machine's clock is ahead of AWS's, by the Date header of its answers; negative if behind, 0 while unknown.",
     &[],
 );
-/// State files that were written.
+/// Saves of the state.
 pub const STATE_SAVES: Row = counter(
     "nearmiss_state_saves_total",
     "How often the state file was written, by outcome: ok, failed.",

@@ -13,12 +13,12 @@ use super::column::Column;
 use super::family::{Family, Known, Read};
 use super::gateway::{self, evaluation};
 
-/// How the page is to be.
+/// How the page is configured.
 #[derive(Debug, Clone, Copy)]
 pub struct Options<'a> {
     /// The tags that are labels of `nearmiss_gateway_info`: key and label.
     pub tag_labels: &'a [(String, String)],
-    /// The names of families that nobody wants.
+    /// The names of families that are left out.
     pub dropped: &'a [Pattern],
 }
 
@@ -38,7 +38,7 @@ pub struct Samples {
     pub(super) target_groups: TargetGroups,
     /// The gateways that have one, by place.
     pub(super) histograms: Vec<(usize, Histogram)>,
-    /// What the daemon counts of itself.
+    /// What the daemon counts about itself.
     pub(super) process: Vec<MetricFamily>,
 }
 
@@ -56,7 +56,7 @@ impl TargetGroups {
         self.groups.push((gateway, self.names.len()));
     }
 
-    /// The place of the gateway of this one, and its name.
+    /// The place of its gateway, and its name.
     pub(super) fn get(&self, place: usize) -> Option<(usize, &str)> {
         let (gateway, end) = *self.groups.get(place)?;
         let start = place.checked_sub(1).and_then(|before| self.groups.get(before));
@@ -86,7 +86,7 @@ impl Samples {
         self.gateways.len()
     }
 
-    /// With what the daemon counts of itself.
+    /// Adds what the daemon counts about itself.
     #[must_use]
     pub fn with_process(mut self, process: Vec<MetricFamily>, options: Options) -> Self {
         self.process = process;

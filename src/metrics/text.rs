@@ -1,8 +1,8 @@
 //! The page as text: Prometheus' own format, and OpenMetrics.
 //!
 //! <https://prometheus.io/docs/instrumenting/exposition_formats/> and
-//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>. It is written by chunks, so
-//! that no page is in memory as a whole, and a gateway's labels are escaped once.
+//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>. It is written in chunks, so
+//! that the page is never in memory as a whole, and a gateway's labels are escaped once.
 
 use std::io::{self, Write};
 
@@ -17,7 +17,7 @@ use super::family::{Family, Read, unit};
 use super::gateway::{LABELS, count};
 use super::samples::Samples;
 
-/// Written at once, bytes.
+/// How many bytes are written at once.
 const CHUNK: usize = 64 * 1024;
 
 /// A format of the page.
@@ -192,8 +192,8 @@ impl<W: Write> Text<W> {
         Ok(())
     }
 
-    /// What a family is. OpenMetrics has the name of a counter without `_total`, the unit,
-    /// and quotes of the help escaped.
+    /// What a family is. OpenMetrics wants the name of a counter without `_total`, the
+    /// unit, and quotes in the help escaped.
     fn head(&mut self, name: &str, kind: MetricType, help: &str) {
         let is_open = self.format == Format::OpenMetrics;
         let family = if is_open { name.strip_suffix("_total").unwrap_or(name) } else { name };

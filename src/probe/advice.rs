@@ -1,7 +1,7 @@
-//! What to do next: a sentence for each thing that can be found.
+//! What to do next: a sentence for each possible finding.
 //!
-//! Each names the place to look at, because a person who reads a report wants to
-//! leave it. What AWS's documents say of 502, 503 and 504 is at
+//! Each names the place to look at, because a person who reads a report wants to act on it.
+//! What AWS's documents say of 502, 503 and 504 is at
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html>.
 
 use super::Verdict;

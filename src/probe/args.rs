@@ -89,14 +89,14 @@ impl ProbeArgs {
         }
     }
 
-    /// The timeouts that are set on the way.
+    /// The timeouts that were given as set on the way.
     #[must_use]
     pub fn configured(&self) -> Vec<Timeout> {
         self.configured.iter().map(|Configured(timeout)| timeout.clone()).collect()
     }
 }
 
-/// An hour is longer than anybody waits, and far from what overflows a clock.
+/// An hour is longer than anybody waits, and far from overflowing a clock.
 fn length(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text).map_err(|error| error.to_string())? {
         length if length > Duration::from_hours(1) => Err("at most 1h".to_owned()),

@@ -1,8 +1,8 @@
 //! `nearmiss probe URL`: one request, and what it says about the hops on the way.
 //!
-//! It joins the wire, which knows no hop, to the two tables that do, and adds
-//! what to do next. The [`Report`] is made by a pure function of an outcome, so
-//! that a test can judge an answer that no test server gives.
+//! It joins the wire, which knows no hop, to the two tables that do, and adds what to do
+//! next. The [`Report`] is made by a pure function of an outcome, so that a test can judge
+//! an answer that no test server gives.
 
 mod advice;
 mod args;
@@ -27,9 +27,9 @@ const NEAR: f64 = 0.8;
 /// What one request says.
 #[derive(Debug, Clone, Serialize)]
 pub struct Report {
-    /// In one word.
+    /// The verdict in one word.
     pub verdict: Verdict,
-    /// In one line.
+    /// The verdict in one line.
     pub headline: String,
     /// Who wrote the answer; `None` if there is none.
     pub speaker: Option<Speaker>,
@@ -56,7 +56,7 @@ pub enum Verdict {
     Broken,
     /// Nothing that could be called an answer.
     NoAnswer,
-    /// There was nobody to ask.
+    /// The question could not be asked.
     NotAsked,
 }
 
@@ -74,7 +74,8 @@ impl Verdict {
         }
     }
 
-    /// The exit code: 0 answered, 1 an error or no answer, 3 nobody to ask.
+    /// The exit code: 0 answered, 1 an error or no answer, 3 the question could not be
+    /// asked.
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
@@ -85,7 +86,7 @@ impl Verdict {
     }
 }
 
-/// Asks, and reports.
+/// Asks, and makes the report.
 pub async fn run(args: &ProbeArgs) -> Report {
     let options = Options { proxies: Arc::new(Proxies::from_env()), ..args.options() };
     let outcome = probe(&args.url, &options).await;
@@ -93,7 +94,7 @@ pub async fn run(args: &ProbeArgs) -> Report {
 }
 
 impl Report {
-    /// Judges an outcome; `configured` are the timeouts that somebody told us.
+    /// Judges an outcome; `configured` are the timeouts that were given.
     #[must_use]
     pub fn of(outcome: Outcome, configured: &[Timeout]) -> Self {
         let verdict = Verdict::of(&outcome);
@@ -115,7 +116,7 @@ impl Report {
     }
 }
 
-/// The wait that somebody else's timeout may have ended, in seconds, and how it ended. Our
+/// The wait that another hop's timeout may have ended, in seconds, and how it ended. Our
 /// own timeout says nothing about theirs.
 fn wait(outcome: &Outcome) -> Option<(f64, End)> {
     match (&outcome.answer, &outcome.failure) {

@@ -1,7 +1,7 @@
 //! A report for a person: the verdict, the phases, the evidence, the next step.
 //!
-//! What a server sent is printed without its control characters, because a
-//! terminal obeys them.
+//! What a server sent is printed without its control characters, because a terminal would
+//! obey them.
 
 use std::fmt;
 
@@ -204,7 +204,7 @@ fn limit(timeout: &Timeout) -> String {
     format!("{hop} {}: {} ({origin})", printable(name), seconds(timeout.seconds))
 }
 
-/// A part of the time line, at its place. What took time has at least one character.
+/// A part of the timeline, at its place. What took time has at least one character.
 fn bar(start: f64, share: f64) -> String {
     let columns = |share: f64| {
         (0..BAR).take_while(|column| f64::from(*column) + 0.5 <= share * f64::from(BAR)).count()

@@ -1,4 +1,4 @@
-//! `[metrics]`: which tags of load balancers are labels, and what is not on the page.
+//! `[metrics]`: which tags of gateways are labels, and what is not on the page.
 
 use serde::Deserialize;
 
@@ -8,7 +8,7 @@ use nearmiss_core::suggestion;
 
 /// The most tags that may be labels: each is on a series of every gateway.
 const MAX_LABELS: usize = 20;
-/// AWS's longest key of a tag, in characters.
+/// The longest key of a tag that AWS allows, in characters.
 const LONGEST_KEY: usize = 128;
 
 /// `[metrics]`
@@ -17,17 +17,17 @@ const LONGEST_KEY: usize = 128;
 pub struct Metrics {
     /// Tags that are labels of `nearmiss_gateway_info`.
     pub tag_labels: TagLabels,
-    /// Metrics that nobody wants.
+    /// Metrics that are left out.
     pub drop: Dropped,
 }
 
-/// Metrics that are not on the page, by name or pattern; each is the name of one at least.
+/// Metrics that are not on the page, by name or pattern; each matches at least one.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Dropped(Vec<Pattern>);
 
 impl Dropped {
-    /// What their names fit.
+    /// The patterns of their names.
     #[must_use]
     pub fn patterns(&self) -> &[Pattern] {
         &self.0
@@ -95,8 +95,8 @@ impl TryFrom<Vec<String>> for TagLabels {
     }
 }
 
-/// The label of a tag: what Prometheus does not allow in a name is an underscore. The
-/// start keeps it from being a name that is taken, or reserved.
+/// The label of a tag: characters that Prometheus does not allow in a name become
+/// underscores. The prefix keeps it apart from names that are taken or reserved.
 fn label_of(key: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
     format!("tag_{}", key.chars().map(plain).collect::<String>())

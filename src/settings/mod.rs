@@ -1,8 +1,8 @@
 //! Parts of a config that the edges use: how AWS things are named, schedules, quotas.
 //!
 //! They stand below [`edge`](crate::edge) and [`sink`](crate::sink), and
-//! [`config`](crate::config) above both, so that a config is read with the types of those
-//! who use it. Each value checks its form when it is read.
+//! [`config`](crate::config) above both, so that a config is read with the types of the
+//! modules that use it. Each value checks its form when it is read.
 
 pub mod metrics;
 pub mod names;
@@ -18,8 +18,8 @@ use serde::{Deserialize, Deserializer};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Aws {
-    /// A PEM file of the certificates to believe instead of this machine's, in all calls
-    /// to AWS; `None` for `AWS_CA_BUNDLE`.
+    /// A PEM file with the certificates to trust instead of this machine's, in all calls to
+    /// AWS; `None` for `AWS_CA_BUNDLE`.
     #[serde(deserialize_with = "a_path")]
     pub ca_bundle: Option<PathBuf>,
 }
@@ -32,8 +32,8 @@ fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Err
     Ok(Some(PathBuf::from(text)))
 }
 
-/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each
-/// Region. AWS allows 50 requests and 180,000 datapoints a second by default.
+/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each Region. AWS
+/// allows 50 requests and 180,000 datapoints a second by default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quotas {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use nearmiss_core::gateway::Kind;
 use nearmiss_core::pattern::Pattern;
 
-/// How a selection names what it means.
+/// How a selection names gateways.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(try_from = "String")]
 pub enum Selector {
@@ -87,7 +87,7 @@ fn is_dimension_of(kind: Kind, text: &str) -> bool {
     !is_pattern(text) && (kind.spec().forms.is_dimension)(text)
 }
 
-/// Whether it is spelled like a Region.
+/// Whether it has the form of a Region's name.
 #[must_use]
 pub fn is_region(text: &str) -> bool {
     let is_one = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
@@ -97,7 +97,7 @@ pub fn is_region(text: &str) -> bool {
 /// Reads a Region.
 ///
 /// # Errors
-/// When it is not spelled like one.
+/// When it does not have that form.
 pub fn region<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(from)?;
     if is_region(&text) {

@@ -1,10 +1,10 @@
 //! When to do something: cron expressions, by the clock of a place.
 //!
 //! They are read by the parser that tokio-cron-scheduler uses, so that what is accepted
-//! here ticks there. The hours of a place come from here: an expression ticks by the
-//! calendar, and each of its times is looked up in the place's own. One that the clock
-//! skips is the next instant that there is; one that comes twice is the first of the
-//! two, or both where the expression says every hour.
+//! here ticks there. Time zones are handled here: an expression ticks by the calendar, and
+//! each of its times is looked up in the place's own. A time that the clock skips is the
+//! next instant that exists; one that comes twice is the first of the two, or both where
+//! the expression says every hour.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use croner::{Cron, Direction};
 use serde::{Deserialize, Deserializer};
 
-/// A cron expression with six fields, seconds first, that comes true again and again.
+/// A cron expression with six fields, seconds first, that matches again and again.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Schedule(String);
@@ -52,15 +52,15 @@ impl Schedule {
         Self("0 0 9 * * MON".into())
     }
 
-    /// Its ticks from `from` to before `to` (seconds since the Unix epoch), by the
-    /// clock of a time zone, oldest first; the newest of them where there are many.
+    /// Its ticks from `from` to before `to` (seconds since the Unix epoch), by the clock of
+    /// a time zone, oldest first; only the newest if there are many.
     #[must_use]
     pub fn between(&self, from: i64, to: i64, zone: Zone) -> Vec<i64> {
         let Ok(cron) = parse_cron(&self.0) else { return Vec::new() };
         let at = |seconds: i64| DateTime::from_timestamp(seconds.clamp(0, YEAR_9000), 0);
         let local = |seconds| at(seconds).unwrap_or_default().with_timezone(&zone.0).naive_local();
         // A skipped time is older than the instant that it means, by a day where a day is
-        // skipped; one that comes twice is later than what its clock shows after it.
+        // skipped; one that comes twice is later than what the clock shows after it.
         let (first, last) = (local(from) - TimeDelta::hours(25), local(to) + TimeDelta::hours(4));
         let every_hour = says_every_hour(&cron);
         let calendar = cron.iter_from(last.and_utc(), Direction::Backward);
@@ -83,7 +83,7 @@ impl Schedule {
     }
 }
 
-/// When it is this time of the calendar in a place, latest first.
+/// The instants at which the calendar of a place shows this time, latest first.
 fn instants(time: NaiveDateTime, zone: Zone, every_hour: bool) -> impl Iterator<Item = i64> {
     let (one, other) = match zone.0.from_local_datetime(&time) {
         LocalResult::Single(there) => (Some(there.timestamp()), None),
@@ -97,8 +97,8 @@ fn instants(time: NaiveDateTime, zone: Zone, every_hour: bool) -> impl Iterator<
 
 /// The first instant after a time that the clock of a place skips.
 fn after_gap(time: NaiveDateTime, zone: Zone) -> Option<i64> {
-    // Read by the clock of before, the skipped time is an instant after the change, and
-    // by the clock of after, one before it: the change lies between the two.
+    // By the offset before the change, the skipped time is an instant after the change, and
+    // by the offset after it, one before it: the change lies between the two.
     let day = TimeDelta::days(2);
     let offset = |at: NaiveDateTime| zone.0.offset_from_utc_datetime(&at).fix().local_minus_utc();
     let (before, after) = (offset(time - day), offset(time + day));
@@ -120,11 +120,11 @@ fn says_every_hour(cron: &Cron) -> bool {
     (0..24).all(|hour| cron.pattern.hour_match(hour).unwrap_or(false))
 }
 
-/// Nobody asks for later times, seconds since the Unix epoch.
+/// The latest time that is supported, seconds since the Unix epoch.
 const YEAR_9000: i64 = 221_845_392_000;
-/// So many ticks are looked at, at the most.
+/// At most this many ticks are computed.
 const MAX_TICKS: usize = 2_000;
-/// What is asked for.
+/// What is expected, in errors.
 const EXPECTED: &str = "expected a cron expression with six fields, seconds first (such as \"0 * * * * *\" for every minute)";
 /// The longest expression, in bytes.
 const MAX_BYTES: usize = 200;
@@ -209,7 +209,7 @@ pub fn by_the_minute<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::
         .ok_or_else(|| too_often(&schedule, "a minute", "the first field (seconds)"))
 }
 
-/// The same of one that may be left out.
+/// The same for a schedule that may be left out.
 ///
 /// # Errors
 /// When it is no such schedule.
@@ -230,7 +230,7 @@ pub fn by_the_hour<'de, D: Deserializer<'de>>(from: D) -> Result<Schedule, D::Er
         .ok_or_else(|| too_often(&schedule, "an hour", "the second field (minutes)"))
 }
 
-/// Whether one value alone of a field fits.
+/// Whether only one value of a field matches.
 fn is_one(schedule: &Schedule, fits: impl Fn(&Cron, u32) -> bool) -> bool {
     let cron = parse_cron(schedule.as_str());
     cron.is_ok_and(|cron| (0..60).filter(|value| fits(&cron, *value)).count() == 1)
@@ -357,8 +357,8 @@ mod tests {
         }
     }
 
-    /// Whatever the place and the year, an expression for one time of the day ticks
-    /// once for each day of the calendar, or once more early on the next.
+    /// Whatever the place and the year, an expression for one time of the day ticks once
+    /// for each day of the calendar, or once more early on the next.
     #[test]
     fn each_day_of_each_place_has_its_tick() {
         let schedule = schedule("0 30 0 * * *");
@@ -427,7 +427,7 @@ mod tests {
         let long = format!("{gateway}[poll]\nschedule = \"0 * * * * {}\"\n", "*".repeat(100_000));
         let said = refused(&long);
         assert!(said.contains("at most 200 bytes, found 100010") && said.len() < 1_000, "{said}");
-        // What every test of this program does, and who wants to see it at work.
+        // The schedule of every test of this program, and of the demo.
         assert!(Schedule::try_from("* * * * * *".to_owned()).is_ok());
     }
 }

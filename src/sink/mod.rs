@@ -1,9 +1,9 @@
-//! Where notifications go. What no receiver has accepted was not said.
+//! Where notifications go. What no receiver accepted has not been sent.
 //!
-//! A sink is one file with two types: its [`Settings`], which are a table of the config
-//! and know who receives what is sent there, and the [`Sink`] that they connect to. The
+//! A sink is one file with two types: its [`Settings`], which are a table of the config and
+//! know who receives what is sent there, and the [`Sink`] that they connect to. The
 //! registry is here: a field of `Sinks`, a variant of [`Target`] and the line that joins
-//! them. Nothing else knows which sinks there are.
+//! them. Nothing else knows which sinks exist.
 
 mod log;
 mod sns;
@@ -70,39 +70,39 @@ pub trait Settings {
     /// Who receives what is sent there.
     fn receiver(&self) -> Receiver;
 
-    /// Gets ready to send; asks nobody yet.
+    /// Gets ready to send; makes no call yet.
     fn connect<'a>(&'a self, base: &'a SdkConfig) -> BoxFuture<'a, Box<dyn Sink>>;
 
-    /// Why these settings cannot work together, if they cannot.
+    /// How these settings contradict each other, if they do.
     fn contradiction(&self) -> Option<String> {
         None
     }
 
-    /// That one config has two settings for one receiver.
+    /// The error that one config has two settings for one receiver.
     fn found_two(&self) -> String {
         format!("expected one way to send to {}, found two", self.receiver().id)
     }
 
-    /// What it takes of AWS; nothing where it is not AWS's.
+    /// What it needs of AWS; nothing if it is not AWS's.
     fn aws(&self) -> Option<AwsAccess<'_>> {
         None
     }
 
     /// The configuration of Amazon Q Developer in chat applications whose channel the
-    /// messages must reach, if it is to be looked at.
+    /// messages must reach, if that is to be watched.
     fn chat_configuration(&self) -> Option<&str> {
         None
     }
 }
 
-/// What a sink takes of AWS.
+/// What a sink needs of AWS.
 #[derive(Debug, Clone, Copy)]
 pub struct AwsAccess<'a> {
     /// In which Region.
     pub region: &'a str,
     /// As which role, if not as the daemon itself.
     pub role_arn: Option<&'a RoleArn>,
-    /// The ARN of what is used.
+    /// The ARN of the resource.
     pub resource: &'a str,
     /// The IAM actions that are used on it.
     pub actions: &'static [&'static str],
@@ -110,15 +110,15 @@ pub struct AwsAccess<'a> {
 
 /// Something that takes notifications.
 pub trait Sink: fmt::Debug + Send + Sync {
-    /// What sending one is called, in errors and in `nearmiss check`: an IAM action where
-    /// it is AWS's.
+    /// What sending a notification is called, in errors and in `nearmiss check`: an IAM
+    /// action where it is AWS's.
     fn sending(&self) -> &'static str;
 
     /// What [`look`](Self::look) is called.
     fn looking(&self) -> &'static str;
 
-    /// Sends a notification, of which `message` is every form, and adds to `usage` what
-    /// AWS was asked for that.
+    /// Sends a notification, of which `message` is every form, and adds to `usage` the
+    /// calls to AWS that it took.
     ///
     /// # Errors
     /// When it was not accepted.
@@ -129,10 +129,10 @@ pub trait Sink: fmt::Debug + Send + Sync {
         usage: &'a mut Usage,
     ) -> BoxFuture<'a, Result<(), SinkError>>;
 
-    /// Whether the receiver is there, as far as can be known without sending.
+    /// Whether the receiver is there, as far as can be found out without sending.
     ///
     /// # Errors
-    /// When it is not, or may not be looked at.
+    /// When it is not, or that may not be asked.
     fn look(&self) -> BoxFuture<'_, Result<(), SinkError>>;
 }
 
@@ -142,8 +142,8 @@ pub trait Sink: fmt::Debug + Send + Sync {
 pub struct SinkError {
     /// What was tried, as the sink calls it.
     pub action: &'static str,
-    /// What went wrong, as far as it changes what to do: after
-    /// [`ErrorKind::Refused`] alone the next one is tried.
+    /// What went wrong, as far as it changes what to do: only after [`ErrorKind::Refused`]
+    /// the next one is tried.
     pub kind: ErrorKind,
     /// What was tried and what went wrong: one line.
     pub said: String,
@@ -158,7 +158,7 @@ impl From<AwsError> for SinkError {
     }
 }
 
-/// Reads the tables of sinks, of which one may be there.
+/// Reads the tables of sinks, of which at most one may be there.
 ///
 /// # Errors
 /// When one of them cannot be used, or there are several.
@@ -184,21 +184,21 @@ pub fn named(topic: InlineTopic, sink: Option<Target>) -> Result<Option<Target>,
     }
 }
 
-/// All receivers that a config names; everybody else is the log.
+/// All receivers that a config names; everything else goes to the log.
 #[derive(Debug, Default)]
 pub struct Senders {
     sinks: BTreeMap<ReceiverId, Box<dyn Sink>>,
     links: Links,
 }
 
-/// What became of a delivery.
+/// The outcome of a delivery.
 #[derive(Debug)]
 pub struct Sent {
     /// Which one.
     pub delivery: Delivery,
     /// Whether its receiver accepted it.
     pub outcome: Result<(), SinkError>,
-    /// What that took.
+    /// The calls to AWS that it took.
     pub usage: Usage,
 }
 
@@ -225,9 +225,9 @@ impl Senders {
     }
 
     /// Delivers to one receiver in order, until all is sent, the receiver cannot be
-    /// reached, or `deadline` has passed. What was refused is no reason to hold back the
-    /// next. When the daemon is to stop, none is begun; and none before the one before
-    /// it was handed out.
+    /// reached, or `deadline` has passed. A refused delivery does not stop the next one.
+    /// When the daemon is to stop, no delivery is begun; nor is one begun before the
+    /// outcome of the previous one was taken.
     pub fn deliver(
         self: Arc<Self>,
         deliveries: Vec<Delivery>,

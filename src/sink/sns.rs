@@ -1,10 +1,10 @@
 //! Amazon SNS: a topic in the config, and one Publish for each notification.
 //!
-//! SNS sends attributes only with a plain message, and a text for each protocol
-//! only without attributes; so a topic has one or the other. FIFO topics reach
-//! queues alone, and get attributes and the JSON for programs.
+//! SNS sends attributes only with a plain message, and a text for each protocol only
+//! without attributes; so a topic has one or the other. FIFO topics reach queues alone, and
+//! get attributes and the JSON for programs.
 //!
-//! What an ARN looks like is known here and nowhere else.
+//! The form of an ARN is known here and nowhere else.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ use nearmiss_core::alerting::{Audience, Guarantee, Receiver, ReceiverId};
 use nearmiss_core::notification::{Notification, fingerprint};
 use nearmiss_core::render::Message;
 
-/// The IAM action of a notification.
+/// The IAM action of sending a notification.
 const PUBLISH: &str = "sns:Publish";
 /// The IAM action of the check that sends nothing.
 const GET_TOPIC: &str = "sns:GetTopicAttributes";
@@ -50,7 +50,7 @@ pub struct Topic {
     pub chat_configuration: Option<String>,
 }
 
-/// The keys of a topic where they stand in a `[[route]]` or in `[watcher]` themselves.
+/// The keys of a topic when they are directly in a `[[route]]` or in `[watcher]`.
 #[derive(Debug)]
 pub struct InlineTopic {
     /// As in [`Topic`], and so are the others.
@@ -102,18 +102,18 @@ impl TopicArn {
         &self.text
     }
 
-    /// The Region that it must be published in.
+    /// The Region in which it must be published.
     #[must_use]
     pub fn region(&self) -> &str {
         &self.region
     }
 
-    /// Its name, which stands at its end.
+    /// Its name, at the end of the ARN.
     fn name(&self) -> &str {
         self.text.rsplit(':').next().unwrap_or_default()
     }
 
-    /// Whether it is a FIFO topic's.
+    /// Whether it belongs to a FIFO topic.
     #[allow(clippy::case_sensitive_file_extension_comparisons)] // it is no file
     fn is_fifo(&self) -> bool {
         self.text.ends_with(".fifo")
@@ -141,7 +141,7 @@ impl TryFrom<String> for TopicArn {
     }
 }
 
-/// How a topic takes messages.
+/// The form of a topic's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     /// A text for each protocol.
@@ -224,7 +224,7 @@ impl Settings for Topic {
     }
 }
 
-/// A topic, and who publishes to it.
+/// A topic, and the client that publishes to it.
 #[derive(Debug)]
 struct SnsTopic {
     client: Client,
@@ -287,7 +287,7 @@ impl SnsTopic {
             Form::PerProtocol | Form::Attributes => request,
         };
         let answer = request.send().await.map_err(|e| AwsError::of(PUBLISH, &self.region, &e))?;
-        // What SNS accepted has an id; an answer without one is not SNS's.
+        // What SNS accepted has an id; an answer without one is not from SNS.
         match answer.message_id() {
             Some(id) if !id.trim().is_empty() => Ok(()),
             _ => Err(AwsError::incomplete(PUBLISH, &self.region, "the answer has no MessageId")),
@@ -298,7 +298,7 @@ impl SnsTopic {
 fn attributes(message: &Message) -> HashMap<String, MessageAttributeValue> {
     let pair = |(name, value): &(&'static str, String)| {
         let text = MessageAttributeValue::builder().data_type("String").string_value(value);
-        // Only one without a type cannot be built.
+        // Building fails only without a type.
         Some(((*name).to_owned(), text.build().ok()?))
     };
     message.attributes.iter().filter_map(pair).collect()

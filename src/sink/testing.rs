@@ -1,4 +1,4 @@
-//! A sink for tests: it keeps what it accepts, and fails as it is told to.
+//! A sink for tests: it keeps what it accepts, and fails on demand.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use nearmiss_core::alerting::{Audience, Guarantee, Receiver, ReceiverId};
 use nearmiss_core::notification::Notification;
 use nearmiss_core::render::Message;
 
-/// What the double does with a notification.
+/// What the test double does with a notification.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Does {
     Accepts,
@@ -20,7 +20,8 @@ pub(crate) enum Does {
     Hangs,
 }
 
-/// It accepts everything, but for what was said of the next ones. Clones are one.
+/// It accepts everything, except where a behaviour is set for the next ones. Clones share
+/// their state.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Double(Arc<Mutex<Inner>>);
 
@@ -36,7 +37,7 @@ impl Double {
         self.lock().next.extend(next);
     }
 
-    /// The ids of everything that it was sent.
+    /// The ids of everything that was sent to it.
     pub(crate) fn tried(&self) -> Vec<String> {
         self.lock().tried.clone()
     }
@@ -72,7 +73,7 @@ impl Sink for Double {
             inner.next.pop_front().unwrap_or(Does::Accepts)
         };
         async move {
-            // As one that waits for an answer does.
+            // As a sink that waits for an answer does.
             tokio::task::yield_now().await;
             match does {
                 Does::Accepts => self.lock().accepted.push(notification.id()),
@@ -91,13 +92,13 @@ impl Sink for Double {
     }
 }
 
-/// People with this address.
+/// A receiver of people with this address.
 pub(crate) fn people(address: &str) -> Receiver {
     let (audience, guarantee) = (Audience::People, Guarantee::AtLeastOnce);
     Receiver { id: ReceiverId::of(address), label: address.to_owned(), audience, guarantee }
 }
 
-/// Programs that get each notification once and in order.
+/// A receiver of programs that get each notification once and in order.
 pub(crate) fn programs(address: &str) -> Receiver {
     let (audience, guarantee) = (Audience::Programs, Guarantee::OnceInOrder);
     Receiver { audience, guarantee, ..people(address) }

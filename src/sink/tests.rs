@@ -1,4 +1,4 @@
-//! How deliveries to one receiver go, whatever its sink is.
+//! How deliveries to one receiver proceed, whatever its sink is.
 
 use futures::{Stream, StreamExt};
 use tokio_util::sync::CancellationToken;

@@ -21,14 +21,14 @@ use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::time::Minute;
 
-/// What was asked of one gateway, or why it did not come.
+/// The answer about one gateway, or why it did not come.
 pub type Answer<T> = Result<T, Arc<AwsError>>;
 
 /// Numbers of healthy targets, on average; `None` where no hour is known.
 pub type Means = Vec<Option<f64>>;
 
-/// Where the figures of gateways come from. What could not be read within `deadline`
-/// says why, and what an answer took is in its [`Usage`].
+/// Where the figures of gateways come from. What could not be read within `deadline` says
+/// why, and the calls that an answer took are in its [`Usage`].
 pub trait MetricSource: fmt::Debug + Send + Sync {
     /// The minutes of each gateway up to before `end`, in the order of the asks.
     fn minutes<'a>(
@@ -67,7 +67,7 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         usage: &'a mut Usage,
     ) -> BoxFuture<'a, Answer<Figures>>;
 
-    /// What the minutes of a gateway from the first to before the second show of the
+    /// What the minutes of a gateway from the first to before the second show about the
     /// figures themselves.
     fn self_check<'a>(
         &'a self,
@@ -83,8 +83,8 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
 pub struct Ask {
     /// Which gateway.
     pub gateway: Arc<Gateway>,
-    /// The dimension value that it had before it was made anew, where that is asked for
-    /// in the place of its own.
+    /// The dimension value that it had before it was created anew, if that is asked for
+    /// instead of its own.
     pub former: Option<String>,
     /// The first minute that is needed.
     pub from: Minute,
@@ -119,7 +119,7 @@ pub struct Healthy {
     pub target_groups: Vec<String>,
 }
 
-/// What one gateway's figures show; `None` where they cannot tell.
+/// What one gateway's figures show; `None` where they show nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SelfCheck {
     /// Whether the count of samples up to a very high bound is the number of
@@ -130,7 +130,7 @@ pub struct SelfCheck {
 }
 
 impl SelfCheck {
-    /// What either of two proofs knows; a failed one counts more.
+    /// What either of two checks knows; a failed one takes precedence.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let both = |a: Option<bool>, b: Option<bool>| match (a, b) {

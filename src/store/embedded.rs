@@ -1,14 +1,13 @@
 //! The store beside the daemon: one file, written as it changes.
 //!
-//! The file is redb's: a tree whose pages are never written over while they are needed,
-//! so that a power cut leaves what the last commit left, and a commit that fails leaves
-//! what was there. It is made beside its place and renamed, with everything in it; from
-//! then on each save adds what changed. Where somebody took the file away, or put another
-//! there, it is made anew from what the daemon knows.
+//! The file is redb's: a tree whose pages are never overwritten while they are needed, so
+//! that after a power cut it has what the last commit left, and after a failed commit what
+//! was there before. It is created beside its place and renamed, with everything in it;
+//! from then on each save writes what changed. If somebody removed or replaced the file, it
+//! is created anew from what the daemon has in memory.
 //!
-//! A JSON file of before that stands in its place is taken over by the first save, and
-//! kept. A damaged file is set aside and said; one that a newer version wrote is left
-//! alone.
+//! A JSON file of an older version in its place is imported by the first save, and kept. A
+//! damaged file is set aside and reported; one that a newer version wrote is left alone.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -40,10 +39,10 @@ const MAGIC: &[u8] = b"redb";
 const MAX_JSON: u64 = 1 << 30;
 /// Memory for pages of the file, in bytes: what is written is not read again.
 const CACHE: usize = 1 << 20;
-/// A new file has so many bytes to spare, and as many again as are in it: a disk that
-/// becomes full does not hinder what fits in them.
+/// A new file has this many bytes to spare, and as many again as are in it: a disk that
+/// becomes full does not affect what fits in them.
 const ROOM: usize = 256 * 1024;
-/// The daemon's user alone may read what is remembered.
+/// Only the daemon's user may read the state.
 const MODE: u32 = 0o600;
 
 type Records = TableDefinition<'static, &'static str, &'static [u8]>;
@@ -57,7 +56,7 @@ const EPISODES: Records = TableDefinition::new("episodes");
 /// Packed days of history by day and gateway: what is written together is side by side.
 const DAYS: TableDefinition<'static, (u32, &'static str), &'static [u8]> =
     TableDefinition::new("days");
-/// Fourteen days touch so many days of UTC.
+/// How many days of UTC fourteen days can touch.
 const DAYS_KEPT: u32 = 15;
 /// The form of a packed day, its first byte.
 const DAY_FORM: u8 = 1;
@@ -66,23 +65,23 @@ const DAY_FORM: u8 = 1;
 const VERSION_KEY: &str = "version";
 /// Silences and the like, as JSON.
 const OTHERS_KEY: &str = "others";
-/// What takes room, and goes.
+/// A record that takes up room, and is deleted.
 const ROOM_KEY: &str = "room";
 
-/// The file, whether it is there yet or not.
+/// The file, whether it exists yet or not.
 #[derive(Debug)]
 pub(super) struct Embedded {
     place: Place,
     ours: Option<Ours>,
-    /// Whether a JSON file of before stands in its place.
+    /// Whether a JSON file of an older version is in its place.
     follows_json: bool,
     _lock: Option<Lock>,
 }
 
-/// The file that is written.
+/// The file that is being written to.
 #[derive(Debug)]
 struct Ours {
-    /// None after the disk failed: it is opened again by the next save.
+    /// `None` after the disk failed: it is opened again by the next save.
     database: Option<Database>,
     /// Which file it is: device and inode.
     id: (u64, u64),
@@ -116,7 +115,7 @@ impl Store for Embedded {
     }
 
     /// It waits for the disk, for some milliseconds, and nothing else goes on meanwhile:
-    /// until it is written, nothing may.
+    /// nothing may before it is written.
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
@@ -160,7 +159,7 @@ impl Embedded {
                 self.ours = Some(Ours { database: Some(database), id });
                 Ok(state)
             }
-            // Then nothing can be saved either, and that will be said.
+            // Then nothing can be saved either, and the save will report it.
             Err(Unusable::Io(why)) if is_read_only(&why) => return read_only(&self.place),
             Err(why) => Err(state_error(why, &self.place)),
         };
@@ -223,19 +222,19 @@ impl Embedded {
                     self.ours = Some(ours);
                     return Err(why);
                 }
-                // Everything that was in it is known.
+                // The daemon has everything that was in it in memory.
                 Err(_) => return self.create(state, days),
             },
         };
         let changes = state.gateways.changes();
         let saved = commit(&database, state, changes, days).map_err(failure);
-        // After an error the database wants to be opened anew.
+        // After an error the database must be opened anew.
         ours.database = saved.is_ok().then_some(database);
         self.ours = Some(ours);
         saved
     }
 
-    /// Makes the file beside its place, with everything in it, and puts it there.
+    /// Creates the file beside its place, with everything in it, and moves it there.
     fn create(&mut self, state: &PersistedState, days: &[HistoryDay]) -> io::Result<()> {
         let new = self.place.beside(".new");
         let file = make(&new)?;
@@ -251,14 +250,15 @@ impl Embedded {
         Ok(())
     }
 
-    /// Gives the JSON file of before a second name, which stays when its first one goes.
+    /// Gives the JSON file of the older version a second name, which stays when its first
+    /// one goes.
     fn keep_json(&self) -> io::Result<()> {
         let kept = self.place.beside(".before");
         match fs::remove_file(&kept) {
             Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
             _ => {}
         }
-        // Some file systems know only one name of a file.
+        // Some file systems allow only one name for a file.
         fs::hard_link(self.place.target(), &kept)
             .or_else(|_| fs::copy(self.place.target(), &kept).map(drop))?;
         let _ = fs::remove_file(self.place.beside(".spare"));
@@ -270,7 +270,7 @@ impl Embedded {
     }
 }
 
-/// What was saved last, whether a daemon goes on writing or not.
+/// What was saved last, whether a daemon continues to write or not.
 pub(super) fn read(path: &Path) -> Result<PersistedState, StateError> {
     let place = Place::new(path);
     match place.is_there()? {
@@ -315,7 +315,7 @@ fn builder() -> Builder {
     builder
 }
 
-/// An empty file that nobody else can read.
+/// An empty file that no other user can read.
 fn make(path: &Path) -> io::Result<File> {
     match fs::symlink_metadata(path) {
         Ok(there) if there.is_file() => fs::remove_file(path)?,
@@ -335,7 +335,7 @@ fn make(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Writes everything into a new file, on the disk and with room to spare.
+/// Writes everything to a new file, synced to the disk and with room to spare.
 fn fill(
     file: File,
     state: &PersistedState,
@@ -353,7 +353,7 @@ fn fill(
     Ok((database, (metadata.dev(), metadata.ino())))
 }
 
-/// Writes so many bytes, and gives their place back to what will be written.
+/// Writes this many bytes, and frees their pages for what will be written.
 fn keep_room(database: &Database, bytes: usize) -> Result<(), redb::Error> {
     let piece = vec![0xff_u8; ROOM / 4];
     let pieces = bytes.div_ceil(piece.len());
@@ -376,7 +376,7 @@ fn keep_room(database: &Database, bytes: usize) -> Result<(), redb::Error> {
     Ok(())
 }
 
-/// Writes these gateways, and what belongs to none; what is as it was is not written.
+/// Writes these gateways, and what belongs to none; what is unchanged is not written.
 fn commit<'a>(
     database: &Database,
     state: &PersistedState,
@@ -407,12 +407,12 @@ fn commit<'a>(
     Ok(write.commit()?)
 }
 
-/// Puts days of history there, and takes away those that are too old.
+/// Inserts days of history, and removes those that are too old.
 fn put_days(write: &WriteTransaction, days: &[HistoryDay]) -> Result<(), redb::Error> {
     let mut table = write.open_table(DAYS)?;
     let mut newest = 0;
     for HistoryDay { gateway, day, record } in days {
-        // No clock shows another day.
+        // No clock shows any other day.
         let Ok(day) = u32::try_from(*day) else { continue };
         newest = newest.max(day);
         let record = [&[DAY_FORM], record.as_slice()].concat();
@@ -431,7 +431,7 @@ fn read_days(database: &Database, gateways: &[String]) -> Result<Vec<HistoryDay>
         for day in newest.saturating_sub(DAYS_KEPT - 1)..=newest {
             let found = table.get((day, gateway.as_str()))?;
             let record = found.as_ref().and_then(|found| found.value().split_first());
-            // What a newer program packed is read from CloudWatch again.
+            // What a newer version packed is read from CloudWatch again.
             if let Some((&DAY_FORM, record)) = record {
                 let (gateway, record) = (gateway.clone(), record.to_vec());
                 days.push(HistoryDay { gateway, day: day.into(), record });
@@ -441,7 +441,7 @@ fn read_days(database: &Database, gateways: &[String]) -> Result<Vec<HistoryDay>
     Ok(days)
 }
 
-/// Puts a record there, or takes it away. Returns whether that changes anything.
+/// Inserts a record, or removes it. Returns whether that changes anything.
 fn put(
     table: &mut Table<'_, &'static str, &'static [u8]>,
     key: &str,
@@ -492,7 +492,7 @@ fn is_read_only(why: &io::Error) -> bool {
     matches!(why.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
 }
 
-/// What the disk said, without redb's words around it.
+/// What the disk reported, without redb's words around it.
 fn failure(error: impl Into<redb::Error>) -> io::Error {
     match error.into() {
         redb::Error::Io(why) => why,
@@ -550,7 +550,7 @@ impl From<RecordError> for Unusable {
     }
 }
 
-/// Says that a newer program wrote it.
+/// The error that a newer version wrote it.
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 pub(super) fn say_version(path: &Path, version: u32) {

@@ -1,5 +1,5 @@
-//! The state as JSON: the form of the state file of before, which is taken over, and of
-//! `nearmiss state export`.
+//! The state as JSON: the form of older state files, which are imported, and of `nearmiss
+//! state export`.
 
 use std::fmt;
 
@@ -27,9 +27,9 @@ struct Version {
 /// JSON that is no state.
 #[derive(Debug)]
 pub enum JsonError {
-    /// A newer program wrote it, in this version.
+    /// A newer version of the program wrote it.
     Newer(String),
-    /// No program wrote it.
+    /// It was not written by this program.
     Damaged(serde_json::Error),
 }
 
@@ -45,10 +45,10 @@ impl fmt::Display for JsonError {
 impl std::error::Error for JsonError {}
 
 impl PersistedState {
-    /// Reads what [`PersistedState::write_json`], or a state file of before, says.
+    /// Reads what [`PersistedState::write_json`], or an older state file, says.
     ///
     /// # Errors
-    /// When it is damaged, or a newer program's.
+    /// When it is damaged, or a newer version's.
     pub fn of_json(bytes: &[u8]) -> Result<Self, JsonError> {
         let Version { version } = serde_json::from_slice(bytes).map_err(JsonError::Damaged)?;
         let read = if version.as_u64() == Some(1) {
@@ -72,9 +72,9 @@ impl PersistedState {
     }
 }
 
-/// Reads version 1, which knew one receiver and had an episode's gateway beside it
-/// and not in it: what was notified counts as notified to the log, until
-/// [`PersistedState::told_to`] says to whom.
+/// Reads version 1, which knew one receiver and had an episode's gateway beside it and not
+/// in it: its notifications count as sent to the log, until [`PersistedState::told_to`]
+/// says to whom.
 fn first_version(bytes: &[u8]) -> Result<PersistedState, serde_json::Error> {
     let mut state: Value = serde_json::from_slice(bytes)?;
     let gateways = state.get_mut("gateways").and_then(Value::as_object_mut);

@@ -1,10 +1,10 @@
 //! What is remembered over restarts, and where.
 //!
-//! A [`Store`] keeps the state of each gateway and what belongs to no gateway, and is
-//! given what changed: a poll in which two gateways changed writes two gateways. There is
-//! one today, a file beside the daemon ([`embedded`]). Another is a file of its own here
-//! and a line of [`open`]; its methods are futures, because a store that is asked over the
-//! network has no other way.
+//! A [`Store`] keeps the state of each gateway and what belongs to no gateway, and is given
+//! what changed: a poll in which two gateways changed writes two gateways. There is one
+//! today, a file beside the daemon ([`embedded`]). Another would be a file of its own here
+//! and a line of [`open`]; its methods are futures, because a store over the network has no
+//! other way.
 
 mod embedded;
 mod json;
@@ -23,15 +23,15 @@ use embedded::Embedded;
 pub use json::VERSION;
 pub use persisted::{GatewayStates, PersistedState, ScheduledMessage};
 
-/// Where the state is kept. Whoever has one is the only one that writes there.
+/// Where the state is kept. Whoever holds one is its only writer.
 pub trait Store: fmt::Debug {
-    /// What was remembered; nothing when there is nothing yet. What is damaged is set
-    /// aside, which is an error in the log and not an end.
+    /// The saved state; an empty one if there is none yet. What is damaged is set aside,
+    /// which is logged as an error and does not stop the daemon.
     fn load(&mut self) -> LocalBoxFuture<'_, Result<PersistedState, StateError>>;
 
     /// Writes what changed since the last time, and these days, all of it or nothing. When
-    /// this returns it is there after a power cut, and the state knows that it is written;
-    /// otherwise it is due again.
+    /// this returns without an error, it survives a power cut, and the state is marked as
+    /// written; otherwise it is due again.
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
@@ -56,7 +56,7 @@ pub struct HistoryDay {
     pub record: Vec<u8>,
 }
 
-/// The store that the config names, keeping other daemons away.
+/// The store that the config names, locked against other daemons.
 ///
 /// # Errors
 /// When another daemon has it.
@@ -64,16 +64,15 @@ pub fn open(config: &State) -> Result<Box<dyn Store>, StateError> {
     Ok(Box::new(Embedded::locked(&config.path)?))
 }
 
-/// Whether it could be written.
+/// Checks that it could be written.
 ///
 /// # Errors
-/// When the directory is not there or does not allow it, or something else is in its
-/// place.
+/// When the directory does not exist or is not writable, or something else is in its place.
 pub fn probe(config: &State) -> Result<(), StateError> {
     place::Place::new(&config.path).probe()
 }
 
-/// What was saved last, whether a daemon runs or not; nothing when there is nothing yet.
+/// What was saved last, whether a daemon runs or not; an empty state if there is none yet.
 /// Nothing is written.
 ///
 /// # Errors
@@ -85,7 +84,7 @@ pub fn read(config: &State) -> Result<PersistedState, StateError> {
 /// A state that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// It is there and cannot be read.
+    /// It exists and cannot be read.
     #[error("cannot read the state file {}", path.display())]
     Read {
         /// Which file.
@@ -101,7 +100,7 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
-    /// It is there and is no file.
+    /// It exists and is no file.
     #[error("the state file {} is {what}, and must be a regular file: set [state] path to one", path.display())]
     NotAFile {
         /// Which file.
@@ -117,7 +116,7 @@ pub enum StateError {
         /// The other daemon.
         holder: String,
     },
-    /// A newer program wrote it.
+    /// A newer version of the program wrote it.
     #[error("the state file {} has version {found}, and this nearmiss knows version {known}: run the newer nearmiss, or move the file away to start afresh", path.display())]
     Newer {
         /// Which file.
@@ -127,7 +126,7 @@ pub enum StateError {
         /// The newest version of its kind that this program knows.
         known: u32,
     },
-    /// What it says cannot be.
+    /// Its content is invalid.
     #[error("the state file {} is damaged ({why})", path.display())]
     Damaged {
         /// Which file.

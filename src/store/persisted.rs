@@ -1,4 +1,4 @@
-//! What is remembered, and which of it is not written yet.
+//! What is remembered over restarts, and which of it is not written yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -14,15 +14,15 @@ use nearmiss_core::time::Minute;
 /// Everything that is remembered over restarts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PersistedState {
-    /// What is remembered of each gateway.
+    /// The state of each gateway.
     pub gateways: GatewayStates,
-    /// What somebody does not want to hear of for a while.
+    /// The silences in force.
     #[serde(default)]
     pub silences: Vec<Silence>,
-    /// The daemon's own troubles, and who knows of them.
+    /// The daemon's own troubles, and who was notified of them.
     #[serde(default)]
     pub own: BTreeMap<Component, SelfAlert>,
-    /// What is sent by the clock, and until when that was done.
+    /// What is sent by the clock, and up to when that was done.
     #[serde(default)]
     pub sent: BTreeMap<ScheduledMessage, i64>,
     /// Metrics that CloudWatch billed, by day (counted from the Unix epoch).
@@ -44,7 +44,7 @@ pub enum ScheduledMessage {
 }
 
 impl PersistedState {
-    /// What version 1 told it told this receiver.
+    /// What version 1 notified, it notified this receiver of.
     pub fn attribute_to(&mut self, receiver: &ReceiverId) {
         if !std::mem::take(&mut self.names_nobody) {
             return;
@@ -62,13 +62,13 @@ impl PersistedState {
     }
 }
 
-/// States by the key of their gateway. Read like the map that it is; whatever is changed
-/// is noted, so that only that is written.
+/// States by the key of their gateway. It is read like the map that it is; changes are
+/// recorded, so that only they are written.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct GatewayStates {
     states: BTreeMap<String, GatewayState>,
-    /// Keys of those that may have changed or gone since they were written.
+    /// Keys of those that may have changed or been removed since they were written.
     #[serde(skip)]
     changed: BTreeSet<String>,
 }
@@ -111,7 +111,7 @@ impl GatewayStates {
         Some(state)
     }
 
-    /// One of them, to be changed; made if it is not there.
+    /// One of them, to be changed; created if it does not exist.
     pub fn get_or_insert_with(
         &mut self,
         key: &str,
@@ -121,7 +121,7 @@ impl GatewayStates {
         self.states.entry(key.to_owned()).or_insert_with(new)
     }
 
-    /// Forgets all others.
+    /// Removes all others.
     pub fn retain(&mut self, keep: impl Fn(&str, &GatewayState) -> bool) {
         let changed = &mut self.changed;
         self.states.retain(|key, state| {
@@ -133,19 +133,19 @@ impl GatewayStates {
         });
     }
 
-    /// Hands on what is remembered: see [`state::succeed`].
+    /// Passes states on to successors: see [`state::succeed`].
     pub fn succeed(&mut self, watched: &[&Gateway], now: Minute) -> Vec<Succession> {
         let all = state::succeed(&mut self.states, watched, now);
         self.changed.extend(all.iter().flat_map(|(old, new)| [old.clone(), new.clone()]));
         all
     }
 
-    /// Those that may have changed since they were written; those that are gone have none.
+    /// Those that may have changed since they were written; removed ones have no state.
     pub(super) fn changes(&self) -> impl Iterator<Item = (&str, Option<&GatewayState>)> {
         self.changed.iter().map(|key| (key.as_str(), self.states.get(key)))
     }
 
-    /// Everything is written.
+    /// Marks everything as written.
     pub(super) fn written(&mut self) {
         self.changed.clear();
     }

@@ -1,4 +1,4 @@
-//! The path of a state: what stands there, what stands beside it, and who has it.
+//! The path of a state: what is there, what is beside it, and who holds it.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, OpenOptions, TryLockError};
@@ -13,10 +13,10 @@ use super::StateError;
 
 /// Everybody may see who holds the lock.
 const LOCK_MODE: u32 = 0o644;
-/// A chain of links is followed so far.
+/// How many links are followed at most.
 const MAX_LINKS: usize = 40;
 
-/// Where a state is, whether it is there yet or not.
+/// Where a state is, whether it exists yet or not.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     path: PathBuf,
@@ -24,8 +24,8 @@ pub(super) struct Place {
     target: PathBuf,
 }
 
-/// As long as it lives, no other daemon uses the same state. The system gives the lock
-/// back when its holder ends, however it ends.
+/// As long as it lives, no other daemon uses the same state. The system releases the lock
+/// when its holder ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
     _file: File,
@@ -47,11 +47,11 @@ impl Place {
         &self.target
     }
 
-    /// Keeps other daemons away. Where the directory cannot be written, nothing can be
-    /// remembered either, and there is no lock.
+    /// Locks out other daemons. If the directory cannot be written, nothing can be saved
+    /// either, and there is no lock.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StateError> {
         let path = self.beside(".lock");
-        // Nothing that stands there in its place may be followed, or waited for.
+        // Whatever is in its place must not be followed, or waited for.
         let mut open = OpenOptions::new();
         open.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         let made = open.clone().write(true).create(true).mode(LOCK_MODE).open(&path);
@@ -71,7 +71,7 @@ impl Place {
         };
         match file.try_lock() {
             Ok(()) => {
-                // Whoever is refused wants to know by whom.
+                // Whoever is refused should see which process holds it.
                 let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
                 Ok(Some(Lock { _file: file }))
             }
@@ -103,14 +103,14 @@ impl Place {
         }
     }
 
-    /// Whether it could be written: makes a file beside it, without a name.
+    /// Checks that it could be written: creates a file beside it, without a name.
     pub(super) fn probe(&self) -> Result<(), StateError> {
         self.is_there()?;
         let made = tempfile::tempfile_in(self.directory());
         made.map(drop).map_err(|source| self.unwritable(source))
     }
 
-    /// The directory in which it stands.
+    /// The directory that it is in.
     pub(super) fn directory(&self) -> &Path {
         match self.target.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -118,7 +118,7 @@ impl Place {
         }
     }
 
-    /// Its path with something more at its end.
+    /// Its path with a suffix.
     pub(super) fn beside(&self, end: &str) -> PathBuf {
         let mut path: OsString = self.target.clone().into_os_string();
         path.push(end);
@@ -146,7 +146,7 @@ impl Place {
     }
 }
 
-/// What stands where a file should.
+/// What is there instead of a file.
 pub(super) fn kind(found: FileType) -> &'static str {
     match found {
         dir if dir.is_dir() => "a directory",

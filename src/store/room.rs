@@ -1,9 +1,9 @@
-//! A file that keeps the room that it once took: a disk that becomes full does not hinder
+//! A file that keeps the room that it once took: a disk that becomes full does not affect
 //! what fits in it.
 //!
 //! redb gives room back when it needs less, and takes it again with the next large commit,
 //! which a full disk would refuse. Here it is kept, and given to redb again when it asks:
-//! as zeros, which it expects.
+//! as zeros, which redb expects.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use redb::{BackendError, DatabaseError, StorageBackend};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-/// Zeros are written in such pieces, bytes.
+/// The size of the pieces in which zeros are written, bytes.
 const PIECE: usize = 64 * 1024;
 
 /// A file, and how much of it redb uses.
@@ -27,13 +27,13 @@ pub(super) struct Roomy {
 }
 
 impl Roomy {
-    /// This file; all of it is used at first.
+    /// This file; at first all of it is in use.
     pub(super) fn new(file: File) -> Result<Self, DatabaseError> {
         let used = file.metadata()?.len().into();
         Ok(Self { file: file.try_clone()?, backend: FileBackend::new(file)?, used })
     }
 
-    /// Makes zeros of what is there from the first to before the second byte.
+    /// Overwrites what is there with zeros, from the first to before the second byte.
     fn clear(&self, mut from: u64, until: u64) -> io::Result<()> {
         let zeros = vec![0; PIECE];
         while from < until {
@@ -44,10 +44,10 @@ impl Roomy {
         Ok(())
     }
 
-    /// Makes the file longer, on blocks that it has from now on.
+    /// Makes the file longer, with its blocks allocated from now on.
     fn extend(&self, from: u64, until: u64) -> io::Result<()> {
         match fallocate(&self.file, FallocateFlags::empty(), from, until - from) {
-            // Some file systems promise nothing.
+            // Some file systems guarantee nothing.
             Err(Errno::NOTSUP | Errno::NOSYS) => self.backend.set_len(until),
             reserved => Ok(reserved?),
         }

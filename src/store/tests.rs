@@ -1,4 +1,4 @@
-//! What can stand in the place of a state, and what can happen to it.
+//! What can be in the place of a state, and what can happen to it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -36,7 +36,7 @@ fn load(path: &Path) -> Result<PersistedState, StateError> {
     store(path).load_now()
 }
 
-/// Something that is remembered, of so many bytes.
+/// A state of this many bytes.
 fn remembered(bytes: usize) -> PersistedState {
     let silence = json!({
         "id": "1", "at_most": "critical", "from": 1, "until": 2, "comment": "x".repeat(bytes),
@@ -49,7 +49,7 @@ fn key(number: usize) -> String {
     format!("eu-central-1/111122223333/app/service-{number:05}/50dc6c495c0c9188")
 }
 
-/// So many gateways, of which nothing is written yet.
+/// This many gateways, none of them written yet.
 fn fleet(gateways: usize) -> PersistedState {
     let mut state = PersistedState::default();
     for number in 0..gateways {
@@ -59,7 +59,7 @@ fn fleet(gateways: usize) -> PersistedState {
     state
 }
 
-/// One more request of a gateway.
+/// Counts one more request of a gateway.
 fn counted(state: &mut PersistedState, number: usize) {
     state.gateways.get_mut(&key(number)).unwrap().totals.requests += 1;
 }
@@ -215,8 +215,8 @@ fn a_link_stays_a_link() {
     assert!(load(&circle).is_err());
 }
 
-/// Room is taken when the file is made: what changes from then on needs no more of the
-/// disk, were it every gateway each time.
+/// Room is taken when the file is created: changes need no more of the disk from then on,
+/// even if every gateway changes each time.
 #[test]
 fn a_full_disk_does_not_hinder_what_fits_in_the_room_that_there_is() {
     let (_directory, path) = place();
@@ -266,9 +266,9 @@ fn what_did_not_change_is_not_written() {
     assert_eq!(state.gateways.len(), 1999);
 }
 
-/// A kill leaves the file as it is at that moment, and a power cut what reached the disk:
-/// any mixture of pages of the next commit over those of the last one, without the header
-/// that says that it is done.
+/// A kill leaves the file as it is at that moment, and a power cut leaves what reached the
+/// disk: any mixture of pages of the next commit over those of the last one, without the
+/// header that says that it is done.
 #[test]
 fn whenever_it_ends_what_was_saved_last_is_there() {
     let (_directory, path) = place();
@@ -298,7 +298,7 @@ fn whenever_it_ends_what_was_saved_last_is_there() {
     }
 }
 
-/// Bytes that are not what was written are found, wherever they are, and nothing panics.
+/// Corrupted bytes are detected, wherever they are, and nothing panics.
 #[test]
 fn a_damaged_store_is_set_aside_as_it_is() {
     let (_directory, path) = place();
@@ -349,13 +349,13 @@ fn a_json_file_is_taken_over_once_and_kept() {
     kept.save_now(&mut state, &[]).unwrap();
     drop(kept);
     assert_eq!(load(&path).unwrap(), state);
-    // What is exported could be taken over again.
+    // What is exported could be imported again.
     let mut exported = Vec::new();
     embedded::read(&path).unwrap().write_json(&mut exported).unwrap();
     assert_eq!(PersistedState::of_json(&exported).unwrap(), state);
 }
 
-/// Somebody takes the file or its directory away while the daemon runs.
+/// Somebody removes the file or its directory while the daemon runs.
 #[test]
 fn a_file_that_is_gone_is_made_anew_with_everything() {
     let (directory, path) = place();

@@ -1,5 +1,5 @@
-//! `nearmiss chain` as a person types it: its exit codes, the files of nginx hops,
-//! and what may not reach a terminal.
+//! `nearmiss chain` as a person types it: its exit codes, the files of nginx hops, and what
+//! must not reach a terminal.
 
 use std::process::{Output, Stdio};
 
@@ -170,7 +170,7 @@ fn the_version_of_nginx_decides_what_it_keeps() {
     assert_eq!(found("", &dump), [""; 0]);
 }
 
-/// Escape sequences, forged lines, and marks that turn the text around.
+/// Escape sequences, forged lines, and marks that reverse the text.
 const WILD: &str = "a\u{1b}[31m\u{7}b\u{9b}2J\u{202e}c\u{7f}d";
 
 fn is_safe(shown: &str) -> bool {
@@ -238,7 +238,7 @@ fn a_closed_pipe_is_no_panic() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         assert_eq!(text(&output.stderr), "");
     }
-    // Nobody hears the error either.
+    // Nobody reads the error either.
     let mut command = program();
     command.current_dir(folder.path()).args(["chain", "--config", "c.toml", "nochain"]);
     let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
@@ -274,7 +274,7 @@ fn the_kinds_are_listed_without_a_config() {
     assert!(text(&without.stderr).contains("--config"), "{}", text(&without.stderr));
 }
 
-/// Cloudflare, a load balancer and nginx, all as they come: whatever is advised
+/// Cloudflare, a load balancer and nginx, all with their defaults: whatever is advised
 /// against the race of keep-alives brings no other finding.
 #[test]
 fn a_common_chain_of_defaults_gets_no_harmful_advice() {

@@ -1,4 +1,4 @@
-//! `[[chain]]` in a config: what is read, and what is said of mistakes.
+//! `[[chain]]` in a config: what is read, and the errors for mistakes.
 
 use nearmiss_core::chain::{AwsId, Product, Settings};
 use serde::Deserialize;

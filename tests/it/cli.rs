@@ -1,4 +1,4 @@
-//! The program as a person or a unit starts it.
+//! The program as a person or a systemd unit starts it.
 
 use std::process::Command;
 

@@ -143,7 +143,7 @@ fn no_file_is_said_with_its_name() {
     assert_eq!(error.to_string(), "cannot read the config file no/such/nearmiss.toml");
 }
 
-/// What is no text at all has its place as well.
+/// A file that is not text has its place as well.
 #[test]
 fn bytes_that_are_no_text_are_said_with_their_place() {
     let directory = tempfile::tempdir().unwrap();
@@ -165,7 +165,7 @@ fn what_is_no_config_file_ends_at_once() {
     assert!(again.contains("it is no regular file"), "{again}");
 }
 
-/// The example with everything in it that is only shown.
+/// The example, with everything uncommented that it only shows.
 fn everything() -> String {
     let example = std::fs::read_to_string("config.example.toml").unwrap();
     let shown = |line: &str| {
@@ -187,8 +187,8 @@ fn everything_that_the_example_shows_is_valid() {
     assert!(!config.maintenance.is_empty() && config.watcher.target.is_some());
 }
 
-/// Each key with a value of each kind that TOML knows: what is wrong is said with its
-/// line, its column, and what was expected.
+/// Each key with a value of each type that TOML has: the error has its line, its column,
+/// and what was expected.
 #[test]
 fn every_key_with_a_value_of_every_kind() {
     let whole = everything();
@@ -227,7 +227,7 @@ fn every_key_with_a_value_of_every_kind() {
             let mut place = error.strip_prefix("x:").unwrap().split(':').map(str::parse::<usize>);
             let (line, column) = (place.next().unwrap().unwrap(), place.next().unwrap().unwrap());
             let is_there = line == number && (value..value + kind.len()).contains(&column);
-            // What is wrong beside something else is said of the table.
+            // An error that depends on other keys is reported for the table.
             let is_of_table = ["\"x y\"", "\"\"", "5", "true", "9223372036854775807"]
                 .contains(&kind)
                 && !error.contains("invalid type");

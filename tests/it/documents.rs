@@ -1,4 +1,4 @@
-//! What stands beside the code is true.
+//! The documents beside the code are true.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// What a config says, but for the values that have no default.
+/// What a config says, except for the values that have no default.
 fn compared(config: &Config) -> String {
     let Config {
         http,

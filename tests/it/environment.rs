@@ -1,4 +1,4 @@
-//! What the program makes of its environment.
+//! How the program reads its environment.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -18,7 +18,7 @@ fn check(path: &str, directory: &Path, set: impl Fn(&mut Command)) -> Output {
     command.current_dir(directory).args(["check", "--config", path]).output().unwrap()
 }
 
-/// A proxy that refuses everything, and the first lines of what it is asked.
+/// A proxy that refuses everything, and the first lines of the requests to it.
 fn refusing() -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,5 +1,5 @@
-//! Every command, whatever it is given and whoever reads: an exit code that is
-//! documented, and no panic.
+//! Every command, whatever its arguments and whoever reads its output: a documented exit
+//! code, and no panic.
 //!
 //! The commands and their options are read from the program's own help, so that a new
 //! one cannot be forgotten.
@@ -15,7 +15,7 @@ use nearmiss::edge::time::Stopwatch;
 
 use crate::program::{Running, config, output, program, sim, text};
 
-/// Words that make a command do its work; `run`, `sim` and `demo` go on until they are
+/// Arguments that make a command do its work; `run`, `sim` and `demo` go on until they are
 /// stopped.
 const WORK: &[(&str, &[&str])] = &[
     ("run", &["--config", "CONFIG"]),
@@ -38,7 +38,7 @@ const WORK: &[(&str, &[&str])] = &[
 ];
 const ENDLESS: [&str; 3] = ["run", "sim", "demo"];
 
-/// What the program's help says of a command.
+/// What the program's help says about a command.
 struct Help {
     /// Its words: `silence add`.
     command: String,
@@ -103,7 +103,7 @@ impl Place {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = program();
         command.env("AWS_ENDPOINT_URL", format!("http://{}", self.aws));
-        // What does not go there goes nowhere.
+        // A connection that does not go there goes nowhere.
         command.env("HTTPS_PROXY", "http://127.0.0.1:9").env("AWS_MAX_ATTEMPTS", "1");
         command.args(words.iter().map(|word| word.replace("CONFIG", &self.config)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -111,20 +111,20 @@ impl Place {
     }
 }
 
-/// The words of a command that does its work.
+/// The arguments of a command that does its work.
 fn work(command: &str) -> Vec<&'static str> {
     let known = WORK.iter().find(|(name, _)| *name == command);
     let (name, words) = known.unwrap_or_else(|| panic!("{command} is new: say how it works"));
     name.split_whitespace().chain(words.iter().copied()).collect()
 }
 
-/// Its exit code; one that goes on for ever is asked to stop.
+/// Its exit code; a command that goes on for ever is sent a signal to stop.
 fn code(child: &mut Child, is_endless: bool) -> Option<i32> {
     let waiting = Stopwatch::start();
     let mut asked = false;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            // It may be asked before it is ready to hear.
+            // The signal may come before it is ready for it.
             let is_stopped = asked && status.signal() == Some(15);
             return if is_stopped { Some(0) } else { status.code() };
         }
@@ -198,7 +198,7 @@ fn every_command_that_asks_aws_refuses_an_endpoint_that_is_none() {
     }
 }
 
-/// Nobody reads what it says, or only the first line, or it has nobody to listen to.
+/// Nobody reads its output, or only the first line, or there is no daemon to reach.
 #[test]
 fn a_closed_pipe_is_no_panic() {
     let place = Place::new();

@@ -58,7 +58,7 @@ impl Drop for Running {
     }
 }
 
-/// A simulator whose scenario started so long ago, and its address.
+/// A simulator whose scenario started this long ago, and its address.
 pub(crate) fn sim(arguments: &[&str]) -> (Running, String) {
     let mut child = program()
         .args(["sim", "--listen", "127.0.0.1:0"])

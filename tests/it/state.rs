@@ -1,4 +1,4 @@
-//! A state file that holds anything but what it should.
+//! A state file that contains anything but what it should.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ fn places(value: &Value, path: &str, seen: &mut BTreeSet<String>, all: &mut Vec<
     }
 }
 
-/// Everything that is done with what was remembered, but for asking AWS.
+/// Everything that is done with a saved state, except asking AWS.
 fn use_it(text: &str) {
     let Ok(memory) = PersistedState::of_json(text.as_bytes()) else { return };
     let now = Minute::containing(START).plus(40);

@@ -1,4 +1,4 @@
-//! Who is notified of what and when, without a network: sinks are doubles.
+//! Who is notified of what and when, without a network: the sinks are test doubles.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ fn gateway(name: &str) -> Gateway {
     Gateway { id, timeout, near: 0.8, detail: Detail::Figures, tags: BTreeMap::new() }
 }
 
-/// An episode that began at this minute, of which nobody knows.
+/// An episode that began at this minute, of which nobody was notified.
 fn episode(gateway: &Gateway, began: Minute) -> TrackedEpisode {
     let evidence = Evidence {
         rule: Rule::NearMiss,
@@ -63,7 +63,7 @@ fn trouble(gateways: usize) -> GatewayStates {
     (0..gateways).map(one).collect()
 }
 
-/// All that a poll needs to notify.
+/// All that a poll needs in order to notify.
 struct World {
     notifier: Notifier,
     states: GatewayStates,
@@ -117,7 +117,7 @@ impl World {
         self.notifier.send(queues, &deadline)
     }
 
-    /// Enters the next delivery that was tried, and saves when it must be.
+    /// Enters the next delivery that was tried, and saves when that is required.
     async fn step(&mut self, sending: &mut Sending, minute: Minute) -> bool {
         let Some(sent) = sending.next().await else { return false };
         if self.notifier.enter(sending, sent, &mut self.states, minute.start()) {
@@ -126,7 +126,7 @@ impl World {
         true
     }
 
-    /// One poll's notifying to its end.
+    /// The notifying of one poll, to its end.
     async fn poll(&mut self, minute: Minute) -> Ended {
         let mut sending = self.begin(minute);
         while self.step(&mut sending, minute).await {}
@@ -145,7 +145,7 @@ async fn what_one_receiver_did_not_accept_is_due_again_at_the_next_poll_and_to_i
     assert_eq!(world.notifier.waiting.values().collect::<Vec<_>>(), [&NOW.start()]);
     assert_eq!(ended.refusals.len(), 1);
     assert!(ended.refusals[0].contains("The next poll will tell team that web-00 is firing."));
-    // It waits since the first time.
+    // It has been waiting since the first time.
     team.does([Does::Fails(ErrorKind::Throttled)]);
     world.poll(NOW.plus(1)).await;
     assert_eq!(world.notifier.waiting.values().collect::<Vec<_>>(), [&NOW.start()]);
@@ -232,7 +232,7 @@ async fn the_end_of_one_episode_stands_before_the_beginning_of_the_next() {
     let records = &mut world.states.get_mut(&gateway.id.key()).unwrap().records;
     records[0].episode.ended = Some(NOW.plus(5));
     records.push(episode(&gateway, NOW.plus(7)));
-    // The queue cannot be reached: the beginning does not overtake the end.
+    // The queue cannot be reached: `firing` does not overtake `resolved`.
     queue.does([Does::Fails(ErrorKind::Unreachable)]);
     world.poll(NOW.plus(8)).await;
     assert_eq!(queue.tried().len(), 2, "the second one was not begun");
@@ -292,7 +292,7 @@ fn silences_mute_and_are_forgotten_only_when_the_time_is_certain() {
     assert_eq!(world.notifier.muted(&world.states, NOW.plus(1)), 2);
     assert_eq!(world.due(NOW.plus(31)).len(), 2);
     assert_eq!(world.notifier.muted(&world.states, NOW.plus(31)), 0);
-    // A poll without an answer of AWS may have the wrong time.
+    // A poll without an answer from AWS may have the wrong time.
     let far = NOW.plus(40 * 24 * 60);
     let present = Present { now: far.start(), end: far, settled: far };
     let World { notifier, states, silences, .. } = &mut world;

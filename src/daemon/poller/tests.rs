@@ -16,7 +16,7 @@ const CONFIG: &str = "[[gateway]]\nload_balancer = \"app/web/1\"\ntimeout = \"60
                       [[gateway]]\nload_balancer = \"app/api/2\"\ntimeout = \"60s\"\n";
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A poller of two gateways, and what is remembered of them.
+/// A poller of two gateways, and their states.
 struct Scene {
     config: Config,
     poller: Poller,
@@ -63,7 +63,7 @@ impl Scene {
         Self { config, poller, states: GatewayStates::default(), asked }
     }
 
-    /// One poll as the daemon makes it, when minutes are read up to before `end`; all are
+    /// One poll as the daemon makes it, reading the minutes before `end`; all of them are
     /// settled.
     async fn poll(&mut self, end: Minute) -> (Fetched, Vec<Report>) {
         let mut reports = Vec::new();
@@ -98,7 +98,7 @@ impl Scene {
         }
     }
 
-    /// The requests and timeouts that were counted of a gateway.
+    /// The requests and timeouts that were counted for a gateway.
     fn counted(&self, name: &str) -> (u64, u64) {
         let named = |key: &&String| key.contains(&format!("/{name}/"));
         let key = self.states.keys().find(named).unwrap();

@@ -1,4 +1,4 @@
-//! What the daemon says of itself, to whom and when, without a network.
+//! What the daemon reports about itself, to whom and when, without a network.
 
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn id(name: &str) -> ReceiverId {
     ReceiverId::of(&format!("arn:aws:sns:eu-central-1:111122223333:{name}"))
 }
 
-/// The names of who is notified, and why.
+/// The names of those who are notified, and why.
 fn said(due: &[Delivery]) -> Vec<(&str, Reason)> {
     let mut said = Vec::new();
     for Delivery { receiver, notification } in due {
@@ -35,7 +35,7 @@ fn said(due: &[Delivery]) -> Vec<(&str, Reason)> {
     said
 }
 
-/// A trouble that everybody heard of who is to.
+/// A trouble that everybody was notified of who should be.
 fn heard(
     watch: &mut SelfWatch,
     persisted: &mut PersistedState,
@@ -103,7 +103,7 @@ fn that_alerts_are_not_delivered_goes_another_way_where_there_is_one() {
         (Component::Delivery, &["all"], "shop"),
         (Component::Delivery, &["all", "shop"], "all"),
         (Component::Data, &["all"], "all"),
-        // That messages do not reach a channel goes where no channel is.
+        // That messages do not reach a channel is sent where no channel is.
         (Component::Chat, &[], "all"),
     ] {
         assert_eq!(hearers(&watch, component, failing), [expected], "{component:?} {failing:?}");
@@ -128,7 +128,7 @@ fn whoever_heard_of_a_trouble_hears_that_it_is_over() {
         [&id("shop")]
     );
     watch.note(Component::Delivery, [], NOW.plus(60), &mut persisted.own);
-    // The usual way works again, and never heard of it.
+    // The usual receiver works again, and was never notified of it.
     let due = watch.due(&mut persisted.own, &HashSet::new(), NOW.plus(60));
     assert_eq!(said(&due), [("shop", Reason::Resolved)]);
 }

@@ -1,10 +1,10 @@
-//! An answer's body, which may be so long and no longer.
+//! The body of an answer, limited in length.
 //!
-//! The SDKs read an answer into memory as a whole and then make values of it, each of
-//! which is larger than the bytes that it was: an empty element of XML, CBOR or JSON
-//! has one to nine bytes and becomes some hundred. So both are limited: the bytes, and
-//! what they would become. And their reader of XML takes half an answer for a whole one,
-//! so that it is looked whether the root of a good one is closed.
+//! The SDKs read an answer into memory as a whole and then make values of it, each of which
+//! is larger than its bytes were: an empty element of XML, CBOR or JSON has one to nine
+//! bytes and becomes about a hundred. So both are limited: the bytes, and what they would
+//! become. The SDKs' reader of XML also takes half an answer for a whole one, so it is
+//! checked whether the root of a good answer is closed.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,12 +14,12 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 
 use super::pool::Trial;
 
-/// What an answer may have at most.
+/// The limits of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Limits {
     /// Bytes of the body.
     bytes: u64,
-    /// Bytes of memory that its values would take, roughly.
+    /// Bytes of memory that its values would take, approximately.
     memory: u64,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum BadBody {
     /// In values.
     #[error("the answer has more elements than an answer of AWS has")]
     Elements,
-    /// It is XML without its end.
+    /// It is XML that ends early.
     #[error("the answer ends in the middle of its XML")]
     Cut,
 }
@@ -51,7 +51,7 @@ pub(super) struct Bounded {
     inner: Incoming,
     limits: Limits,
     read: Limits,
-    /// Of a body that is to be whole.
+    /// Set for a body that must be whole.
     ends: Option<Ends>,
     trial: Trial,
 }
@@ -64,7 +64,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// The root's name stands within so many bytes of either end.
+    /// The root's name is within this many bytes of either end.
     const LENGTH: usize = 512;
 
     fn add(&mut self, data: &[u8]) {
@@ -100,13 +100,13 @@ impl Bounded {
         Self { inner, limits, read: Limits { bytes: 0, memory: 0 }, ends: None, trial }
     }
 
-    /// The same, and an error if it is XML without its end: of errors, whoever writes
-    /// them, any part will do.
+    /// The same, and an error if it is XML that ends early: of errors, whoever writes them,
+    /// any part will do.
     pub(super) fn whole(self) -> Self {
         Self { ends: Some(Ends::default()), ..self }
     }
 
-    /// The end of it came.
+    /// The body has ended.
     fn end(&mut self) -> Result<(), BadBody> {
         self.trial.succeeded();
         let is_cut = self.ends.as_ref().is_some_and(Ends::is_cut_xml);
@@ -129,8 +129,8 @@ impl Bounded {
     }
 }
 
-/// How many bytes of memory the value takes that may begin with this byte: an object
-/// of JSON, an element of XML, a map of CBOR.
+/// How many bytes of memory the value takes that may begin with this byte: an object of
+/// JSON, an element of XML, a map of CBOR.
 fn weight(byte: u8) -> u64 {
     match byte {
         b'{' => 2048,
@@ -170,7 +170,7 @@ impl Body for Bounded {
     }
 
     fn size_hint(&self) -> SizeHint {
-        // What it promises may be a lie, and somebody might make room for it.
+        // The length that it announces may be false, and a reader might allocate for it.
         SizeHint::default()
     }
 }

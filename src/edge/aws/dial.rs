@@ -24,9 +24,9 @@ use crate::edge::net::trust::CaBundle;
 use crate::edge::net::tunnel::{self, TunnelError};
 use crate::edge::net::{Stream, host, port, trust};
 
-/// A peer that acknowledges nothing for so long is gone, and a silent connection is
-/// asked whether it lives after as long: before the attempt ends, so that the next one
-/// has a new connection.
+/// How long a peer may leave data unacknowledged before it counts as gone, and how long a
+/// connection may be silent before it is probed: shorter than an attempt, so that the next
+/// one has a new connection.
 const SILENCE: Duration = Duration::from_secs(5);
 
 /// Why there is no connection.
@@ -35,19 +35,19 @@ pub(super) enum DialError {
     /// The environment names no usable proxy.
     #[error(transparent)]
     Proxy(ProxyError),
-    /// No TCP connection.
+    /// No TCP connection could be made.
     #[error("cannot connect to {to}")]
     Connect { to: String, source: BoxError },
-    /// The proxy does not help.
+    /// The proxy is of no use.
     #[error("through the proxy {proxy}")]
     Through { proxy: String, source: BoxError },
-    /// It gives no way on.
+    /// It opens no tunnel.
     #[error(transparent)]
     Tunnel(#[from] TunnelError),
-    /// The certificate is not believed.
+    /// The certificate is not trusted.
     #[error("the certificate of {to} is not good: {reason}")]
     Certificate { to: String, reason: String },
-    /// TLS fails otherwise.
+    /// TLS fails for another reason.
     #[error("no TLS with {to}")]
     Tls { to: String, source: BoxError },
     /// It took too long.
@@ -55,7 +55,7 @@ pub(super) enum DialError {
     Late { to: String, limit: Duration },
 }
 
-/// Whom to believe. Read when the first connection needs it: a simulator needs no TLS.
+/// Whom to trust. Read when the first connection needs it: a simulator needs no TLS.
 #[derive(Debug, Default)]
 pub(super) struct Tls {
     bundle: Option<CaBundle>,
@@ -103,7 +103,7 @@ impl Dialer {
         Self { tcp, tls, proxies, spares_loopback, limit }
     }
 
-    /// What a proxy that passes plain HTTP on wants to see in each request to `url`.
+    /// The header that a proxy which passes plain HTTP on expects in each request to `url`.
     pub(super) fn authorization(&self, url: &Uri) -> Option<HeaderValue> {
         let proxy = self.proxy(url).ok().flatten().filter(|_| !is_secure(url));
         proxy.and_then(|proxy| proxy.authorization().cloned())
@@ -135,7 +135,7 @@ impl Dialer {
         Ok(Link { stream: self.secure(stream, url).await?, absolute: false })
     }
 
-    /// TCP, and TLS on it where the scheme wants it.
+    /// TCP, with TLS on it where the scheme asks for that.
     async fn reach(&self, url: &Uri) -> Result<Box<dyn Stream>, DialError> {
         let connected = self.tcp.clone().call(url.clone()).await;
         let failed = |error| DialError::Connect { to: to(url), source: Box::new(error) };
@@ -194,7 +194,7 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// A connection that is made.
+/// An established connection.
 pub(super) struct Link {
     stream: Box<dyn Stream>,
     /// Whether requests name the whole URL, because a proxy passes them on.

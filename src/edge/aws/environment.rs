@@ -1,8 +1,8 @@
-//! The variables that the AWS SDK reads, looked at before it does.
+//! The variables that the AWS SDK reads, checked before it reads them.
 //!
-//! The SDK takes one that is set but empty for a value, and panics at some that are
-//! nonsense or quietly goes on without them. For the AWS CLI empty is not set, and
-//! nonsense an error; here as well.
+//! The SDK takes a variable that is set but empty for a value, and at some nonsense it
+//! panics or quietly goes on without it. For the AWS CLI empty is not set, and nonsense is
+//! an error; here too.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -39,16 +39,16 @@ enum Takes {
     Word(&'static [&'static str]),
     /// A role's ARN.
     Role,
-    /// What can stand in the header of a request, and is nobody's business.
+    /// Text that can be in a request's header; a secret.
     Secret,
-    /// A profile that a file has.
+    /// A profile that exists in a file.
     Profile,
-    /// Text; what becomes of it says its own errors.
+    /// Text; its use reports its own errors.
     Text,
 }
 
-/// Every variable that it takes anything from. `AWS_ENDPOINT_URL` has a service
-/// behind it as well.
+/// Every variable that the SDK reads anything from. `AWS_ENDPOINT_URL` can also be followed
+/// by a service's name.
 const KNOWN: &[(&str, Takes)] = &[
     ("AWS_REGION", Takes::Region),
     ("AWS_DEFAULT_REGION", Takes::Region),
@@ -101,17 +101,17 @@ pub fn known() -> impl Iterator<Item = &'static str> {
 }
 
 /// The variables of AWS that are set but empty. The SDK reads the environment when and
-/// where it likes, so that they have to be gone when the program starts.
+/// where it likes, so they must be gone when the program starts.
 pub fn empty(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<OsString> {
     let is_aws = |name: &OsStr| name.as_encoded_bytes().starts_with(b"AWS_");
     let empty = variables.filter(|(name, value)| value.is_empty() && is_aws(name));
     empty.map(|(name, _)| name).collect()
 }
 
-/// Looks at all of them.
+/// Checks all of them.
 ///
 /// # Errors
-/// The first that does not have what it takes.
+/// The first one with an unacceptable value.
 pub(super) fn check(
     variables: impl Iterator<Item = (OsString, OsString)>,
     profiles: &BTreeSet<String>,
@@ -189,7 +189,7 @@ pub(super) fn is_url(text: &str) -> bool {
     url.is_some_and(|url| matches!(url.scheme_str(), Some("http" | "https")))
 }
 
-/// A label of a host name, as Regions are: they stand in one.
+/// A label of a host name, as Regions are: host names contain them.
 pub(super) fn is_label(text: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
     text.len() <= 63 && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(inner)

@@ -1,8 +1,8 @@
-//! What a failed call means: the SDKs' many errors as the few that a person can act
-//! on, each with the way out.
+//! What a failed call means: the SDKs' many errors as the few that a person can act on,
+//! each with the way out.
 //!
-//! What AWS says goes into logs, messages and terminals. It is made one line of
-//! bounded length here, so that nothing that it says can look like something else.
+//! What AWS says goes into logs, messages and terminals. It is made one line of bounded
+//! length here, so that nothing in it can look like something else.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -17,10 +17,10 @@ use super::bounded::BadBody;
 use super::dial::DialError;
 use crate::edge::net::causes;
 
-/// What AWS says is cut after so many characters.
+/// The most characters of AWS's text that are kept.
 const MAX_CHARACTERS: usize = 600;
 
-/// A call that did not give what it was made for.
+/// A call that failed.
 #[derive(Debug, Clone)]
 pub struct AwsError {
     /// The IAM action of the call, such as `cloudwatch:GetMetricData`.
@@ -39,11 +39,11 @@ pub struct AwsError {
 /// The kinds of failure that call for different answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ErrorKind {
-    /// The identity may not do it.
+    /// The identity is not allowed to.
     Denied,
-    /// There is no identity, or AWS does not take it.
+    /// There is no identity, or AWS does not accept it.
     Credentials,
-    /// AWS does not take the time of the request.
+    /// AWS does not accept the time of the request.
     Clock,
     /// Too many calls.
     Throttled,
@@ -53,17 +53,17 @@ pub enum ErrorKind {
     Refused,
     /// AWS failed.
     Failed,
-    /// The answer left something out, or said what cannot be.
+    /// The answer left something out, or contained what cannot be true.
     Incomplete,
 }
 
-/// Where to look besides.
+/// Where else to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hint {
     Nothing,
-    /// The certificate was not believed.
+    /// The certificate was not trusted.
     Certificate,
-    /// A proxy stands between.
+    /// There is a proxy on the way.
     Proxy,
     /// The instance's metadata gave no credentials.
     Metadata,
@@ -85,7 +85,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether it is of the identity: AWS does not take who asks.
+    /// Whether the identity is the cause: AWS does not accept who asks.
     #[must_use]
     pub fn is_of_the_identity(self) -> bool {
         matches!(self, Self::Credentials | Self::Clock)
@@ -146,8 +146,8 @@ impl AwsError {
         &self.code
     }
 
-    /// Whether the same call about less could fare better: the fault may be of one of
-    /// the things asked for, and not of who asks, the network or the whole account.
+    /// Whether the same call about fewer things could succeed: the fault may lie with one
+    /// of the things asked for, and not with the caller, the network or the whole account.
     #[must_use]
     pub fn is_about_what_was_asked(&self) -> bool {
         const ABOUT: [&str; 6] =
@@ -199,8 +199,8 @@ pub fn chain(error: &(dyn StdError + 'static)) -> String {
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
-/// A text of somebody else as a part of one line: control characters and those that
-/// change the direction of writing are escaped, and what is too long is cut.
+/// Somebody else's text as a part of one line: control characters and those that change the
+/// direction of writing are escaped, and what is too long is cut.
 #[must_use]
 pub fn plain(text: &str) -> String {
     let mut line = String::with_capacity(text.len().min(MAX_CHARACTERS));
@@ -218,14 +218,14 @@ pub fn plain(text: &str) -> String {
     line
 }
 
-/// Whether an error's text names a code with which AWS says that it does not take our
-/// identity, which may be known better by now.
+/// Whether an error's text names a code by which AWS does not accept our identity, which
+/// may have been renewed by now.
 pub(super) fn names_a_refused_identity(body: &[u8]) -> bool {
     let names = |code: &&str| body.windows(code.len()).any(|part| part == code.as_bytes());
     REFUSED_IDENTITY.iter().any(names)
 }
 
-/// Codes of AWS for an identity that it does not take, as far as they are told apart.
+/// Codes of AWS for an identity that it does not accept, as far as they are distinguished.
 const REFUSED_IDENTITY: [&str; 14] = [
     "ExpiredToken",
     "RequestExpired",
@@ -243,7 +243,8 @@ const REFUSED_IDENTITY: [&str; 14] = [
     "InvalidSecurity",
 ];
 
-/// What an error code means, whatever the status; the status, where it does not say.
+/// What an error code means, whatever the status; or what the status means, where the code
+/// does not say.
 fn of_code(code: &str, message: &str, status: Option<u16>) -> ErrorKind {
     const DENIED: [&str; 6] = [
         "AccessDenied",
@@ -306,7 +307,7 @@ fn join(code: &str, message: &str) -> String {
 
 /// Why there is no identity. The SDK lists what it tried, line by line.
 fn nobody(error: &CredentialsError) -> String {
-    // What AWS says of a role has a new number of the request each time.
+    // AWS's text about a role has a new request id each time.
     type OfRole = SdkError<AssumeRoleError, HttpResponse>;
     let said = caused::<OfRole>(error).and_then(SdkError::as_service_error);
     let said = said.and_then(|said| Some(join(said.code()?, said.message().unwrap_or_default())));
@@ -317,7 +318,8 @@ fn nobody(error: &CredentialsError) -> String {
     text.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace("Attempted:;", "Attempted:")
 }
 
-/// The first cause says what is wrong with an answer; those above it say that it is.
+/// The innermost cause says what is wrong with an answer; those above it only say that
+/// something is.
 fn unreadable(error: &(dyn StdError + 'static)) -> String {
     let cause = causes(error).last().map_or_else(String::new, ToString::to_string);
     format!("the answer cannot be read: {cause}")
@@ -346,7 +348,7 @@ fn service_of(action: &str) -> &str {
     action.split(':').next().unwrap_or(action)
 }
 
-/// Codes of what concerns an account as a whole.
+/// Codes of faults that concern an account as a whole.
 fn concerns_account(code: &str) -> bool {
     const OF_ACCOUNT: [&str; 8] = [
         "OptInRequired",
@@ -365,7 +367,7 @@ const GIVE: &str = "Give the process credentials (environment, profile, or the r
 const HOP_LIMIT: &str = "In a container on EC2 the metadata service answers only if the instance's HttpPutResponseHopLimit is 2 or more: `aws ec2 modify-instance-metadata-options --instance-id ID --http-put-response-hop-limit 2`.";
 const ROLE: &str = "Where a role_arn is configured, allow sts:AssumeRole on it, and this identity in its trust policy.";
 
-/// Who has to allow what: the words of AWS say it better than the call.
+/// Who has to allow what: AWS's text says it better than the call.
 fn denied(action: &str, said: &str) -> String {
     if said.contains("explicit deny") {
         return format!(
@@ -391,7 +393,7 @@ fn after<'a>(said: &'a str, words: &str) -> Option<&'a str> {
     Some(word).filter(|word| !word.is_empty())
 }
 
-/// The way out where the key of an encrypted topic is the trouble.
+/// The way out where the key of an encrypted topic is the cause.
 fn kms(code: &str, said: &str) -> Option<String> {
     let key = said
         .split([' ', ',', ';', '(', ')', '"', '\''])

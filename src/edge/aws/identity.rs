@@ -1,10 +1,10 @@
-//! Who nearmiss is for AWS, and when that is found out again.
+//! Who nearmiss is for AWS, and when that is looked up again.
 //!
-//! The SDK reads a profile's keys once and never again, and asks for what has no
-//! expiry every quarter of an hour. Keys are rotated when it suits who rotates them:
-//! so the standard chain is built anew when a file of credentials has changed, when AWS
-//! no longer takes what it was shown, and when somebody says so. What was known stays
-//! until something better is found, unless AWS has refused it.
+//! The SDK reads a profile's keys once and never again, and asks every quarter of an hour
+//! for what has no expiry. Keys are rotated at any time: so the standard chain is built
+//! anew when a file of credentials has changed, when AWS no longer accepts the identity,
+//! and on request. What was known stays until something better is found, unless AWS has
+//! refused it.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -30,18 +30,18 @@ use futures::future::{BoxFuture, FutureExt};
 use super::transport::Refusals;
 use crate::edge::time::instant;
 
-/// After a refusal the identity is found out again, and not a second time within so
-/// long: a role that is gone would have all others assumed again at each call.
+/// After a refusal the identity is looked up again, but not twice within this time: a role
+/// that is gone would otherwise have all others assumed again at each call.
 const PAUSE: Duration = Duration::from_mins(1);
-/// Identities that are kept: one for each role.
+/// How many identities are kept: one for each role.
 const MAX_IDENTITIES: usize = 4096;
 
-/// Who nearmiss is; a clone is the same.
+/// Who nearmiss is; clones share one identity.
 #[derive(Debug, Clone)]
 pub struct Identity(Arc<Inner>);
 
 struct Inner {
-    /// Makes the standard chain, which knows nothing yet.
+    /// Makes the standard chain, with nothing looked up yet.
     make: Box<dyn Fn() -> BoxFuture<'static, SharedCredentialsProvider> + Send + Sync>,
     refusals: Refusals,
     files: Vec<PathBuf>,
@@ -49,18 +49,18 @@ struct Inner {
     is_told: AtomicBool,
 }
 
-/// What is known since it was found out last.
+/// The identity as it was last looked up.
 struct Known {
     chain: Option<SharedCredentialsProvider>,
     cache: SharedIdentityCache,
     files: Vec<Option<Stamp>>,
     refusals: u64,
     refused: Option<Instant>,
-    /// What to go on with where nothing better is found.
+    /// What to continue with if nothing better is found.
     last: Option<Credentials>,
 }
 
-/// When a file was written last, in seconds and nanoseconds; how long it is; which.
+/// A file's modification time, in seconds and nanoseconds; its length; its inode.
 type Stamp = (i64, i64, u64, u64);
 
 impl fmt::Debug for Inner {
@@ -89,7 +89,7 @@ impl Identity {
         Self(Arc::new(Inner { make, refusals, files, known, is_told }))
     }
 
-    /// From the next call on, credentials are read again from where they come from.
+    /// From the next call on, credentials are read again from their source.
     pub fn read_again(&self) {
         self.0.is_told.store(true, Ordering::Relaxed);
     }

@@ -1,9 +1,9 @@
-//! Talking to AWS at all: identities, Regions, connections, and what a failed call means.
+//! Talking to AWS: identities, Regions, connections, and what a failed call means.
 //!
-//! An [`SdkConfig`] is the seam of the whole program: where its endpoint points
-//! is where AWS is. A [`AwsError`] turns the SDK's many errors into the few that
-//! a person can act on, each with the way out. No answer is waited for, or longer,
-//! than an answer of AWS can be.
+//! An [`SdkConfig`] is the seam of the whole program: where its endpoint points is where
+//! AWS is. An [`AwsError`] turns the SDK's many errors into the few that a person can act
+//! on, each with the way out. Every answer is limited in time and size to what an answer of
+//! AWS can take.
 
 mod bounded;
 mod dial;
@@ -58,7 +58,7 @@ const SERVICES: [&str; 10] = [
     "ApiGatewayV2",
 ];
 
-/// Whose eyes to look with, and where.
+/// With which identity to ask, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Scope {
     /// The Region; `None` for the one of the standard chain.
@@ -99,12 +99,12 @@ pub enum BaseError {
 }
 
 /// Where AWS is and who asks: the environment, the profile and the standard chain of
-/// credentials, with the usual proxies; and that identity, to have it found out anew.
-/// Calls are limited so that one that hangs leaves room for another attempt within a
-/// poll's `deadline`.
+/// credentials, with the usual proxies; and that identity, to have it looked up anew. Calls
+/// are limited so that one that hangs leaves room for another attempt within a poll's
+/// `deadline`.
 ///
 /// # Errors
-/// When the environment, a profile or a setting is nonsense.
+/// When the environment, a profile or a setting has an invalid value.
 pub async fn base(settings: &Aws, deadline: Duration) -> Result<(SdkConfig, Identity), BaseError> {
     let files = environment::files(|name| std::env::var_os(name));
     let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
@@ -167,7 +167,7 @@ fn check_profile(base: &SdkConfig) -> Result<(), BaseError> {
     Ok(())
 }
 
-/// What the environment or the profile says, the environment first.
+/// The value from the environment or the profile, the environment first.
 fn setting(base: &SdkConfig, service: &str, variable: &str, key: &str) -> Option<String> {
     let key = ServiceConfigKey::builder().service_id(service).env(variable).profile(key).build();
     base.service_config()?.load_config(key.ok()?)
@@ -186,8 +186,8 @@ fn ca_bundle(base: &SdkConfig, configured: Option<&Path>) -> Result<Option<CaBun
     loaded.map_err(|source| BaseError::Bundle { from, source })
 }
 
-/// The start of a configuration that asks directly, without a proxy: for what is on
-/// this machine, such as a simulator.
+/// The start of a configuration that asks directly, without a proxy: for what is on this
+/// machine, such as a simulator.
 #[must_use]
 pub fn loader() -> ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
@@ -214,7 +214,7 @@ fn timeouts(deadline: Duration) -> TimeoutConfig {
         .build()
 }
 
-/// The configuration for one scope. Assuming a role is left to the first call.
+/// The configuration for one scope. The role is assumed by the first call.
 pub async fn scoped(base: &SdkConfig, scope: &Scope) -> SdkConfig {
     let mut builder = base.to_builder();
     if let Some(region) = &scope.region {

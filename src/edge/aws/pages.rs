@@ -1,6 +1,6 @@
-//! Answers in pages: every one of them, and an end.
+//! Answers in pages: every page of them, and a limit.
 //!
-//! A token that comes twice, or more pages than there can be, is an answer that does
+//! A token that comes twice, or more pages than there can be, means that the answer does
 //! not end. An empty token is none.
 
 use std::collections::HashSet;
@@ -21,16 +21,17 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Of an answer that can have at most so many.
+    /// Of an answer with at most this many pages.
     #[must_use]
     pub fn at_most(most: usize) -> Self {
         Self { most, seen: HashSet::new() }
     }
 
-    /// The token of the page after this one, from what this one says; `None` at the end.
+    /// The token of the page after this one, from the one that this page has; `None` at the
+    /// end.
     ///
     /// # Errors
-    /// When there is no end, in words.
+    /// Why the answer does not end.
     pub fn turn(&mut self, token: Option<&str>) -> Result<Option<String>, String> {
         let Some(token) = token.filter(|token| !token.is_empty()) else { return Ok(None) };
         if !self.seen.insert(token.to_owned()) {
@@ -45,10 +46,10 @@ impl Pages {
 }
 
 /// All items of an answer in at most `most` pages, or the first `enough` of them. `take`
-/// parts a page into its items and the token of the next one.
+/// splits a page into its items and the token of the next one.
 ///
 /// # Errors
-/// When a page does not come, or the answer has no end.
+/// When a page does not come, or the answer does not end.
 pub async fn collect<P, T, E>(
     (action, region): (&'static str, &str),
     (most, enough): (usize, usize),

@@ -1,4 +1,4 @@
-//! The connections to AWS that are kept, until one is in doubt.
+//! The connections to AWS that are kept for reuse, until one is in doubt.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,16 +10,16 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use super::dial::Dialer;
 
-/// A connection that nobody used for so long is closed. Shorter than a poll's minute.
+/// How long an idle connection is kept. Shorter than the minute between polls.
 const KEPT: Duration = Duration::from_secs(20);
 
-/// More connections to one host are not kept: twice what is asked at once.
+/// How many idle connections to one host are kept: twice what is asked at once.
 const MAX_KEPT: usize = 16;
 
-/// The connections that are kept, until one is in doubt.
+/// The connections that are kept for reuse, until one is in doubt.
 pub(super) struct Pool {
     pub(super) dialer: Dialer,
-    /// The number of the client, and it.
+    /// The number of the client, and the client.
     current: Mutex<(u64, Client<Dialer, SdkBody>)>,
 }
 
@@ -41,7 +41,7 @@ impl Pool {
         (current.1.clone(), trial)
     }
 
-    /// Forgets the connections of the client of this number.
+    /// Drops the connections of the client with this number.
     pub(super) fn renew(&self, number: u64) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if current.0 == number {

@@ -15,12 +15,12 @@ use aws_smithy_types::date_time::Format;
 
 use crate::edge::time::instant;
 
-/// How far this machine's clock is from AWS's, from the `Date` header of each
-/// answer. As an interceptor of a client it listens; everybody else reads.
+/// How far this machine's clock is from AWS's, from the `Date` header of each answer. As an
+/// interceptor of a client it records; everybody else reads.
 #[derive(Debug, Clone, Default)]
 pub struct Skew(Arc<Mutex<Option<Heard>>>);
 
-/// What AWS said of the time.
+/// What AWS's answers said about the time.
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     ahead: i64,
@@ -28,20 +28,20 @@ struct Heard {
 }
 
 impl Skew {
-    /// Less than this is no news, seconds.
+    /// Smaller changes than this are ignored, seconds.
     const JITTER: i64 = 15;
-    /// The answers of one poll come within so long.
+    /// How far apart the answers of one poll can be.
     const TOGETHER: Duration = Duration::from_secs(30);
 
-    /// Seconds that this clock is ahead of AWS's (behind, if negative); `None`
-    /// while AWS has not said what time it is.
+    /// Seconds that this clock is ahead of AWS's (behind, if negative); `None` until AWS
+    /// has answered.
     #[must_use]
     pub fn seconds(&self) -> Option<i64> {
         self.heard().map(|heard| heard.ahead)
     }
 
-    /// What was heard of each of these in the same poll as what was heard last, seconds:
-    /// the clock may have been set since the others were.
+    /// The skews of these that were heard in the same poll as the newest one, seconds: the
+    /// clock may have been set since the others were heard.
     #[must_use]
     pub fn newest(all: &[&Self]) -> Vec<Option<i64>> {
         let heard: Vec<Option<Heard>> = all.iter().map(|one| one.heard()).collect();
@@ -75,8 +75,8 @@ fn clock(components: &RuntimeComponents) -> Option<i64> {
     components.time_source().map(|clock| DateTime::from(clock.now()).secs())
 }
 
-/// An answer's `Date` between its request and its arrival is no skew, however long
-/// the two are apart.
+/// An answer's `Date` between its request and its arrival is no skew, however far the two
+/// are apart.
 fn skew(sent: i64, theirs: i64, arrived: i64) -> i64 {
     if theirs < sent { sent - theirs } else { (arrived - theirs).min(0) }
 }

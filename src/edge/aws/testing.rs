@@ -1,4 +1,4 @@
-//! Small servers that answer as AWS never should, for the tests of who asks it.
+//! Small servers that answer as AWS never should, for the tests of their clients.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(crate) const REGION: &str = "eu-central-1";
 pub(crate) enum Does {
     /// Answers with this, and waits for the next request.
     Says(Vec<u8>),
-    /// Answers with the first, and then with the second for ever.
+    /// Answers with the first, and then always with the second.
     SaysForEver(Vec<u8>, Vec<u8>),
     /// Answers with this, and closes.
     Breaks(Vec<u8>),
@@ -28,7 +28,7 @@ pub(crate) enum Does {
     Waits,
 }
 
-/// A request: its number among all, its text.
+/// A request: its number among all, and its text.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) number: usize,
@@ -56,7 +56,7 @@ impl Server {
         Self { address, requests }
     }
 
-    /// One that always answers the same.
+    /// A server that always answers the same.
     pub(crate) async fn says(answer: Vec<u8>) -> Self {
         Self::new(move |_| Does::Says(answer.clone())).await
     }
@@ -67,7 +67,7 @@ impl Server {
     }
 }
 
-/// Serves one connection, until the other side goes.
+/// Serves one connection, until the peer closes it.
 pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     requests: Arc<AtomicUsize>,
@@ -97,7 +97,7 @@ pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// A whole request with its body; `None` where there is no more.
+/// A whole request with its body; `None` when there are no more.
 async fn request<S: AsyncRead + Unpin>(stream: &mut S) -> Option<String> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
@@ -129,13 +129,12 @@ pub(crate) fn error(status: u16, code: &str, message: &str) -> Vec<u8> {
     answer(status, "text/xml", body)
 }
 
-/// A configuration whose AWS is at `address`, with little patience: a second for an
-/// attempt.
+/// A configuration whose AWS is at `address`, with short timeouts: a second for an attempt.
 pub(crate) async fn sdk(address: SocketAddr) -> SdkConfig {
     at(super::loader(), &format!("http://{address}")).await
 }
 
-/// The same with another start, at a URL.
+/// The same from another base, at a URL.
 pub(crate) async fn at(loader: aws_config::ConfigLoader, url: &str) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .operation_attempt_timeout(Duration::from_secs(1))

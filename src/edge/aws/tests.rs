@@ -35,7 +35,7 @@ async fn ask(sdk: &SdkConfig) -> Result<String, AwsError> {
     answer.map(|who| who.arn().unwrap_or_default().to_owned())
 }
 
-/// What a call to this server ends with.
+/// The result of a call to this server.
 async fn fault(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (AwsError, usize) {
     let server = Server::new(does).await;
     let fault = ask(&sdk(server.address).await).await.unwrap_err();
@@ -45,8 +45,8 @@ async fn fault(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (AwsErro
 #[tokio::test]
 async fn kept_connections_that_are_dead_cost_one_attempt() {
     const SIDE_BY_SIDE: usize = 8;
-    // The first requests are answered when all are there, so that each has a
-    // connection; then those connections are black holes, and new ones are not.
+    // The first requests are answered when all have arrived, so that each has a connection;
+    // then those connections are black holes, and new ones are not.
     let waiting = Arc::new(tokio::sync::Barrier::new(SIDE_BY_SIDE));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -219,7 +219,7 @@ async fn a_ca_bundle_says_who_is_believed() {
     assert!(other.is_err(), "not for another name");
 }
 
-/// A proxy that passes everything on to one address, and what it was asked for.
+/// A proxy that passes everything on to one address, and what was asked of it.
 async fn proxy(to: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -317,7 +317,7 @@ async fn known(
     (base.identity_cache(identity.clone()).build(), identity)
 }
 
-/// A server that takes one key alone.
+/// A server that accepts only one key.
 async fn taking(key: Arc<Mutex<&'static str>>) -> Server {
     Server::new(move |asked| {
         let key = *key.lock().unwrap();

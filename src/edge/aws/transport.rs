@@ -1,10 +1,10 @@
-//! The HTTP client of every AWS call: connections that are kept for the next call,
-//! limits on answers, and what AWS thinks of our identity.
+//! The HTTP client of every AWS call: connections that are kept for the next call, limits
+//! on answers, and whether AWS accepts our identity.
 //!
-//! A firewall or a NAT gateway that has started anew drops what belongs to older
-//! connections without a word. A call that ends without a whole answer therefore casts
-//! doubt on all connections that were kept: the next one - a second attempt within the
-//! same poll - makes its own. And between two polls of a minute none is kept.
+//! A firewall or a NAT gateway that has restarted silently drops the packets of older
+//! connections. A call that ends without a whole answer therefore casts doubt on all
+//! connections that were kept: the next one - a second attempt within the same poll - makes
+//! its own. And none is kept from one poll to the next, a minute later.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +34,7 @@ use crate::edge::net::causes;
 use crate::edge::net::proxy::Proxies;
 use crate::edge::net::trust::CaBundle;
 
-/// How often AWS did not take our identity.
+/// How often AWS did not accept our identity.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Refusals(Arc<AtomicU64>);
 
@@ -67,13 +67,13 @@ impl Http {
         }
     }
 
-    /// The same for who fetches credentials: they may come from this machine itself,
-    /// where no proxy leads.
+    /// The same for fetching credentials: they may come from this machine itself, where no
+    /// proxy leads.
     pub(super) fn for_credentials(&self) -> Self {
         Self { spares_loopback: true, pools: Arc::default(), ..self.clone() }
     }
 
-    /// What AWS thinks of the identity that its calls are signed with.
+    /// Whether AWS accepts the identity that its calls are signed with.
     pub(super) fn refusals(&self) -> Refusals {
         self.refusals.clone()
     }
@@ -174,14 +174,14 @@ impl Asker {
 }
 
 /// The connection as the SDK knows it, which has it closed after some errors: then those
-/// that were kept beside it are in doubt as well.
+/// that were kept with it are in doubt as well.
 fn connection(pool: &Arc<Pool>, number: u64) -> ConnectionMetadata {
     let pool = Arc::clone(pool);
     let close = move || pool.renew(number);
     ConnectionMetadata::builder().proxied(false).poison_fn(close).build()
 }
 
-/// What the SDK tries again, and what it does not: a certificate does not become good.
+/// What the SDK retries, and what it does not: a bad certificate does not become good.
 fn failed(error: ClientError) -> ConnectorError {
     let is_io = causes(&error).any(<dyn std::error::Error>::is::<std::io::Error>);
     let hyper = causes(&error).find_map(|cause| cause.downcast_ref::<hyper::Error>());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::fault::ErrorKind;
 
-/// How many calls were made, by action and outcome (`ok` or a [`ErrorKind`]'s
-/// name), and what CloudWatch will charge for them.
+/// How many calls were made, by action and outcome (`ok` or the name of an [`ErrorKind`]),
+/// and what CloudWatch will charge for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Calls by (action, outcome).
@@ -15,7 +15,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// One more call.
+    /// Counts one more call.
     pub fn call(&mut self, action: &'static str, fault: Option<ErrorKind>) {
         *self.calls.entry((action, fault.map_or("ok", ErrorKind::name))).or_default() += 1;
     }

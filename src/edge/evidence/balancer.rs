@@ -1,5 +1,5 @@
-//! What Elastic Load Balancing says: the load balancer, where it forwards to, and
-//! how its targets are.
+//! What Elastic Load Balancing says: the load balancer, where it forwards to, and the
+//! health of its targets.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,9 +22,10 @@ pub(super) const RULES: &str = "elasticloadbalancing:DescribeRules";
 
 /// Calls under way at once.
 const CONCURRENCY: usize = 4;
-/// A page has up to so many things.
+/// A page has at most this many things.
 const PAGE: i32 = 400;
-/// A load balancer may have hundreds of target groups; of so many the targets are read.
+/// A load balancer may have hundreds of target groups; at most this many have their targets
+/// read.
 const MAX_GROUPS: usize = 100;
 
 impl TopologyReader {

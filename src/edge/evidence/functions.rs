@@ -1,4 +1,4 @@
-//! What Lambda says of the functions behind a load balancer.
+//! What Lambda says about the functions behind a load balancer.
 
 use std::collections::BTreeSet;
 

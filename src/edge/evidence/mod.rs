@@ -1,12 +1,11 @@
-//! How a load balancer, its targets and the network between them are set up: what
-//! the console would show, for a diagnosis.
+//! How a load balancer, its targets and the network between them are set up: what the
+//! console would show, for a diagnosis.
 //!
-//! Every question may be denied, throttled or about something that is half deleted.
-//! Each therefore has its own answer, [`Checked`], which says why it is missing and
-//! what to grant; none ends the others, and all that one method asks for has to come
-//! within the same patience. EC2, ECS and Lambda are asked only where
-//! the program was built with the feature `full`: their clients take as long to
-//! compile as everything else.
+//! Every question may be denied, throttled or about something that is half deleted. Each
+//! therefore has its own answer, [`Checked`], which says why it is missing and what to
+//! grant; none ends the others, and all that one method asks for must come within the same
+//! time limit. EC2, ECS and Lambda are asked only if the program was built with the feature
+//! `full`: their clients take as long to compile as everything else.
 
 mod balancer;
 #[cfg(feature = "full")]
@@ -33,10 +32,10 @@ use nearmiss_core::diagnose::evidence::{
 };
 use nearmiss_core::number::quantity::seconds;
 
-/// One part of the evidence may take so long, where nobody set a shorter deadline.
+/// How long one part of the evidence may take, where no shorter deadline is set.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// An answer has no more pages, and no more things are looked at.
+/// The most pages of an answer, and the most things that are examined.
 const MAX_PAGES: usize = 100;
 const MAX_THINGS: usize = 10_000;
 
@@ -106,8 +105,7 @@ impl TopologyReader {
         self.by(self.deadline(), "target groups", self.read_groups(arn)).await
     }
 
-    /// The network between a load balancer and its targets. Enters the targets'
-    /// addresses.
+    /// The network between a load balancer and its targets. Enters the targets' addresses.
     #[cfg(feature = "full")]
     pub async fn network(
         &self,
@@ -157,7 +155,7 @@ impl TopologyReader {
         Err(not_built("Lambda functions"))
     }
 
-    /// When the patience with what is asked now ends.
+    /// When the time for what is asked now ends.
     fn deadline(&self) -> Instant {
         tokio::time::sleep(self.patience).deadline()
     }
@@ -179,8 +177,7 @@ impl TopologyReader {
         }
     }
 
-    /// All of an answer in pages, up to a limit that nobody reaches who has a load
-    /// balancer to be looked at.
+    /// All pages of an answer, up to a limit that no diagnosis of a load balancer reaches.
     async fn all<P, T, E>(
         &self,
         action: &'static str,
@@ -201,12 +198,12 @@ impl TopologyReader {
     }
 }
 
-/// What AWS says of something, on one line.
+/// AWS's text about something, on one line.
 fn text(value: Option<&str>) -> String {
     plain(value.unwrap_or_default())
 }
 
-/// Why something was not looked at.
+/// Why something was not examined.
 #[must_use]
 pub fn because(what: &str, fault: &AwsError) -> NotChecked {
     let (because, remedy) = (fault.to_string(), fault.advice());

@@ -1,8 +1,8 @@
-//! What EC2 says of the network between a load balancer and its targets.
+//! What EC2 says about the network between a load balancer and its targets.
 //!
-//! Interfaces come first, because they lead to everything else: the load
-//! balancer's nodes and the targets have their subnets and security groups there.
-//! Nothing is asked twice, and each of the six questions fails alone.
+//! Interfaces come first, because they lead to everything else: they have the subnets and
+//! security groups of the load balancer's nodes and of the targets. Nothing is asked twice,
+//! and each of the six questions fails alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,9 +24,9 @@ const ACLS: &str = "ec2:DescribeNetworkAcls";
 const ROUTES: &str = "ec2:DescribeRouteTables";
 const VPCS: &str = "ec2:DescribeVpcs";
 
-/// A filter takes so many values.
+/// A filter takes at most this many values.
 const PER_FILTER: usize = 200;
-/// A page has up to so many things: a security group or a route table may be long.
+/// A page has at most this many things: a security group or a route table may be long.
 const PAGE: i32 = 100;
 
 type Ids = BTreeSet<String>;
@@ -116,7 +116,7 @@ impl TopologyReader {
     ) -> Result<BTreeMap<String, SecurityGroup>, AwsError> {
         let mut found = BTreeMap::new();
         for some in chunks(ids) {
-            // A filter skips what has been deleted; a list of ids is refused for it.
+            // A filter skips what has been deleted; a list of ids would be refused for it.
             let pages = self.ec2.describe_security_groups().filters(filter("group-id", &some));
             let pages = pages.max_results(PAGE).into_paginator().send();
             let all =
@@ -204,7 +204,7 @@ impl TopologyReader {
 struct Associated<T> {
     by_id: BTreeMap<String, T>,
     of_subnet: BTreeMap<String, String>,
-    /// What subnets have that have none of their own.
+    /// What subnets without one of their own have.
     main: Option<String>,
 }
 
@@ -231,7 +231,7 @@ fn associate(
     }
 }
 
-/// Enters where instances are; addresses say it by themselves.
+/// Enters the addresses of instances; targets that are addresses need no lookup.
 fn enter_addresses(groups: &mut [TargetGroup], interfaces: &[Interface]) {
     for target in groups.iter_mut().flat_map(|group| group.targets.iter_mut().flatten()) {
         let mut own = interfaces.iter().filter(|one| one.instance.as_ref() == Some(&target.id));

@@ -1,8 +1,7 @@
-//! What ECS says: which services register tasks behind a load balancer, their
-//! deployments, and which tasks stopped and why.
+//! What ECS says: which services register tasks behind a load balancer, their deployments,
+//! and which tasks stopped and why.
 //!
-//! No call leads from a target group to its service, so all are listed, up to a
-//! limit.
+//! No call leads from a target group to its service, so all are listed, up to a limit.
 
 use std::collections::BTreeSet;
 
@@ -20,12 +19,12 @@ const DEFINITION: &str = "ecs:DescribeTaskDefinition";
 const LIST_TASKS: &str = "ecs:ListTasks";
 const TASKS: &str = "ecs:DescribeTasks";
 
-/// Clusters, and services of each, that are looked through.
+/// At most this many clusters, and services of each, are searched.
 const MAX_CLUSTERS: usize = 50;
 const MAX_SERVICES: usize = 500;
-/// A page of a list has so many.
+/// The size of a page of a list.
 const PAGE: i32 = 100;
-/// Services per call, and stopped tasks that are looked at.
+/// Services per call, and stopped tasks that are examined.
 const PER_CALL: usize = 10;
 const MAX_TASKS: i32 = 100;
 

@@ -1,9 +1,9 @@
-//! Prometheus: what the daemon counts of itself, and what goes onto the page.
+//! Prometheus: what the daemon counts about itself, and what goes onto the page.
 //!
-//! The families stand in [`crate::metrics`]; the registry here has those of
-//! [`process::FAMILIES`] that code counts. What belongs to a gateway is read anew at the
-//! end of each poll: absence needs no clean-up, and a gateway that is gone is gone from the
-//! page.
+//! The families are in [`crate::metrics`]; the registry here has those of
+//! [`process::FAMILIES`] that are counted by code. What belongs to a gateway is read anew
+//! at the end of each poll: absence needs no clean-up, and a gateway that is gone is gone
+//! from the page.
 
 mod notifications;
 
@@ -27,11 +27,11 @@ pub use notifications::Notifications;
 const POLL_BOUNDS: [f64; 13] =
     [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 50.0, 75.0, 100.0, 150.0];
 
-/// What the daemon counts of itself.
+/// What the daemon counts about itself.
 #[derive(Debug)]
 pub struct Exporter {
     registry: Registry,
-    /// What is on the page beside the figures, and what is not.
+    /// What is on the page besides the figures, and what is left out.
     pub options: Metrics,
     /// Polls by outcome.
     pub polls: IntCounterVec,
@@ -43,14 +43,14 @@ pub struct Exporter {
     pub notifications: Notifications,
     /// When the last poll began, seconds since the Unix epoch.
     pub heartbeat: IntGauge,
-    /// Whether the config could be used when it was read last.
+    /// Whether the config could be used when it was last read.
     pub reloaded: IntGauge,
     trouble: IntGaugeVec,
-    /// What the self-check came to, by check.
+    /// The results of the self-check, by check.
     pub self_check: IntGaugeVec,
     /// Seconds that this machine's clock is ahead of AWS's.
     pub clock_skew: IntGauge,
-    /// State files written, by outcome.
+    /// Saves of the state, by outcome.
     pub state_saves: IntCounterVec,
     api_calls: IntCounterVec,
     billed_metrics: IntCounter,
@@ -60,7 +60,7 @@ pub struct Exporter {
     turn: Arc<Mutex<()>>,
 }
 
-/// Outcomes of what either works or not.
+/// Outcomes of what either succeeds or fails.
 const OUTCOMES: [&str; 2] = ["ok", "failed"];
 
 impl Exporter {
@@ -68,7 +68,7 @@ impl Exporter {
     /// notifications go to.
     ///
     /// # Errors
-    /// Never in practice: only if two metrics had one name.
+    /// Only if two metrics had one name, which does not happen in practice.
     pub fn new<'a>(
         receivers: impl Iterator<Item = &'a Receiver>,
     ) -> Result<Self, prometheus::Error> {
@@ -119,7 +119,7 @@ impl Exporter {
         self.trouble.with_label_values(&[component.name()]).set(i64::from(is_there));
     }
 
-    /// Adds what the AWS calls of a poll amounted to.
+    /// Adds the AWS calls of a poll.
     pub fn record(&self, usage: &Usage) {
         for ((action, outcome), calls) in &usage.calls {
             self.api_calls.with_label_values(&[action, outcome]).inc_by(*calls);
@@ -132,7 +132,7 @@ impl Exporter {
         self.log_lines_dropped.inc_by(all.saturating_sub(self.log_lines_dropped.get()));
     }
 
-    /// Counts one thing that either worked or not.
+    /// Counts one thing that either succeeded or failed.
     pub fn outcome<T, E>(counters: &IntCounterVec, result: &Result<T, E>) {
         let outcome = OUTCOMES[usize::from(result.is_err())];
         counters.with_label_values(&[outcome]).inc();

@@ -1,4 +1,4 @@
-//! What the daemon counts of its notifications.
+//! What the daemon counts about its notifications.
 
 use prometheus::{IntCounterVec, IntGauge, Registry};
 
@@ -11,7 +11,7 @@ use nearmiss_core::alerting::Receiver;
 #[derive(Debug)]
 pub struct Notifications {
     sent: IntCounterVec,
-    /// Notifications that their receiver has not taken yet.
+    /// Notifications that their receiver has not accepted yet.
     pub pending: IntGauge,
     /// For how long the oldest of them has waited, seconds.
     pub oldest_pending: IntGauge,
@@ -50,7 +50,7 @@ impl Notifications {
         }
     }
 
-    /// Counts a notification, and whether its receiver took it.
+    /// Counts a notification, and whether its receiver accepted it.
     pub fn sent(&self, receiver: &Receiver, problem: Option<ErrorKind>) {
         let outcome = match problem {
             None => "delivered",

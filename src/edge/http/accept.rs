@@ -5,7 +5,7 @@ use hyper::header::{ACCEPT, ACCEPT_ENCODING, HeaderName};
 
 use crate::metrics::Format;
 
-/// The format that the client likes best. OpenMetrics is for those who name it; who
+/// The format that the client prefers. OpenMetrics is for clients that name it; one that
 /// accepts neither gets Prometheus' own format, as RFC 9110 allows and Prometheus does.
 pub(super) fn format(headers: &HeaderMap) -> Format {
     let ranges: Vec<Range> = ranges(headers, &ACCEPT);
@@ -17,7 +17,7 @@ pub(super) fn format(headers: &HeaderMap) -> Format {
     if is_named && open > 0 && open >= text { Format::OpenMetrics } else { Format::Text }
 }
 
-/// Whether the client would rather have the page compressed with gzip than as it is.
+/// Whether the client prefers the page compressed with gzip.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let codings = ranges(headers, &ACCEPT_ENCODING);
     let of = |names: &[&str]| {
@@ -80,15 +80,15 @@ fn ranges(headers: &HeaderMap, name: &HeaderName) -> Vec<Range> {
     lines.flat_map(|line| line.split(',')).filter_map(Range::read).collect()
 }
 
-/// How much something is wanted, with the rank of the most specific range that fits it:
-/// that one decides. `rank` tells whether a range fits, and how specific it is.
+/// The weight of something, with the rank of the most specific range that matches it: that
+/// one decides. `rank` says whether a range matches, and how specific it is.
 fn quality(ranges: &[Range], rank: impl Fn(&Range) -> Option<usize>) -> Option<(u16, usize)> {
     let fitting = ranges.iter().filter_map(|range| Some((rank(range)?, range.quality)));
     fitting.max().map(|(rank, quality)| (quality, rank))
 }
 
-/// How specific a media range is for a type, if it fits. A version must be one of these;
-/// other parameters (`charset`, `escaping`) change nothing of a page.
+/// How specific a media range is for a type, if it matches. A version must be one of these;
+/// other parameters (`charset`, `escaping`) change nothing about a page.
 fn is_media(range: &Range, kind: &str, subtype: &str, versions: &[&str]) -> Option<usize> {
     let version = range.parameters.iter().find(|(key, _)| key == "version");
     match range.name.split_once('/')? {

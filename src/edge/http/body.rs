@@ -9,7 +9,7 @@ use hyper::body::{Body, Bytes, Frame, SizeHint};
 
 use crate::metrics::{Compressed, Unpacked};
 
-/// Unpacked at once, bytes: what a client that reads slowly makes us hold.
+/// How many bytes are unpacked at once: what a slow client makes us hold.
 const CHUNK: usize = 64 * 1024;
 
 /// What is sent.
@@ -17,7 +17,7 @@ const CHUNK: usize = 64 * 1024;
 pub(super) enum Answer {
     /// Bytes that many share.
     Whole(Bytes),
-    /// A page for somebody who does not accept it compressed, and how much of it is left.
+    /// A page for a client that does not accept it compressed, and how much of it is left.
     Unpacked(Box<Unpacked>, u64),
 }
 
@@ -41,7 +41,7 @@ impl Body for Answer {
             Self::Unpacked(page, left) => {
                 let mut chunk = Vec::with_capacity(CHUNK);
                 // What was compressed here can be unpacked; if not, the page ends early,
-                // which its length shows.
+                // which its length reveals.
                 let _ = page.by_ref().take(CHUNK as u64).read_to_end(&mut chunk);
                 *left = left.saturating_sub(chunk.len() as u64);
                 chunk.into()

@@ -2,9 +2,9 @@
 //!
 //! The first scrape after a poll has the page written, the others cost a reference to
 //! bytes. Clients that are slow, endless or many cost nothing else: one request per
-//! connection, limits on the size of the header, the time for everything, and the number
-//! of connections. Whoever says nothing gives way to the next who comes, and only a page
-//! takes one of the places for those who read slowly, so that health and readiness are
+//! connection, and limits on the size of the header, the time for everything, and the
+//! number of connections. A connection that sends nothing gives way to the next one, and
+//! only a page takes one of the places for slow readers, so health and readiness are
 //! answered however many clients there are.
 
 mod accept;
@@ -35,16 +35,16 @@ use super::time::{Stopwatch, instant};
 use crate::metrics::{Format, Page};
 use body::Answer;
 
-/// Connections that have not sent their request yet; the next one takes the place of
-/// the oldest.
+/// How many connections may not have sent their request yet; the next one takes the place
+/// of the oldest.
 const MAX_SILENT: usize = 256;
 /// Pages that are being sent at once.
 const MAX_PAGES: usize = 128;
-/// For the request's header.
+/// For the header of the request.
 const HEADER_TIME: Duration = Duration::from_secs(3);
 /// For everything, the answer included.
 const CONNECTION_TIME: Duration = Duration::from_secs(30);
-/// That connections are not accepted is logged again after this time.
+/// How long it takes before it is logged again that connections are not accepted.
 const LOGGED_AGAIN: Duration = Duration::from_mins(10);
 /// A request's header is a line and a few fields.
 const HEADER_BYTES: usize = 16 * 1024;
@@ -58,7 +58,8 @@ pub struct Served {
     pub page: Arc<Page>,
     /// Until when the data counts as fresh; `None` before the first good poll.
     pub fresh_until: Option<Instant>,
-    /// Until when the daemon counts as alive, poll good or not; `None` while it starts.
+    /// Until when the daemon counts as alive, whether polls succeed or not; `None` while it
+    /// starts.
     pub alive_until: Option<Instant>,
 }
 
@@ -105,7 +106,7 @@ pub async fn serve(
 struct Silent(VecDeque<(Arc<AtomicBool>, AbortHandle)>);
 
 impl Silent {
-    /// One more. `spoke` becomes true when its request is there.
+    /// Adds a connection. `spoke` becomes true when its request has arrived.
     fn enter(&mut self, spoke: Arc<AtomicBool>, task: AbortHandle) {
         self.0.retain(|(spoke, task)| !spoke.load(Ordering::Relaxed) && !task.is_finished());
         if self.0.len() >= MAX_SILENT
@@ -121,7 +122,7 @@ impl Silent {
 #[derive(Debug)]
 struct Visit {
     served: watch::Receiver<Arc<Served>>,
-    /// Whether its request is there.
+    /// Whether its request has arrived.
     spoke: Arc<AtomicBool>,
     places: Arc<Semaphore>,
     /// Its place among those that are sent a page, until it ends.
@@ -210,7 +211,7 @@ fn answer(path: &str, served: &Served, now: Instant) -> Response<Answer> {
     }
 }
 
-/// The page in the format and the coding that the client likes best.
+/// The page in the format and the coding that the client prefers.
 async fn metrics(headers: &HeaderMap, page: &Page) -> Response<Answer> {
     let format = accept::format(headers);
     let Some(made) = page.compressed(format).await else {
@@ -224,7 +225,7 @@ async fn metrics(headers: &HeaderMap, page: &Page) -> Response<Answer> {
     response
 }
 
-/// A page, of which both may depend on what the client accepts.
+/// A page; its format and coding may depend on what the client accepts.
 fn page(format: Format, body: Answer) -> Response<Answer> {
     let mut page = response(StatusCode::OK, HeaderValue::from_static(format.content_type()), body);
     page.headers_mut().insert(VARY, HeaderValue::from_static("accept, accept-encoding"));

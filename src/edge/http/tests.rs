@@ -1,4 +1,4 @@
-//! The listener: readiness, what a client accepts, and clients that want too much.
+//! The listener: readiness, what a client accepts, and clients that ask too much.
 
 use std::io::Read as _;
 

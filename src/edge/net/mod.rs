@@ -1,8 +1,8 @@
-//! What every connection out of here shares: through which proxy it goes, and whose
-//! certificate it believes.
+//! What every outgoing connection shares: through which proxy it goes, and whose
+//! certificates it trusts.
 //!
-//! Ground, like [`super::aws`], which asks AWS by it; a probe stands on it as well,
-//! so that both find the same proxy and say the same of a certificate.
+//! Ground, like [`super::aws`], which makes its connections with it; so does a probe, so
+//! that both find the same proxy and say the same about a certificate.
 
 pub mod proxy;
 pub mod trust;
@@ -13,7 +13,7 @@ use std::error::Error;
 use hyper::Uri;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-/// What bytes go over: TCP or TLS, on either of them.
+/// What bytes go over: TCP, or TLS on either of them.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
@@ -23,7 +23,7 @@ pub fn causes<'a>(
     error: &'a (dyn Error + 'static),
 ) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
-        // It names the cause of the error that it holds, and not that error.
+        // It returns the cause of the error that it holds, and not that error.
         Some(io) => io.get_ref().map(|held| held as &(dyn Error + 'static)),
         None => error.source(),
     })

@@ -1,13 +1,13 @@
 //! Which proxy a URL is asked through, by the variables that everybody uses.
 //!
-//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read as curl and the
-//! AWS CLI read them: in lower case before upper case, and empty is not set. hyper's
-//! matcher knows what a proxy's URL and a rule of `NO_PROXY` are; what it takes for
-//! nothing (a URL that it cannot read, a `*` for an address, a port) is looked at here.
+//! `http_proxy`, `https_proxy`, `all_proxy` and `no_proxy` are read as curl and the AWS CLI
+//! read them: in lower case before upper case, and empty is not set. hyper's matcher parses
+//! a proxy's URL and a rule of `NO_PROXY`; what it ignores (a URL that it cannot read, a
+//! `*` for an address, a port) is handled here.
 //!
-//! Link-local addresses and those of AWS's metadata services are of this machine
-//! alone. A proxy could only ask its own, and would see the credentials in the answer:
-//! they are never asked through one.
+//! Link-local addresses and those of AWS's metadata services belong to this machine alone.
+//! A proxy could only ask its own, and would see the credentials in the answer: they are
+//! never asked through one.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -37,7 +37,7 @@ pub struct Proxy {
 /// A variable that does not name a usable proxy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyError {
-    /// It is no URL of a proxy. The value may have a password, and is not shown.
+    /// It is not the URL of a proxy. The value may have a password, and is not shown.
     #[error(
         "{0} is not the URL of a proxy, such as http://proxy.example.com:3128 or http://user:password@proxy.example.com:3128 (with %40 for an @ in the password): correct or unset it"
     )]
@@ -87,7 +87,7 @@ impl Proxies {
     /// The proxy for a URL; `None` where it is asked directly.
     ///
     /// # Errors
-    /// When the variable for it does not name a proxy that can be used.
+    /// When the variable for it does not name a usable proxy.
     pub fn of(&self, url: &Uri) -> Result<Option<&Proxy>, &ProxyError> {
         let proxy = match url.scheme_str() {
             Some("https") => &self.https,
@@ -126,7 +126,7 @@ impl Proxy {
         let matcher = Matcher::builder().all(value).build();
         let any = matcher.intercept(&Uri::from_static("http://any/"));
         let found = any.ok_or_else(|| ProxyError::Url(variable.to_owned()))?;
-        // What is left of a password with an @ stands before the host.
+        // The rest of a password with an @ is before the host.
         let is_whole = found.uri().authority().is_some_and(|all| !all.as_str().contains('@'));
         match found.uri().scheme_str() {
             Some("http" | "https") if is_whole && !host(found.uri()).is_empty() => {
@@ -143,7 +143,7 @@ impl Proxy {
         &self.url
     }
 
-    /// The value of `Proxy-Authorization`, where its URL has a user.
+    /// The value of `Proxy-Authorization`, if its URL has a user.
     #[must_use]
     pub fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
@@ -163,7 +163,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// Whether a URL is of a link-local address or of AWS's metadata services: those of
+/// Whether a URL belongs to a link-local address or to AWS's metadata services: those of
 /// the instance (169.254.169.254, `fd00:ec2::254`), of ECS (169.254.170.2) and of EKS Pod
 /// Identity (169.254.170.23, `fd00:ec2::23`).
 #[must_use]
@@ -177,7 +177,7 @@ pub fn is_metadata(url: &Uri) -> bool {
     }
 }
 
-/// Whether a URL is of this machine itself.
+/// Whether a URL belongs to this machine itself.
 #[must_use]
 pub fn is_loopback(url: &Uri) -> bool {
     let name = host(url);

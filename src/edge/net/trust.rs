@@ -1,8 +1,8 @@
-//! Whose certificates are believed, and what is wrong with one in words.
+//! Whose certificates are trusted, and what is wrong with one in words.
 //!
-//! The roots are those of the machine, as for every other client on it - or those of
-//! a file instead (`AWS_CA_BUNDLE`), as the AWS CLI has it, for who sits behind a
-//! proxy that looks into TLS or has endpoints of his own.
+//! The roots are those of the machine, as for every other client on it - or those of a file
+//! instead (`AWS_CA_BUNDLE`), as in the AWS CLI, for users behind a proxy that inspects TLS
+//! or with endpoints of their own.
 
 use std::error::Error as StdError;
 use std::io::Read;
@@ -26,10 +26,10 @@ use tracing::warn;
 
 use super::causes;
 
-/// A file of certificates is no longer, in bytes: twenty times Mozilla's list.
+/// The largest file of certificates, in bytes: twenty times Mozilla's list.
 const MAX_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Certificates to believe instead of this machine's.
+/// Certificates to trust instead of this machine's.
 #[derive(Debug, Clone)]
 pub struct CaBundle {
     certificates: Vec<CertificateDer<'static>>,
@@ -47,13 +47,13 @@ pub enum CaBundleError {
         /// Why.
         source: std::io::Error,
     },
-    /// It is too long for one.
+    /// It is too long for a bundle.
     #[error("the CA bundle {} is longer than {} MiB: is it another file?", path.display(), MAX_BYTES >> 20)]
     Long {
         /// Which file.
         path: PathBuf,
     },
-    /// There is nothing in it to believe.
+    /// There is no usable certificate in it.
     #[error("the CA bundle {} has no certificate that can be used: expected PEM, with -----BEGIN CERTIFICATE----- (`openssl x509 -inform der -in FILE` converts DER)", path.display())]
     Empty {
         /// Which file.
@@ -62,8 +62,8 @@ pub enum CaBundleError {
 }
 
 impl CaBundle {
-    /// Reads a file of PEM certificates. One that is damaged is left out, as OpenSSL
-    /// does: the others may do.
+    /// Reads a file of PEM certificates. A damaged one is left out, as in OpenSSL: the
+    /// others may suffice.
     ///
     /// # Errors
     /// When it cannot be read, or has none.
@@ -85,7 +85,7 @@ impl CaBundle {
     }
 }
 
-/// How to speak TLS to whom this machine trusts, or a bundle in its place.
+/// The TLS configuration that trusts whom this machine trusts, or a bundle instead.
 ///
 /// # Errors
 /// When rustls cannot do what it always can.
@@ -104,8 +104,8 @@ pub fn client_config(bundle: Option<&CaBundle>) -> Result<ClientConfig, Error> {
     Ok(dangerous.with_no_client_auth())
 }
 
-/// How to speak TLS to anybody: nothing is known of who that is, but that he has the
-/// key of his certificate.
+/// The TLS configuration that accepts any peer: nothing is known about it except that it
+/// has the key of its certificate.
 ///
 /// # Errors
 /// See [`client_config`].
@@ -136,9 +136,9 @@ fn system() -> RootCertStore {
     ROOTS.get_or_init(read).clone()
 }
 
-/// Believes whom the roots of a bundle vouch for, and also a server that shows a
-/// certificate of the bundle itself: those that sign themselves are mostly marked as
-/// a CA's, which webpki takes from no server, while OpenSSL and with it the AWS CLI do.
+/// Trusts certificates that the roots of a bundle vouch for, and also a server that shows a
+/// certificate of the bundle itself: self-signed ones are mostly marked as a CA's, which
+/// webpki accepts from no server, while OpenSSL and with it the AWS CLI do.
 #[derive(Debug)]
 struct Listed {
     usual: Arc<WebPkiServerVerifier>,
@@ -156,7 +156,7 @@ impl ServerCertVerifier for Listed {
     ) -> Result<ServerCertVerified, Error> {
         let verified = self.usual.verify_server_cert(certificate, intermediates, name, ocsp, now);
         match verified {
-            // webpki has looked at its dates before it says so.
+            // webpki has checked its dates before it says so.
             Err(Error::InvalidCertificate(ref error))
                 if is_a_cas_own(error) && self.certificates.contains(certificate) =>
             {
@@ -190,7 +190,7 @@ impl ServerCertVerifier for Listed {
     }
 }
 
-/// Believes every certificate, but still checks that the server has its key.
+/// Trusts every certificate, but still checks that the server has its key.
 #[derive(Debug)]
 struct Gullible(Arc<CryptoProvider>);
 
@@ -264,8 +264,8 @@ pub fn reason(error: &CertificateError) -> String {
     }
 }
 
-/// Whether a server showed the certificate of a CA. rustls passes webpki's word on
-/// without a name of its own for it.
+/// Whether a server showed the certificate of a CA. rustls passes webpki's error on without
+/// a variant of its own for it.
 fn is_a_cas_own(error: &CertificateError) -> bool {
     matches!(error, CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity"))
 }

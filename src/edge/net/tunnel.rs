@@ -1,4 +1,4 @@
-//! A way through a proxy to a host behind it: `CONNECT` of RFC 9110, section 9.3.6.
+//! A tunnel through a proxy to a host behind it: `CONNECT` of RFC 9110, section 9.3.6.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::proxy::Proxy;
 use super::{host, port};
 
-/// No proxy's answer has a longer head.
+/// The longest head of a proxy's answer.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// Why a proxy gave no way through.
+/// Why a proxy opened no tunnel.
 #[derive(Debug, thiserror::Error)]
 pub enum TunnelError {
     /// It wants a user and a password, or others.
@@ -28,7 +28,7 @@ pub enum TunnelError {
     /// What answered is no proxy.
     #[error("what answered is no HTTP proxy")]
     Malformed,
-    /// It hung up.
+    /// It closed the connection.
     #[error("the proxy closed the connection instead of answering")]
     Closed,
     /// The connection to it broke.
@@ -36,11 +36,11 @@ pub enum TunnelError {
     Io(#[from] io::Error),
 }
 
-/// Asks a proxy, over a connection to it, for the way to the host of a URL. What is
-/// sent over `stream` afterwards goes there.
+/// Asks a proxy, over a connection to it, for a tunnel to the host of a URL. What is sent
+/// over `stream` afterwards goes there.
 ///
 /// # Errors
-/// When it refuses, or is none.
+/// When it refuses, or is no proxy.
 pub async fn open<S>(stream: &mut S, proxy: &Proxy, url: &Uri) -> Result<(), TunnelError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::edge::net::proxy::Proxies;
 
-    /// What a proxy that answers with `answer` is asked, and what becomes of it.
+    /// What a proxy that answers with `answer` is asked, and the outcome.
     async fn ask(url: &str, answer: &str) -> (String, Result<(), TunnelError>) {
         let proxies =
             Proxies::from(|name| (name == "all_proxy").then(|| "http://me:pw@p:1".into()));

@@ -1,13 +1,13 @@
 //! Reading files, and the files that they include.
 //!
-//! Relative names start at the folder of the main file, as in nginx. A file that
-//! is only a part of a configuration (a site, a snippet) was written for a folder
-//! above it, so its includes are also looked for beside and above it.
+//! Relative names start at the folder of the main file, as in nginx. A file that is only a
+//! part of a configuration (a site, a snippet) was written for a folder above it, so its
+//! includes are also looked for beside and above it.
 //!
-//! A configuration where nginx looks for one ([`SYSTEM`]) is this machine's own,
-//! and its absolute names mean what they say. Anywhere else it is a copy (a
-//! checkout, the files of an image): absolute names belong to the folder that was
-//! given, and nothing of this machine's own configuration is read.
+//! A configuration in a place where nginx looks for one ([`SYSTEM`]) is this machine's own,
+//! and its absolute names mean what they say. Anywhere else it is a copy (a checkout, the
+//! files of an image): absolute names belong to the folder that was given, and nothing of
+//! this machine's own configuration is read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
@@ -22,17 +22,17 @@ use super::syntax::{self, Directive, Place};
 use super::{Fault, shown};
 use nearmiss_core::chain::{Version, printable};
 
-/// Bytes of all files, each once.
+/// The most bytes of all files, each counted once.
 const LARGEST_SUM: u64 = 128 << 20;
-/// Files, each once.
+/// The most files, each counted once.
 const MAX_FILES: usize = 20_000;
-/// Directives that can matter, of all files, each once.
+/// The most directives that can matter, of all files, each counted once.
 const MAX_READ: u64 = 1_000_000;
-/// The same, each as often as its file is included.
+/// The same, each counted as often as its file is included.
 const MAX_INCLUDED: u64 = 4_000_000;
-/// Files that include each other.
+/// How deep files may include each other.
 const DEEPEST: usize = 20;
-/// Links that lead to each other.
+/// How many links may lead to each other.
 const MAX_LINKS: usize = 8;
 /// Where nginx, `OpenResty` and their packages look for their configuration.
 const SYSTEM: [&str; 8] = [
@@ -62,7 +62,7 @@ pub(super) struct Reader {
     loaded: HashMap<PathBuf, Loaded>,
     pub(super) files: Vec<PathBuf>,
     pub(super) notes: BTreeSet<Note>,
-    /// The includes that were not found, each said once.
+    /// The includes that were not found, each reported once.
     named: BTreeSet<String>,
     pub(super) version: Option<Version>,
     bytes: u64,
@@ -73,9 +73,9 @@ pub(super) struct Reader {
 #[derive(Clone, Default)]
 struct Loaded {
     directives: Arc<[Directive]>,
-    /// How many they are, with those that are included.
+    /// How many files it is, with those that are included.
     size: u64,
-    /// How many files include each other here, this one included.
+    /// How deep files include each other here, this one counted.
     depth: usize,
 }
 
@@ -127,8 +127,7 @@ impl Reader {
         })
     }
 
-    /// All directives that can matter, with those of included files behind the
-    /// include.
+    /// All directives that can matter, with those of included files behind the include.
     pub(super) fn directives(&mut self) -> Result<Arc<[Directive]>, Fault> {
         let main = self.main.clone();
         let text = std::mem::take(&mut self.text);
@@ -143,7 +142,7 @@ impl Reader {
         Ok(loaded.directives)
     }
 
-    /// The directives of one file, which counts.
+    /// The directives of one file, which counts towards the limits.
     fn parse(&mut self, path: &Path, text: &str) -> Result<Vec<Directive>, Fault> {
         self.files.push(path.to_owned());
         self.bytes += text.len() as u64;
@@ -248,7 +247,7 @@ impl Reader {
         }
     }
 
-    /// Says that something was not read, once, if it can matter.
+    /// Reports that something was not read, once, if it can matter.
     fn unread(&mut self, name: &str, from: &Place, block: &str, why: &str) {
         if can_matter(name, block) && self.named.insert(name.to_owned()) {
             let (name, why) = (printable(name), printable(why));
@@ -310,7 +309,7 @@ impl Reader {
         Ok((!found.is_empty()).then_some(found))
     }
 
-    /// A file of a copy, links in it followed: one that leads to this machine's own
+    /// A file of a copy, with links in it followed: one that leads to this machine's own
     /// configuration belongs to the folder as well.
     fn at_home(&self, path: PathBuf, links: usize) -> Option<PathBuf> {
         let Some(home) = &self.home else { return Some(path) };
@@ -364,8 +363,8 @@ fn too_much(path: &Path, what: &str) -> Fault {
     Fault::TooMuch { path: path.to_owned(), what: what.to_owned() }
 }
 
-/// Whether a file is a part of this machine's own configuration, by its name or in
-/// truth.
+/// Whether a file is a part of this machine's own configuration, by its name or by its real
+/// path.
 fn is_system(path: &Path) -> bool {
     let names = [std::path::absolute(path), path.canonicalize()];
     names.iter().flatten().any(|name| is_below_system(name))
@@ -375,8 +374,7 @@ fn is_below_system(path: &Path) -> bool {
     SYSTEM.iter().any(|system| path.starts_with(system))
 }
 
-/// The ends of an absolute path, the longest first, and how many of its parts are
-/// left out.
+/// The ends of an absolute path, the longest first, and how many of its parts are left out.
 fn tails(path: &Path) -> impl Iterator<Item = (usize, PathBuf)> {
     let parts: Vec<Component<'_>> = path.components().skip(1).collect();
     let tail = move |at: usize| Some((at, parts.get(at..)?.iter().collect()));
@@ -388,7 +386,7 @@ struct Dump {
     /// The first of the files.
     main: PathBuf,
     files: BTreeMap<PathBuf, String>,
-    /// What `nginx -v` printed before.
+    /// What `nginx -v` printed before it.
     version: Option<Version>,
 }
 
@@ -461,7 +459,7 @@ fn pattern_of(component: Component<'_>) -> Option<(GlobMatcher, Hidden)> {
     Some((pattern(&name)?, hidden))
 }
 
-/// The pattern that a name is, if it is one. Braces mean themselves, as in nginx.
+/// The pattern that a name is, if it is one. Braces stand for themselves, as in nginx.
 fn pattern(name: &str) -> Option<GlobMatcher> {
     if !is_pattern(name) {
         return None;

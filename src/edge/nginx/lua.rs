@@ -1,7 +1,7 @@
 //! Where a block of Lua ends. Pure.
 //!
-//! nginx hands such a block to another reader, because braces in Lua's strings
-//! and comments are no braces. Nothing else of it matters here.
+//! nginx hands such a block to another reader, because braces in Lua's strings and comments
+//! are not braces. Nothing else in it matters here.
 
 /// How many bytes of `text`, which follows an opening brace, belong to the
 /// block, its closing brace included. `None` when there is none.

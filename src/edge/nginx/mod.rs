@@ -1,11 +1,10 @@
-//! nginx's files: which timeouts hold where requests are passed on.
+//! nginx's files: which timeouts apply where requests are passed on.
 //!
-//! The files are read as nginx reads them, includes and all, from a disk or from
-//! what `nginx -T` printed. Reading is here; what the text means is pure and
-//! stands in `syntax`, `time`, `scope`, `upstream` and `route`. What nginx would
-//! refuse is an error with its file and line, but for included files that a copy
-//! lacks; what is unknown here is left alone, because nginx has more modules than
-//! anybody lists.
+//! The files are read as nginx reads them, includes and all, from a disk or from what
+//! `nginx -T` printed. Reading is here; what the text means is pure and is in `syntax`,
+//! `time`, `scope`, `upstream` and `route`. What nginx would refuse is an error with its
+//! file and line, except for included files that a copy lacks; what is unknown here is left
+//! alone, because nginx has more modules than anybody lists.
 
 mod include;
 mod lua;
@@ -40,7 +39,7 @@ pub struct Nginx {
     pub routes: Vec<Route>,
     /// The files that were read, each once.
     pub files: Vec<PathBuf>,
-    /// What is worth knowing of how they were read.
+    /// What is worth knowing about how they were read.
     pub notes: Vec<Note>,
     /// nginx's version, where the input says it (`nginx -v` before `nginx -T`).
     pub version: Option<Version>,
@@ -59,8 +58,8 @@ impl Nginx {
     /// `nginx.conf`, or a file with what `nginx -T` printed.
     ///
     /// # Errors
-    /// When the main file cannot be read, nginx would refuse one for its form, or
-    /// they are more than anybody writes.
+    /// When the main file cannot be read, nginx would refuse one for its syntax, or they
+    /// exceed the limits.
     pub fn read(path: &Path) -> Result<Self, Fault> {
         let mut reader = Reader::open(path)?;
         let directives = reader.directives()?;
@@ -72,9 +71,9 @@ impl Nginx {
         Ok(Self { routes, files: reader.files, notes, version: reader.version })
     }
 
-    /// Groups of places with the same figures, the least patient first. A chain
-    /// has to be checked with each of them. Some figures depend on nginx's
-    /// version; the one that the input says goes before `version`.
+    /// Groups of places with the same figures, the least patient first. A chain has to be
+    /// checked with each of them. Some figures depend on nginx's version; the one in the
+    /// input takes precedence over `version`.
     #[must_use]
     pub fn sets(&self, version: Option<Version>) -> Vec<Set<'_>> {
         let version = self.version.or(version);
@@ -92,8 +91,8 @@ impl Nginx {
 }
 
 impl Set<'_> {
-    /// What the files say, for the hop that nginx is in a chain (counted from 0
-    /// at the client). What they leave to nginx's defaults is not in it.
+    /// What the files say, for the hop that nginx is in a chain (counted from 0 at the
+    /// client). What they leave to nginx's defaults is not in it.
     #[must_use]
     pub fn known(&self, hop: usize) -> Vec<Known> {
         let known = |(said, place): &(Said, Place)| Known {
@@ -104,7 +103,7 @@ impl Set<'_> {
         self.facts.iter().map(known).collect()
     }
 
-    /// Where the first of its places stands.
+    /// Where the first of its places is.
     fn first_place(&self) -> Option<Place> {
         self.routes.first().map(|route| route.place.clone())
     }
@@ -136,7 +135,7 @@ pub enum Fault {
         /// Which folder.
         path: PathBuf,
     },
-    /// nginx would refuse it for its form.
+    /// nginx would refuse it for its syntax.
     #[error("{place}: {what}")]
     Syntax {
         /// Where.
@@ -152,10 +151,10 @@ pub enum Fault {
         /// Which file.
         path: PathBuf,
     },
-    /// More than anybody writes.
+    /// It exceeds the limits.
     #[error("{}: {what}", shown(path))]
     TooMuch {
-        /// Where it was noticed.
+        /// Where that was noticed.
         path: PathBuf,
         /// What there is too much of.
         what: String,
@@ -163,7 +162,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether there is nothing at the path that was given.
+    /// Whether nothing exists at the path that was given.
     #[must_use]
     pub fn is_wrong_path(&self) -> bool {
         match self {

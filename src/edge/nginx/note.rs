@@ -1,4 +1,4 @@
-//! What is worth knowing of how nginx's files were read, and is no fault. Pure.
+//! What is worth knowing about how nginx's files were read, and is no fault. Pure.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use super::syntax::Place;
 pub enum Note {
     /// An included file that may hold timeouts was not read.
     Unread {
-        /// As it is included.
+        /// Its name as it is included.
         name: String,
         /// Where.
         place: Place,
         /// Why not.
         why: String,
     },
-    /// A pattern that may mean files with timeouts means none.
+    /// A pattern that may mean files with timeouts matches none.
     NothingMatches {
         /// The pattern.
         name: String,
@@ -73,7 +73,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// Names of files that come with nginx or its packages and hold no timeouts.
+/// Names of files that come with nginx or its packages and have no timeouts.
 const STOCK: [&str; 9] = [
     "fastcgi.conf",
     "fastcgi_params",
@@ -92,8 +92,8 @@ const NO_CONFIGURATION: [&str; 5] = [".crt", ".key", ".pem", ".types", "snakeoil
 /// Blocks whose content is never about time.
 const NO_TIMES: [&str; 2] = ["events", "map"];
 
-/// Whether an included file can hold anything about time, by its name and by the
-/// block that it is included in.
+/// Whether an included file can contain anything about time, by its name and by the block
+/// that it is included in.
 pub(super) fn can_matter(name: &str, block: &str) -> bool {
     let mut parts = name.rsplit('/');
     let file = parts.next().unwrap_or_default();

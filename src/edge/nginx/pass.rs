@@ -22,7 +22,7 @@ impl Pass {
     pub const ALL: [Self; 6] =
         [Self::Proxy, Self::FastCgi, Self::Uwsgi, Self::Scgi, Self::Grpc, Self::Memcached];
 
-    /// What the names of its directives begin with.
+    /// The prefix of its directives' names.
     #[must_use]
     pub fn prefix(self) -> &'static str {
         match self {

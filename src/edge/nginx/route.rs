@@ -1,8 +1,7 @@
-//! The places that pass requests on, and which timeouts hold there. Pure.
+//! The places that pass requests on, and which timeouts apply there. Pure.
 //!
-//! `http`, `server`, `location` and the blocks in locations are walked; a file
-//! that is only a part of a configuration is walked as if the blocks around it
-//! were there.
+//! `http`, `server`, `location` and the blocks in locations are walked; a file that is only
+//! a part of a configuration is walked as if the blocks around it were there.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,20 +15,20 @@ use nearmiss_core::chain::{Doubt, Limit, Repeats, Said, Timer, Tries, Version};
 
 /// Blocks that inherit from the block around them.
 const WALKED: [&str; 5] = ["http", "server", "location", "if", "limit_except"];
-/// Places that pass requests on; more than that are a mistake.
+/// The most places that pass requests on; more than that is a mistake.
 const MAX_ROUTES: usize = 100_000;
-/// Since this version nginx keeps connections to the servers of an upstream block
-/// without being told, and speaks HTTP/1.1 to them.
+/// Since this version nginx by default keeps connections to the servers of an upstream
+/// block, and speaks HTTP/1.1 to them.
 const KEEPS: Version = Version([1, 29, 7]);
 
-/// A place that passes requests on, and what holds there.
+/// A place that passes requests on, and what applies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// How it passes requests on.
     pub pass: Pass,
     /// Where to, as written.
     pub target: String,
-    /// Where that stands.
+    /// Where that is written.
     pub place: Place,
     to: Target,
     sent: Sent,
@@ -49,13 +48,13 @@ impl Route {
         &self.scope.location
     }
 
-    /// A time that holds here, such as `read_timeout` for `proxy_read_timeout`.
+    /// A time that applies here, such as `read_timeout` for `proxy_read_timeout`.
     #[must_use]
     pub fn time(&self, name: &str) -> Option<&Time> {
         self.scope.time(Some(self.pass), name)
     }
 
-    /// Whether how often it tries depends on how many addresses a name has.
+    /// Whether the number of attempts depends on how many addresses a name has.
     #[must_use]
     pub fn counts_names(&self) -> bool {
         match &self.to {
@@ -65,8 +64,8 @@ impl Route {
         }
     }
 
-    /// What this says about a hop of a chain, and where. What depends on nginx's
-    /// version is a doubt without it.
+    /// What this says about a hop of a chain, and where. What depends on nginx's version is
+    /// a doubt if the version is not known.
     pub(super) fn facts(&self, version: Option<Version>) -> Vec<(Said, Place)> {
         let own = |time: &Time| (Limit::After(time.length), time.place.clone());
         let own_times = [
@@ -139,8 +138,8 @@ impl Route {
         }
     }
 
-    /// Where it says that a server closes the connection after its answer, if it
-    /// does, by HTTP's own rules (RFC 9112, section 9.3).
+    /// Where it says that a server closes the connection after its answer, if it does, by
+    /// HTTP's own rules (RFC 9112, section 9.3).
     fn closes(&self, since: bool) -> Result<Option<&Place>, Doubt> {
         let default = if since { ("1.1", "") } else { ("1.0", "close") };
         let version = self.scope.choice("proxy_http_version");
@@ -161,9 +160,9 @@ impl Route {
         })
     }
 
-    /// How often the next hop is tried when no answer comes in time; `None` where
-    /// that is not known. After a connection was made, nginx does not repeat POST,
-    /// and what gRPC sends is POST.
+    /// How often the next hop is tried when no answer comes in time; `None` if that is not
+    /// known. After a connection was made, nginx does not repeat POST, and what gRPC sends
+    /// is POST.
     fn attempts(&self) -> Option<(Tries, Place)> {
         let words = self.scope.next_upstream(self.pass);
         let has = |word: &str| words.is_some_and(|(words, _)| words.iter().any(|w| w == word));

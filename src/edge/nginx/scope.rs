@@ -1,8 +1,8 @@
-//! What holds in a block: nginx's inheritance. Pure.
+//! What applies in a block: nginx's inheritance. Pure.
 //!
-//! A directive holds in its block and in all blocks in it, wherever in its block
-//! it stands, until an inner block has one of the same name. So a block is first
-//! read as a whole, and then walked.
+//! A directive applies in its block and in all blocks in it, wherever in its block it is,
+//! until an inner block has one of the same name. So a block is first read as a whole, and
+//! then walked.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use super::pass::Pass;
 use super::syntax::{Directive, Place, Problem, flat};
 use super::time;
 
-/// Directives with a time that every way to pass requests on has, such as
-/// `proxy_read_timeout`, without what they begin with.
+/// Directives with a time that every way of passing requests on has, such as
+/// `proxy_read_timeout`, without their prefix.
 const PASS_TIMES: [&str; 4] =
     ["connect_timeout", "read_timeout", "send_timeout", "next_upstream_timeout"];
 /// As above, with a number.
@@ -35,7 +35,7 @@ const CHOICES: [(&str, &[&str]); 2] =
     [("proxy_http_version", &["1.0", "1.1", "2"]), ("fastcgi_keep_conn", &["on", "off"])];
 /// The only time with a second argument, which goes into a header.
 pub(super) const KEEPALIVE_TIMEOUT: &str = "keepalive_timeout";
-/// Blocks that are walked, and directives that are read besides.
+/// Blocks that are walked, and directives that are read as well.
 const READ: [&str; 14] = [
     "events",
     "http",
@@ -52,7 +52,7 @@ const READ: [&str; 14] = [
     "state",
     "upstream",
 ];
-/// Blocks with words of their own, of which none is about time.
+/// Blocks with words of their own, none of which is about time.
 const TABLES: [&str; 4] = ["charset_map", "geo", "split_clients", "types"];
 
 /// Whether a directive in a block can matter here.
@@ -67,8 +67,8 @@ pub(super) fn wanted(block: &str, name: &str) -> bool {
     block == "map" || !TABLES.contains(&block) && read()
 }
 
-/// A directive with a time, a number or words: what it begins with, if that is a
-/// way to pass requests on, and the rest of its name.
+/// A directive with a time, a number or words: its prefix, if that is a way of passing
+/// requests on, and the rest of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key(Option<Pass>, &'static str);
 
@@ -88,7 +88,7 @@ impl Key {
     }
 }
 
-/// A time, and where it stands.
+/// A time, and where it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Time {
     /// The time.
@@ -97,7 +97,7 @@ pub struct Time {
     pub place: Place,
 }
 
-/// What holds in a block.
+/// What applies in a block.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Scope {
     pub(super) server: Arc<[String]>,
@@ -106,14 +106,14 @@ pub(super) struct Scope {
     words: BTreeMap<Key, (Vec<String>, Place)>,
     numbers: BTreeMap<Key, (u32, Place)>,
     choices: BTreeMap<&'static str, (String, Place)>,
-    /// The `Connection` header that is sent on; nginx's own where it is not set.
+    /// The `Connection` header that is sent on; nginx's own if it is not set.
     pub(super) connection: Option<(String, Place)>,
-    /// What `set` gives to variables; nothing where that depends on the request.
+    /// What `set` gives to variables; nothing if that depends on the request.
     variables: BTreeMap<String, Option<String>>,
 }
 
 impl Scope {
-    /// Takes what a block says itself, over what holds around it.
+    /// Takes what a block says itself, over what applies around it.
     pub(super) fn enter(&mut self, block: &[Directive]) -> Result<(), Problem> {
         let mut seen = BTreeSet::new();
         let mut sets_headers = false;
@@ -135,7 +135,7 @@ impl Scope {
         Ok(())
     }
 
-    /// What holds where an inner block begins.
+    /// What applies where an inner block begins.
     pub(super) fn within(&self, directive: &Directive) -> Self {
         let mut scope = self.clone();
         match directive.name() {
@@ -151,7 +151,7 @@ impl Scope {
         scope
     }
 
-    /// A time, such as `read_timeout` of a pass, or `keepalive_timeout` of none.
+    /// A time, such as `read_timeout` of a way, or `keepalive_timeout` without one.
     pub(super) fn time(&self, pass: Option<Pass>, name: &str) -> Option<&Time> {
         self.times.iter().find(|(key, _)| key.0 == pass && key.1 == name).map(|(_, time)| time)
     }
@@ -190,7 +190,7 @@ impl Scope {
         resolved
     }
 
-    /// Takes a directive, and says its key if it is one that can stand once.
+    /// Takes a directive, and returns its key if it may be there only once.
     fn take(
         &mut self,
         directive: &Directive,

@@ -1,18 +1,18 @@
 //! The syntax of nginx files: words, quotes, comments and blocks. Pure.
 //!
-//! It follows nginx's own reader (`ngx_conf_read_token`), so that what nginx
-//! refuses for its form is refused here, with the same place. It knows no
-//! directive but those of Lua, whose blocks hold another language.
+//! It follows nginx's own reader (`ngx_conf_read_token`), so that what nginx refuses for
+//! its syntax is refused here, at the same place. It knows no directive but those of Lua,
+//! whose blocks contain another language.
 
 use std::sync::Arc;
 
 use super::lua;
 
-/// Directives of one file that are wanted; more than that nobody writes.
+/// The most wanted directives in one file.
 const MAX_DIRECTIVES: usize = 1_000_000;
-/// Words of one directive, such as the names of a server.
+/// The most words of one directive, such as the names of a server.
 const MAX_WORDS: usize = 100_000;
-/// Blocks in blocks; nginx's own files have four.
+/// How deep blocks may be nested; nginx's own files have four levels.
 pub(super) const DEEPEST: usize = 64;
 
 /// A directive, with its block if it has one.
@@ -20,11 +20,11 @@ pub(super) const DEEPEST: usize = 64;
 pub struct Directive {
     /// Its name, then its arguments; never empty.
     pub words: Vec<String>,
-    /// Where it stands.
+    /// Where it is written.
     pub place: Place,
     /// What is between its braces.
     pub block: Option<Vec<Self>>,
-    /// What stands in its place, if it is an include that was followed.
+    /// What is in its place, if it is an include that was followed.
     pub included: Vec<Arc<[Self]>>,
 }
 
@@ -56,14 +56,14 @@ pub struct Place {
 pub struct Problem {
     /// Where.
     pub place: Place,
-    /// What, in nginx's words where it has some.
+    /// What is wrong, in nginx's words if it has some.
     pub what: String,
 }
 
-/// What marks a template that nginx itself cannot read: the variables of
-/// `envsubst`, and the marks of Jinja, Go, consul-template and ERB.
+/// The marks of a template that nginx itself cannot read: the variables of `envsubst`, and
+/// the marks of Jinja, Go, consul-template and ERB.
 const TEMPLATE_MARKS: [&str; 4] = ["${", "{{", "{%", "<%"];
-/// What the names of templates end with.
+/// The suffixes of templates' names.
 const TEMPLATE_NAMES: [&str; 8] =
     [".ctmpl", ".erb", ".j2", ".jinja", ".jinja2", ".template", ".tmpl", ".tpl"];
 /// What to do about a template.
@@ -83,8 +83,7 @@ impl Problem {
     }
 }
 
-/// The directives of a block, with those of included files in the place of the
-/// include.
+/// The directives of a block, with those of included files in the place of the include.
 #[must_use]
 pub fn flat(block: &[Directive]) -> Flat<'_> {
     Flat { open: vec![block.iter()] }
@@ -115,8 +114,8 @@ impl<'a> Iterator for Flat<'a> {
     }
 }
 
-/// Which directives of a block are wanted: its name (empty outside of all blocks)
-/// and theirs. What is not wanted is read, and not kept.
+/// Which directives of a block are wanted: its name (empty outside of all blocks) and
+/// theirs. What is not wanted is read, and not kept.
 pub type Wanted = fn(&str, &str) -> bool;
 
 /// The directives of a file that are wanted; `file` is for the places.
@@ -244,7 +243,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A word in quotes. What follows has to be apart from it.
+    /// A word in quotes. What follows must be separated from it.
     fn quoted(&mut self, quote: u8) -> Result<Token, Problem> {
         self.bump();
         let mut word = Vec::new();
@@ -326,8 +325,7 @@ impl Reader<'_> {
         Err(Problem::of(self.place(), what.to_owned(), &self.lines_here()))
     }
 
-    /// The line that is being read and the one before it, on which a token may have
-    /// begun.
+    /// The line that is being read and the one before it, on which a token may have begun.
     fn lines_here(&self) -> String {
         let before = self.text.get(..self.at).unwrap_or_default();
         let mut starts = before.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');

@@ -1,9 +1,8 @@
 //! Times as nginx writes them: `60`, `60s`, `1m30s`, `500ms`, `"1h 30m"`. Pure.
 //!
-//! The same machine as nginx's own (`ngx_parse_time`, for values in
-//! milliseconds), with its oddities: units from the longest to the shortest, none
-//! longer than a week, and a number without a unit counts seconds wherever it
-//! stands.
+//! The same state machine as nginx's own (`ngx_parse_time`, for values in milliseconds),
+//! with its oddities: units from the longest to the shortest, none longer than a week, and
+//! a number without a unit counts seconds wherever it is.
 
 use std::time::Duration;
 

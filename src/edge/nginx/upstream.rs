@@ -1,5 +1,5 @@
-//! Where requests are passed on to: upstream blocks, and how nginx finds them by
-//! name. Pure.
+//! Where requests are passed on to: upstream blocks, and how nginx finds them by name.
+//! Pure.
 //!
 //! The rules are those of nginx's own `ngx_http_upstream_add` and
 //! `ngx_http_upstream_init_round_robin`: names are compared without regard to
@@ -20,16 +20,16 @@ const UPGRADE: &str = "$http_upgrade";
 /// An `upstream` block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Upstream {
-    /// Where it stands.
+    /// Where it is written.
     pub(super) place: Place,
-    /// How many servers are tried at most, those for backup included; `None` where
-    /// something else than the block decides, or none is up.
+    /// How many servers are tried at most, those for backup included; `None` if something
+    /// other than the block decides, or none is up.
     pub(super) tries: Option<u32>,
-    /// Whether something else than the block decides, such as Lua.
+    /// Whether something other than the block decides, such as Lua.
     pub(super) is_dynamic: bool,
     /// Whether a server is given by a name, which may have several addresses.
     pub(super) has_names: bool,
-    /// How many idle connections are kept, where that is said.
+    /// How many idle connections are kept, if that is set.
     pub(super) keepalive: Option<(u32, Place)>,
     /// `keepalive_timeout`, `keepalive_requests`.
     pub(super) scope: Scope,
@@ -74,7 +74,7 @@ pub(super) enum Target {
     Address,
     /// To a name, which may have several addresses.
     Name,
-    /// To what a variable says that is not known here.
+    /// To the value of a variable that is not known here.
     Unknown,
 }
 
@@ -89,12 +89,12 @@ pub(super) enum Sent {
     Unknown,
 }
 
-/// What the blocks around the servers name.
+/// What the blocks around the servers define.
 #[derive(Default)]
 pub(super) struct Surroundings {
-    /// Upstream blocks by name, in small letters.
+    /// Upstream blocks by name, in lower case.
     upstreams: HashMap<String, Arc<Upstream>>,
-    /// What variables of maps are in usual requests, where that is known.
+    /// The values of the variables of maps in usual requests, where they are known.
     usual: HashMap<String, String>,
 }
 

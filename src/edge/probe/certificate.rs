@@ -1,8 +1,8 @@
 //! When a certificate expires, read from its DER.
 //!
-//! One date does not pay for an X.509 library: the way to it is five fields of
-//! RFC 5280, section 4.1. What does not look like them gives no date, and nothing
-//! depends on it but a line of the report.
+//! One date does not justify an X.509 library: the way to it is five fields of RFC 5280,
+//! section 4.1. What does not look like them gives no date, and nothing depends on it but a
+//! line of the report.
 
 /// The end of a certificate's validity, as `2026-01-31T23:59:59Z`.
 #[must_use]
@@ -47,7 +47,7 @@ fn field(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(length)
 }
 
-/// Two digits of a year below 50 are of this century (RFC 5280, section 4.1.2.5.1).
+/// Years of two digits below 50 belong to this century (RFC 5280, section 4.1.2.5.1).
 fn century(time: &str) -> Option<String> {
     let year: u8 = time.get(..2)?.parse().ok()?;
     Some(format!("{}{time}", if year < 50 { "20" } else { "19" }))

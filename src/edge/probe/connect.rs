@@ -1,8 +1,8 @@
 //! From a name to a connection.
 //!
-//! The addresses are tried one after the other, and each gets its share of the
-//! time: a load balancer has an address per zone, and one of them that does not
-//! answer is a finding and no reason to give up.
+//! The addresses are tried one after the other, and each gets its share of the time: a load
+//! balancer has an address per zone, and one of them that does not answer is a finding and
+//! no reason to give up.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use super::target::Peer;
 use crate::edge::time::instant;
 use nearmiss_core::answer::phase::Phase;
 
-/// A load balancer has a few.
+/// The most addresses that are tried: a load balancer has a few.
 const MAX_ADDRESSES: usize = 8;
 
 pub(super) async fn addresses(
@@ -49,7 +49,7 @@ pub(super) async fn addresses(
     Ok(found)
 }
 
-/// `getaddrinfo` has codes, but only its words reach us.
+/// `getaddrinfo` has codes, but only its text reaches us.
 fn unresolved(error: &std::io::Error) -> Why {
     let text = error.to_string();
     let temporary = ["Temporary failure", "try again", "System error"];

@@ -109,7 +109,7 @@ fn unanswered(error: &hyper::Error, marks: &Marks, run: &Run) -> Failure {
     Failure::of(run, waiting_for(marks), why).caused(error)
 }
 
-/// What the system said, somewhere below.
+/// The system's error, somewhere below.
 fn kind(error: &hyper::Error) -> Option<ErrorKind> {
     let first = std::error::Error::source(error);
     std::iter::successors(first, |cause| cause.source())

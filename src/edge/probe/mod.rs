@@ -1,11 +1,10 @@
 //! One request to one URL, with the time of each phase.
 //!
-//! It is polite and bounded: one connection, one GET or HEAD over HTTP/1.1, no
-//! retry, no redirect followed, a limit on every wait and on every byte kept; through
-//! a proxy where the environment names one, as every client there. It
-//! cannot fail as a function: what went wrong is the outcome that was asked
-//! for. One list of [`Timing`]s is written by one stopwatch, so that the phases
-//! leave no gap between them.
+//! It is polite and bounded: one connection, one GET or HEAD over HTTP/1.1, no retry, no
+//! redirect followed, a limit on every wait and on every byte kept; through a proxy where
+//! the environment names one, like every client there. It cannot fail as a function: what
+//! went wrong is the outcome that was asked for. One list of [`Timing`]s is written by one
+//! stopwatch, so the phases leave no gap between them.
 
 mod certificate;
 mod connect;
@@ -44,13 +43,13 @@ pub struct Options {
     pub connect_timeout: Duration,
     /// Bytes of the body that are read; the connection is closed after them.
     pub most_body: u64,
-    /// Sent as they are, instead of ours of the same name.
+    /// Sent as they are, instead of our own of the same name.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// Addresses to use instead of those of the name servers, and of a proxy.
     pub resolve: Vec<Resolve>,
     /// Proxies to ask through.
     pub proxies: Arc<Proxies>,
-    /// Whom to believe.
+    /// Whom to trust.
     pub trust: Trust,
 }
 
@@ -81,7 +80,7 @@ pub enum Method {
     Head,
 }
 
-/// Asks once, and says what happened. It ends at [`Options::timeout`] at the latest.
+/// Asks once, and returns what happened. It ends at [`Options::timeout`] at the latest.
 pub async fn probe(target: &Target, options: &Options) -> Outcome {
     let mut run = Run::start(options.timeout);
     let failure = ask(target, options, &mut run).await.err();
@@ -102,7 +101,7 @@ async fn ask(target: &Target, options: &Options, run: &mut Run) -> Result<(), Fa
     }
 }
 
-/// The proxy to ask through. An address by hand is asked directly.
+/// The proxy to ask through. An address given by hand is asked directly.
 fn proxy<'a>(
     target: &Target,
     options: &'a Options,

@@ -1,8 +1,8 @@
 //! What a probe brings back, and the stopwatch that writes it.
 //!
-//! An [`Outcome`] is plain data: it can be printed, serialized and judged
-//! without the connection that it came from. An answer and a failure do not
-//! exclude each other, for a body may break after good headers.
+//! An [`Outcome`] is plain data: it can be printed, serialized and judged without the
+//! connection that it came from. An answer and a failure do not exclude each other, because
+//! a body may break after a good head.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use nearmiss_core::answer::phase::Phase;
 /// One attempt to connect.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tried {
-    /// Where.
+    /// The address.
     pub address: SocketAddr,
     /// How long it took, in seconds.
     pub seconds: f64,
@@ -24,13 +24,13 @@ pub struct Tried {
     pub why: Option<Why>,
 }
 
-/// Whom to believe.
+/// Whom to trust.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
-    /// Whoever shows a certificate that this machine's roots vouch for.
+    /// Peers with a certificate that this machine's roots vouch for.
     Verified,
-    /// Whoever answers. Says nothing about who that is.
+    /// Any peer. Says nothing about who that is.
     Anybody,
 }
 
@@ -49,29 +49,29 @@ pub struct Secured {
     pub trust: Trust,
 }
 
-/// All that one request showed.
+/// Everything that one request showed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Outcome {
     /// What was asked for, without its fragment.
     pub url: String,
-    /// How.
+    /// How it was asked for.
     pub method: Method,
-    /// The phases that began, in their order. A phase that was not needed, such as
-    /// DNS for an address, is not there.
+    /// The phases that began, in their order. A phase that was not needed, such as DNS for
+    /// an address, is absent.
     pub phases: Vec<Timing>,
     /// From the start to the end, in seconds.
     pub seconds: f64,
     /// Every address that was tried.
     pub tried: Vec<Tried>,
-    /// The one that took the connection: the proxy's, if one stands between.
+    /// The one that accepted the connection: the proxy's, if there is one between.
     pub address: Option<SocketAddr>,
-    /// The proxy that stands between.
+    /// The proxy in between.
     pub proxy: Option<Via>,
     /// How it is encrypted.
     pub tls: Option<Secured>,
-    /// What came back.
+    /// The answer.
     pub answer: Option<Answer>,
-    /// What did not.
+    /// What failed.
     pub failure: Option<Failure>,
 }
 
@@ -89,14 +89,14 @@ pub struct Via {
     /// Where it is, without user and password.
     pub url: String,
     /// Whether it opened a tunnel (`CONNECT`), so that its own way to the server is the
-    /// phase `proxy`. Else it passed the request on, and that is in the first byte.
+    /// phase `proxy`. Otherwise it passed the request on, and that is in the first byte.
     pub tunnel: bool,
 }
 
 /// One phase on the time line.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Timing {
-    /// Which.
+    /// Which phase.
     pub phase: Phase,
     /// When it began, in seconds since the start.
     pub start: f64,
@@ -112,7 +112,7 @@ pub struct Answer {
     /// The first 64 headers, names in lower case, values up to 512 characters. The
     /// values of cookies are not kept.
     pub headers: Vec<(String, String)>,
-    /// How many more there were.
+    /// How many more headers there were.
     pub headers_left_out: usize,
     /// Where a redirect points. It is not followed.
     pub location: Option<String>,
@@ -158,13 +158,13 @@ pub enum Why {
     /// There is no such name.
     #[error("the name was not found")]
     NameNotFound,
-    /// The name servers could not tell, or not in time.
+    /// The name servers could not say, or not in time.
     #[error("the name servers gave no answer")]
     NameServers,
-    /// Nobody listens there.
+    /// Nothing listens there.
     #[error("the connection was refused")]
     Refused,
-    /// The network knows no way.
+    /// The network has no route there.
     #[error("the network cannot reach it")]
     Unreachable,
     /// Nothing came back in time.
@@ -173,7 +173,7 @@ pub enum Why {
     /// The other side broke the connection (RST).
     #[error("the connection was reset")]
     Reset,
-    /// The certificate is not to be believed.
+    /// The certificate is not trusted.
     #[error("the certificate is not good: {reason}")]
     Certificate {
         /// What is wrong with it.
@@ -188,16 +188,16 @@ pub enum Why {
         /// Which, and why.
         reason: String,
     },
-    /// The proxy did not open the way.
+    /// The proxy did not open a tunnel.
     #[error("{reason}")]
     ProxyRefused {
         /// What it did instead.
         reason: String,
     },
-    /// The connection was closed (FIN) without a whole head of an answer.
+    /// The connection was closed (FIN) before the head of an answer was complete.
     #[error("the connection was closed without an answer")]
     ClosedEarly,
-    /// The answer is no HTTP/1.1.
+    /// The answer is not HTTP/1.1.
     #[error("the answer is not HTTP/1.1")]
     Malformed,
     /// The connection was closed with some of the body missing.
@@ -219,7 +219,7 @@ pub enum Why {
     BodyTooSlow,
 }
 
-/// Nobody waits longer, and a clock cannot count for ever.
+/// Nobody waits longer than this, and a clock cannot count for ever.
 pub(super) const LONGEST: Duration = Duration::from_hours(24);
 
 /// The stopwatch and the notes of a probe under way.
@@ -296,7 +296,7 @@ impl Run {
     }
 }
 
-/// Seconds with microseconds, which is more than a network knows.
+/// Seconds with microseconds, which is more precise than a network is.
 pub(super) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e6
 }

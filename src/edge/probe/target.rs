@@ -1,7 +1,7 @@
 //! Where to ask: a URL that this probe can ask, and addresses given by hand.
 //!
-//! A [`Target`] that exists can be asked. A URL with a password is refused, for
-//! it would be in every report.
+//! A [`Target`] that exists can be asked. A URL with a password is refused, because it
+//! would be in every report.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -37,7 +37,7 @@ pub enum TargetError {
         /// What is wrong with it.
         source: url::ParseError,
     },
-    /// Its scheme is another one.
+    /// It has another scheme.
     #[error("{0}: is neither http nor https, and nothing else can be probed")]
     OtherScheme(String),
     /// It has a user or a password.
@@ -97,7 +97,7 @@ impl Target {
         self.port
     }
 
-    /// Who is asked, if no proxy is.
+    /// Which end is asked, if no proxy is.
     pub(super) fn peer(&self) -> Peer {
         let host = match &self.host {
             Host::Domain(name) => name.clone(),
@@ -116,8 +116,8 @@ impl Target {
         }
     }
 
-    /// What stands in the request's first line: the path, and for a proxy that passes
-    /// the request on the whole URL.
+    /// What is in the request's first line: the path, and for a proxy that passes the
+    /// request on the whole URL.
     pub(super) fn uri(&self, is_passed_on: bool) -> Uri {
         if is_passed_on { self.url() } else { self.uri.clone() }
     }
@@ -125,7 +125,7 @@ impl Target {
     pub(super) fn url(&self) -> Uri {
         let whole = Uri::builder().scheme(self.url.scheme()).authority(self.authority());
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        // Its parts were looked at when it was read.
+        // Its parts were checked when it was read.
         whole.path_and_query(path).build().unwrap_or_default()
     }
 

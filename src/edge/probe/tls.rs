@@ -1,7 +1,7 @@
 //! The TLS handshake of a probe.
 //!
-//! The roots are those of the machine, as for every other client on it: a probe
-//! that trusts more or less than they do would find other errors than they do.
+//! The roots are those of the machine, as for every other client on it: a probe that trusts
+//! more or less than they do would find other errors than they do.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
-//! A stream that notes when bytes went and came.
+//! A stream that records when bytes were sent and received.
 //!
-//! HTTP libraries say when an answer is there, but not when the request had
-//! left, nor how long a body has been silent. Notes are numbers without a lock:
-//! the connection writes them, the probe reads them.
+//! HTTP libraries say when an answer has arrived, but not when the request was sent, nor
+//! how long a body has been silent. The marks are numbers without a lock: the connection
+//! writes them, the probe reads them.
 
 use std::io;
 use std::pin::Pin;
@@ -15,7 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::edge::time::instant;
 
-/// When bytes went and came last, in nanoseconds since a start; 0 for never.
+/// When bytes were last sent and received, in nanoseconds since a start; 0 for never.
 #[derive(Debug)]
 pub(super) struct Marks {
     start: Instant,
@@ -29,12 +29,12 @@ impl Marks {
         Arc::new(Self { start: instant(), wrote, read })
     }
 
-    /// When the last byte went; `None` before any did.
+    /// When the last byte was sent; `None` if none was.
     pub fn wrote(&self) -> Option<Instant> {
         self.moment(&self.wrote)
     }
 
-    /// When the last byte came; `None` before any did.
+    /// When the last byte was received; `None` if none was.
     pub fn read(&self) -> Option<Instant> {
         self.moment(&self.read)
     }

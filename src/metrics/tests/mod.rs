@@ -124,7 +124,7 @@ struct Poll {
 }
 
 impl Poll {
-    /// One of which everything is known, one of which nothing is, and odd names.
+    /// A gateway of which everything is known, one of which nothing is, and odd names.
     fn odd() -> Self {
         let gateways: Vec<_> = ["web", "b\\a\"t\nch", "", "zürich"].map(gateway).into();
         let reports = gateways.iter().enumerate();
@@ -240,7 +240,7 @@ fn open_metrics_says_what_the_text_says_in_its_own_way() {
     }
     let bounds = |le: &str| open.contains(&format!("le=\"{le}\"}}"));
     assert!(bounds("1.0") && bounds("10.0") && bounds("0.1") && bounds("+Inf") && !bounds("1"));
-    // The samples of a family stand together, after what it is.
+    // The samples of a family are together, after its description.
     let mut seen = BTreeSet::new();
     for family in open.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (family, _) = family.split_once(' ').unwrap();

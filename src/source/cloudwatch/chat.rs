@@ -1,5 +1,5 @@
-//! Whether messages reach the chat channel: what Amazon Q Developer in chat
-//! applications says of itself.
+//! Whether messages reach the chat channel: the metrics of Amazon Q Developer in chat
+//! applications.
 //!
 //! It keeps its metrics in us-east-1 alone, wherever its topics are, in the namespace
 //! `AWS/Chatbot` by the name of the configuration. A message that it took from SNS and
@@ -18,7 +18,7 @@ use crate::source::Answer;
 
 /// Where the metrics are.
 pub const REGION: &str = "us-east-1";
-/// The metrics, and what each says of messages.
+/// The metrics, and what each says about messages.
 const METRICS: [(&str, &str); 4] = [
     ("MessageDeliverySuccess", "reached the channel"),
     (
@@ -39,7 +39,7 @@ pub struct Chat {
     configuration: String,
 }
 
-/// How many messages fared how, in the order of `METRICS`.
+/// How many messages had which outcome, in the order of `METRICS`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Reached([f64; 4]);
 
@@ -56,7 +56,7 @@ impl Reached {
         self.0[0]
     }
 
-    /// What did not, and the way out: a line each.
+    /// What did not reach it, and the way out: one line each.
     pub fn troubles(&self) -> impl Iterator<Item = String> + use<> {
         let counts = self.0.into_iter().zip(METRICS).skip(1);
         let lost = counts.filter(|(count, _)| *count > 0.0);
@@ -67,7 +67,7 @@ impl Reached {
 }
 
 impl Chat {
-    /// A client in the one Region that knows.
+    /// A client in the one Region that has the metrics.
     pub async fn connect(configuration: &str, base: &SdkConfig) -> Self {
         let scope = Scope { region: Some(REGION.to_owned()), role_arn: None, external_id: None };
         let config = scoped(base, &scope).await;
@@ -82,10 +82,10 @@ impl Chat {
         &self.configuration
     }
 
-    /// How the messages between two times (seconds since the Unix epoch) fared.
+    /// The outcomes of the messages between two times (seconds since the Unix epoch).
     ///
     /// # Errors
-    /// When CloudWatch does not say, not wholly, or not in time.
+    /// When CloudWatch does not answer, not completely, or not in time.
     pub async fn look(
         &self,
         from: i64,

@@ -1,5 +1,5 @@
-//! The figures around an incident: of the load balancer, of each zone and of each
-//! target group.
+//! The figures around an incident: of the load balancer, of each zone and of each target
+//! group.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::evidence::{Published, Row};
 use nearmiss_core::time::Minute;
 
-/// Of so many target groups the figures are read.
+/// At most this many target groups have their figures read.
 const MAX_TARGET_GROUPS: usize = 10;
 
 impl CloudWatch {

@@ -12,7 +12,8 @@ use nearmiss_core::time::Minute;
 const PERIOD: i64 = 3600;
 
 /// The healthy targets of each gateway, on average, from one minute to the next of
-/// `between`: the mean of the hours in which every target group had its fewest.
+/// `between`: the mean over the hours in which every target group is known, of the fewest
+/// that each had.
 pub(super) async fn read(
     cloudwatch: &CloudWatch,
     asks: &[Healthy],
@@ -44,7 +45,7 @@ impl Healthy {
     }
 }
 
-/// The hours in which all target groups are known, and their healthy targets together.
+/// The hours in which all target groups are known, and their healthy targets in total.
 fn hours(groups: &[Points]) -> BTreeMap<i64, f64> {
     let mut hours: BTreeMap<i64, (usize, f64)> = BTreeMap::new();
     for (at, healthy) in groups.iter().flatten().filter(|(_, healthy)| healthy.is_finite()) {

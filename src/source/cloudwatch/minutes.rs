@@ -12,8 +12,8 @@ use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::series::snapshot::{Snapshot, TargetGroup};
 use nearmiss_core::time::Minute;
 
-/// The minutes of each gateway up to before `end`, in the order of the asks; what could
-/// not be read within `deadline` says why.
+/// The minutes of each gateway up to before `end`, in the order of the asks; what could not
+/// be read within `deadline` says why.
 pub(super) async fn read(
     cloudwatch: &CloudWatch,
     asks: &[Ask],
@@ -109,7 +109,7 @@ impl Hosts {
         }
     }
 
-    /// The minutes in which every group said how many it has.
+    /// The minutes in which every group has a figure.
     fn of_all(self, groups: usize) -> impl Iterator<Item = (Minute, f64)> {
         let whole = self.0.into_iter().filter(move |(_, (known, _))| *known == groups);
         whole.map(|(minute, (_, hosts))| (minute, hosts))

@@ -1,13 +1,12 @@
 //! Amazon CloudWatch: asks for figures of many gateways, gets whole answers.
 //!
-//! An answer is whole or nothing: unless every statistic of a gateway came
-//! back marked Complete, over all pages, the gateway has no answer but a
-//! [`AwsError`], and its neighbours in the same request keep theirs. All
-//! statistics of a gateway travel in one request, because five statistics of
-//! one metric are billed as one metric only there.
+//! An answer is whole or nothing: unless every statistic of a gateway came back marked
+//! Complete, over all pages, the gateway has no answer but an [`AwsError`], and its
+//! neighbours in the same request keep theirs. All statistics of a gateway travel in one
+//! request, because only there five statistics of one metric are billed as one metric.
 //!
 //! One way of asking serves all: minutes, quarter-hours, the evidence of a diagnosis and
-//! the self-check are lists of queries on the way there and points on the way back.
+//! the self-check are lists of queries in the request and points in the answer.
 
 mod chat;
 mod figures;
@@ -51,16 +50,16 @@ use nearmiss_core::time::Minute;
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
 
-/// `GetMetricData` takes no more queries.
+/// `GetMetricData` takes at most this many queries.
 const MAX_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
-/// An answer may have this many pages, and one more for each [`POINTS_OF_A_PAGE`] that
-/// were asked for: CloudWatch may part an answer as it likes, and bills each page.
+/// An answer may have this many pages, and one more for each [`POINTS_OF_A_PAGE`] that were
+/// asked for: CloudWatch may split an answer as it likes, and bills each page.
 const LEAST_PAGES: usize = 10;
 /// See [`LEAST_PAGES`].
 const POINTS_OF_A_PAGE: usize = 1_000;
-/// No more different remarks of CloudWatch are written to the log.
+/// At most this many different remarks of CloudWatch are written to the log.
 const MAX_REMARKS: usize = 20;
 
 /// CloudWatch, seen from one account and Region.
@@ -74,10 +73,10 @@ pub struct CloudWatch {
 }
 
 impl CloudWatch {
-    /// A client for the account and Region of this configuration, which keeps
-    /// to this rate limiter and tells `skew` what time it is there. As a monitoring
-    /// account it reads the metrics of the account that is `linked` to it
-    /// (cross-account observability).
+    /// A client for the account and Region of this configuration, which keeps to this rate
+    /// limiter and reports to `skew` what time it is there. As a monitoring account it
+    /// reads the metrics of the account that is `linked` to it (cross-account
+    /// observability).
     #[must_use]
     pub fn new(
         config: &SdkConfig,
@@ -90,13 +89,13 @@ impl CloudWatch {
         Self { client, region: region_of(config), limiter, linked, logged: Arc::default() }
     }
 
-    /// The points of each query of each wanted gateway, in their order, in
-    /// steps of `period` seconds up to before `end` (Unix seconds).
+    /// The points of each query of each wanted gateway, in their order, in steps of
+    /// `period` seconds up to before `end` (Unix seconds).
     ///
-    /// What fails is asked again in smaller requests, so that one gateway's
-    /// trouble stays its own, as long as `deadline` allows; what was got by then
-    /// is kept. Where several requests fail, each as a whole and none because of what
-    /// was asked, CloudWatch is down, and smaller ones would fail as well.
+    /// What fails is asked again in smaller requests, so that one gateway's trouble affects
+    /// no other, as long as `deadline` allows; what was received by then is kept. Where
+    /// several requests fail, each as a whole and none because of what was asked,
+    /// CloudWatch is down, and smaller ones would fail as well.
     async fn read(
         &self,
         wanted: &[Wanted],
@@ -217,7 +216,7 @@ impl CloudWatch {
         }
     }
 
-    /// What is new of what CloudWatch remarks: one line, and never the same again.
+    /// Remarks of CloudWatch that are new: one line each, and never the same again.
     fn log(&self, remarks: &Remarks) {
         let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
         let text = remarks.to_string();
@@ -302,7 +301,7 @@ impl MetricSource for CloudWatch {
     }
 }
 
-/// A request that failed as a whole, as the answer to each that was in it.
+/// A request that failed as a whole, as the answer to each gateway in it.
 fn of_all<T>(fault: AwsError, batch: &[usize]) -> Vec<Answer<T>> {
     let fault = Arc::new(fault);
     batch.iter().map(|_| Err(Arc::clone(&fault))).collect()

@@ -1,5 +1,5 @@
-//! Quarter-hours of gateways: what CloudWatch computes over all requests
-//! of fifteen minutes, as far back as a fortnight and more.
+//! Quarter-hours of gateways: what CloudWatch computes over all requests of fifteen
+//! minutes, for the last fortnight and more.
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use nearmiss_core::gateway::signal::Signal;
 use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
 
-/// Seconds in a quarter of an hour.
+/// Seconds in a quarter-hour.
 const PERIOD: i64 = 900;
 
-/// The quarter-hours of each gateway up to before `end`, in the order of the
-/// stretches; what could not be read within `deadline` says why.
+/// The quarter-hours of each gateway up to before `end`, in the order of the stretches;
+/// what could not be read within `deadline` says why.
 pub(super) async fn read(
     cloudwatch: &CloudWatch,
     stretches: &[Stretch],
@@ -63,7 +63,7 @@ impl Stretch {
     }
 }
 
-/// Enters one figure; a quantile of nothing is no figure.
+/// Enters one figure; a quantile over no requests is none.
 fn set(summary: &mut QuarterHourStats, signal: Signal, value: f64) {
     let measured = (value > 0.0).then_some(value);
     match signal {

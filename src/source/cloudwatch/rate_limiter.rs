@@ -1,4 +1,4 @@
-//! The pace of requests: below an account's quotas, by our own account of them.
+//! The rate of requests: below an account's quotas, by our own count.
 
 use std::num::NonZeroU32;
 
@@ -26,14 +26,14 @@ impl RateLimiter {
         }
     }
 
-    /// Waits until a request that could return so many datapoints may go.
-    /// CloudWatch counts what it could, not what it does; one that could return
-    /// more than a second's worth waits for a whole second.
+    /// Waits until a request that could return this many datapoints may be sent. CloudWatch
+    /// counts what it could return, not what it does; a request that could return more than
+    /// a second's worth waits for a whole second.
     pub(super) async fn admit(&self, datapoints: usize) {
         let datapoints = u32::try_from(datapoints).unwrap_or(u32::MAX);
         let datapoints = NonZeroU32::new(datapoints).unwrap_or(NonZeroU32::MIN);
         self.requests.until_ready().await;
-        // More than fits is impossible: it is capped at what fits.
+        // A limiter cannot grant more than its burst: the number is capped there.
         let _ = self.datapoints.until_n_ready(datapoints.min(self.most_datapoints)).await;
     }
 }

@@ -7,9 +7,9 @@ use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::metrics::Stat;
 
-/// CloudWatch bills so many statistics of one metric in one request as one metric.
+/// CloudWatch bills up to this many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;
-/// `GetMetricData` answers so many points in one page; more take another page,
+/// `GetMetricData` returns at most this many points in one page; more take another page,
 /// which is billed again.
 const MAX_POINTS: usize = 100_800;
 
@@ -30,11 +30,11 @@ pub(super) struct Query {
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
     namespace: &'static str,
-    /// The dimensions that tell it from others, and their values.
+    /// The dimensions that identify it, and their values.
     dimensions: Vec<(&'static str, String)>,
     target_group_dimension: &'static str,
     pub(super) queries: Vec<Query>,
-    /// From when on, Unix seconds.
+    /// The start, Unix seconds.
     pub(super) from: i64,
 }
 
@@ -71,7 +71,7 @@ impl Wanted {
         Self { namespace: spec.namespace, dimensions, target_group_dimension, queries, from }
     }
 
-    /// Of what a dimension names in a namespace.
+    /// Of what a dimension identifies in a namespace.
     pub(super) fn about(
         namespace: &'static str,
         dimension: (&'static str, String),
@@ -82,8 +82,8 @@ impl Wanted {
         Self { namespace, dimensions, target_group_dimension: "", queries, from }
     }
 
-    /// The queries as CloudWatch takes them; `index` is the gateway's number in
-    /// the request.
+    /// The queries as CloudWatch takes them; `index` is the gateway's number in the
+    /// request.
     pub(super) fn spelled(
         &self,
         index: usize,
@@ -120,8 +120,8 @@ pub(super) fn query_id(index: usize, number: usize) -> String {
     format!("g{index}_{number}")
 }
 
-/// Requests of at most so many queries and points, and at least one gateway
-/// each; gateways that are asked for the same number of queries stand together.
+/// Requests within these limits of queries and points, with at least one gateway each;
+/// gateways that are asked for the same number of queries are grouped together.
 pub(super) fn batches(
     open: &[usize],
     wanted: &[Wanted],
@@ -150,8 +150,8 @@ pub(super) fn batches(
     batches
 }
 
-/// What one request with these queries is billed as: each metric once for every
-/// five of its statistics.
+/// What one request with these queries is billed as: each metric once for every five of its
+/// statistics.
 pub(super) fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
     let mut statistics: HashMap<_, usize> = HashMap::new();
     for stat in queries.iter().filter_map(MetricDataQuery::metric_stat) {

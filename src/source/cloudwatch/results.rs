@@ -1,7 +1,7 @@
-//! From the results of a request to points: whole, or what they lack.
+//! From the results of a request to points: whole, or the reason why not.
 //!
-//! A result that cannot be - values without times, a count below zero or beyond all
-//! bounds - is no data, and least of all a zero.
+//! A result that cannot be true - values without times, a count below zero or beyond all
+//! bounds - is no data, and certainly not zero.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,9 +11,9 @@ use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult, StatusCode};
 use super::request::{Query, Wanted, query_id};
 use crate::edge::aws::{ErrorKind, plain};
 
-/// No count, and no sum of seconds, is larger in an hour.
+/// No count, and no sum of seconds, is larger than this in an hour.
 const LARGEST: f64 = 1e12;
-/// So many different remarks on an answer or a result are passed on.
+/// At most this many different remarks on an answer or a result are passed on.
 const MAX_REMARKS: usize = 3;
 
 /// Points of one query, the oldest first: when (Unix seconds) and what.
@@ -26,7 +26,7 @@ pub(super) struct Lack {
     pub(super) said: String,
 }
 
-/// What CloudWatch remarks on an answer or a result, each once.
+/// What CloudWatch remarks on an answer or a result, each remark once.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Remarks(Vec<String>);
 
@@ -61,7 +61,7 @@ struct Merged {
 }
 
 impl Results {
-    /// Of all pages, with what was remarked on them as a whole.
+    /// Of all pages, with the remarks on them as a whole.
     pub(super) fn of(pages: Vec<MetricDataResult>, remarks: &Remarks) -> Self {
         let mut by_id: HashMap<String, Merged> = HashMap::with_capacity(pages.len());
         for mut result in pages {
@@ -74,9 +74,9 @@ impl Results {
         Self { by_id, remarks: remarks.clone() }
     }
 
-    /// The points of every query of a gateway up to before the end, or what is missing
-    /// from them. A point outside of the request as a whole, from its first second to its
-    /// `end`, is no answer to it.
+    /// The points of every query of a gateway up to before the end, or what is missing from
+    /// them. A point outside of the request as a whole, from its first second to its `end`,
+    /// does not belong to the answer.
     pub(super) fn take(
         &mut self,
         index: usize,
@@ -115,7 +115,7 @@ impl Results {
             Some(StatusCode::Complete) => match malformed {
                 None => {
                     points.sort_by_key(|(at, _)| *at);
-                    // Of a point that comes twice, the later one.
+                    // Of a point that comes twice, the later one counts.
                     points.reverse();
                     points.dedup_by_key(|(at, _)| *at);
                     points.reverse();

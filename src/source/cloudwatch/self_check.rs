@@ -1,9 +1,8 @@
-//! Whether CloudWatch's figures mean what is made of them here.
+//! Whether CloudWatch's figures mean what nearmiss takes them to mean.
 //!
-//! Two things that AWS does not promise in so many words are tried once on a
-//! gateway's own figures: that counts within bounds add up to the number of
-//! samples, and that a 504 leaves no latency sample. Everything that is counted
-//! rests on the two.
+//! Two things that AWS does not promise explicitly are tried once on a gateway's own
+//! figures: that counts within bounds add up to the number of samples, and that a 504
+//! leaves no latency sample. Everything that is counted rests on these two.
 
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ struct Sums {
 }
 
 impl SelfCheck {
-    /// A 502 may or may not leave a sample, so that the two possibilities are
-    /// told apart only where there are more 504s than 502s.
+    /// A 502 may or may not leave a sample, so the two possibilities can be distinguished
+    /// only where there are more 504s than 502s.
     fn of(sums: Sums) -> Self {
         let Sums { samples, within, answered, timeouts, resets } = sums;
         let is_between = |low: f64| (low..=low + resets).contains(&samples);

@@ -65,7 +65,7 @@ async fn read(server: &Server) -> (Vec<Answer<Vec<Points>>>, Usage) {
     cloudwatch.read(&wanted, 60, MINUTES * 60, Duration::from_secs(30)).await
 }
 
-/// What all answers are, and how many requests that took.
+/// The outcome of all answers, and how many requests they took.
 async fn all(does: impl Fn(Asked) -> Does + Send + Sync + 'static) -> (ErrorKind, String, usize) {
     let server = Server::new(does).await;
     let (answers, usage) = read(&server).await;
@@ -93,7 +93,7 @@ async fn what_is_of_the_account_is_asked_once() {
 
 #[tokio::test]
 async fn a_service_that_fails_is_not_asked_for_each_load_balancer() {
-    // One request, then six smaller ones, which fail alike: no sixty.
+    // One request, then six smaller ones, which fail alike: not sixty.
     let (problem, _, requests) = all(|_| Does::Says(error(500, "InternalServiceFault"))).await;
     assert_eq!((problem, requests), (ErrorKind::Failed, 7 * ATTEMPTS));
     let (problem, said, requests) = all(|_| Does::Says(cbor(200, &Value::Array(vec![])))).await;
@@ -139,7 +139,7 @@ async fn pages_have_an_end() {
     let empty = Server::says(page(vec![], Some(""))).await;
     let (answers, _) = read(&empty).await;
     assert!(answers[0].as_ref().unwrap_err().said.contains("no result for A"), "{answers:?}");
-    // Asked in parts, but never for a page after the last.
+    // Asked in parts, but never for a page after the last one.
     assert!(empty.requests() <= 1 + 6 + LOAD_BALANCERS, "{}", empty.requests());
 
     let (_, said, requests) = all(|_| Does::Says(page(vec![], Some("again")))).await;

@@ -54,12 +54,12 @@ pub async fn request<S: AsyncReadExt + Unpin>(stream: &mut S) -> String {
     String::from_utf8(head).unwrap()
 }
 
-/// Waits for the other side to go.
+/// Waits for the peer to close the connection.
 pub async fn until_closed<S: AsyncReadExt + Unpin>(stream: &mut S) {
     while matches!(stream.read(&mut [0; 1024]).await, Ok(1..)) {}
 }
 
-/// An address where nobody listens; it is nobody else's while the socket lives.
+/// An address where nothing listens; nobody else can take it while the socket lives.
 pub fn nobody() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -82,7 +82,7 @@ pub async fn black_hole(at: &str) -> (TcpListener, Vec<TcpStream>, SocketAddr) {
     (listener, queued, address)
 }
 
-/// Patience for tests: what must end by itself has 10 s, what must not has 0.4 s.
+/// Timeouts for tests: what must end by itself has 10 s, what must not has 0.4 s.
 pub fn patient() -> Options {
     Options { timeout: Duration::from_secs(10), ..Options::default() }
 }

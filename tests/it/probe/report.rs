@@ -14,7 +14,7 @@ const ALB: &str = "HTTP/1.1 504 Gateway Time-out\r\nServer: awselb/2.0\r\nConten
     Content-Length: 132\r\nConnection: close\r\n\r\n<html>\r\n<head><title>504 Gateway Time-out</title></head>\r\n\
     <body>\r\n<center><h1>504 Gateway Time-out</h1></center>\r\n</body>\r\n</html>\r\n";
 
-/// As if the first byte had come so late. Nobody has 60 s for a test.
+/// As if the first byte had come this late. Nobody has 60 s for a test.
 fn later(mut outcome: Outcome, seconds: f64) -> Outcome {
     for timing in &mut outcome.phases {
         match timing.phase {

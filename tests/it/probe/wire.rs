@@ -125,7 +125,7 @@ async fn a_body_that_drips_is_slow_and_not_stalled() {
 async fn a_slow_first_byte_is_a_wait_for_the_first_byte() {
     let address = peer(async move |mut stream| {
         request(&mut stream).await;
-        tokio::time::sleep(Duration::from_millis(250)).await; // this is what it is about
+        tokio::time::sleep(Duration::from_millis(250)).await; // the wait under test
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await.unwrap();
     })
     .await;

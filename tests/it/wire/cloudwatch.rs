@@ -1,9 +1,9 @@
-//! Whatever AWS does: each settled minute is counted once and truly, nobody is notified of
-//! what did not happen, and nothing that happened is left out.
+//! Whatever AWS does: each settled minute is counted once and correctly, nobody is notified
+//! of what did not happen, and nothing that happened is left out.
 //!
-//! Each row runs a whole story. One that fails names its seed; the same seed tells the
-//! same story again. What late, missing and revised points do to a gateway's state is
-//! shown minute by minute, and for arbitrary outages, in `crates/core/src/state/tests`.
+//! Each row runs a whole story. A row that fails names its seed; the same seed gives the
+//! same story again. What late, missing and revised points do to a gateway's state is shown
+//! minute by minute, and for arbitrary outages, in `crates/core/src/state/tests`.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ const SICK: &str = "checkout";
 const HEALTHY: [&str; 2] = ["web", "search"];
 /// The story is over by then, and every minute of it settled.
 const END: i64 = 80;
-/// What is sent in any case: it begins, becomes worse, ends.
+/// What is sent in any case: `firing`, `escalated`, `resolved`.
 const REASONS: [&str; 3] = ["firing", "escalated", "resolved"];
 
 /// A story under a fault, polled every other minute; `ahead` is how far the machine's
@@ -74,7 +74,7 @@ fn holds(world: &World, case: &str) {
     the_story_was_told(world, case);
 }
 
-/// Each row of faults and a seed; the first tells the same story twice.
+/// Each row of faults and a seed; the first gives the same story twice.
 async fn all_hold(rows: &[(&str, u64)]) {
     for (at, (faults, seed)) in rows.iter().enumerate() {
         let case = format!("faults {faults:?}, seed {seed}");
@@ -106,8 +106,8 @@ async fn a_cloudwatch_that_refuses_and_breaks_off_is_never_read_as_zero() {
     .await;
 }
 
-/// Points out of order, twice, and a story in which everything happens at once: what
-/// CloudWatch sends is put in order by what reads it from the wire.
+/// Points out of order, twice, and a story in which everything happens at once: the code
+/// that reads the wire puts in order what CloudWatch sends.
 #[tokio::test]
 async fn answers_in_any_order_are_one_story() {
     all_hold(&[
@@ -139,8 +139,8 @@ async fn what_comes_late_is_counted_when_it_comes() {
     .await;
 }
 
-/// What changes after it was read: the simulator revises a minute as CloudWatch does,
-/// and what was counted stays or follows, as the settings say.
+/// What changes after it was read: the simulator revises a minute as CloudWatch does, and
+/// what was counted stays or follows, as the settings say.
 #[tokio::test]
 async fn a_late_revision_is_noticed_and_the_count_stays() {
     let (world, daemon) = story(3, "revise_late=0.2", "", 0).await;
@@ -163,8 +163,8 @@ async fn a_late_revision_is_noticed_and_the_count_stays() {
     }
 }
 
-/// AWS dates its answers, and refuses what is signed more than a quarter of an hour off:
-/// a wrong clock of this machine shows on the wire alone.
+/// AWS dates its answers, and refuses what is signed more than a quarter of an hour off: a
+/// wrong clock of this machine shows only on the wire.
 #[tokio::test]
 async fn a_clock_that_is_wrong_is_said_and_does_no_harm() {
     for (ahead, seed) in [(300i32, 1), (-300, 2), (600, 3)] {
@@ -232,7 +232,7 @@ async fn steady_traffic_that_vanishes_is_told_and_what_comes_late_is_told_as_bad
         let shown = (metric(&daemon, "nearmiss_gateway_up", SICK), trouble(&daemon, "data"));
         if (36..58).contains(&minute) {
             assert_eq!(shown, (Some(0.0), Some(1.0)), "at {minute}");
-            // What makes it ready is what it had before.
+            // What makes it ready is the data from before.
             let fresh = daemon.served().borrow().fresh_until;
             assert_eq!(*ready.get_or_insert(fresh), fresh, "ready at {minute}");
         } else if !(20..64).contains(&minute) {
@@ -251,8 +251,8 @@ async fn steady_traffic_that_vanishes_is_told_and_what_comes_late_is_told_as_bad
     assert!(worst, "it was critical: {told:?}");
 }
 
-/// Timeouts, load balancers and their ARNs change while the daemon watches: what
-/// CloudWatch has under the old dimension and under the new one is one gateway.
+/// Timeouts, load balancers and their ARNs change while the daemon watches: what CloudWatch
+/// has under the old dimension and under the new one is one gateway.
 #[tokio::test]
 async fn load_balancers_come_go_and_change() {
     let faults = "recreate=checkout:36,timeout=web:40:120,delete=search:50";
@@ -292,7 +292,7 @@ async fn a_new_one_is_found_and_the_episode_of_a_deleted_one_is_closed() {
     let mut daemon = world.daemon(ALL).await;
     world.poll(&mut daemon, 0..25).await;
     assert_eq!(world.told().len(), 1, "the warning");
-    // One that is made anew under its name within a quarter of an hour is the same.
+    // One that is created anew under its name within a quarter of an hour is the same.
     world.poll(&mut daemon, 25..40).await;
     assert_eq!(world.told().len(), 1, "it may come back");
     world.poll(&mut daemon, 40..50).await;

@@ -1,4 +1,4 @@
-//! Commands that ask AWS once, as a person starts them: what they say, and their exit codes.
+//! Commands that ask AWS once, as a person starts them: their output, and their exit codes.
 
 use std::process::Output;
 
@@ -47,7 +47,7 @@ impl Past {
 const CONFIG: &str = "[[gateway]]\nload_balancer = \"checkout\"\n";
 
 /// A backtest reads a past that nobody watched, page after page: what is in it does not
-/// hang on how CloudWatch sends it.
+/// depend on how CloudWatch sends it.
 #[test]
 fn a_backtest_says_what_a_daemon_would_have_sent() {
     every_notification_is_a_line_and_the_last_line_sums_up();
@@ -212,7 +212,8 @@ fn diagnose_ends_with_what_it_found_and_names_what_is_watched() {
     assert!(text(&unknown.stderr).contains("there is site"), "{}", text(&unknown.stderr));
 }
 
-/// What does not go by tags does not ask for them, and what counts does not fail by it.
+/// What does not depend on tags does not ask for them, and what counts does not fail
+/// because of them.
 fn what_it_costs_is_known_without_tags() {
     let denied = "denied=elasticloadbalancing:DescribeTags";
     let (_sim, aws) = sim(&["--scenario", "healthy", "--faults", denied]);

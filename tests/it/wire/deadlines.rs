@@ -1,9 +1,9 @@
-//! Whatever AWS does, a poll ends by its deadline, people are answered meanwhile, and
-//! a stop is obeyed.
+//! Whatever AWS does, a poll ends by its deadline, commands are answered meanwhile, and a
+//! stop is obeyed.
 //!
-//! AWS is a listener that takes every connection and never answers, or the simulator
-//! behind a door that closes. Only real time can show this; each test waits for what
-//! it claims and no longer.
+//! AWS is a listener that accepts every connection and never answers, or the simulator
+//! behind a door that closes. Only real time can show this; each test waits for what it
+//! claims and no longer.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -81,7 +81,7 @@ async fn a_poll_ends_by_its_deadline_when_no_answer_comes() {
     assert!(aws.connections.load(std::sync::atomic::Ordering::Relaxed) > 0, "nobody was asked");
 }
 
-/// Two sockets at once: AWS keeps one waiting, and people are answered on the other.
+/// Two sockets at once: AWS keeps one waiting, and commands are answered on the other.
 #[tokio::test]
 async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
     let Silent { base, config, socket, connections, _directory } = silent("").await;
@@ -125,7 +125,7 @@ async fn people_are_answered_and_a_stop_is_obeyed_while_a_poll_waits() {
 }
 
 /// Each service takes a request and never answers, while the others do: what hangs, and
-/// whether gateways have data all the same. Those that are watched by their ARN do.
+/// whether gateways have data in spite of it. Those that are watched by their ARN have.
 #[tokio::test]
 async fn one_service_that_hangs_costs_a_poll_its_deadline_and_nobody_else_anything() {
     let cases = [

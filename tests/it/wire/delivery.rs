@@ -20,8 +20,8 @@ fn whole() -> Heard {
     [(EPISODE.to_owned(), WHOLE.map(str::to_owned).to_vec())].into()
 }
 
-/// An episode has one beginning, no step back, and one end. Where SNS accepts what it does
-/// not confirm, a beginning that became worse meanwhile is sent as worse.
+/// An episode has one beginning, no step back, and one end. If SNS accepts what it does not
+/// confirm, a beginning that became worse meanwhile is sent as worse.
 fn stories_are_true(heard: &Heard, case: &str) {
     assert_eq!(heard.keys().collect::<Vec<_>>(), [EPISODE], "{case}");
     for (episode, story) in heard {
@@ -45,8 +45,8 @@ fn around_what_is_sent() -> impl Iterator<Item = i64> {
     [0].into_iter().chain(10..50).chain((50..95).step_by(5)).chain(95..125)
 }
 
-/// What SNS refuses, loses, or accepts without saying so: whether a message arrived is
-/// known to the wire alone, and not to whoever sent it.
+/// What SNS refuses, loses, or accepts without an answer: only the wire knows whether a
+/// message arrived, and not its sender.
 #[tokio::test]
 async fn whatever_sns_does_every_episode_is_told_in_order() {
     for fault in [
@@ -92,14 +92,14 @@ async fn a_fifo_topic_gets_each_alert_once_in_its_gateways_order() {
     }
 }
 
-/// Six hours without SNS, and what the daemon says of itself once it can.
+/// Six hours without SNS, and what the daemon reports about itself once it can.
 #[tokio::test]
 async fn an_outage_of_six_hours_hides_nothing() {
     let world = World::of("slow_burn", 7, "sns_out=10-370").await;
     let mut daemon = world.daemon(ALL).await;
     world.poll(&mut daemon, (0..200).step_by(4)).await;
     assert_eq!(world.sim.published().len(), 0);
-    // The episode, since it was due first, and that nothing is delivered.
+    // The episode, since it was first due, and that nothing is delivered.
     assert_eq!(metric(&daemon, "nearmiss_notifications_pending", ""), Some(2.0));
     let oldest = metric(&daemon, "nearmiss_notification_oldest_pending_seconds", "").unwrap();
     assert!(oldest > 7_200.0, "{oldest}");
@@ -111,7 +111,7 @@ async fn an_outage_of_six_hours_hides_nothing() {
     assert_eq!(episode.len(), 1, "{told:#?}");
     assert_eq!(episode[0]["reason"], "resolved");
     assert!(episode[0]["text"].as_str().unwrap().contains("from 2026-01-05T09:1"), "{told:#?}");
-    // It says of itself that it could not.
+    // It reports that it could not.
     assert!(of("own").iter().any(|said| said["rule"] == "delivery"), "{told:#?}");
     assert_eq!(trouble(&daemon, "delivery"), Some(0.0));
     the_report_and_the_sign_of_life_come_once_over_an_outage().await;
@@ -137,7 +137,7 @@ async fn the_report_and_the_sign_of_life_come_once_over_an_outage() {
     assert_eq!(alive[0]["at"], "2026-01-05T10:00Z");
 }
 
-/// Runs a future for so many steps, then drops it where it stands, as a kill would.
+/// Runs a future for this many steps, then drops it where it is, as a kill would.
 async fn killed_after<F: Future>(steps: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = steps;
@@ -163,8 +163,8 @@ impl Dice {
     }
 }
 
-/// A poll has as many places to die as it has waits, and only the wire has them all:
-/// within a request, between two, between a message and the state that says it was sent.
+/// A poll can die in as many places as it has waits, and only the wire has them all: within
+/// a request, between two, between a message and the state that says it was sent.
 #[tokio::test]
 async fn killed_at_any_step_it_loses_nothing_and_doubles_nothing_that_an_id_does_not_show() {
     for (scenario, life) in [("slow_burn", 700), ("traffic_ramp", 201)] {
@@ -193,9 +193,9 @@ async fn killed_at_any_step_it_loses_nothing_and_doubles_nothing_that_an_id_does
     }
 }
 
-/// Late polls, restarts, a clock that steps back, hours without the daemon: a life that
-/// is not the daemon's own choice. What is sent is the same, because the state that is
-/// saved and the minutes that CloudWatch still has fit together.
+/// Late polls, restarts, a clock that steps back, hours without the daemon: conditions that
+/// the daemon does not choose. What is sent is the same, because the state that is saved
+/// and the minutes that CloudWatch still has fit together.
 #[tokio::test]
 async fn a_life_with_interruptions_tells_the_same() {
     a_late_poll_tells_what_a_punctual_one_tells().await;
@@ -260,8 +260,8 @@ async fn a_state_of_the_version_before_is_gone_on_with() {
     assert_eq!(kept, first, "what was taken over is kept");
 }
 
-/// The disk is gone, and a config that cannot be used is read: both are said by the
-/// daemon itself, over the same wire as the story, which goes on.
+/// The disk is gone, and a config that cannot be used is read: the daemon reports both
+/// itself, over the same wire as the story, which goes on.
 #[tokio::test]
 async fn without_a_disk_or_a_good_config_alerts_go_on_and_the_trouble_is_told() {
     let world = World::of("slow_burn", 7, "").await;
@@ -292,8 +292,8 @@ async fn without_a_disk_or_a_good_config_alerts_go_on_and_the_trouble_is_told() 
     assert_eq!(world.states().len(), 3);
 }
 
-/// A hundred alerts at once are more than SNS takes and anybody reads: how many messages
-/// they are shows where they arrive.
+/// A hundred alerts at once are more than SNS accepts and anybody reads: how many messages
+/// they become shows where they arrive.
 #[tokio::test]
 async fn many_gateways_at_once_are_one_message_for_people_and_each_for_programs() {
     let topics = "[[route]]\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:nearmiss.fifo\"\ncontinue = true\n\
@@ -322,8 +322,8 @@ async fn many_gateways_at_once_are_one_message_for_people_and_each_for_programs(
     assert!(world.sim.published().len() <= before + 12);
 }
 
-/// Fourteen days of a gateway are billed as five metrics: what was read is there after a
-/// restart, and only the bill of the wire shows it.
+/// Fourteen days of a gateway are billed as five metrics: what was read is still there
+/// after a restart, and only the bill of the wire shows it.
 #[tokio::test]
 async fn a_restart_reads_only_the_history_that_was_missed() {
     let world = World::of("healthy", 7, "").await;

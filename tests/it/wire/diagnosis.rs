@@ -66,7 +66,7 @@ async fn what_this_program_cannot_ask_is_said() {
 }
 
 /// Services that deny, have too much to say, or do not answer in time: what is not known is
-/// said, and the rest is judged.
+/// reported, and the rest is judged.
 #[tokio::test]
 async fn what_cannot_be_asked_is_said_and_the_rest_goes_on() {
     what_is_denied_is_said().await;
@@ -87,7 +87,7 @@ async fn what_is_denied_is_said() {
         let named = said.findings.first().map(|finding| finding.cause.name());
         assert_eq!(named, truth, "{denied}\n{}", said.text());
         let text = said.text();
-        // Rules are looked at last, and nothing hangs on them here.
+        // Rules are read last, and nothing depends on them here.
         assert_eq!(text.contains(denied), !denied.ends_with("Rules"), "{denied}\n{text}");
     }
 }
@@ -116,7 +116,7 @@ async fn denied_attributes_of_target_groups_leave_the_groups() {
     assert!(first.evidence.iter().any(|text| text.contains("Target.")), "{}", said.text());
 }
 
-/// Whether it is left out for want of the feature `full`.
+/// Whether it is left out because the feature `full` is missing.
 fn is_unbuilt(what: &str) -> bool {
     let parts = ["security groups", "subnets", "network ACLs", "route tables", "VPCs"];
     let others = ["network interfaces", "ECS services", "Lambda functions"];

@@ -1,8 +1,8 @@
 //! The daemon, and commands, against a simulated AWS over HTTP.
 //!
-//! These tests are the dear ones: what a made-up snapshot can show belongs beside the code
-//! instead. A story is run once, and looked at by as many assertions as it has something
-//! to say about; each test says what only the wire can show.
+//! These tests are the expensive ones: what a made-up snapshot can show belongs beside the
+//! code instead. A story is run once, and checked by as many assertions as there is
+//! something to check; each test says what only the wire can show.
 
 mod cloudwatch;
 mod commands;

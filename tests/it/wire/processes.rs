@@ -1,5 +1,5 @@
-//! The daemon as a process: it is killed, asked, told to read its config again, and met by
-//! a second one.
+//! The daemon as a process: it is killed, sent commands, made to read its config again, and
+//! met by a second one.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::program::{Running, config, get, output, program, sim, text};
 
-/// What is waited for in vain is an error after a minute.
+/// How long something is waited for before the test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A config, and the AWS that it sees.
@@ -71,7 +71,7 @@ impl Place {
 }
 
 impl Life {
-    /// Waits until so many polls went well.
+    /// Waits until this many polls succeeded.
     fn has_polled(&self, times: u64) {
         let polls = || {
             let page = get(&self.address, "/metrics");
@@ -125,8 +125,8 @@ fn fails(output: &Output) -> String {
     text(&output.stderr)
 }
 
-/// Three lives of one daemon, each ended by SIGKILL: what outlives a process, and what a
-/// second process is told, no test inside of one can show.
+/// Three lives of one daemon, each ended by SIGKILL: no test within one process can show
+/// what outlives a process, and how a second one is refused.
 #[test]
 fn three_lives_of_a_daemon_are_one_story() {
     let place = Place::new();
@@ -206,7 +206,7 @@ fn a_silence_survives_and_can_be_ended(place: &Place, id: &str, set: &str) {
     assert!(gone.contains("`nearmiss silence list` shows"), "{gone}");
 }
 
-/// Nothing of that name is watched, which may be so or a slip.
+/// Nothing of that name is watched, which may be intended or a slip.
 fn a_silence_that_fits_nothing_is_set_and_says_so(place: &Place) {
     let add = |words: &[&str]| {
         let words = [&["silence", "add", "--for", "2h"], words].concat();
@@ -267,12 +267,12 @@ fn story() -> (Vec<String>, String) {
     (shown.lines().filter(|l| l.starts_with("  |")).map(str::to_owned).collect(), shown)
 }
 
-/// The program, its simulator and its clock in one process, as a first look sees it.
+/// The program, its simulator and its clock in one process, as a first-time user runs it.
 #[test]
 fn the_demo_tells_one_story_per_seed_and_ends_by_itself() {
     let [(once, shown), (again, _)] =
         [(); 2].map(|()| std::thread::spawn(story)).map(|t| t.join().unwrap());
-    // How far it gets in its time depends on the machine; what it tells does not.
+    // How far it gets in its time depends on the machine; what it shows does not.
     let both = once.len().min(again.len());
     assert!(both > 0 && once[..both] == again[..both], "{once:#?}\n{again:#?}");
     let place = |what: &str| shown.find(what).unwrap_or_else(|| panic!("no {what} in {shown}"));

@@ -1,4 +1,4 @@
-//! Whole stories without a fault: what is counted, exported and sent of them.
+//! Whole stories without a fault: what of them is counted, exported and sent.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -116,7 +116,7 @@ fn every_metric_of_the_dashboard_is_on_the_page(page: &str) {
         .filter(|word| word.starts_with("nearmiss_") || word.starts_with("process_"))
         .collect();
     assert!(names.len() > 10, "the dashboard names too few metrics: {names:?}");
-    // It takes hours of growth to make one of these; their name is in the documents.
+    // It takes hours of growth to make one of these; their names are in the documents.
     let (rare, names): (Vec<&str>, Vec<&str>) =
         names.into_iter().partition(|name| *name == "nearmiss_forecast_seconds");
     let documented = read("docs/metrics.md");
@@ -206,7 +206,7 @@ async fn a_healthy_day_and_a_quiet_night_are_silent() {
     }
 }
 
-/// A fleet without a sick member, and its daemon.
+/// A fleet with no unhealthy member, and its daemon.
 async fn healthy_fleet(load_balancers: usize) -> (World, Daemon) {
     let setup = Setup {
         scenario: "fleet".into(),
@@ -223,8 +223,8 @@ fn billed(daemon: &Daemon) -> f64 {
 }
 
 /// CloudWatch bills what it is asked for: only the requests that were made over a whole
-/// day, with all that comes once an hour or a day, can be compared with what
-/// `nearmiss cost` predicts.
+/// day, with all that comes once an hour or a day, can be compared with what `nearmiss
+/// cost` predicts.
 #[tokio::test]
 async fn a_day_without_anything_costs_what_was_predicted() {
     let (world, mut daemon) = healthy_fleet(2).await;

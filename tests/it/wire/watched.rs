@@ -9,7 +9,7 @@ use super::world::{ALL, START, World, metric, page, trouble};
 
 const SPAN: u64 = 20;
 
-/// Who is found by this config, whether that is all, and what is said.
+/// Which gateways this config finds, whether that is all, and what is reported.
 async fn found(world: &World, text: &str) -> (Vec<String>, bool, Vec<String>) {
     let accounts = AccountRegion::of_config(&world.config(text), &world.base).await;
     let mut account = accounts.into_iter().next().unwrap();
@@ -25,8 +25,8 @@ const BY_NAME: &str = "[[gateway]]\nload_balancer = \"checkout\"\n";
 pub(super) const ROUTE: &str =
     "[[route]]\ntags = { team = \"a\" }\ntopic_arn = \"arn:aws:sns:eu-central-1:111122223333:a\"\n";
 
-/// IAM denies one action at a time: what hangs on it, and that nothing else does, is known
-/// to whoever makes the calls.
+/// IAM denies one action at a time: only the calls themselves show what depends on it, and
+/// that nothing else does.
 #[tokio::test]
 async fn a_missing_permission_loses_what_needs_it_and_nothing_else() {
     without_tags_only_what_goes_by_tags_is_lost().await;
@@ -81,7 +81,7 @@ async fn without_the_list_what_is_named_by_its_arn_is_watched() {
     let mut by_name = world.daemon(BY_NAME).await;
     world.poll_at(&mut by_name, 0).await;
     assert_eq!(metric(&by_name, "nearmiss_gateways", ""), Some(0.0));
-    drop(by_name); // the state is one daemon's
+    drop(by_name); // a state belongs to one daemon
     let gateway = format!("[[gateway]]\nload_balancer = \"{arn}\"\ntimeout = \"60s\"\n");
     let mut explicit = world.daemon(&gateway).await;
     world.poll(&mut explicit, 0..2).await;

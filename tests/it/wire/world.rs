@@ -28,7 +28,7 @@ pub const START: i64 = 1_767_603_600; // 2026-01-05T09:00:00Z
 pub const REGION: &str = "eu-central-1";
 pub const ACCOUNT: &str = "111122223333";
 
-/// So many minutes at the end may wait for being settled.
+/// How many minutes at the end may not be settled yet.
 const OPEN_MINUTES: i64 = 16;
 
 /// An hour passes in a moment, and its requests with it.
@@ -49,8 +49,8 @@ impl Drop for World {
     }
 }
 
-/// A clock that stands where it was set: the SDK signs with it, and the
-/// simulator takes what is signed for the time.
+/// A clock that stands where it was set: the SDK signs with it, and the simulator accepts
+/// the time that is signed.
 #[derive(Debug, Clone, Default)]
 pub struct Hands(Arc<AtomicI64>);
 
@@ -111,7 +111,7 @@ impl World {
         self.disk().join("state.json")
     }
 
-    /// A config that names where things are; nobody's quotas are waited for.
+    /// A config with the addresses of everything; no quota makes a test wait.
     pub fn config(&self, more: &str) -> Config {
         let state = self.state();
         let text = format!(
@@ -160,7 +160,7 @@ impl World {
         published.iter().filter_map(line).collect()
     }
 
-    /// What a receiver that drops second copies by their id was sent of each episode.
+    /// What a receiver that drops duplicates by their id was sent about each episode.
     pub fn heard(&self) -> Heard {
         let mut ids = Vec::new();
         let mut heard = Heard::new();
@@ -176,7 +176,7 @@ impl World {
         heard
     }
 
-    /// What was saved last.
+    /// The state that was saved last.
     pub fn saved(&self) -> PersistedState {
         store::read(&State { path: self.state() }).unwrap()
     }
@@ -186,7 +186,7 @@ impl World {
         self.saved().gateways.into_iter().collect()
     }
 
-    /// What was counted of each gateway, compared with what happened.
+    /// What was counted for each gateway, compared with what happened.
     pub fn counts_are_the_truth(&self, case: &str) {
         for (key, state) in self.states() {
             let name = key.split('/').nth(3).unwrap();
@@ -243,7 +243,7 @@ pub const HISTOGRAMS: &str = "[[gateway]]\nload_balancer = \"*\"\nhistogram = tr
 /// The minutes of a short scenario, to its end.
 pub const SCRIPT: std::ops::Range<i64> = 0..115;
 
-/// What is sent of `slow_burn`, seed 7, when nothing is in the way.
+/// What is sent of `slow_burn`, seed 7, when nothing fails.
 pub const SLOW_BURN: [&str; 3] = [
     "2026-01-05T09:16Z [WARNING] checkout: requests come close to the timeout",
     "2026-01-05T09:38Z [CRITICAL] checkout: requests end in 504",

@@ -8,8 +8,8 @@ use crate::edge::nginx::{Fault, Nginx};
 
 use super::tree;
 
-/// The read timeouts in seconds, 60 where nginx's default holds, and what is said
-/// of the files.
+/// The read timeouts in seconds, 60 where nginx's default applies, and the notes on the
+/// files.
 fn read(files: &[(&str, &str)]) -> (Vec<u64>, Vec<String>) {
     read_at(&tree(files), "")
 }
@@ -95,7 +95,7 @@ fn the_layout_of_an_image_belongs_to_the_folder() {
     );
 }
 
-/// Nothing below `/etc` is read for a copy, whatever there is.
+/// Nothing below `/etc` is read for a copy, whatever exists there.
 #[test]
 fn this_machines_own_files_are_never_read_for_a_copy() {
     let main = "http { include /etc/*; include /etc/passwd; include linked; include loop; server { location / { proxy_pass http://10.0.0.1; } } }";

@@ -1,10 +1,10 @@
-//! How long nginx keeps connections to the next hop: only where HTTP lets it.
+//! How long nginx keeps connections to the next hop: only where HTTP allows it.
 
 use nearmiss_core::chain::{Doubt, Limit, Said, Timer, Version};
 
 use super::facts_of;
 
-/// What old nginx does, what new nginx does, and what holds where the version is not
+/// What old nginx does, what new nginx does, and what applies where the version is not
 /// known.
 type Kept = [Result<u64, Doubt>; 3];
 
@@ -12,7 +12,7 @@ const NONE: Kept = [Ok(0), Ok(0), Ok(0)];
 const HEADER: Kept = [Err(Doubt::Header), Err(Doubt::Header), Err(Doubt::Header)];
 const TARGET: Kept = [Err(Doubt::Target), Err(Doubt::Target), Err(Doubt::Target)];
 
-/// For so many seconds, whichever version it is.
+/// For this many seconds, whichever version it is.
 const fn always(seconds: u64) -> Kept {
     [Ok(seconds), Ok(seconds), Ok(seconds)]
 }

@@ -1,4 +1,4 @@
-//! nginx's files: which timeouts hold where.
+//! nginx's files: which timeouts apply where.
 
 mod faults;
 mod files;
@@ -30,7 +30,7 @@ fn read(text: &str) -> Nginx {
     Nginx::read(folder.path()).unwrap()
 }
 
-/// `location read_timeout@line`, - where nginx's default holds.
+/// `location read_timeout@line`, - where nginx's default applies.
 fn reads(nginx: &Nginx) -> Vec<String> {
     let time = |route: &Route| match route.time("read_timeout") {
         Some(time) => format!("{:?}@{}", time.length, time.place.line),
@@ -217,7 +217,7 @@ fn tries_have_bounds_of_their_own() {
 
 #[test]
 fn attempts_end_with_their_window() {
-    // Two servers, 1 s each, 5 s for all: both are tried (nginx 1.22.1, watched).
+    // Two servers, 1 s each, 5 s for all: both are tried (nginx 1.22.1, observed).
     for (read, within, expected) in
         [("1s", "5s", 2), ("3s", "5s", 2), ("5s", "5s", 1), ("9s", "5s", 1), ("2500ms", "5s", 2)]
     {

@@ -1,4 +1,4 @@
-//! What holds for any text at all.
+//! What is true of any text at all.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::edge::nginx::syntax::{Directive, parse};
 use crate::edge::nginx::{lua, time};
 use nearmiss_core::chain::Version;
 
-/// Pieces that texts are made of, so that they are nearly right.
+/// Pieces that texts are made of, so that they are almost right.
 const PIECES: [&str; 44] = [
     " ",
     "\n",
