@@ -57,7 +57,7 @@ async fn count_gateways(config: &Config) -> Result<BTreeMap<(Kind, Detail), u64>
         let Poll { deadline, .. } = config.poll;
         account.refresh(Clock::System.now(), deadline, deadline).await;
         let said: Vec<String> = account.troubles.iter().map(ToString::to_string).collect();
-        let is_lost = !account.is_known() || account.gateways.is_empty();
+        let is_lost = !account.is_complete() || account.gateways.is_empty();
         if is_lost && !said.is_empty() {
             return Err(Failure::Failed(said.join("\n")));
         }

@@ -12,10 +12,11 @@
 
 mod changes;
 mod chats;
+mod clock;
 mod commands;
 mod diagnose;
+mod discovery;
 mod history;
-mod inventory;
 mod notifier;
 mod plan;
 mod poller;
@@ -58,8 +59,8 @@ use self_watch::SelfWatch;
 
 /// How many days the billed metrics are remembered.
 const BILLED_DAYS: i64 = 16;
-/// The share of a poll's time that listing gateways may take, and the share that is
-/// reserved for notifying, as divisors.
+/// The share of a poll's time that listing gateways may take (twice as much where none is
+/// known yet), and the share that is reserved for notifying, as divisors.
 const DISCOVERY_SHARE: u32 = 3;
 const NOTIFYING_SHARE: u32 = 4;
 /// No poll gets less time than this, however often polls are due.
@@ -328,7 +329,7 @@ impl Daemon {
         let accounts = &self.poller.accounts;
         let is_gone = |key: &String| {
             !watched.contains(key)
-                && accounts.iter().all(|one| one.is_known() || !one.may_have(key))
+                && accounts.iter().all(|one| one.is_complete() || !one.may_have(key))
         };
         let states = &mut self.persisted.gateways;
         let news = states.iter().filter(|(key, state)| is_gone(key) || state.is_missed());

@@ -9,7 +9,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tracing::info;
 
-use super::plan::{Fetched, agreed, asks};
+use super::clock::agreed;
+use super::plan::{Fetched, asks};
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
 use crate::edge::aws::{AwsError, Skew, Usage};

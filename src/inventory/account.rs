@@ -174,7 +174,7 @@ impl AccountRegion {
 
     /// Whether all of it was listed, so that what is missing from it is gone.
     #[must_use]
-    pub fn is_known(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.is_complete
     }
 

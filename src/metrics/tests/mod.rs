@@ -347,3 +347,13 @@ fn the_documents_have_every_family_and_no_other() {
     }
     assert_eq!(documented.len(), table.len());
 }
+
+#[test]
+fn the_help_says_of_each_rule_what_its_detector_compares() {
+    let value = gateway::FAMILIES.iter().find(|one| one.name == "nearmiss_detector_value");
+    let help = value.unwrap().help;
+    for rule in Rule::ALL {
+        let said = format!("{rule} {}", rule.spec().value);
+        assert!(help.contains(&said), "{said}");
+    }
+}

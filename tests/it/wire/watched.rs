@@ -16,7 +16,7 @@ async fn found(world: &World, text: &str) -> (Vec<String>, bool, Vec<String>) {
     let span = Span::seconds(SPAN);
     account.refresh(START, span, span).await;
     let names = account.gateways.iter().map(|gateway| gateway.id.name.clone()).collect();
-    (names, account.is_known(), account.troubles.iter().map(Trouble::to_string).collect())
+    (names, account.is_complete(), account.troubles.iter().map(Trouble::to_string).collect())
 }
 
 pub(super) const BY_TAGS: &str = "[[gateway]]\ntags = { team = \"*\" }\n";

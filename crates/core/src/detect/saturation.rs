@@ -25,7 +25,7 @@ use crate::series::history::Known;
 pub(super) const SPEC: RuleSpec = RuleSpec {
     name: "saturation",
     headline: "requests begin to queue",
-    value: "the factor by which median and requests in flight pass what is usual",
+    value: "the factor by which the median and the requests in flight exceed what is usual",
     nature: Nature::Forecast,
     quiet_factor: 1,
     next_steps: |steps| {

@@ -8,7 +8,6 @@ use futures::FutureExt;
 use tracing::info;
 
 use super::changes::tell_changes;
-use super::plan::{clock_error, clock_troubles};
 use super::poller::Poller;
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
@@ -146,20 +145,6 @@ impl Daemon {
         self.poller.reports.retain(|key, _| watched.contains(key));
         self.poller.histories.retain(|key, _| watched.contains(key));
         self.poller.recent.retain(|key, _| watched.contains(key));
-    }
-
-    /// What time it is at AWS, as far as that is known, when it is `local` here: where the
-    /// two differ, AWS's time counts. Seconds since the Unix epoch.
-    pub(super) fn aws_time(&self, local: i64) -> i64 {
-        local.saturating_sub(clock_error(self.poller.clock_skew()))
-    }
-
-    /// Reports what is wrong with the clocks.
-    pub(super) fn note_clock(&mut self, now: i64) {
-        let skew = self.poller.clock_skew();
-        self.publisher.exporter.clock_skew.set(skew.unwrap_or(0));
-        let said = clock_troubles(&self.poller.clock_skews());
-        self.trouble(Component::Clock, said, now);
     }
 }
 
