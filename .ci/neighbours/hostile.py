@@ -10,7 +10,7 @@ them sends each request to the Region that it is signed for. A case ends with cl
 about memory, time, log and the gateways that the fault does not concern.
 
 The watchdog is fed by polls that end, and by nothing else. A poll that cannot end needs
-a disk that hangs: a library in front of libc holds fsync, and moves the monotonic clock
+a disk that hangs: a library in front of libc holds fsync and fdatasync, and moves the monotonic clock
 so that nobody waits for minutes.
 """
 
@@ -502,7 +502,7 @@ DISK = r"""
 #include <time.h>
 #include <unistd.h>
 
-/* Whether fsync hangs, and seconds by which the monotonic clock is ahead. */
+/* Whether the disk hangs, and seconds by which the monotonic clock is ahead. */
 static const volatile long *lever;
 
 __attribute__((constructor)) static void find(void) {
@@ -510,11 +510,15 @@ __attribute__((constructor)) static void find(void) {
     lever = mmap(NULL, 2 * sizeof(long), PROT_READ, MAP_SHARED, file, 0);
 }
 
-int fsync(int file) {
-    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+static int held(const char *name, int file) {
+    int (*real)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
     while (lever[0]) usleep(10000);
     return real(file);
 }
+
+int fsync(int file) { return held("fsync", file); }
+
+int fdatasync(int file) { return held("fdatasync", file); }
 
 int clock_gettime(clockid_t which, struct timespec *now) {
     static int (*real)(clockid_t, struct timespec *);

@@ -270,7 +270,7 @@ def containers(fresh, diagnosed):
 
     place = fresh("ip")
     place.service()
-    said = diagnosed("c02_queueing_traffic", place)
+    said = diagnosed("c02_queueing_traffic", place, "-230m")
     equal("too much traffic for a service is found", said.cause(), "queueing_traffic")
     claim(f"its fix is more tasks of moto's service: {said.fix()}",
           said.fix().startswith("aws ecs update-service --cluster shop --service shop-api --desired-count "),
