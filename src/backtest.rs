@@ -24,6 +24,7 @@ use nearmiss_core::detect::outlook::History;
 use nearmiss_core::detect::{LONGEST_WINDOW, Rule, Severity};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::late::Rules;
 use nearmiss_core::render;
 use nearmiss_core::series::history::{Mark, QUARTER_HOURS, QuarterHour};
 use nearmiss_core::series::snapshot::Snapshot;
@@ -309,12 +310,12 @@ impl<'a> Replay<'a> {
             self.history.enter(quarter_hour, &summary);
         }
         let config = self.backtest.config;
-        let quiet = u32::try_from(config.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
+        let Rules { detectors, resolve_after } = config.rules();
         let records = self.state.records.clone();
         let history = &mut self.history;
         self.minutes += 1;
         let Some(report) =
-            assess(self.gateway, &config.detector, quiet, records, snapshot, history, minute)
+            assess(self.gateway, detectors, resolve_after, records, snapshot, history, minute)
         else {
             return;
         };

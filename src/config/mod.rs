@@ -24,6 +24,7 @@ use crate::sink::{self, Target};
 use nearmiss_core::alerting::{Receiver, Repeat, Route, Router};
 use nearmiss_core::chain;
 use nearmiss_core::detect::Detectors;
+use nearmiss_core::late::Rules;
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::render::Links;
 pub use notify::{Digests, Maintenance, RouteTo, Watcher};
@@ -415,6 +416,13 @@ impl Config {
     #[must_use]
     pub fn chat_configurations(&self) -> BTreeSet<&str> {
         self.targets().filter_map(|target| target.chat_configuration()).collect()
+    }
+
+    /// How gateways are assessed.
+    #[must_use]
+    pub fn rules(&self) -> Rules<'_> {
+        let resolve_after = u32::try_from(self.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
+        Rules { detectors: &self.detector, resolve_after }
     }
 
     /// The router for its alerts; nothing is muted yet.

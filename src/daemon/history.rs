@@ -137,14 +137,18 @@ impl Daemon {
 
 impl Poller {
     /// The history of a gateway, with the incidents that its state records.
-    pub(super) fn history_of(&mut self, states: &GatewayStates, key: &str) -> &mut History {
-        let new = || with_incidents(History::new(), states, key);
-        self.histories.entry(key.to_owned()).or_insert_with(new)
+    pub(super) fn history_of(&mut self, states: &GatewayStates, key: &str) -> Option<&mut History> {
+        if !self.histories.contains_key(key) {
+            self.keep_history(states, key, History::new());
+        }
+        self.histories.get_mut(key)
     }
 
-    /// Continues a history that was saved.
-    fn keep_history(&mut self, states: &GatewayStates, key: &str, history: History) {
-        let history = with_incidents(history, states, key);
+    /// Continues with a history, in which the incidents that the state records are marked.
+    fn keep_history(&mut self, states: &GatewayStates, key: &str, mut history: History) {
+        for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
+            history.mark(from, to, Mark::Incident);
+        }
         self.histories.insert(key.to_owned(), history);
     }
 
@@ -234,14 +238,6 @@ impl Poller {
         let days = 14;
         info!(read, of, days, "history is being read; what is usual is known for these gateways");
     }
-}
-
-/// A history with the incidents that the state of its gateway records.
-fn with_incidents(mut history: History, states: &GatewayStates, key: &str) -> History {
-    for (from, to) in states.get(key).into_iter().flat_map(GatewayState::incidents) {
-        history.mark(from, to, Mark::Incident);
-    }
-    history
 }
 
 /// The first of the fourteen days of quarter-hours before `end` that is not known.

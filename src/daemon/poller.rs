@@ -207,7 +207,7 @@ impl Daemon {
     ) {
         self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
         for (minute, gateways) in self.poller.unassessed(&self.persisted.gateways, fetched) {
-            let rules = rules(&self.config);
+            let rules = self.config.rules();
             let states = &mut self.persisted.gateways;
             let of_one = |gateway| self.poller.assess(states, rules, gateway, fetched, minute);
             let reports: Vec<Report> = gateways.iter().filter_map(of_one).collect();
@@ -222,12 +222,6 @@ impl Daemon {
             }
         }
     }
-}
-
-/// How gateways are assessed.
-pub(super) fn rules(config: &Config) -> Rules<'_> {
-    let resolve_after = u32::try_from(config.alert.resolve_after.minutes()).unwrap_or(u32::MAX);
-    Rules { detectors: &config.detector, resolve_after }
 }
 
 /// A request for the minutes of some gateways, and its result.
@@ -281,7 +275,7 @@ impl Poller {
     ) -> Option<Report> {
         let key = gateway.id.key();
         let snapshot = fetched.snapshots.get(&key)?;
-        let history = self.history_of(states, &key);
+        let history = self.history_of(states, &key)?;
         let state = states.get_mut(&key).filter(|state| state.assess_watermark == minute)?;
         let Rules { detectors, resolve_after } = rules;
         let records = state.records.clone();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tracing::warn;
 
 use super::plan::{Fetched, backfills};
-use super::poller::{Poller, Present, reading, rules};
+use super::poller::{Poller, Present, reading};
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
@@ -49,7 +49,7 @@ impl Daemon {
         let gateways: Vec<_> = self.poller.accounts.iter().flat_map(of_one).collect();
         for (number, (gateway, present)) in gateways.into_iter().enumerate() {
             let states = &mut self.persisted.gateways;
-            self.poller.receive(states, rules(&self.config), &gateway, fetched, present);
+            self.poller.receive(states, self.config.rules(), &gateway, fetched, present);
             if number % TOGETHER == 0
                 && self.serve(now, deadline, tokio::task::yield_now()).await.is_none()
             {
@@ -78,7 +78,7 @@ impl Daemon {
             for (gateway, answer) in gateways.iter().zip(answers) {
                 // What failed is read again next time.
                 let Ok(snapshot) = answer else { continue };
-                let (states, rules) = (&mut self.persisted.gateways, rules(&self.config));
+                let (states, rules) = (&mut self.persisted.gateways, self.config.rules());
                 self.poller.fill(states, rules, gateway, &snapshot, present);
             }
         }
@@ -146,7 +146,7 @@ impl Poller {
     ) {
         let key = gateway.id.key();
         let Some(snapshot) = fetched.snapshots.get_mut(&key) else { return };
-        let history = self.history_of(states, &key);
+        let Some(history) = self.history_of(states, &key) else { return };
         let Some(state) = states.get_mut(&key) else { return };
         let drift = &rules.detectors.drift;
         let newest = present.end.plus(-1);
@@ -166,7 +166,7 @@ impl Poller {
         present: state::Present,
     ) {
         let key = gateway.id.key();
-        let history = self.history_of(states, &key);
+        let Some(history) = self.history_of(states, &key) else { return };
         let Some(state) = states.get_mut(&key) else { return };
         let late = state.fill(gateway, snapshot, present);
         amend(gateway, state, history, rules, snapshot, &late, present.end);

@@ -185,9 +185,9 @@ impl AccountRegion {
     }
 
     async fn look(&mut self, now: i64, deadline: Duration, usage: &mut Usage) {
-        let whole = self.selections.iter();
+        let whole = self.selections.iter().filter(|s| s.is_explicit());
         let mut gateways: Vec<_> =
-            whole.filter(|s| s.is_explicit()).filter_map(|s| explicit(s, &self.region)).collect();
+            whole.filter_map(|s| explicit(s, &self.region)).map(Arc::new).collect();
         let watch = Stopwatch::start();
         let mut left = self.catalogs.len();
         let mut is_complete = true;
@@ -209,13 +209,13 @@ impl AccountRegion {
             is_complete &= !is_partial;
             if keeps_the_rest {
                 let known = self.gateways.iter().filter(|one| one.id.kind == catalog.kind);
-                gateways.extend(known.map(|one| Gateway::clone(one)));
+                gateways.extend(known.map(Arc::clone));
             }
         }
         let mut seen = HashSet::new();
         gateways.retain(|gateway| seen.insert((gateway.id.kind, gateway.id.dimension.clone())));
         gateways.sort_by(|a, b| a.id.cmp(&b.id));
-        self.gateways = gateways.into_iter().map(Arc::new).collect();
+        self.gateways = gateways;
         self.is_complete = is_complete;
     }
 

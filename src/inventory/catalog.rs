@@ -33,7 +33,7 @@ pub(super) struct Catalog {
 /// The result of refreshing a catalog.
 #[derive(Debug, Default)]
 pub(super) struct Looked {
-    pub(super) gateways: Vec<Gateway>,
+    pub(super) gateways: Vec<Arc<Gateway>>,
     pub(super) troubles: Vec<Trouble>,
     /// What the config excludes.
     pub(super) notes: Vec<String>,
@@ -162,7 +162,8 @@ impl Catalog {
             faults.push(AwsError::incomplete(inventory.actions().timeout, region, said));
         }
         let there: Vec<_> = matches.iter().filter(|m| !gone.contains(&m.listed.arn)).collect();
-        let found: Vec<Gateway> = there.iter().filter_map(|one| self.gateway(one)).collect();
+        let found: Vec<_> =
+            there.iter().filter_map(|one| self.gateway(one)).map(Arc::new).collect();
         let without = there.len() - found.len();
         looked.is_partial |= without > 0;
         let effect = (without > 0).then(|| {

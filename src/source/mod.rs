@@ -24,6 +24,9 @@ use nearmiss_core::time::Minute;
 /// The answer about one gateway, or why it did not come.
 pub type Answer<T> = Result<T, Arc<AwsError>>;
 
+/// What was asked of several gateways, in the order of asking, and the calls it took.
+pub type Answers<'a, T> = BoxFuture<'a, (Vec<Answer<T>>, Usage)>;
+
 /// Numbers of healthy targets, on average; `None` where no hour is known.
 pub type Means = Vec<Option<f64>>;
 
@@ -36,7 +39,7 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         asks: &'a [Ask],
         end: Minute,
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Snapshot>>, Usage)>;
+    ) -> Answers<'a, Snapshot>;
 
     /// The quarter-hours of each gateway up to before `end`, in the order of the
     /// stretches.
@@ -45,7 +48,7 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         stretches: &'a [Stretch],
         end: QuarterHour,
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<QuarterHours>>, Usage)>;
+    ) -> Answers<'a, QuarterHours>;
 
     /// The healthy targets of each gateway, on average, from one minute to the next of
     /// `between`.
@@ -54,7 +57,7 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         asks: &'a [Healthy],
         between: &'a [Minute],
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Means>>, Usage)>;
+    ) -> Answers<'a, Means>;
 
     /// The figures of the minutes from the first to before the second, of a gateway, its
     /// zones and its target groups (dimension values).

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
 
-use super::{Answer, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
+use super::{Answer, Answers, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
 use crate::edge::aws::{AwsError, Usage};
 use nearmiss_core::diagnose::evidence::Figures;
 use nearmiss_core::gateway::Gateway;
@@ -38,13 +38,14 @@ fn nothing() -> Arc<AwsError> {
     Arc::new(AwsError::incomplete("cloudwatch:GetMetricData", "here", "nothing came"))
 }
 
+/// No answer to any of these.
+fn none<T: Send + 'static>(asks: usize) -> Answers<'static, T> {
+    let answers = (0..asks).map(|_| Err(nothing())).collect();
+    Box::pin(ready((answers, Usage::default())))
+}
+
 impl MetricSource for Made {
-    fn minutes<'a>(
-        &'a self,
-        asks: &'a [Ask],
-        end: Minute,
-        _: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Snapshot>>, Usage)> {
+    fn minutes<'a>(&'a self, asks: &'a [Ask], end: Minute, _: Duration) -> Answers<'a, Snapshot> {
         let answers = asks.iter().map(|ask| (self.0)(ask, end).ok_or_else(nothing));
         Box::pin(ready((answers.collect(), Usage::default())))
     }
@@ -54,9 +55,8 @@ impl MetricSource for Made {
         stretches: &'a [Stretch],
         _: QuarterHour,
         _: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<QuarterHours>>, Usage)> {
-        let answers = stretches.iter().map(|_| Err(nothing())).collect();
-        Box::pin(ready((answers, Usage::default())))
+    ) -> Answers<'a, QuarterHours> {
+        none(stretches.len())
     }
 
     fn healthy<'a>(
@@ -64,9 +64,8 @@ impl MetricSource for Made {
         asks: &'a [Healthy],
         _: &'a [Minute],
         _: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Means>>, Usage)> {
-        let answers = asks.iter().map(|_| Err(nothing())).collect();
-        Box::pin(ready((answers, Usage::default())))
+    ) -> Answers<'a, Means> {
+        none(asks.len())
     }
 
     fn figures<'a>(

@@ -78,12 +78,12 @@ impl Scene {
             let gateways: Vec<_> = self.poller.gateways().cloned().collect();
             for gateway in gateways {
                 let present = nearmiss_core::state::Present { end, settled: end, is_late: false };
-                let (states, rules) = (&mut self.states, rules(&self.config));
+                let (states, rules) = (&mut self.states, self.config.rules());
                 self.poller.receive(states, rules, &gateway, &mut fetched, present);
             }
             for (minute, gateways) in self.poller.unassessed(&self.states, &fetched) {
                 for gateway in gateways {
-                    let (states, rules) = (&mut self.states, rules(&self.config));
+                    let (states, rules) = (&mut self.states, self.config.rules());
                     let report =
                         self.poller.assess(states, rules, &gateway, &fetched, minute).unwrap();
                     self.poller.reports.insert(gateway.id.key(), report.clone());

@@ -38,7 +38,7 @@ pub use rate_limiter::RateLimiter;
 use request::{Query, Wanted, batches, billed_metrics};
 use results::{Lack, Points, Remarks, Results};
 
-use super::{Answer, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
+use super::{Answer, Answers, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
 use crate::edge::aws::{AwsError, ErrorKind, Pages, Skew, Usage, region_of};
 use crate::edge::time::Stopwatch;
 use nearmiss_core::diagnose::evidence::Figures;
@@ -257,7 +257,7 @@ impl MetricSource for CloudWatch {
         asks: &'a [Ask],
         end: Minute,
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Snapshot>>, Usage)> {
+    ) -> Answers<'a, Snapshot> {
         Box::pin(minutes::read(self, asks, end, deadline))
     }
 
@@ -266,7 +266,7 @@ impl MetricSource for CloudWatch {
         stretches: &'a [Stretch],
         end: QuarterHour,
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<QuarterHours>>, Usage)> {
+    ) -> Answers<'a, QuarterHours> {
         Box::pin(quarter_hours::read(self, stretches, end, deadline))
     }
 
@@ -275,7 +275,7 @@ impl MetricSource for CloudWatch {
         asks: &'a [Healthy],
         between: &'a [Minute],
         deadline: Duration,
-    ) -> BoxFuture<'a, (Vec<Answer<Means>>, Usage)> {
+    ) -> Answers<'a, Means> {
         Box::pin(healthy::read(self, asks, between, deadline))
     }
 
