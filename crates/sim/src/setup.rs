@@ -9,7 +9,7 @@ use crate::names::{topic_arn, valid_topic};
 use crate::timeline::Change;
 
 /// Load balancers a simulator may have at most.
-const MAX_BALANCERS: usize = 10_000;
+const MAX_BALANCERS: usize = 100_000;
 
 /// What to simulate.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub struct Setup {
     pub region: String,
     /// Account number, twelve digits.
     pub account: String,
-    /// How many load balancers, 1 to 10,000; `None` leaves it to the scenario.
+    /// How many load balancers, 1 to 100,000; `None` leaves it to the scenario.
     pub load_balancers: Option<usize>,
     /// How many target groups each load balancer has; `None` leaves it to the scenario.
     /// The third and all further ones get no requests.
@@ -176,7 +176,7 @@ pub enum SetupError {
     #[error("region must look like eu-central-1, not '{0}'")]
     BadRegion(String),
     /// Too few or too many load balancers.
-    #[error("load_balancers must be between 1 and 10000, not {0}")]
+    #[error("load_balancers must be between 1 and 100000, not {0}")]
     BadCount(usize),
     /// A linked account is the account itself or named twice.
     #[error("linked account '{0}' is there already")]

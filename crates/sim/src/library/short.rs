@@ -1,7 +1,7 @@
 //! The short scenarios: an hour or two, each with one thing to see.
 
 use crate::scenario::host::{HOST, TASKS};
-use crate::scenario::plan::{Plan, SLOW_BURN, Scenario, Trouble};
+use crate::scenario::plan::{NEAR_MISSES, Plan, SLOW_BURN, Scenario, Trouble};
 
 const HEALTHY: Plan = Plan {
     name: "web",
@@ -171,6 +171,16 @@ pub(crate) const SHORT: &[Scenario] = &[
         minutes: 70,
         load_balancers: 50,
         plans: &[Plan { name: "svc", rate: 60.0, ..HEALTHY }],
+        network: None,
+        fleet: true,
+    },
+    Scenario {
+        name: "fleet_in_trouble",
+        summary: "A fleet in which every load balancer has near misses in every minute, for \
+                  a week: all of them are polled fast.",
+        minutes: 7 * 24 * 60,
+        load_balancers: 50,
+        plans: &[Plan { name: "svc", rate: 60.0, trouble: NEAR_MISSES, ..HEALTHY }],
         network: None,
         fleet: true,
     },

@@ -103,6 +103,10 @@ pub(crate) const SLOW_BURN: Trouble = Trouble::Growing {
     repaired: 50.0,
 };
 
+/// A query that takes nine tenths of the timeout, and stays so.
+pub(crate) const NEAR_MISSES: Trouble =
+    Trouble::Growing { share: 0.04, sigma: 0.02, knots: &[(0.0, 0.9)], repaired: 7.0 * 24.0 * 60.0 };
+
 /// Value at a minute between (minute, value) knots, exponential in between.
 pub(crate) fn along(knots: &[(f64, f64)], minute: f64) -> f64 {
     let Some(first) = knots.first() else {

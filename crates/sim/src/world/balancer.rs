@@ -14,7 +14,7 @@ use crate::timeline;
 /// Zones a load balancer serves, by letter.
 pub(crate) const ZONES: [char; 3] = ['a', 'b', 'c'];
 
-/// Healthy fleet members share this many traffic streams per idle timeout.
+/// Fleet members with the same plan share this many traffic streams per idle timeout.
 const SHARED_STREAMS: u64 = 16;
 
 /// One load balancer.
@@ -37,7 +37,7 @@ pub(crate) struct Balancer {
     pub(crate) groups: Vec<Group>,
     pub(crate) tags: Vec<(String, String)>,
     pub(crate) plan: Plan,
-    /// Address of its traffic; healthy fleet members may share one.
+    /// Address of its traffic; fleet members may share one.
     pub(crate) stream: u64,
     /// Minutes by which the seed moves the script of this one.
     pub(crate) shift: f64,
@@ -99,10 +99,11 @@ fn picked(plan: Plan, turn: u64) -> Plan {
     }
 }
 
-/// Plan of a fleet member, and its stream if it shares one.
+/// Plan of a fleet member, and its stream if it shares one. In a healthy fleet one member in
+/// fifty burns slowly; a trouble of the plan is everyone's.
 fn fleet_plan(base: Plan, seed: u64, index: usize) -> (Plan, Option<u64>) {
     let draw = hash(&[seed, 2, index as u64]);
-    let sick = index % 50 == 7;
+    let sick = index % 50 == 7 && matches!(base.trouble, Trouble::None);
     let timeouts: [u32; 8] =
         if sick { [60, 60, 60, 120, 60, 30, 60, 120] } else { [60, 60, 30, 120, 300, 60, 30, 120] };
     let mut plan = base;
