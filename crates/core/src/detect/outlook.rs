@@ -20,6 +20,9 @@ use crate::time::Minute;
 /// polled slowly are known late.
 const NEWS: i64 = 4;
 
+/// Six hours, quarter-hours.
+const SIX_HOURS: i64 = 24;
+
 /// What a history says at the end of a quarter-hour.
 #[derive(Debug, Clone)]
 pub struct Outlook {
@@ -32,8 +35,8 @@ pub struct Outlook {
     pub usual: Baseline,
     /// The newest known quarter-hour and the two before it, newest first.
     pub newest: Vec<Compared>,
-    /// The last six hours and a quarter-hour, oldest first, ending with the newest known one.
-    pub recent: Vec<(QuarterHour, Known)>,
+    /// The quarter-hour with which the last six hours end: the newest known one.
+    ending: QuarterHour,
     /// Where the p99 leads, if it rises as [`Drift`] wants it.
     pub trend: Option<Trend>,
     /// The time of day that comes closer to the timeout day by day.
@@ -69,8 +72,7 @@ impl Outlook {
         let newest: Vec<Compared> =
             last.into_iter().flat_map(|q| [q, q.plus(-1), q.plus(-2)]).map_while(compare).collect();
         let ending = last.unwrap_or(running.plus(-1));
-        let recent = (0..=24).rev().map(|age| ending.plus(-age));
-        let recent: Vec<_> = recent.map(|q| (q, history.quarter_hour(q))).collect();
+        let recent: Vec<_> = lately(ending).map(|q| (q, history.quarter_hour(q))).collect();
         Self {
             timeout,
             near: gateway.near,
@@ -82,19 +84,11 @@ impl Outlook {
                 Baseline::typical_p99_at(history, timeout, first, quarter_hour)
             }),
             newest,
-            recent,
+            ending,
             recurrence: recurrence::find(history, timeout, running),
             learning_until: learning_until(first, running),
             is_read: last.is_some() || (1..=DAY).any(|age| known(&running.plus(-age))),
         }
-    }
-
-    /// What is known of a quarter-hour of the last six hours; nothing of any other.
-    #[must_use]
-    pub fn recent(&self, quarter_hour: QuarterHour) -> Known {
-        let first = self.recent.first().map_or(quarter_hour, |(first, _)| *first);
-        let index = usize::try_from(quarter_hour.0.saturating_sub(first.0)).ok();
-        index.and_then(|index| self.recent.get(index)).map_or(Known::Unknown, |(_, known)| *known)
     }
 
     /// Whether it was made for this.
@@ -116,9 +110,44 @@ impl Outlook {
     /// Bytes that it takes.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        size_of::<Self>()
-            + self.newest.capacity() * size_of::<Compared>()
-            + self.recent.capacity() * size_of::<(QuarterHour, Known)>()
+        size_of::<Self>() + self.newest.capacity() * size_of::<Compared>()
+    }
+}
+
+/// The last six hours and a quarter-hour, oldest first.
+fn lately(ending: QuarterHour) -> impl Iterator<Item = QuarterHour> {
+    (0..=SIX_HOURS).rev().map(move |age| ending.plus(-age))
+}
+
+/// An outlook, and the quarter-hours that it was made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Past<'a> {
+    outlook: &'a Outlook,
+    quarter_hours: &'a QuarterHours,
+}
+
+impl Deref for Past<'_> {
+    type Target = Outlook;
+
+    fn deref(&self) -> &Outlook {
+        self.outlook
+    }
+}
+
+impl Past<'_> {
+    /// What is known of the last six hours and a quarter-hour, oldest first, ending with the
+    /// newest known one.
+    pub fn lately(&self) -> impl Iterator<Item = Known> {
+        lately(self.outlook.ending)
+            .map(|quarter_hour| self.quarter_hours.quarter_hour(quarter_hour))
+    }
+
+    /// What is known of one of them; nothing of any other quarter-hour.
+    #[must_use]
+    pub fn recent(&self, quarter_hour: QuarterHour) -> Known {
+        let age = self.outlook.ending.0.saturating_sub(quarter_hour.0);
+        let is_recent = (0..=SIX_HOURS).contains(&age);
+        if is_recent { self.quarter_hours.quarter_hour(quarter_hour) } else { Known::Unknown }
     }
 }
 
@@ -164,19 +193,32 @@ impl History {
         Self::default()
     }
 
+    /// Whether [`outlook`](Self::outlook) would need days that only the store has.
+    #[must_use]
+    pub fn lacks_days(&self, gateway: &Gateway, drift: &Drift, minute: Minute) -> bool {
+        let running = QuarterHour::containing(minute.plus(1));
+        let fits = |kept: &Outlook| kept.is_for(&self.quarter_hours, gateway, drift, running);
+        self.quarter_hours.is_away() && !self.outlook.as_deref().is_some_and(fits)
+    }
+
     /// What follows from the history for this gateway at the end of `minute`,
     /// from the quarter-hours that were over by then. Computed when one of them, or
-    /// what is asked, has changed.
+    /// what is asked, has changed; while days are only in the store, it is the one before.
     #[must_use]
-    pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> &Outlook {
+    pub fn outlook(&mut self, gateway: &Gateway, drift: &Drift, minute: Minute) -> Past<'_> {
         let running = QuarterHour::containing(minute.plus(1));
         let Self { quarter_hours, outlook } = self;
         quarter_hours.seal();
-        let kept =
-            outlook.take().filter(|kept| kept.is_for(quarter_hours, gateway, drift, running));
-        let kept =
-            kept.unwrap_or_else(|| Box::new(Outlook::of(quarter_hours, gateway, drift, running)));
-        outlook.insert(kept)
+        let is_good = |kept: &Outlook| {
+            kept.is_for(quarter_hours, gateway, drift, running) || quarter_hours.is_away()
+        };
+        let kept = outlook.take().filter(|kept| is_good(kept)).unwrap_or_else(|| {
+            quarter_hours.unpack();
+            let made = Outlook::of(quarter_hours, gateway, drift, running);
+            quarter_hours.pack();
+            Box::new(made)
+        });
+        Past { outlook: outlook.insert(kept), quarter_hours }
     }
 
     /// Bytes that it takes.
