@@ -21,8 +21,8 @@ const MAX_BACKFILLS: usize = 60;
 
 /// A poll's requests are made and answered in pieces of at most this many gateways, and of
 /// this many minutes of gateways: what it holds of them at once.
-const PIECE: usize = 500;
-const PIECE_MINUTES: i64 = 30_000;
+const PIECE: usize = 250;
+const PIECE_MINUTES: i64 = 10_000;
 
 /// What a poll, or a piece of it, got from CloudWatch, by the keys of gateways.
 #[derive(Debug)]

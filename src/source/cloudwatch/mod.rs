@@ -57,7 +57,7 @@ const MAX_QUERIES: usize = 500;
 const CONCURRENCY: usize = 8;
 /// Points that are asked for at once, per account and Region, in thousands: a point takes
 /// some fifty bytes while an answer is read.
-const ROOM: u32 = 200;
+const ROOM: u32 = 120;
 const THOUSAND: usize = 1_000;
 /// What a request takes of that at the least.
 #[allow(clippy::cast_possible_truncation)]

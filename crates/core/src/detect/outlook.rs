@@ -228,3 +228,126 @@ impl History {
         size_of::<Self>() - size_of::<QuarterHours>() + self.quarter_hours.bytes() + outlook
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::gateway::{Detail, Identity, Kind, Timeout};
+    use crate::series::history::{Mark, QuarterHourStats};
+
+    /// The start of a day of UTC.
+    const START: QuarterHour = QuarterHour(20_000 * DAY);
+    /// Fourteen days and some hours.
+    const LENGTH: i64 = 14 * DAY + 30;
+
+    fn gateway() -> Gateway {
+        Gateway {
+            id: Identity::new(Kind::Alb, "eu-central-1", "111122223333", "app/web/1"),
+            timeout: Timeout { seconds: 60.0, at_aws: None },
+            near: 0.8,
+            detail: Detail::Figures,
+            tags: BTreeMap::new(),
+        }
+    }
+
+    fn enter(history: &mut History, quarter_hour: QuarterHour) {
+        #[allow(clippy::cast_precision_loss)]
+        let p99 = 5.0 + (quarter_hour.0 % DAY) as f64 / 10.0;
+        let stats = QuarterHourStats {
+            samples: 9000.0,
+            sum: Some(9000.0),
+            p50: Some(0.5),
+            p99: Some(p99),
+            maximum: Some(2.0 * p99),
+            near_misses: Some(3.0),
+            timeout: 60.0,
+            ..QuarterHourStats::default()
+        };
+        history.enter(quarter_hour, &stats);
+    }
+
+    /// A history of [`LENGTH`], and what a store has of it.
+    fn saved() -> (History, BTreeMap<i64, Vec<u8>>) {
+        let mut history = History::new();
+        (0..LENGTH).for_each(|q| enter(&mut history, START.plus(q)));
+        history.mark(START.plus(400).start(), START.plus(402).start(), Mark::Incident);
+        let store = history.unsaved().map(|(day, bytes)| (day, bytes.to_vec())).collect();
+        history.saved();
+        (history, store)
+    }
+
+    fn bring_back(history: &mut History, store: &BTreeMap<i64, Vec<u8>>) {
+        history.bring_back(store.iter().map(|(day, bytes)| (*day, bytes.as_slice())));
+    }
+
+    /// What an outlook says, at the end of the quarter-hour that is the newest plus `after`.
+    fn said(history: &mut History, after: i64) -> String {
+        let minute = START.plus(LENGTH - 1 + after).end().plus(-1);
+        let Past { outlook, quarter_hours } =
+            history.outlook(&gateway(), &Drift::default(), minute);
+        let lately: Vec<Known> = Past { outlook, quarter_hours }.lately().collect();
+        format!("{:?} {:?} {:?} {lately:?}", outlook.usual, outlook.newest, outlook.recurrence)
+    }
+
+    #[test]
+    fn what_is_left_to_the_store_comes_back_as_it_was() {
+        let (mut whole, store) = saved();
+        let mut history = whole.clone();
+        history.put_away();
+        assert!(history.is_away() && history.bytes() * 3 < whole.bytes());
+        let (drift, now) = (Drift::default(), START.plus(LENGTH).start().plus(-1));
+        assert!(history.lacks_days(&gateway(), &drift, now));
+        bring_back(&mut history, &store);
+        assert!(!history.lacks_days(&gateway(), &drift, now));
+        assert_eq!(said(&mut history, 0), said(&mut whole, 0));
+        assert!(history.is_incident(START.plus(401)));
+    }
+
+    #[test]
+    fn an_outlook_is_good_for_its_quarter_hour_and_after_that_it_is_the_one_before() {
+        let (mut history, store) = saved();
+        let known = said(&mut history, 0);
+        history.put_away();
+        assert!(!history.is_unsaved());
+        assert_eq!(said(&mut history, 0), known, "the last six hours are still here");
+        enter(&mut history, START.plus(LENGTH));
+        let usual = |said: &str| said.split(" [Compared").next().map(str::to_owned);
+        assert_eq!(
+            usual(&said(&mut history, 1)),
+            usual(&known),
+            "nobody has brought back the days"
+        );
+        bring_back(&mut history, &store);
+        let mut whole = saved().0;
+        enter(&mut whole, START.plus(LENGTH));
+        assert_eq!(said(&mut history, 1), said(&mut whole, 1));
+    }
+
+    #[test]
+    fn what_the_store_has_lost_is_unknown_and_read_again() {
+        let (mut history, mut store) = saved();
+        let (first, end) = (START.plus(LENGTH - 14 * DAY), START.plus(LENGTH));
+        assert_eq!(history.first_unknown(first, end), None);
+        history.put_away();
+        assert_eq!(history.first_unknown(first, end), None, "the store has it");
+        let lost = START.plus(5 * DAY);
+        store.remove(&(lost.0 / DAY));
+        bring_back(&mut history, &store);
+        assert_eq!(history.first_unknown(first, end), Some(lost));
+        assert_eq!(history.first_unknown(lost.plus(DAY), end), None);
+    }
+
+    #[test]
+    fn days_that_are_away_are_neither_changed_nor_saved() {
+        let (mut history, store) = saved();
+        history.put_away();
+        history.mark(START.plus(5 * DAY).start(), START.plus(5 * DAY).end(), Mark::Incident);
+        history.save_again();
+        let saved: Vec<i64> = history.unsaved().map(|(day, _)| day).collect();
+        assert_eq!(saved, [START.0 / DAY + 14]);
+        bring_back(&mut history, &store);
+        assert!(!history.is_incident(START.plus(5 * DAY)));
+    }
+}

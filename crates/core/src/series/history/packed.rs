@@ -139,8 +139,11 @@ impl PackedDay {
 
     /// Whether all quarter-hours are known.
     pub(super) fn is_whole(&self) -> bool {
-        let same = self.head(0).filter(|(_, width, _)| *width == 0);
-        same.is_some_and(|(number, ..)| status(number).0)
+        match self.head(0) {
+            Some((number, 0, _)) => status(number).0,
+            Some(_) => (0..QUARTER_HOURS).all(|quarter_hour| self.status(quarter_hour).0),
+            None => false,
+        }
     }
 
     pub(super) fn open(&self) -> OpenDay {
