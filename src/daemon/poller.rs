@@ -38,7 +38,8 @@ pub(super) const PIECES_AT_ONCE: usize = 2;
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
-    /// What the newest minute of each gateway showed; gateways without data have no entry.
+    /// What the newest minute of each gateway showed, without its episodes, which the state
+    /// has; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
     pub(super) histories: HashMap<String, History>,
@@ -252,7 +253,9 @@ impl Daemon {
             let of_one = |gateway| self.poller.assess(states, rules, gateway, fetched, minute);
             let reports: Vec<Report> = gateways.iter().filter_map(of_one).collect();
             watch(Event::Minute(&reports));
-            for report in reports {
+            for mut report in reports {
+                // The state has them.
+                report.records = Vec::new();
                 self.poller.reports.insert(report.gateway.id.key(), report);
             }
             // Hours of ten thousand gateways take a while, and commands are answered
