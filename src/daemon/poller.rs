@@ -221,7 +221,9 @@ impl Daemon {
             if let Some(history) = self.poller.histories.get_mut(&key) {
                 history.put_away();
             }
-            self.poller.recent.insert(key.clone(), snapshot.kept());
+            let state = self.persisted.gateways.get(&key);
+            let needed = state.map_or(snapshot.first(), |state| state.remembers_from());
+            self.poller.recent.insert(key.clone(), snapshot.kept(needed));
             self.poller.reading.insert(key);
         }
     }

@@ -95,7 +95,7 @@ impl Scene {
             }
             let read = fetched.snapshots.values().map(Snapshot::end).min().unwrap_or(end);
             let kept = std::mem::take(&mut fetched.snapshots).into_iter();
-            self.poller.recent.extend(kept.map(|(key, snapshot)| (key, snapshot.kept())));
+            self.poller.recent.extend(kept.map(|(key, snapshot)| (key, snapshot.kept(Minute(0)))));
             if end.since(read) <= 0 || !fetched.failed.is_empty() {
                 return (fetched, reports);
             }

@@ -69,8 +69,9 @@ impl Outlook {
             }),
             Known::Unknown | Known::Idle => None,
         };
-        let newest: Vec<Compared> =
+        let mut newest: Vec<Compared> =
             last.into_iter().flat_map(|q| [q, q.plus(-1), q.plus(-2)]).map_while(compare).collect();
+        newest.shrink_to_fit();
         let ending = last.unwrap_or(running.plus(-1));
         let recent: Vec<_> = lately(ending).map(|q| (q, history.quarter_hour(q))).collect();
         Self {

@@ -89,18 +89,22 @@ impl Form {
 }
 
 impl Snapshot {
-    /// It in fewer bytes.
+    /// Its minutes from `from` on, in fewer bytes.
     #[must_use]
-    pub fn kept(self) -> KeptSnapshot {
-        let mut bytes = Vec::with_capacity(self.values.len() * 4);
-        for column in 0..self.width {
-            let values = self.values.iter().skip(column).step_by(self.width).copied();
+    pub fn kept(self, from: Minute) -> KeptSnapshot {
+        let end = self.end();
+        let Self { first, length, columns, target_groups, width, .. } = self;
+        let surplus = usize::try_from(from.since(first)).unwrap_or(0).min(length);
+        let values = self.values.get(surplus * width..).unwrap_or_default();
+        let (first, length) = (first.max(from.min(end)), length - surplus);
+        let mut bytes = Vec::with_capacity(values.len() * 4);
+        for column in 0..width {
+            let values = values.iter().skip(column).step_by(width).copied();
             let form = Form::of(values.clone());
             bytes.push(form as u8);
-            let written = if form == Form::Same { 1 } else { self.length };
+            let written = if form == Form::Same { 1 } else { length };
             values.take(written).for_each(|value| form.write(value, &mut bytes));
         }
-        let Self { first, length, columns, target_groups, .. } = self;
         KeptSnapshot { first, length, columns, bytes: bytes.into(), target_groups }
     }
 }
@@ -171,6 +175,7 @@ mod tests {
         fn nothing_is_lost(
             columns in prop::collection::vec(prop::collection::vec(value(), 0..70), 4),
             of_one_kind in prop::bool::ANY,
+            surplus in -5..70_i64,
         ) {
             let first = Minute(1_000);
             let mut snapshot = Snapshot::quiet(first, first.plus(60), &ASKED);
@@ -183,10 +188,12 @@ mod tests {
                 }
             }
             let before = snapshot.clone();
-            let kept = snapshot.kept();
-            prop_assert_eq!((kept.first(), kept.end()), (before.first(), before.end()));
+            let from = first.plus(surplus);
+            let kept = snapshot.kept(from);
+            let begin = from.max(first).min(before.end());
+            prop_assert_eq!((kept.first(), kept.end()), (begin, before.end()));
             let opened = kept.open();
-            for minute in before.minutes() {
+            for minute in before.minutes().filter(|minute| *minute >= from) {
                 for signal in Signal::every() {
                     let (was, is) = (before.value(signal, minute), opened.value(signal, minute));
                     prop_assert_eq!(was.map(f64::to_bits), is.map(f64::to_bits));
@@ -197,7 +204,7 @@ mod tests {
 
     #[test]
     fn an_empty_snapshot_is_kept() {
-        let kept = Snapshot::quiet(Minute(5), Minute(5), &ASKED).kept();
+        let kept = Snapshot::quiet(Minute(5), Minute(5), &ASKED).kept(Minute(0));
         assert_eq!((kept.open().first(), kept.open().end()), (Minute(5), Minute(5)));
     }
 
@@ -209,6 +216,6 @@ mod tests {
             snapshot.record(Signal::P99, minute, 1.0 / (1.0 + minute.0 as f64));
         }
         // Two columns that are the same all the time, one of bytes, one of values.
-        assert_eq!(snapshot.kept().bytes.len(), 2 * 9 + 61 + 481);
+        assert_eq!(snapshot.kept(Minute(0)).bytes.len(), 2 * 9 + 61 + 481);
     }
 }
