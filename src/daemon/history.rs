@@ -77,7 +77,7 @@ impl Daemon {
             self.serve(now, deadline, reads.next()).await
         {
             usage.add(used);
-            read += self.poller.enter_quarter_hours(wanted, answers);
+            read += self.poller.enter_quarter_hours(&wanted, answers);
             // What is saved needs no memory here.
             if self.poller.is_worth_saving() && self.save(now).await.is_some() {
                 break;
@@ -266,7 +266,7 @@ impl Poller {
     /// Enters what CloudWatch said, and returns of how many gateways it is all fourteen days.
     fn enter_quarter_hours(
         &mut self,
-        wanted: Vec<Wanted>,
+        wanted: &[Wanted],
         answers: Vec<Answer<source::QuarterHours>>,
     ) -> u64 {
         let mut whole = 0;

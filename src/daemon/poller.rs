@@ -222,7 +222,7 @@ impl Daemon {
                 history.put_away();
             }
             let state = self.persisted.gateways.get(&key);
-            let needed = state.map_or(snapshot.first(), |state| state.remembers_from());
+            let needed = state.map_or(snapshot.first(), GatewayState::remembers_from);
             self.poller.recent.insert(key.clone(), snapshot.kept(needed));
             self.poller.reading.insert(key);
         }
@@ -270,7 +270,8 @@ impl Daemon {
 }
 
 /// What CloudWatch says of the minutes of some gateways, and the calls it took.
-pub(super) type Read = BoxFuture<'static, (Vec<Answer<Snapshot>>, Usage)>;
+pub(super) type Read = BoxFuture<'static, Answered>;
+type Answered = (Vec<Answer<Snapshot>>, Usage);
 
 /// Whose minutes a request is for.
 #[derive(Debug)]
@@ -283,7 +284,7 @@ pub(super) struct Asked {
 /// Starts these requests, some of each account at once, and says what is waited for.
 fn started(
     reads: Vec<(Asked, Read)>,
-) -> (HashMap<usize, Asked>, impl Stream<Item = (usize, (Vec<Answer<Snapshot>>, Usage))>) {
+) -> (HashMap<usize, Asked>, impl Stream<Item = (usize, Answered)>) {
     let mut waiting = HashMap::new();
     let mut accounts: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     for (number, (asked, read)) in reads.into_iter().enumerate() {

@@ -35,7 +35,7 @@ impl Daemon {
         (Present { now, end, settled }, is_late): (Present, bool),
         deadline: &Deadline,
     ) {
-        self.poller.go_on_from(&mut self.persisted.gateways, fetched, end);
+        go_on_from(&mut self.persisted.gateways, fetched, end);
         let present = state::Present { end, settled, is_late };
         self.recall_histories(gateways, fetched, present).await;
         let mut revised = Vec::new();
@@ -119,36 +119,36 @@ impl Daemon {
     }
 }
 
+/// Sets the watermarks of what was read: of new gateways, of those that lag behind what
+/// CloudWatch keeps, and of those that lie in the future. Without an answer nothing shows
+/// that the present is right.
+pub(super) fn go_on_from(states: &mut GatewayStates, fetched: &Fetched, end: Minute) {
+    let kept = end.plus(-RETENTION_MINUTES);
+    let (mut lost, mut ahead) = (0, 0u64);
+    for key in fetched.snapshots.keys() {
+        let start = || GatewayState::starting(end.plus(-1));
+        let state = states.get_or_insert_with(key, start);
+        ahead += u64::from(state.put_right(end));
+        lost += state.skip_to(kept);
+    }
+    if lost > 0 {
+        warn!(minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
+    }
+    if ahead > 0 {
+        warn!(
+            gateways = ahead,
+            present = %end,
+            "positions lay in the future: the state was saved under a clock that was ahead. Reading goes on after the newest minute that had data"
+        );
+    }
+}
+
 impl Poller {
     /// What is no longer watched is forgotten once it could not be continued.
     pub(super) fn forget_the_lost(&self, states: &mut GatewayStates, end: Minute) {
         let kept = end.plus(-RETENTION_MINUTES);
         let watched = self.watched();
         states.retain(|key, state| state.assess_watermark > kept || watched.contains(key));
-    }
-
-    /// Sets the watermarks of what was read: of new gateways, of those that lag behind what
-    /// CloudWatch keeps, and of those that lie in the future. Without an answer nothing shows
-    /// that the present is right.
-    pub(super) fn go_on_from(&self, states: &mut GatewayStates, fetched: &Fetched, end: Minute) {
-        let kept = end.plus(-RETENTION_MINUTES);
-        let (mut lost, mut ahead) = (0, 0u64);
-        for key in fetched.snapshots.keys() {
-            let start = || GatewayState::starting(end.plus(-1));
-            let state = states.get_or_insert_with(key, start);
-            ahead += u64::from(state.put_right(end));
-            lost += state.skip_to(kept);
-        }
-        if lost > 0 {
-            warn!(minutes = lost, up_to = %kept, "CloudWatch no longer has these minutes: they are lost");
-        }
-        if ahead > 0 {
-            warn!(
-                gateways = ahead,
-                present = %end,
-                "positions lay in the future: the state was saved under a clock that was ahead. Reading goes on after the newest minute that had data"
-            );
-        }
     }
 
     /// Counts what was read of a gateway, and finds out which minutes can be assessed. Returns

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::super::receive::go_on_from;
 use super::*;
 use crate::edge::aws::testing::sdk;
 use crate::source::testing::Made;
@@ -74,7 +75,7 @@ impl Scene {
                     fetched.enter(gateway, answer, &self.poller.recent);
                 }
             }
-            self.poller.go_on_from(&mut self.states, &fetched, end);
+            go_on_from(&mut self.states, &fetched, end);
             let gateways: Vec<_> = self.poller.gateways().cloned().collect();
             for gateway in &gateways {
                 let present = nearmiss_core::state::Present { end, settled: end, is_late: false };

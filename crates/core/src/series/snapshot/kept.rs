@@ -135,12 +135,11 @@ impl KeptSnapshot {
             let places = values.iter_mut().skip(column).step_by(width);
             let written = if form == Form::Same { length.min(1) } else { length };
             let Some((bytes, next)) = bytes.split_at_checked(written * form.width()) else { break };
-            match form {
-                Form::Same => places.for_each(|place| *place = form.read(bytes)),
-                _ => {
-                    let written = bytes.chunks(form.width());
-                    places.zip(written).for_each(|(place, bytes)| *place = form.read(bytes));
-                }
+            if form == Form::Same {
+                places.for_each(|place| *place = form.read(bytes));
+            } else {
+                let written = bytes.chunks(form.width());
+                places.zip(written).for_each(|(place, bytes)| *place = form.read(bytes));
             }
             rest = next;
         }
@@ -159,13 +158,13 @@ mod tests {
         [Signal::P99, Signal::Samples, Signal::Timeouts, Signal::HealthyHosts];
 
     fn value() -> impl Strategy<Value = Option<f64>> {
-        let whole = |most: u64| (0..most).prop_map(|number| number as f64);
+        let whole = |most: u32| (0..most).prop_map(f64::from);
         prop::option::of(prop_oneof![
             Just(0.0),
             Just(7.0),
             whole(300),
             whole(70_000),
-            whole(1 << 33),
+            whole(u32::MAX).prop_map(|number| 2.0 * number),
             0.0..60.0_f64
         ])
     }
@@ -211,9 +210,9 @@ mod tests {
     #[test]
     fn an_hour_of_small_counts_takes_a_byte_for_each() {
         let mut snapshot = Snapshot::quiet(Minute(0), Minute(60), &ASKED);
-        for minute in snapshot.minutes() {
-            snapshot.record(Signal::Samples, minute, minute.0 as f64);
-            snapshot.record(Signal::P99, minute, 1.0 / (1.0 + minute.0 as f64));
+        for (minute, number) in snapshot.minutes().zip(0_u8..) {
+            snapshot.record(Signal::Samples, minute, f64::from(number));
+            snapshot.record(Signal::P99, minute, 1.0 / (1.0 + f64::from(number)));
         }
         // Two columns that are the same all the time, one of bytes, one of values.
         assert_eq!(snapshot.kept(Minute(0)).bytes.len(), 2 * 9 + 61 + 481);
