@@ -100,14 +100,17 @@ fn picked(plan: Plan, turn: u64) -> Plan {
 }
 
 /// Plan of a fleet member, and its stream if it shares one. In a healthy fleet one member in
-/// fifty burns slowly; a trouble of the plan is everyone's.
+/// fifty burns slowly; a trouble of the plan is everyone's, and so is its idle timeout.
 fn fleet_plan(base: Plan, seed: u64, index: usize) -> (Plan, Option<u64>) {
     let draw = hash(&[seed, 2, index as u64]);
-    let sick = index % 50 == 7 && matches!(base.trouble, Trouble::None);
+    let is_healthy = matches!(base.trouble, Trouble::None);
+    let sick = index % 50 == 7 && is_healthy;
     let timeouts: [u32; 8] =
         if sick { [60, 60, 60, 120, 60, 30, 60, 120] } else { [60, 60, 30, 120, 300, 60, 30, 120] };
     let mut plan = base;
-    plan.timeout = timeouts[(draw % 8) as usize];
+    if is_healthy {
+        plan.timeout = timeouts[(draw % 8) as usize];
+    }
     plan.targets = 2;
     plan.groups = 1;
     if sick {
