@@ -26,6 +26,7 @@ mod reload;
 mod report;
 mod self_check;
 mod self_watch;
+mod timeouts;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -174,6 +175,7 @@ impl Daemon {
                     ticks.follow(&self.config.poll.schedule);
                 }
                 now = ticks.next(&clock) => self.poll(now, &mut watch).await,
+                () = self.poller.timeouts.next() => {}
             }
         }
         self.tell_systemd(State::Stopping);
@@ -257,6 +259,7 @@ impl Daemon {
                 biased;
                 call = self.commands.next() => self.answer(call, now).await,
                 done = &mut work => return done,
+                () = self.poller.timeouts.next() => {}
             }
         }
     }

@@ -11,6 +11,7 @@ use tracing::info;
 
 use super::clock::agreed;
 use super::plan::{Fetched, asks};
+use super::timeouts::TimeoutReaders;
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
 use crate::edge::aws::{AwsError, Skew, Usage};
@@ -33,6 +34,8 @@ use nearmiss_core::{Report, assess};
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
+    /// Their timeouts that are being read.
+    pub(super) timeouts: TimeoutReaders,
     /// What the newest minute of each gateway showed; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
@@ -58,6 +61,7 @@ impl Poller {
     pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
         Self {
             accounts: AccountRegion::of_config(config, base).await,
+            timeouts: TimeoutReaders::default(),
             reports: HashMap::new(),
             histories: HashMap::new(),
             recent: HashMap::new(),
@@ -67,8 +71,9 @@ impl Poller {
 
     /// Continues with another config. What was read of gateways that are still watched
     /// stays.
-    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
+    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig, now: i64) {
         let accounts = Box::pin(AccountRegion::of_config(config, base)).await;
+        self.timeouts.end(&mut self.accounts, now);
         let mut before = std::mem::replace(&mut self.accounts, accounts);
         self.accounts.iter_mut().for_each(|account| account.take_over(&mut before));
     }
