@@ -181,12 +181,26 @@ fn own(daemon: &Daemon, name: &str) -> f64 {
 }
 
 fn simulator(load_balancers: u32) -> (Sim, String) {
-    let mut child = Command::new(std::env::var("SIMULATOR").unwrap_or(env!("CARGO_BIN_EXE_nearmiss").into()))
-        .args(["sim", "--scenario", &std::env::var("SCENARIO").unwrap_or("fleet".into()), "--seed", "1", "--listen", "127.0.0.1:0"])
-        .args(["--start", "2026-01-05T09:00:00Z", "--load-balancers", &load_balancers.to_string()])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the simulator");
+    let mut child =
+        Command::new(std::env::var("SIMULATOR").unwrap_or(env!("CARGO_BIN_EXE_nearmiss").into()))
+            .args([
+                "sim",
+                "--scenario",
+                &std::env::var("SCENARIO").unwrap_or("fleet".into()),
+                "--seed",
+                "1",
+                "--listen",
+                "127.0.0.1:0",
+            ])
+            .args([
+                "--start",
+                "2026-01-05T09:00:00Z",
+                "--load-balancers",
+                &load_balancers.to_string(),
+            ])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the simulator");
     let mut line = String::new();
     let out = child.stdout.take().expect("its output");
     BufReader::new(out).read_line(&mut line).expect("its first line");

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::future::pending;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::select_all;
@@ -51,8 +52,16 @@ impl TimeoutReaders {
         }
     }
 
-    /// Has those read that are not known or may have changed.
-    fn queue(&mut self, accounts: &[AccountRegion], slow: &[SlowAnswer], now: i64, every: Span) {
+    /// Enters what was read since the last poll, and has those read that are not known or
+    /// may have changed. Returns the accounts whose gateways are to follow.
+    fn begin(
+        &mut self,
+        accounts: &mut [AccountRegion],
+        slow: &[SlowAnswer],
+        now: i64,
+        every: Span,
+    ) -> BTreeSet<usize> {
+        let changed = self.enter(accounts, now);
         if self.readers.is_empty() {
             let of_one = |(number, account): (usize, &AccountRegion)| {
                 account.timeout_readers().into_iter().map(move |reader| (number, reader))
@@ -62,6 +71,31 @@ impl TimeoutReaders {
         for (number, reader) in &mut self.readers {
             accounts[*number].queue_timeouts(reader, slow, now, every);
         }
+        changed
+    }
+
+    /// Enters what was read for at most `span` since then, and lets gateways follow. Returns
+    /// whether any has changed.
+    fn finish(
+        &mut self,
+        accounts: &mut [AccountRegion],
+        mut changed: BTreeSet<usize>,
+        now: i64,
+        span: Duration,
+    ) -> bool {
+        changed.extend(self.enter(accounts, now));
+        for (number, reader) in &self.readers {
+            accounts[*number].note_stalled(reader, span);
+        }
+        for (number, account) in accounts.iter_mut().enumerate() {
+            if changed.contains(&number) {
+                account.follow_timeouts(false);
+            } else {
+                account.note_troubles(false);
+            }
+            tell_progress(account);
+        }
+        !changed.is_empty()
     }
 
     /// Enters what was read. Returns the numbers of the accounts whose gateways are to
@@ -95,27 +129,15 @@ impl Daemon {
     ) -> bool {
         let every = self.config.discovery.refresh;
         let Poller { accounts, timeouts, reports, .. } = &mut self.poller;
-        let mut changed = timeouts.enter(accounts, now);
-        timeouts.queue(accounts, &slow_answers(reports), now, every);
+        let changed = timeouts.begin(accounts, &slow_answers(reports), now, every);
         let span = allotment(deadline);
         let mut readers = std::mem::take(timeouts);
         self.serve(now, deadline, readers.until_known()).await;
-        self.poller.timeouts = readers;
         let Poller { accounts, timeouts, .. } = &mut self.poller;
-        changed.extend(timeouts.enter(accounts, now));
+        *timeouts = readers;
+        let have_changed = timeouts.finish(accounts, changed, now, span);
         usage.add(std::mem::take(&mut timeouts.usage));
-        for (number, reader) in &timeouts.readers {
-            accounts[*number].note_stalled(reader, span);
-        }
-        for (number, account) in accounts.iter_mut().enumerate() {
-            if changed.contains(&number) {
-                account.follow_timeouts(false);
-            } else {
-                account.note_troubles(false);
-            }
-            tell_progress(account);
-        }
-        !changed.is_empty()
+        have_changed
     }
 }
 
@@ -142,3 +164,6 @@ fn slow_answers(reports: &HashMap<String, Report>) -> Vec<SlowAnswer> {
     };
     reports.values().filter_map(of_one).collect()
 }
+
+#[cfg(test)]
+mod tests;

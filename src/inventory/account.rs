@@ -11,6 +11,8 @@ use aws_config::SdkConfig;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+#[cfg(test)]
+use super::Inventory;
 use super::catalog::{Catalog, Looked, explicit};
 use super::pace::Pace;
 use super::target_groups;
@@ -101,7 +103,8 @@ impl AccountRegion {
             let of_reader = Box::pin(scoped(base, &reader)).await;
             let limiter =
                 limiters.entry(reader).or_insert_with(|| Arc::new(RateLimiter::of(&config.quota)));
-            let pace = paces.entry(own_scope.clone()).or_insert_with(|| Arc::new(Pace::of_daemon()));
+            let pace =
+                paces.entry(own_scope.clone()).or_insert_with(|| Arc::new(Pace::of_daemon()));
             let skew = Skew::default();
             let kinds: BTreeSet<_> = selections.iter().map(|selection| selection.kind).collect();
             accounts.push(Self {
@@ -127,6 +130,15 @@ impl AccountRegion {
             });
         }
         accounts
+    }
+
+    /// The one account of this config, whose load balancers are these.
+    #[cfg(test)]
+    pub(crate) async fn of_inventory(config: &Config, inventory: Arc<dyn Inventory>) -> Self {
+        let nobody = crate::edge::aws::testing::sdk(([127, 0, 0, 1], 1).into()).await;
+        let mut accounts = Self::of_config(config, &nobody).await;
+        let account = accounts.remove(0);
+        Self { catalogs: vec![Catalog::of(Kind::Alb, inventory)], ..account }
     }
 
     /// Takes over what was found in the same place with another config, until the next

@@ -12,6 +12,8 @@ mod choice;
 mod pace;
 mod tags;
 mod target_groups;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timeouts;
 mod trouble;
 

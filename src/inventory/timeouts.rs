@@ -62,9 +62,10 @@ impl Timeouts {
     /// that was not looked into lately.
     pub(super) fn is_passed(&self, answer: &SlowAnswer, now: i64) -> bool {
         let lately = self.passed.get(&answer.arn);
-        self.known.get(&answer.arn).is_some_and(|known| {
-            answer.took > known.value && known.read < answer.until
-        }) && lately.is_none_or(|at| !(0..PASSED_AGAIN).contains(&(now - at)))
+        self.known
+            .get(&answer.arn)
+            .is_some_and(|known| answer.took > known.value && known.read < answer.until)
+            && lately.is_none_or(|at| !(0..PASSED_AGAIN).contains(&(now - at)))
     }
 
     /// Those that were read at least `every` seconds ago, the oldest first.

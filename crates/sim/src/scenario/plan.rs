@@ -104,8 +104,12 @@ pub(crate) const SLOW_BURN: Trouble = Trouble::Growing {
 };
 
 /// A query that takes nine tenths of the timeout, and stays so.
-pub(crate) const NEAR_MISSES: Trouble =
-    Trouble::Growing { share: 0.04, sigma: 0.02, knots: &[(0.0, 0.9)], repaired: 7.0 * 24.0 * 60.0 };
+pub(crate) const NEAR_MISSES: Trouble = Trouble::Growing {
+    share: 0.04,
+    sigma: 0.02,
+    knots: &[(0.0, 0.9)],
+    repaired: 7.0 * 24.0 * 60.0,
+};
 
 /// Value at a minute between (minute, value) knots, exponential in between.
 pub(crate) fn along(knots: &[(f64, f64)], minute: f64) -> f64 {
