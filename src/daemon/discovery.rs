@@ -162,6 +162,10 @@ fn changed<'a>(
     before: &'a [Arc<Gateway>],
     after: &'a [Arc<Gateway>],
 ) -> impl Iterator<Item = &'a Arc<Gateway>> {
-    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
-    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
+    let bounds = |gateway: &Gateway| {
+        let Gateway { timeout, near, .. } = gateway;
+        (timeout.seconds, timeout.is_below_the_gateways_own(), *near)
+    };
+    let known: HashMap<_, _> = before.iter().map(|one| (&one.id, bounds(one))).collect();
+    after.iter().filter(move |one| known.get(&one.id).is_some_and(|old| *old != bounds(one)))
 }

@@ -11,7 +11,6 @@ use tracing::info;
 
 use super::clock::agreed;
 use super::plan::{Fetched, asks};
-use super::timeouts::TimeoutReaders;
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
 use crate::edge::aws::{AwsError, Skew, Usage};
@@ -34,8 +33,6 @@ use nearmiss_core::{Report, assess};
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
-    /// Their timeouts that are being read.
-    pub(super) timeouts: TimeoutReaders,
     /// What the newest minute of each gateway showed; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
@@ -61,7 +58,6 @@ impl Poller {
     pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
         Self {
             accounts: AccountRegion::of_config(config, base).await,
-            timeouts: TimeoutReaders::default(),
             reports: HashMap::new(),
             histories: HashMap::new(),
             recent: HashMap::new(),
@@ -71,9 +67,8 @@ impl Poller {
 
     /// Continues with another config. What was read of gateways that are still watched
     /// stays.
-    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig, now: i64) {
+    pub(super) async fn follow(&mut self, config: &Config, base: &SdkConfig) {
         let accounts = Box::pin(AccountRegion::of_config(config, base)).await;
-        self.timeouts.end(&mut self.accounts, now);
         let mut before = std::mem::replace(&mut self.accounts, accounts);
         self.accounts.iter_mut().for_each(|account| account.take_over(&mut before));
     }

@@ -88,7 +88,8 @@ impl Daemon {
             }
         }
         let base = &self.config.base;
-        self.poller.follow(&config, base, now).await;
+        self.timeouts.end(&mut self.poller.accounts, now);
+        self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         Box::pin(self.self_watch.follow(&config, base)).await;
         self.publisher.follow(self.notifier.router.known(), &config.metrics);

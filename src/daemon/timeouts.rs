@@ -10,13 +10,15 @@ use futures::FutureExt;
 use futures::future::select_all;
 use tracing::info;
 
-use super::poller::Poller;
 use super::{Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::time::Deadline;
 use crate::inventory::{AccountRegion, ReadTimeout, SlowAnswer, TimeoutReader};
 use nearmiss_core::Report;
 use nearmiss_core::number::quantity::Span;
+
+/// How long a poll waits at its end for calls that are under way.
+const UNDER_WAY: Duration = Duration::from_secs(1);
 
 /// The timeouts of all accounts that are being read.
 #[derive(Debug, Default)]
@@ -49,6 +51,15 @@ impl TimeoutReaders {
     async fn until_known(&mut self) {
         while self.readers.iter().any(|(_, reader)| reader.is_awaited()) {
             self.next().await;
+        }
+    }
+
+    /// Waits for the calls that are under way, and makes no other.
+    async fn until_answered(&mut self) {
+        for (account, reader) in &mut self.readers {
+            while let Some(read) = reader.next_under_way().await {
+                self.read.push((*account, read));
+            }
         }
     }
 
@@ -128,16 +139,25 @@ impl Daemon {
         usage: &mut Usage,
     ) -> bool {
         let every = self.config.discovery.refresh;
-        let Poller { accounts, timeouts, reports, .. } = &mut self.poller;
-        let changed = timeouts.begin(accounts, &slow_answers(reports), now, every);
+        let slow = slow_answers(&self.poller.reports);
+        let changed = self.timeouts.begin(&mut self.poller.accounts, &slow, now, every);
         let span = allotment(deadline);
-        let mut readers = std::mem::take(timeouts);
+        let mut readers = std::mem::take(&mut self.timeouts);
         self.serve(now, deadline, readers.until_known()).await;
-        let Poller { accounts, timeouts, .. } = &mut self.poller;
-        *timeouts = readers;
-        let have_changed = timeouts.finish(accounts, changed, now, span);
-        usage.add(std::mem::take(&mut timeouts.usage));
+        let have_changed = readers.finish(&mut self.poller.accounts, changed, now, span);
+        usage.add(std::mem::take(&mut readers.usage));
+        self.timeouts = readers;
         have_changed
+    }
+
+    /// Waits a moment for the calls that are under way, so that none is left alone over the
+    /// end of a poll: an answer says what time it is, and that is to be a time at which
+    /// somebody listened.
+    pub(super) async fn await_timeouts(&mut self, now: i64, deadline: &Deadline) {
+        let deadline = deadline.within(UNDER_WAY);
+        let mut readers = std::mem::take(&mut self.timeouts);
+        self.serve(now, &deadline, readers.until_answered()).await;
+        self.timeouts = readers;
     }
 }
 

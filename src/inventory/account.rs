@@ -67,9 +67,9 @@ pub struct AccountRegion {
     /// How often it failed in a row before that.
     failures: u32,
     /// What could not be found out when it was listed.
-    untold: Vec<Trouble>,
+    list_troubles: Vec<Trouble>,
     /// Whether everything that the config means was listed.
-    is_whole: bool,
+    is_listed: bool,
 }
 
 impl AccountRegion {
@@ -125,8 +125,8 @@ impl AccountRegion {
                 pace: Arc::clone(pace),
                 listed: None,
                 failures: 0,
-                untold: Vec::new(),
-                is_whole: false,
+                list_troubles: Vec::new(),
+                is_listed: false,
             });
         }
         accounts
@@ -204,13 +204,13 @@ impl AccountRegion {
         self.failures = if self.has_failed() { self.failures.saturating_add(1) } else { 0 };
         self.listed = Some(now);
         self.notes.clear();
-        self.untold.clear();
-        self.is_whole = false;
+        self.list_troubles.clear();
+        self.is_listed = false;
         if self.region.is_empty() {
             let selections = self.selections.iter();
             let without = |one: &Selection| Trouble::NoRegion { selection: one.to_string() };
-            self.untold = selections.map(without).collect();
-            self.troubles.clone_from(&self.untold);
+            self.list_troubles = selections.map(without).collect();
+            self.troubles.clone_from(&self.list_troubles);
         } else {
             self.look(deadline.get(), &mut usage).await;
             self.follow_timeouts(false);
@@ -221,7 +221,7 @@ impl AccountRegion {
     /// Whether all of it is known, so that what is missing from it is gone.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_whole && self.unwatched().0 == 0
+        self.is_listed && self.unwatched().0 == 0
     }
 
     /// How many of its gateways are not watched before their timeout is known, and how many
@@ -241,7 +241,7 @@ impl AccountRegion {
     async fn look(&mut self, deadline: Duration, usage: &mut Usage) {
         let watch = Stopwatch::start();
         let mut left = self.catalogs.len();
-        let mut is_whole = true;
+        let mut is_listed = true;
         for catalog in &mut self.catalogs {
             let selections = self.selections.iter();
             let selections: Vec<&Selection> =
@@ -254,11 +254,11 @@ impl AccountRegion {
             }
             let looked = catalog.look(&selections, self.reads_all_tags, share, usage).await;
             let Looked { troubles, notes, is_partial } = looked;
-            self.untold.extend(troubles);
+            self.list_troubles.extend(troubles);
             self.notes.extend(notes);
-            is_whole &= !is_partial;
+            is_listed &= !is_partial;
         }
-        self.is_whole = is_whole;
+        self.is_listed = is_listed;
     }
 
     /// What reads the timeouts of its gateways.
@@ -314,7 +314,7 @@ impl AccountRegion {
 
     /// What could not be found out, as things stand.
     pub fn note_troubles(&mut self, is_over: bool) {
-        self.troubles.clone_from(&self.untold);
+        self.troubles.clone_from(&self.list_troubles);
         let of_timeouts = |catalog: &Catalog| catalog.timeout_troubles(is_over);
         self.troubles.extend(self.catalogs.iter().flat_map(of_timeouts));
     }

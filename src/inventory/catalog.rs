@@ -315,9 +315,10 @@ impl Catalog {
         }
         let goes_on = !is_over && self.stalled.is_none() && !self.faults.are_of_all();
         let has_failed = |one: &&Chosen| !self.has_timeout(one) && self.faults.contains(&one.arn);
-        let without = match goes_on {
-            true => self.chosen.iter().filter(has_failed).count(),
-            false => unwatched,
+        let without = if goes_on && unwatched > 0 {
+            self.chosen.iter().filter(has_failed).count()
+        } else {
+            unwatched
         };
         let effect = (without > 0).then(|| {
             format!(

@@ -73,7 +73,9 @@ impl Found {
         let calls = arns.into_iter().map(|arn| {
             let (inventory, pace, left) = (&inventory, &pace, &left);
             async move {
-                tokio::time::timeout(left(), pace.admit(Purpose::Unknown)).await.ok()?;
+                // The last calls need time to be answered.
+                let until = left().saturating_sub(deadline / 5);
+                tokio::time::timeout(until, pace.admit(Purpose::Unknown)).await.ok()?;
                 let found = tokio::time::timeout(left(), inventory.target_groups(&arn)).await;
                 let found =
                     found.unwrap_or_else(|_| Err(late(action, inventory.region(), deadline)));

@@ -222,6 +222,13 @@ impl TimeoutReader {
         }
     }
 
+    /// The next answer to a call that is under way; `None` if there is none.
+    pub async fn next_under_way(&mut self) -> Option<ReadTimeout> {
+        let read = self.calls.next().await?;
+        self.answered(&read);
+        Some(read)
+    }
+
     fn ask(&mut self) {
         let Some((arn, why)) = self.queue.pop_front() else { return };
         self.asked.insert(arn.clone(), why);
@@ -252,7 +259,10 @@ impl TimeoutReader {
 impl std::fmt::Debug for TimeoutReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (queued, asked) = (self.queue.len(), self.asked.len());
-        f.debug_struct("TimeoutReader").field("queued", &queued).field("asked", &asked).finish()
+        f.debug_struct("TimeoutReader")
+            .field("queued", &queued)
+            .field("asked", &asked)
+            .finish_non_exhaustive()
     }
 }
 

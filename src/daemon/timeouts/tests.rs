@@ -18,7 +18,7 @@ fn every() -> Span {
 
 /// What a poll may wait for timeouts, and how long it is until the next one.
 const WAIT: Duration = Duration::from_secs(16);
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// An account, polled every minute.
 struct Scene {
@@ -79,9 +79,10 @@ impl Scene {
         SlowAnswer { arn: self.made.arn(number), took, until: self.now() }
     }
 
-    fn timeout(&self, number: usize) -> f64 {
+    fn timeout(&self, number: usize) -> Duration {
         let arn = Some(self.made.arn(number));
-        self.accounts[0].gateways.iter().find(|one| one.id.arn() == arn).unwrap().timeout.seconds
+        let gateway = self.accounts[0].gateways.iter().find(|one| one.id.arn() == arn).unwrap();
+        Duration::from_secs_f64(gateway.timeout.seconds)
     }
 
     fn troubles(&self) -> Vec<String> {
@@ -97,8 +98,8 @@ fn assert_rate(asked: &[(Duration, String)], burst: f64, per_second: f64) {
             .into_iter()
             .filter(|to| *to < asked.len())
         {
-            let span = (asked[to].0 - asked[from].0).as_secs_f64();
-            let calls = (to - from) as f64;
+            let span = asked[to].0.saturating_sub(asked[from].0).as_secs_f64();
+            let calls = f64::from(u32::try_from(to - from).unwrap());
             assert!(calls <= burst + per_second * span + 0.1, "{calls} calls in {span} s");
         }
     }
@@ -154,7 +155,7 @@ async fn with_an_explicit_timeout_nothing_is_waited_for() {
     scene.polls(2).await;
     let gateways = &scene.accounts[0].gateways;
     assert!(gateways.iter().all(|one| one.timeout.at_aws == Some(60.0)), "read all the same");
-    assert_eq!(scene.timeout(7), 30.0);
+    assert_eq!(scene.timeout(7), Duration::from_secs(30));
 }
 
 #[tokio::test(start_paused = true)]
@@ -183,7 +184,7 @@ async fn where_aws_throttles_it_gives_way_and_loses_nothing() {
     let made = Made::new(600, move |_| {
         let mut tokens = tokens.lock().unwrap();
         let now = clock.elapsed();
-        let gained = (now - tokens.1).as_secs_f64() * 3.0;
+        let gained = now.saturating_sub(tokens.1).as_secs_f64() * 3.0;
         *tokens = (f64::min(tokens.0 + gained, 40.0), now);
         if tokens.0 < 1.0 {
             return Err(fault(ErrorKind::Throttled));
@@ -203,9 +204,9 @@ async fn where_aws_throttles_it_gives_way_and_loses_nothing() {
 async fn a_throttled_read_leaves_what_is_known_and_is_made_up_for() {
     let down = Arc::new(AtomicBool::new(false));
     let is_down = Arc::clone(&down);
-    let made = Made::new(10, move |_| match is_down.load(Ordering::Relaxed) {
-        true => Err(fault(ErrorKind::Throttled)),
-        false => Ok(Some(60.0)),
+    let made = Made::new(10, move |_| {
+        let is_down = is_down.load(Ordering::Relaxed);
+        if is_down { Err(fault(ErrorKind::Throttled)) } else { Ok(Some(60.0)) }
     });
     let mut scene = Scene::new(ALL, made).await;
     scene.polls(1).await;
@@ -288,7 +289,7 @@ async fn answers_above_a_timeout_that_was_raised_are_looked_at_at_once() {
     scene.made.asked();
     let slow = scene.slow(777, 90.0);
     scene.poll(&[slow]).await;
-    assert_eq!(scene.timeout(777), 120.0);
+    assert_eq!(scene.timeout(777), 2 * MINUTE);
     assert!(names(&scene.made.asked()).contains(&"00777"));
 }
 
@@ -307,4 +308,34 @@ async fn answers_above_a_timeout_that_is_right_are_looked_at_once() {
         scene.made.asked();
     }
     assert_eq!(looks, [0, 60], "once, and an hour later");
+}
+
+/// Searches for target groups are calls of the same kind, in the same account.
+#[tokio::test(start_paused = true)]
+async fn target_groups_are_searched_for_at_the_same_rate() {
+    let down = Arc::new(AtomicBool::new(false));
+    let is_down = Arc::clone(&down);
+    let made = Made::new(500, move |_| {
+        let is_down = is_down.load(Ordering::Relaxed);
+        if is_down { Err(fault(ErrorKind::Throttled)) } else { Ok(Some(60.0)) }
+    });
+    let mut scene = Scene::new(ALL, made).await;
+    scene.polls(3).await;
+    scene.made.asked();
+    down.store(true, Ordering::Relaxed);
+    let (now, mut usage) = (scene.now(), Usage::default());
+    scene.accounts[0].find_target_groups(|_| true, now, WAIT, &mut usage).await;
+    let throttled = scene.made.asked().len();
+    assert!((1..60).contains(&throttled), "{throttled} calls: that is no giving way");
+    down.store(false, Ordering::Relaxed);
+    let mut asked = Vec::new();
+    for _ in 0..6 {
+        scene.accounts[0].find_target_groups(|_| true, now, WAIT, &mut usage).await;
+        tokio::time::sleep(2 * WAIT).await;
+        asked.extend(scene.made.asked());
+    }
+    assert_eq!(asked.len(), 500, "each once, and what was throttled again");
+    assert_rate(&asked, 20.0, 10.0);
+    let account = &scene.accounts[0];
+    assert!(account.gateways.iter().all(|one| account.target_groups(one).len() == 1));
 }

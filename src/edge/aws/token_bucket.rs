@@ -117,7 +117,7 @@ mod tests {
         let bucket = bucket(10, 20);
         assert_eq!(takes(&bucket, 20).await, 0);
         assert!((1000..1020).contains(&takes(&bucket, 10).await));
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         assert_eq!(takes(&bucket, 20).await, 0, "no more than the burst is saved up");
         assert!((1000..1020).contains(&takes(&bucket, 10).await));
     }
