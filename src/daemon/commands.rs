@@ -86,11 +86,11 @@ impl Daemon {
     /// Answers a request.
     pub(super) async fn answer(&mut self, call: Call, now: i64) {
         match call {
-            Call::Looked(looked) => self.finish_report(looked, now),
+            Call::Looked(looked) => self.finish_report(looked, now).await,
             // Whoever asked may be gone; then there is nothing to do.
             Call::Asked(Asked { answer, .. }) if answer.is_closed() => {}
             Call::Asked(Asked { command: Command::Report { days }, answer }) => {
-                self.start_report(days, now, answer);
+                self.start_report(days, now, answer).await;
             }
             Call::Asked(Asked { command, answer }) => {
                 let _ = answer.send(self.obey(command, now).await);
@@ -108,7 +108,7 @@ impl Daemon {
             Command::Silences => return Answer::Silences(self.silences(minute)),
             Command::Report { .. } => return Answer::Refused("reports are made apart".to_owned()),
             Command::Expire { id } => self.expire(&id, minute),
-            Command::Acknowledge { gateway } => self.acknowledge(&gateway, minute),
+            Command::Acknowledge { gateway } => self.acknowledge(&gateway, minute).await,
         };
         if matches!(answer, Answer::Refused(_)) {
             return answer;
@@ -197,7 +197,7 @@ impl Daemon {
 
     /// Marks the open episodes of these gateways as meant to be so, or else the last
     /// stretch of trouble that was found there: it stays an example of what is usual.
-    fn acknowledge(&mut self, gateway: &Pattern, now: Minute) -> Answer {
+    async fn acknowledge(&mut self, gateway: &Pattern, now: Minute) -> Answer {
         let mut done = Vec::new();
         let mut names = Vec::new();
         let mut meant = Vec::new();
@@ -211,6 +211,7 @@ impl Daemon {
         for (key, name) in &meant {
             let state = self.persisted.gateways.get_mut(key);
             let Some((from, to)) = state.and_then(|state| state.acknowledge(now)) else { continue };
+            self.bring_back(std::slice::from_ref(key)).await;
             if let Some(history) = self.poller.histories.get_mut(key) {
                 history.mark(from, to, Mark::Benign);
             }

@@ -34,7 +34,7 @@ impl Daemon {
         }
         if have_changed || !listed.is_empty() {
             inventory::tell_apart(&mut self.poller.accounts);
-            self.follow_changes(&before, now);
+            self.follow_changes(&before, now).await;
         }
         let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
         let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
@@ -70,9 +70,9 @@ impl Daemon {
     }
 
     /// Continues with the gateways that exist now.
-    fn follow_changes(&mut self, before: &[Vec<Arc<Gateway>>], now: i64) {
+    async fn follow_changes(&mut self, before: &[Vec<Arc<Gateway>>], now: i64) {
         let minute = Minute::containing(now);
-        self.hand_on(minute);
+        self.hand_on(minute).await;
         self.forget_the_gone();
         for gateway in self.poller.gateways() {
             let (key, seconds) = (gateway.id.key(), gateway.timeout.seconds);
@@ -132,9 +132,10 @@ impl Daemon {
 
     /// The state of a load balancer that was deleted passes to the one that was created in
     /// its place.
-    fn hand_on(&mut self, minute: Minute) {
+    async fn hand_on(&mut self, minute: Minute) {
         let watched: Vec<&Gateway> = self.poller.gateways().map(AsRef::as_ref).collect();
         for (old, new) in self.persisted.gateways.succeed(&watched, minute) {
+            self.bring_back(std::slice::from_ref(&old)).await;
             if let Some(mut history) = self.poller.histories.remove(&old) {
                 history.save_again();
                 self.poller.histories.insert(new.clone(), history);

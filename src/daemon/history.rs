@@ -8,21 +8,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::stream::{self, StreamExt};
 use tracing::info;
 
 use super::plan::Fetched;
-use super::poller::Poller;
+use super::poller::{PIECES_AT_ONCE, Poller};
 use super::{Daemon, allotment, seconds};
 use crate::edge::aws::{self, Usage};
 use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
-use crate::source::Stretch;
+use crate::source::{self, Answer, Stretch};
 use crate::store::{GatewayStates, HistoryDay};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::series::history::{Mark, QUARTER_HOURS, QuarterHour, QuarterHours};
-use nearmiss_core::state::{Former, GatewayState};
+use nearmiss_core::state::{self, Former, GatewayState};
 use nearmiss_core::time::Minute;
 
 /// Whose quarter-hours are read, and the first one that is another gateway's.
@@ -31,10 +33,12 @@ struct Wanted {
     until: QuarterHour,
 }
 
-/// At most this many gateways have their history recalled at once, and at most this many
-/// days are saved at once: a few megabytes.
-const RECALLED_TOGETHER: usize = 500;
+/// At most this many days are saved at once: a few megabytes.
 const SAVED_TOGETHER: usize = 5000;
+/// This many gateways wait to be saved at the most while history is read.
+const UNSAVED: usize = 500;
+/// History is asked for in pieces of at most this many quarter-hours of gateways.
+const PIECE: i64 = 15_000;
 /// How many statistics of a quarter-hour are read.
 const STATISTICS: u64 = 9;
 
@@ -55,30 +59,31 @@ impl Daemon {
         let mut reads = Vec::new();
         for account in &self.poller.accounts {
             let states = &self.persisted.gateways;
-            let (wanted, stretches): (Vec<_>, Vec<_>) =
-                self.poller.stretches(account, states, end, room).into_iter().unzip();
-            let metrics = Arc::clone(&account.metrics);
-            reads.push(async move {
-                let (answers, used) = metrics.quarter_hours(&stretches, end, left).await;
-                (wanted, answers, used)
-            });
-        }
-        let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
-        let histories = &mut self.poller.histories;
-        let mut read = 0;
-        for (wanted, answers, used) in answers.into_iter().flatten() {
-            usage.add(used);
-            for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
-                // What failed is still unknown, and is read by the next poll.
-                let Ok(quarter_hours) = answer else { continue };
-                let Some(history) = histories.get_mut(key) else { continue };
-                read += u64::from(quarter_hours.len() >= QUARTER_HOURS);
-                for (quarter_hour, summary) in quarter_hours.iter().filter(|(q, _)| q < until) {
-                    history.enter(*quarter_hour, summary);
+            let stretches = self.poller.stretches(account, states, end, room);
+            let of_account = in_pieces(stretches, end).into_iter().map(|piece| {
+                let metrics = Arc::clone(&account.metrics);
+                async move {
+                    let (wanted, stretches): (Vec<_>, Vec<_>) = piece.into_iter().unzip();
+                    let (answers, used) = metrics.quarter_hours(&stretches, end, left).await;
+                    (wanted, answers, used)
                 }
-                history.seal();
+                .boxed()
+            });
+            reads.push(stream::iter(of_account.collect::<Vec<_>>()).buffered(PIECES_AT_ONCE));
+        }
+        let mut reads = stream::select_all(reads);
+        let mut read = 0;
+        while let Some(Some((wanted, answers, used))) =
+            self.serve(now, deadline, reads.next()).await
+        {
+            usage.add(used);
+            read += self.poller.enter_quarter_hours(&wanted, answers);
+            // What is saved needs no memory here.
+            if self.poller.is_worth_saving() && self.save(now).await.is_some() {
+                break;
             }
         }
+        drop(reads);
         if read > 0 {
             self.poller.tell_progress(end);
         }
@@ -89,36 +94,94 @@ impl Daemon {
         }
     }
 
-    /// Recalls the saved history of gateways that have a snapshot and are new here. Where
-    /// near misses were counted for another timeout, the history is read again.
-    pub(super) async fn recall_histories(&mut self, fetched: &Fetched) {
-        let is_new = |key: &String| {
-            fetched.snapshots.contains_key(key) && !self.poller.histories.contains_key(key)
-        };
-        let timeouts: HashMap<String, f64> = (self.poller.gateways())
-            .map(|gateway| (gateway.id.key(), gateway.timeout.seconds))
-            .filter(|(key, _)| is_new(key))
-            .collect();
-        let keys: Vec<String> = timeouts.keys().cloned().collect();
-        for keys in keys.chunks(RECALLED_TOGETHER) {
-            let found = self.store.days(keys).await;
-            let trouble = found.as_ref().err().map(|error| {
-                format!("{}: the history is read from CloudWatch again", aws::chain(error))
-            });
-            self.self_watch.say("history", trouble);
-            let found = found.unwrap_or_default();
-            for days in found.chunk_by(|one, next| one.gateway == next.gateway) {
-                let Some(HistoryDay { gateway: key, .. }) = days.first() else { continue };
-                let saved = days.iter().map(|one| (one.day, one.record.as_slice()));
-                let history = History::from(QuarterHours::of_saved(saved));
-                let fits = |now: &f64| {
-                    history.timeout().is_none_or(|then| (then - now).abs() < 0.001 * now)
-                };
-                if timeouts.get(key).is_some_and(fits) {
-                    self.poller.keep_history(&self.persisted.gateways, key, history);
-                }
+    /// Recalls the saved days of those of these gateways that have a snapshot and are new here,
+    /// or whose outlook is to be made. Where near misses were counted for another timeout, the
+    /// history is read again.
+    pub(super) async fn recall_histories(
+        &mut self,
+        gateways: &[Arc<Gateway>],
+        fetched: &Fetched,
+        present: state::Present,
+    ) {
+        let histories = &self.poller.histories;
+        let drift = &self.config.rules().detectors.drift;
+        let newest = present.end.plus(-1);
+        let (mut new, mut lacking) = (HashMap::new(), Vec::new());
+        for gateway in gateways {
+            let key = gateway.id.key();
+            let Some(snapshot) = fetched.snapshots.get(&key) else { continue };
+            let Some(history) = histories.get(&key) else {
+                new.insert(key, gateway.timeout.seconds);
+                continue;
+            };
+            let state = self.persisted.gateways.get(&key);
+            let first = state.map_or(snapshot.first(), |state| state.assess_watermark);
+            let last = newest.min(snapshot.end().plus(-1));
+            if [first, last, newest].into_iter().any(|at| history.lacks_days(gateway, drift, at)) {
+                lacking.push(key);
             }
         }
+        self.bring_back(&lacking).await;
+        let keys: Vec<String> = new.keys().cloned().collect();
+        let found = self.saved_days(&keys).await.unwrap_or_default();
+        for days in found.chunk_by(|one, next| one.gateway == next.gateway) {
+            let Some(HistoryDay { gateway: key, .. }) = days.first() else { continue };
+            let saved = days.iter().map(|one| (one.day, one.record.as_slice()));
+            let history = History::from(QuarterHours::of_saved(saved));
+            let fits =
+                |now: &f64| history.timeout().is_none_or(|then| (then - now).abs() < 0.001 * now);
+            if new.get(key).is_some_and(fits) {
+                self.poller.keep_history(&self.persisted.gateways, key, history);
+            }
+        }
+    }
+
+    /// Brings back the days of these gateways that were left to the store.
+    pub(super) async fn bring_back(&mut self, keys: &[String]) {
+        let is_away = |key: &&String| self.poller.histories.get(*key).is_some_and(|h| h.is_away());
+        let keys: Vec<String> = keys.iter().filter(is_away).cloned().collect();
+        // What could not be read stays away, and what was usual so far is usual still.
+        let Some(found) = self.saved_days(&keys).await else { return };
+        for key in &keys {
+            let Some(history) = self.poller.histories.get_mut(key) else { continue };
+            let first = found.partition_point(|one| one.gateway < *key);
+            let days = found.iter().skip(first).take_while(|one| one.gateway == *key);
+            history.bring_back(days.map(|one| (one.day, one.record.as_slice())));
+        }
+    }
+
+    /// What the store has of the history of these gateways, sorted by gateway; `None` if it
+    /// cannot be read.
+    async fn saved_days(&mut self, keys: &[String]) -> Option<Vec<HistoryDay>> {
+        if keys.is_empty() {
+            return Some(Vec::new());
+        }
+        let found = self.store.days(keys).await;
+        let trouble = found
+            .as_ref()
+            .err()
+            .map(|error| format!("{}: what is usual is not up to date", aws::chain(error)));
+        self.self_watch.say("history", trouble);
+        let mut found = found.ok()?;
+        found.sort_by(|one, other| one.gateway.cmp(&other.gateway));
+        Some(found)
+    }
+
+    /// What `look` makes of the daemon while all days of all gateways are here.
+    pub(super) async fn with_all_days<T>(&mut self, look: impl FnOnce(&Self) -> T) -> T {
+        let histories = self.poller.histories.iter();
+        let away: Vec<String> = histories
+            .filter(|(_, history)| history.is_away())
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.bring_back(&away).await;
+        let found = look(self);
+        for key in &away {
+            if let Some(history) = self.poller.histories.get_mut(key) {
+                history.put_away();
+            }
+        }
+        found
     }
 
     /// Whether the history of some gateway is not completely read yet.
@@ -200,6 +263,26 @@ impl Poller {
         stretches
     }
 
+    /// Enters what CloudWatch said, and returns of how many gateways it is all fourteen days.
+    fn enter_quarter_hours(
+        &mut self,
+        wanted: &[Wanted],
+        answers: Vec<Answer<source::QuarterHours>>,
+    ) -> u64 {
+        let mut whole = 0;
+        for (Wanted { key, until }, answer) in wanted.iter().zip(answers) {
+            // What failed is still unknown, and is read by the next poll.
+            let Ok(quarter_hours) = answer else { continue };
+            let Some(history) = self.histories.get_mut(key) else { continue };
+            whole += u64::from(quarter_hours.len() >= QUARTER_HOURS);
+            for (quarter_hour, summary) in quarter_hours.iter().filter(|(q, _)| q < until) {
+                history.enter(*quarter_hour, summary);
+            }
+            history.seal();
+        }
+        whole
+    }
+
     /// What is not saved of the histories, of no more gateways than make a few megabytes.
     pub(super) fn unsaved_days(&mut self) -> Vec<HistoryDay> {
         let mut all = Vec::new();
@@ -223,8 +306,14 @@ impl Poller {
         for day in days {
             if let Some(history) = self.histories.get_mut(&day.gateway) {
                 history.saved();
+                history.put_away();
             }
         }
+    }
+
+    /// Whether so many gateways have days to save that their memory counts.
+    fn is_worth_saving(&self) -> bool {
+        self.histories.values().filter(|history| history.is_unsaved()).count() >= UNSAVED
     }
 
     fn has_unsaved_days(&self) -> bool {
@@ -238,6 +327,23 @@ impl Poller {
         let days = 14;
         info!(read, of, days, "history is being read; what is usual is known for these gateways");
     }
+}
+
+/// What is wanted up to `end`, in pieces.
+fn in_pieces(stretches: Vec<(Wanted, Stretch)>, end: QuarterHour) -> Vec<Vec<(Wanted, Stretch)>> {
+    let mut pieces: Vec<Vec<(Wanted, Stretch)>> = Vec::new();
+    let mut quarter_hours = 0;
+    for one in stretches {
+        let more = end.0 - one.1.from.0;
+        quarter_hours += more;
+        if let Some(piece) = pieces.last_mut().filter(|_| quarter_hours <= PIECE) {
+            piece.push(one);
+        } else {
+            quarter_hours = more;
+            pieces.push(vec![one]);
+        }
+    }
+    pieces
 }
 
 /// The first of the fourteen days of quarter-hours before `end` that is not known.

@@ -11,7 +11,7 @@ use nearmiss_core::Report;
 use nearmiss_core::detect::LONGEST_WINDOW;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
-use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::series::snapshot::{KeptSnapshot, Snapshot};
 use nearmiss_core::state::{GatewayState, RETENTION_MINUTES};
 use nearmiss_core::time::Minute;
 
@@ -19,7 +19,12 @@ use nearmiss_core::time::Minute;
 /// each account.
 const MAX_BACKFILLS: usize = 60;
 
-/// What a poll got from CloudWatch, by the keys of gateways.
+/// A poll's requests are made and answered in pieces of at most this many gateways, and of
+/// this many minutes of gateways: what it holds of them at once.
+const PIECE: usize = 250;
+const PIECE_MINUTES: i64 = 10_000;
+
+/// What a poll, or a piece of it, got from CloudWatch, by the keys of gateways.
 #[derive(Debug)]
 pub(super) struct Fetched {
     /// The first minute that CloudWatch may still add to.
@@ -27,6 +32,8 @@ pub(super) struct Fetched {
     pub(super) snapshots: BTreeMap<String, Snapshot>,
     /// For each gateway, the first minute about which nothing can be said yet.
     pub(super) ready: HashMap<String, Minute>,
+    /// The first minute that was not read of all that were.
+    pub(super) end: Option<Minute>,
     /// How many gateways were read.
     pub(super) read: usize,
     pub(super) failed: BTreeSet<String>,
@@ -36,16 +43,26 @@ pub(super) struct Fetched {
 impl Fetched {
     pub(super) fn nothing(settled: Minute) -> Self {
         let (snapshots, failed, faults) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
-        Self { settled, snapshots, ready: HashMap::new(), read: 0, failed, faults }
+        Self { settled, snapshots, ready: HashMap::new(), end: None, read: 0, failed, faults }
+    }
+
+    /// Adds how a piece of the poll went; what it got has been dealt with.
+    pub(super) fn add(&mut self, piece: Self) {
+        self.end = self.end.into_iter().chain(piece.end).min();
+        self.read += piece.read;
+        self.failed.extend(piece.failed);
+        self.faults.extend(piece.faults);
     }
 
     pub(super) fn enter(
         &mut self,
         gateway: &Gateway,
         answer: Answer<Snapshot>,
-        recent: &HashMap<String, Snapshot>,
+        recent: &HashMap<String, KeptSnapshot>,
     ) {
         let key = gateway.id.key();
+        let end = answer.as_ref().ok().map(Snapshot::end);
+        self.end = self.end.into_iter().chain(end).min();
         match answer {
             // For one that was created anew there is another answer.
             Ok(_) if self.failed.contains(&key) => {}
@@ -56,7 +73,7 @@ impl Fetched {
             Ok(snapshot) => {
                 let first = snapshot.first().plus(-i64::from(LONGEST_WINDOW));
                 let snapshot = match recent.get(&key) {
-                    Some(earlier) => snapshot.continuing(earlier, first),
+                    Some(earlier) => snapshot.continuing(&earlier.open(), first),
                     None => snapshot,
                 };
                 self.snapshots.insert(key, snapshot);
@@ -79,19 +96,19 @@ impl Fetched {
     }
 }
 
-/// What to ask for, by the minute up to which it is asked: gateways that lag behind are
-/// read in stretches. A gateway without a report is new, or its last answer failed: then
+/// What to ask for in pieces, each with the minute up to which it is asked: gateways that lag
+/// behind are read in stretches, and those that are asked for as many minutes are together. A gateway without a report is new, or its last answer failed: then
 /// nothing says that it has nothing unusual. One whose watermark lies in the future is
 /// asked as if it were new: the answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
     states: &GatewayStates,
     reports: &HashMap<String, Report>,
-    recent: &HashMap<String, Snapshot>,
+    recent: &HashMap<String, KeptSnapshot>,
     calm_every: i64,
     end: Minute,
-) -> BTreeMap<Minute, Vec<Ask>> {
-    let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
+) -> Vec<(Minute, Vec<Ask>)> {
+    let mut all = Vec::new();
     let new = GatewayState::starting(end.plus(-1));
     for gateway in &account.gateways {
         let key = gateway.id.key();
@@ -116,10 +133,34 @@ pub(super) fn asks(
                 answers,
                 target_groups,
             };
-            asks.entry(until).or_default().extend(with_former(ask, state, end));
+            all.push((until, with_former(ask, state, end)));
         }
     }
-    asks
+    in_pieces(all)
+}
+
+/// What is asked of each gateway, each up to a minute, in pieces.
+fn in_pieces(mut all: Vec<(Minute, Vec<Ask>)>) -> Vec<(Minute, Vec<Ask>)> {
+    all.sort_by_key(|(until, asks)| {
+        let first = asks.first();
+        (*until, first.map(|ask| (ask.rate, ask.answers, ask.from)))
+    });
+    let mut pieces: Vec<(Minute, Vec<Ask>)> = Vec::new();
+    let mut minutes = 0;
+    for (until, asks) in all {
+        let more: i64 = asks.iter().map(|ask| until.since(ask.from)).sum();
+        minutes += more;
+        let fits = |piece: &&mut (Minute, Vec<Ask>)| {
+            piece.0 == until && piece.1.len() < PIECE && minutes <= PIECE_MINUTES
+        };
+        if let Some((_, piece)) = pieces.last_mut().filter(fits) {
+            piece.extend(asks);
+        } else {
+            minutes = more;
+            pieces.push((until, asks));
+        }
+    }
+    pieces
 }
 
 /// The question about a gateway, and the same about the load balancers that it replaced not
@@ -139,8 +180,8 @@ pub(super) fn backfills(
     account: &AccountRegion,
     states: &mut GatewayStates,
     end: Minute,
-) -> BTreeMap<Minute, Vec<Ask>> {
-    let mut asks: BTreeMap<Minute, Vec<Ask>> = BTreeMap::new();
+) -> Vec<(Minute, Vec<Ask>)> {
+    let mut all = Vec::new();
     let mut left = MAX_BACKFILLS;
     for gateway in &account.gateways {
         if left == 0 {
@@ -154,14 +195,15 @@ pub(super) fn backfills(
         let Some((from, until)) = state.and_then(|state| state.backfill(end)) else { continue };
         left -= 1;
         let from = from.plus(1 - i64::from(LONGEST_WINDOW)).max(end.plus(-RETENTION_MINUTES));
-        asks.entry(until).or_default().push(Ask {
+        let ask = Ask {
             gateway: Arc::clone(gateway),
             former: None,
             from,
             rate: PollRate::Slow,
             answers: false,
             target_groups: Vec::new(),
-        });
+        };
+        all.push((until, vec![ask]));
     }
-    asks
+    in_pieces(all)
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use futures::FutureExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, Stream};
+use futures::{FutureExt, StreamExt};
 use tracing::info;
 
 use super::clock::agreed;
@@ -24,21 +25,26 @@ use nearmiss_core::gateway::Gateway;
 use nearmiss_core::late::Rules;
 use nearmiss_core::notification::Component;
 use nearmiss_core::series::history::Mark;
-use nearmiss_core::series::snapshot::Snapshot;
+use nearmiss_core::series::snapshot::{KeptSnapshot, Snapshot};
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
+
+/// Pieces of an account that are asked for at once: while one is assessed, the next is on
+/// its way.
+pub(super) const PIECES_AT_ONCE: usize = 2;
 
 /// What is watched, and what was read of it.
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
-    /// What the newest minute of each gateway showed; gateways without data have no entry.
+    /// What the newest minute of each gateway showed, without its episodes, which the state
+    /// has; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
     /// Fourteen days of each gateway.
     pub(super) histories: HashMap<String, History>,
     /// The newest minutes as they were last read, an hour or so.
-    pub(super) recent: HashMap<String, Snapshot>,
+    pub(super) recent: HashMap<String, KeptSnapshot>,
     /// The gateways whose minutes the latest poll got.
     pub(super) reading: HashSet<String>,
 }
@@ -133,24 +139,92 @@ impl Daemon {
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
     ) -> (Fetched, Present) {
-        let mut is_checked = false;
+        let mut present = self.present(local);
         loop {
-            let present = self.present(local);
-            let mut fetched = self.fetch(present, deadline, usage).await;
-            if !std::mem::replace(&mut is_checked, true) && self.present(local) != present {
-                continue;
-            }
-            self.receive(&mut fetched, present, deadline).await;
-            self.assess_all(present.now, &fetched, deadline, watch).await;
+            let fetched = match self.read_stretch(local, present, deadline, usage, watch).await {
+                Ok(fetched) => fetched,
+                Err(corrected) => {
+                    present = corrected;
+                    continue;
+                }
+            };
             // Other than what is assessed: minutes that may be late are left out.
-            let read = fetched.snapshots.values().map(Snapshot::end).min();
-            self.poller.reading = fetched.snapshots.keys().cloned().collect();
-            self.poller.recent.extend(std::mem::take(&mut fetched.snapshots));
-            let behind = present.end.since(read.unwrap_or(present.end));
+            let behind = present.end.since(fetched.end.unwrap_or(present.end));
             if behind <= 0 || !fetched.failed.is_empty() || allotment(deadline).is_zero() {
                 return (fetched, present);
             }
             info!(minutes = behind, "catching up with what was missed");
+            present = self.present(local);
+        }
+    }
+
+    /// Reads what is missing of every gateway up to `present`, or a stretch of it, in pieces:
+    /// each is counted and assessed when it comes, so that never more than some pieces are
+    /// held. The error is what the present is, if the first answer says otherwise.
+    async fn read_stretch(
+        &mut self,
+        local: i64,
+        present: Present,
+        deadline: &Deadline,
+        usage: &mut Usage,
+        watch: &mut impl FnMut(Event<'_>),
+    ) -> Result<Fetched, Present> {
+        let Present { now, end, settled } = present;
+        let mut fetched = Fetched::nothing(settled);
+        let calm_every = self.config.poll.calm_every.minutes();
+        let reads =
+            self.poller.reads(&self.persisted.gateways, calm_every, end, allotment(deadline));
+        let late = self.lateness_of_accounts(end);
+        let (mut waiting, mut answers) = started(reads);
+        self.poller.reading.clear();
+        let mut is_checked = false;
+        while let Some(Some((number, (answers, used)))) =
+            self.serve(now, deadline, answers.next()).await
+        {
+            usage.add(used);
+            let Some(Asked { account, gateways }) = waiting.remove(&number) else { continue };
+            if !std::mem::replace(&mut is_checked, true) {
+                if self.present(local) != present {
+                    return Err(self.present(local));
+                }
+                self.poller.forget_the_lost(&mut self.persisted.gateways, end);
+            }
+            let mut piece = Fetched::nothing(settled);
+            for (gateway, answer) in gateways.iter().zip(answers) {
+                piece.enter(gateway, answer, &self.poller.recent);
+            }
+            let is_late = late.get(account).is_some_and(|is_late| *is_late);
+            self.take(&gateways, &mut piece, (present, is_late), deadline, watch).await;
+            fetched.add(piece);
+        }
+        let said = "not read within the deadline".to_owned();
+        let late = Arc::new(AwsError::incomplete(ACTION, "", said));
+        for gateway in waiting.values().flat_map(|asked| &asked.gateways) {
+            fetched.enter(gateway, Err(Arc::clone(&late)), &self.poller.recent);
+        }
+        self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
+        Ok(fetched)
+    }
+
+    /// Counts and assesses a piece of what was read.
+    async fn take(
+        &mut self,
+        gateways: &[Arc<Gateway>],
+        piece: &mut Fetched,
+        (present, is_late): (Present, bool),
+        deadline: &Deadline,
+        watch: &mut impl FnMut(Event<'_>),
+    ) {
+        self.receive(gateways, piece, (present, is_late), deadline).await;
+        self.assess_all(gateways, present.now, piece, deadline, watch).await;
+        for (key, snapshot) in std::mem::take(&mut piece.snapshots) {
+            if let Some(history) = self.poller.histories.get_mut(&key) {
+                history.put_away();
+            }
+            let state = self.persisted.gateways.get(&key);
+            let needed = state.map_or(snapshot.first(), GatewayState::remembers_from);
+            self.poller.recent.insert(key.clone(), snapshot.kept(needed));
+            self.poller.reading.insert(key);
         }
     }
 
@@ -165,54 +239,25 @@ impl Daemon {
         }
     }
 
-    /// Reads what is missing of every gateway, account by account.
-    async fn fetch(
-        &mut self,
-        Present { now, end, settled }: Present,
-        deadline: &Deadline,
-        usage: &mut Usage,
-    ) -> Fetched {
-        let mut fetched = Fetched::nothing(settled);
-        let calm_every = self.config.poll.calm_every.minutes();
-        let reads =
-            self.poller.reads(&self.persisted.gateways, calm_every, end, allotment(deadline));
-        let (asked, reads): (Vec<_>, Vec<_>) = reads.into_iter().unzip();
-        let answers = self.serve(now, deadline, futures::future::join_all(reads)).await;
-        let recent = &self.poller.recent;
-        let Some(answers) = answers else {
-            let said = "not read within the deadline".to_owned();
-            let late = Arc::new(AwsError::incomplete(ACTION, "", said));
-            for one in asked.iter().flatten() {
-                fetched.enter(one, Err(Arc::clone(&late)), recent);
-            }
-            return fetched;
-        };
-        for (gateways, (answers, used)) in asked.iter().zip(answers) {
-            usage.add(used);
-            for (gateway, answer) in gateways.iter().zip(answers) {
-                fetched.enter(gateway, answer, recent);
-            }
-        }
-        fetched
-    }
-
-    /// Minute by minute over all gateways, in the order of time, until the deadline; what
+    /// Minute by minute over these gateways, in the order of time, until the deadline; what
     /// is left then is read again by the next poll.
     async fn assess_all(
         &mut self,
+        gateways: &[Arc<Gateway>],
         now: i64,
         fetched: &Fetched,
         deadline: &Deadline,
         watch: &mut impl FnMut(Event<'_>),
     ) {
-        self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
-        for (minute, gateways) in self.poller.unassessed(&self.persisted.gateways, fetched) {
+        for (minute, gateways) in unassessed(gateways, &self.persisted.gateways, fetched) {
             let rules = self.config.rules();
             let states = &mut self.persisted.gateways;
             let of_one = |gateway| self.poller.assess(states, rules, gateway, fetched, minute);
             let reports: Vec<Report> = gateways.iter().filter_map(of_one).collect();
             watch(Event::Minute(&reports));
-            for report in reports {
+            for mut report in reports {
+                // The state has them.
+                report.records = Vec::new();
                 self.poller.reports.insert(report.gateway.id.key(), report);
             }
             // Hours of ten thousand gateways take a while, and commands are answered
@@ -224,44 +269,48 @@ impl Daemon {
     }
 }
 
-/// A request for the minutes of some gateways, and its result.
-pub(super) type Read = BoxFuture<'static, (Vec<Answer<Snapshot>>, Usage)>;
+/// What CloudWatch says of the minutes of some gateways, and the calls it took.
+pub(super) type Read = BoxFuture<'static, Answered>;
+type Answered = (Vec<Answer<Snapshot>>, Usage);
+
+/// Whose minutes a request is for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    /// Which of the accounts.
+    pub(super) account: usize,
+    pub(super) gateways: Vec<Arc<Gateway>>,
+}
+
+/// Starts these requests, some of each account at once, and says what is waited for.
+fn started(
+    reads: Vec<(Asked, Read)>,
+) -> (HashMap<usize, Asked>, impl Stream<Item = (usize, Answered)>) {
+    let mut waiting = HashMap::new();
+    let mut accounts: BTreeMap<usize, Vec<_>> = BTreeMap::new();
+    for (number, (asked, read)) in reads.into_iter().enumerate() {
+        let numbered = read.map(move |answered| (number, answered));
+        accounts.entry(asked.account).or_default().push(numbered);
+        waiting.insert(number, asked);
+    }
+    let of_account = |reads| stream::iter(reads).buffer_unordered(PIECES_AT_ONCE);
+    (waiting, stream::select_all(accounts.into_values().map(of_account)))
+}
 
 impl Poller {
-    /// What is to be read of the gateways that are due, each with its gateway.
+    /// What is to be read of the gateways that are due, in pieces.
     pub(super) fn reads(
         &self,
         states: &GatewayStates,
         calm_every: i64,
         end: Minute,
         deadline: Duration,
-    ) -> Vec<(Vec<Arc<Gateway>>, Read)> {
+    ) -> Vec<(Asked, Read)> {
         let Self { accounts, reports, recent, .. } = self;
-        let of_account = |account: &AccountRegion| {
+        let of_account = |(number, account): (usize, &AccountRegion)| {
             let asks = asks(account, states, reports, recent, calm_every, end);
-            reading(account, asks, deadline)
+            reading(number, account, asks, deadline)
         };
-        accounts.iter().flat_map(of_account).collect()
-    }
-
-    /// The gateways of each minute that was read and can be assessed, in the order of
-    /// time.
-    fn unassessed(
-        &self,
-        states: &GatewayStates,
-        fetched: &Fetched,
-    ) -> BTreeMap<Minute, Vec<Arc<Gateway>>> {
-        let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
-        for gateway in self.gateways() {
-            let key = gateway.id.key();
-            let Some((state, ready)) = states.get(&key).zip(fetched.ready.get(&key)) else {
-                continue;
-            };
-            for minute in state.assess_watermark.0..ready.0 {
-                due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
-            }
-        }
-        due
+        accounts.iter().enumerate().flat_map(of_account).collect()
     }
 
     /// Assesses one minute of one gateway, if it is the next one.
@@ -292,19 +341,39 @@ impl Poller {
     }
 }
 
-/// The requests for what is asked of an account, by the minute up to which it is asked.
+/// The gateways of each minute that was read and can be assessed, in the order of time.
+fn unassessed(
+    gateways: &[Arc<Gateway>],
+    states: &GatewayStates,
+    fetched: &Fetched,
+) -> BTreeMap<Minute, Vec<Arc<Gateway>>> {
+    let mut due: BTreeMap<Minute, Vec<Arc<Gateway>>> = BTreeMap::new();
+    for gateway in gateways {
+        let key = gateway.id.key();
+        let Some((state, ready)) = states.get(&key).zip(fetched.ready.get(&key)) else {
+            continue;
+        };
+        for minute in state.assess_watermark.0..ready.0 {
+            due.entry(Minute(minute)).or_default().push(Arc::clone(gateway));
+        }
+    }
+    due
+}
+
+/// The requests for what is asked of an account, piece by piece.
 pub(super) fn reading(
+    number: usize,
     account: &AccountRegion,
-    asks: BTreeMap<Minute, Vec<Ask>>,
+    asks: Vec<(Minute, Vec<Ask>)>,
     deadline: Duration,
-) -> Vec<(Vec<Arc<Gateway>>, Read)> {
-    let of_one = |(until, asks): (Minute, Vec<Ask>)| {
+) -> Vec<(Asked, Read)> {
+    let of_piece = |(until, asks): (Minute, Vec<Ask>)| {
         let gateways = asks.iter().map(|ask| Arc::clone(&ask.gateway)).collect();
         let metrics = Arc::clone(&account.metrics);
         let read = async move { metrics.minutes(&asks, until, deadline).await };
-        (gateways, read.boxed())
+        (Asked { account: number, gateways }, read.boxed())
     };
-    asks.into_iter().map(of_one).collect()
+    asks.into_iter().map(of_piece).collect()
 }
 
 #[cfg(test)]

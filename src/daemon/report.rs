@@ -75,24 +75,29 @@ impl Daemon {
     /// The report that was due at `at`.
     async fn make_report(&mut self, at: i64, deadline: &Deadline, usage: &mut Usage) -> Digest {
         let end = Minute::containing(at);
-        let digest = self.digest(end, WEEK, &HashMap::new());
+        let digest = self.digest(end, WEEK, &HashMap::new()).await;
         let look = self.look_at_targets(&digest, at, TIMEOUT);
         let (healthy, used) =
             self.serve(at, &deadline.within(TIMEOUT), look).await.unwrap_or_default();
         usage.add(used);
-        if healthy.is_empty() { digest } else { self.digest(end, WEEK, &healthy) }
+        if healthy.is_empty() { digest } else { self.digest(end, WEEK, &healthy).await }
     }
 
     /// The report that somebody asks for: healthy targets are read first, within a time
     /// limit.
-    pub(super) fn start_report(&mut self, days: u32, now: i64, answer: oneshot::Sender<Answer>) {
+    pub(super) async fn start_report(
+        &mut self,
+        days: u32,
+        now: i64,
+        answer: oneshot::Sender<Answer>,
+    ) {
         if !(1..=MAX_DAYS).contains(&days) {
             let said = format!("expected 1 to {MAX_DAYS} days, found {days}");
             let _ = answer.send(Answer::Refused(said));
             return;
         }
         let end = Minute::containing(now);
-        let digest = self.digest(end, days, &HashMap::new());
+        let digest = self.digest(end, days, &HashMap::new()).await;
         let look = self.look_at_targets(&digest, now, SHORT_TIMEOUT);
         self.commands.wait_for(async move {
             let looked = tokio::time::timeout(SHORT_TIMEOUT, look).await;
@@ -102,10 +107,10 @@ impl Daemon {
     }
 
     /// Answers the requests for a report.
-    pub(super) fn finish_report(&mut self, looked: Looked, now: i64) {
+    pub(super) async fn finish_report(&mut self, looked: Looked, now: i64) {
         let Looked { days, end, healthy, usage, answer } = looked;
         self.bill(&usage, now);
-        let digest = self.digest(end, days, &healthy);
+        let digest = self.digest(end, days, &healthy).await;
         let _ = answer.send(Answer::Report(Box::new(Written::from(&digest))));
     }
 
@@ -118,7 +123,11 @@ impl Daemon {
         healthy(self.poller.accounts.clone(), digest, timeout, now)
     }
 
-    fn digest(&self, end: Minute, days: u32, healthy: &HealthyTargets) -> Digest {
+    async fn digest(&mut self, end: Minute, days: u32, healthy: &HealthyTargets) -> Digest {
+        self.with_all_days(|daemon| daemon.digest_of_all(end, days, healthy)).await
+    }
+
+    fn digest_of_all(&self, end: Minute, days: u32, healthy: &HealthyTargets) -> Digest {
         let nothing = History::new();
         let facts = self.poller.gateways().map(|gateway| {
             let key = gateway.id.key();

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use super::super::receive::go_on_from;
 use super::*;
 use crate::edge::aws::testing::sdk;
 use crate::source::testing::Made;
@@ -69,19 +70,22 @@ impl Scene {
         let mut reports = Vec::new();
         loop {
             let mut fetched = Fetched::nothing(end);
-            for (gateways, read) in self.poller.reads(&self.states, 5, end, DEADLINE) {
-                for (gateway, answer) in gateways.iter().zip(read.await.0) {
+            for (asked, read) in self.poller.reads(&self.states, 5, end, DEADLINE) {
+                for (gateway, answer) in asked.gateways.iter().zip(read.await.0) {
                     fetched.enter(gateway, answer, &self.poller.recent);
                 }
             }
-            self.poller.go_on_from(&mut self.states, &fetched, end);
+            go_on_from(&mut self.states, &fetched, end);
             let gateways: Vec<_> = self.poller.gateways().cloned().collect();
-            for gateway in gateways {
+            for gateway in &gateways {
                 let present = nearmiss_core::state::Present { end, settled: end, is_late: false };
                 let (states, rules) = (&mut self.states, self.config.rules());
-                self.poller.receive(states, rules, &gateway, &mut fetched, present);
+                let late = self.poller.receive(states, rules, gateway, &mut fetched, present);
+                if let Some(snapshot) = fetched.snapshots.get(&gateway.id.key()) {
+                    self.poller.amend(states, rules, gateway, snapshot, &late, end);
+                }
             }
-            for (minute, gateways) in self.poller.unassessed(&self.states, &fetched) {
+            for (minute, gateways) in unassessed(&gateways, &self.states, &fetched) {
                 for gateway in gateways {
                     let (states, rules) = (&mut self.states, self.config.rules());
                     let report =
@@ -91,7 +95,8 @@ impl Scene {
                 }
             }
             let read = fetched.snapshots.values().map(Snapshot::end).min().unwrap_or(end);
-            self.poller.recent.extend(std::mem::take(&mut fetched.snapshots));
+            let kept = std::mem::take(&mut fetched.snapshots).into_iter();
+            self.poller.recent.extend(kept.map(|(key, snapshot)| (key, snapshot.kept(Minute(0)))));
             if end.since(read) <= 0 || !fetched.failed.is_empty() {
                 return (fetched, reports);
             }

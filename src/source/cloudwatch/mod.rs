@@ -31,11 +31,12 @@ use aws_sdk_cloudwatch::types::{MetricDataQuery, MetricDataResult, ScanBy};
 use aws_smithy_types::DateTime;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
 use tracing::warn;
 
 pub use chat::{Chat, REGION as CHAT_REGION, Reached};
 pub use rate_limiter::RateLimiter;
-use request::{Query, Wanted, batches, billed_metrics};
+use request::{Query, Wanted, batches, billed_metrics, points_of, spelled};
 use results::{Lack, Points, Remarks, Results};
 
 use super::{Answer, Answers, Ask, Healthy, Means, MetricSource, QuarterHours, SelfCheck, Stretch};
@@ -54,6 +55,13 @@ pub const ACTION: &str = "cloudwatch:GetMetricData";
 const MAX_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
 const CONCURRENCY: usize = 8;
+/// Points that are asked for at once, per account and Region, in thousands: a point takes
+/// some fifty bytes while an answer is read.
+const ROOM: u32 = 120;
+const THOUSAND: usize = 1_000;
+/// What a request takes of that at the least.
+#[allow(clippy::cast_possible_truncation)]
+const LEAST_ROOM: u32 = ROOM / CONCURRENCY as u32;
 /// An answer may have this many pages, and one more for each [`POINTS_OF_A_PAGE`] that were
 /// asked for: CloudWatch may split an answer as it likes, and bills each page.
 const LEAST_PAGES: usize = 10;
@@ -70,6 +78,8 @@ pub struct CloudWatch {
     limiter: Arc<RateLimiter>,
     linked: Option<String>,
     logged: Arc<Mutex<HashSet<String>>>,
+    /// Room for the answers that are under way, in [`THOUSAND`]s of points.
+    room: Arc<Semaphore>,
 }
 
 impl CloudWatch {
@@ -86,7 +96,14 @@ impl CloudWatch {
     ) -> Self {
         let of_client = aws_sdk_cloudwatch::config::Builder::from(config);
         let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
-        Self { client, region: region_of(config), limiter, linked, logged: Arc::default() }
+        Self {
+            client,
+            region: region_of(config),
+            limiter,
+            linked,
+            logged: Arc::default(),
+            room: Arc::new(Semaphore::new(ROOM as usize)),
+        }
     }
 
     /// The points of each query of each wanted gateway, in their order, in steps of
@@ -152,7 +169,12 @@ impl CloudWatch {
     ) -> (Result<Vec<Answer<Vec<Points>>>, AwsError>, Usage) {
         let mut usage = Usage::default();
         let left = deadline.saturating_sub(watch.elapsed());
-        let read = self.read_batch(&batch, period, end, &mut usage);
+        let points = points_of(&batch, period, end) / THOUSAND;
+        let takes = u32::try_from(points).unwrap_or(ROOM).clamp(LEAST_ROOM, ROOM);
+        let read = async {
+            let _room = self.room.acquire_many(takes).await;
+            self.read_batch(&batch, period, end, &mut usage).await
+        };
         let read = tokio::time::timeout(left, read).await;
         let late = |_| Err(self.incomplete("no whole answer within the deadline"));
         (read.unwrap_or_else(late), usage)
@@ -166,12 +188,8 @@ impl CloudWatch {
         usage: &mut Usage,
     ) -> Result<Vec<Answer<Vec<Points>>>, AwsError> {
         let first = batch.iter().map(|wanted| wanted.from).min().unwrap_or(end);
-        let linked = self.linked.as_deref();
-        let of_one = |(index, wanted): (usize, &&Wanted)| wanted.spelled(index, period, linked);
-        let queries: Vec<_> = batch.iter().enumerate().flat_map(of_one).collect();
-        let points = usize::try_from((end - first) / period).unwrap_or(0) * queries.len();
-        let (pages, remarks) = self.pages(&queries, points, (first, end), usage).await?;
-        let mut results = Results::of(pages, &remarks);
+        let (pages, remarks) = self.pages(batch, period, (first, end), usage).await?;
+        let mut results = Results::of(batch, pages, &remarks);
         let answer = |(index, wanted): (usize, &&Wanted)| {
             let points = results.take(index, wanted, (first - period, end));
             points.map_err(|Lack { problem, said }| {
@@ -188,23 +206,28 @@ impl CloudWatch {
     /// The results of all pages, and what CloudWatch remarks on them.
     async fn pages(
         &self,
-        queries: &[MetricDataQuery],
-        points: usize,
+        batch: &[&Wanted],
+        period: i64,
         (first, end): (i64, i64),
         usage: &mut Usage,
     ) -> Result<(Vec<MetricDataResult>, Remarks), AwsError> {
-        let mut results = Vec::with_capacity(queries.len());
+        let asked: usize = batch.iter().map(|wanted| wanted.queries.len()).sum();
+        let points = points_of(batch, period, end);
+        let billed: u64 = batch.iter().map(|wanted| billed_metrics(&wanted.queries)).sum();
+        let mut results = Vec::with_capacity(asked);
         let mut remarks = Remarks::default();
         let mut pages = Pages::at_most(LEAST_PAGES + points / POINTS_OF_A_PAGE);
         let mut token = None;
         loop {
             self.limiter.admit(points).await;
+            let queries = spelled(batch, period, self.linked.as_deref());
             let page = self.page(queries, (first, end), token, usage).await?;
+            usage.billed_metrics += billed;
             page.messages().iter().for_each(|message| remarks.add(message));
             let next = pages.turn(page.next_token());
             let found = page.metric_data_results.unwrap_or_default();
-            if found.len() > queries.len() {
-                let (found, asked) = (found.len(), queries.len());
+            if found.len() > asked {
+                let found = found.len();
                 return Err(self.incomplete(format!("{found} results for {asked} queries")));
             }
             results.extend(found);
@@ -227,7 +250,7 @@ impl CloudWatch {
 
     async fn page(
         &self,
-        queries: &[MetricDataQuery],
+        queries: Vec<MetricDataQuery>,
         (first, end): (i64, i64),
         token: Option<String>,
         usage: &mut Usage,
@@ -235,7 +258,7 @@ impl CloudWatch {
         let answer = self
             .client
             .get_metric_data()
-            .set_metric_data_queries(Some(queries.to_vec()))
+            .set_metric_data_queries(Some(queries))
             .start_time(DateTime::from_secs(first))
             .end_time(DateTime::from_secs(end))
             .scan_by(ScanBy::TimestampAscending)
@@ -244,9 +267,6 @@ impl CloudWatch {
             .await
             .map_err(|error| AwsError::of(ACTION, &self.region, &error));
         usage.call(ACTION, answer.as_ref().err().map(|fault| fault.problem));
-        if answer.is_ok() {
-            usage.billed_metrics += billed_metrics(queries);
-        }
         answer
     }
 }

@@ -1,7 +1,5 @@
 //! From what is wanted of gateways to the queries of requests.
 
-use std::collections::HashMap;
-
 use aws_sdk_cloudwatch::types::{Dimension, Metric, MetricDataQuery, MetricStat};
 
 use nearmiss_core::gateway::Gateway;
@@ -9,9 +7,9 @@ use nearmiss_core::gateway::metrics::Stat;
 
 /// CloudWatch bills up to this many statistics of one metric in one request as one metric.
 const STATISTICS_PER_METRIC: usize = 5;
-/// `GetMetricData` returns at most this many points in one page; more take another page,
-/// which is billed again.
-const MAX_POINTS: usize = 100_800;
+/// A request asks for at most this many points. A page has room for 100,800; but each takes
+/// some fifty bytes while an answer is read, and more requests cost nothing.
+const MAX_POINTS: usize = 30_000;
 
 /// A statistic of a metric.
 #[derive(Debug, Clone)]
@@ -49,6 +47,12 @@ impl Query {
         let per_unit = stat.per_unit(gateway.id.kind.spec().latency.unit);
         Self { per_unit, ..Self::plain(metric, stat.spelled_for(gateway)) }
     }
+
+    fn is_of_the_metric_of(&self, other: &Self) -> bool {
+        self.metric == other.metric
+            && self.target_group == other.target_group
+            && self.zone == other.zone
+    }
 }
 
 impl Wanted {
@@ -82,14 +86,15 @@ impl Wanted {
         Self { namespace, dimensions, target_group_dimension: "", queries, from }
     }
 
-    /// The queries as CloudWatch takes them; `index` is the gateway's number in the
+    /// Adds the queries as CloudWatch takes them; `index` is the gateway's number in the
     /// request.
-    pub(super) fn spelled(
+    fn spell(
         &self,
         index: usize,
         period: i64,
         linked: Option<&str>,
-    ) -> Vec<MetricDataQuery> {
+        queries: &mut Vec<MetricDataQuery>,
+    ) {
         let period = i32::try_from(period).unwrap_or(i32::MAX);
         let spelled = |(number, query): (usize, &Query)| {
             let dimension =
@@ -112,12 +117,18 @@ impl Wanted {
                 .set_account_id(linked.map(str::to_owned))
                 .build()
         };
-        self.queries.iter().enumerate().map(spelled).collect()
+        queries.extend(self.queries.iter().enumerate().map(spelled));
     }
 }
 
 pub(super) fn query_id(index: usize, number: usize) -> String {
     format!("g{index}_{number}")
+}
+
+/// The gateway's number in the request, and the query's among those of the gateway.
+pub(super) fn of_query_id(id: &str) -> Option<(usize, usize)> {
+    let (index, number) = id.strip_prefix('g')?.split_once('_')?;
+    index.parse().ok().zip(number.parse().ok())
 }
 
 /// Requests within these limits of queries and points, with at least one gateway each;
@@ -150,17 +161,36 @@ pub(super) fn batches(
     batches
 }
 
-/// What one request with these queries is billed as: each metric once for every five of its
-/// statistics.
-pub(super) fn billed_metrics(queries: &[MetricDataQuery]) -> u64 {
-    let mut statistics: HashMap<_, usize> = HashMap::new();
-    for stat in queries.iter().filter_map(MetricDataQuery::metric_stat) {
-        let metric = stat.metric();
-        let dimensions = metric
-            .map(|m| m.dimensions().iter().map(|d| (d.name(), d.value())).collect::<Vec<_>>());
-        let key =
-            (metric.and_then(Metric::namespace), metric.and_then(Metric::metric_name), dimensions);
-        *statistics.entry(key).or_default() += 1;
+/// The queries of one request.
+pub(super) fn spelled(
+    batch: &[&Wanted],
+    period: i64,
+    linked: Option<&str>,
+) -> Vec<MetricDataQuery> {
+    let number = batch.iter().map(|wanted| wanted.queries.len()).sum();
+    let mut queries = Vec::with_capacity(number);
+    for (index, wanted) in batch.iter().enumerate() {
+        wanted.spell(index, period, linked, &mut queries);
     }
-    statistics.values().map(|n| n.div_ceil(STATISTICS_PER_METRIC) as u64).sum()
+    queries
+}
+
+/// How many points one request asks for, up to before `end`.
+pub(super) fn points_of(batch: &[&Wanted], period: i64, end: i64) -> usize {
+    let first = batch.iter().map(|wanted| wanted.from).min().unwrap_or(end);
+    let queries: usize = batch.iter().map(|wanted| wanted.queries.len()).sum();
+    usize::try_from((end - first) / period).unwrap_or(0) * queries
+}
+
+/// What these queries of one gateway are billed as in a request: each metric once for every
+/// five of its statistics.
+pub(super) fn billed_metrics(queries: &[Query]) -> u64 {
+    let is_new = |(number, query): &(usize, &Query)| {
+        queries.iter().take(*number).all(|before| !query.is_of_the_metric_of(before))
+    };
+    let statistics = |(_, query): (usize, &Query)| {
+        queries.iter().filter(|other| query.is_of_the_metric_of(other)).count()
+    };
+    let metrics = queries.iter().enumerate().filter(is_new).map(statistics);
+    metrics.map(|statistics| statistics.div_ceil(STATISTICS_PER_METRIC) as u64).sum()
 }

@@ -3,12 +3,11 @@
 //! A result that cannot be true - values without times, a count below zero or beyond all
 //! bounds - is no data, and certainly not zero.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_cloudwatch::types::{MessageData, MetricDataResult, StatusCode};
 
-use super::request::{Query, Wanted, query_id};
+use super::request::{Query, Wanted, of_query_id};
 use crate::edge::aws::{ErrorKind, plain};
 
 /// No count, and no sum of seconds, is larger than this in an hour.
@@ -48,7 +47,8 @@ impl fmt::Display for Remarks {
 
 /// The results of one request, pages merged by id.
 pub(super) struct Results {
-    by_id: HashMap<String, Merged>,
+    /// By gateway and query.
+    all: Vec<Vec<Option<Merged>>>,
     remarks: Remarks,
 }
 
@@ -62,16 +62,20 @@ struct Merged {
 
 impl Results {
     /// Of all pages, with the remarks on them as a whole.
-    pub(super) fn of(pages: Vec<MetricDataResult>, remarks: &Remarks) -> Self {
-        let mut by_id: HashMap<String, Merged> = HashMap::with_capacity(pages.len());
+    pub(super) fn of(batch: &[&Wanted], pages: Vec<MetricDataResult>, remarks: &Remarks) -> Self {
+        let empty = |wanted: &&Wanted| wanted.queries.iter().map(|_| None).collect();
+        let mut all: Vec<Vec<Option<Merged>>> = batch.iter().map(empty).collect();
         for mut result in pages {
-            let one = by_id.entry(result.id.take().unwrap_or_default()).or_default();
+            let asked = result.id().and_then(of_query_id);
+            let place = asked.and_then(|(index, number)| all.get_mut(index)?.get_mut(number));
+            let Some(place) = place else { continue };
+            let one = place.get_or_insert_default();
             one.enter(&result);
             if one.status != Some(StatusCode::Forbidden) {
                 one.status = result.status_code.take();
             }
         }
-        Self { by_id, remarks: remarks.clone() }
+        Self { all, remarks: remarks.clone() }
     }
 
     /// The points of every query of a gateway up to before the end, or what is missing from
@@ -84,8 +88,9 @@ impl Results {
         (first, end): (i64, i64),
     ) -> Result<Vec<Points>, Lack> {
         let queries = wanted.queries.iter().enumerate();
-        let within = |points: Points| {
-            points.into_iter().filter(|(at, _)| (wanted.from..end).contains(at)).collect()
+        let within = |mut points: Points| {
+            points.retain(|(at, _)| (wanted.from..end).contains(at));
+            points
         };
         let asked = |points: Points, query: &Query| match points
             .iter()
@@ -101,24 +106,28 @@ impl Results {
             }
         };
         queries
-            .map(|(number, query)| asked(self.complete(&query_id(index, number), query)?, query))
+            .map(|(number, query)| asked(self.complete((index, number), query)?, query))
             .collect()
     }
 
-    fn complete(&mut self, id: &str, query: &Query) -> Result<Points, Lack> {
+    fn complete(&mut self, (index, number): (usize, usize), query: &Query) -> Result<Points, Lack> {
         let Query { metric, per_unit, .. } = query;
-        let Some(Merged { mut points, malformed, status, remarks }) = self.by_id.remove(id) else {
+        let place = self.all.get_mut(index).and_then(|of_one| of_one.get_mut(number));
+        let found = place.and_then(Option::take);
+        let Some(Merged { mut points, malformed, status, remarks }) = found else {
             let said = with(format!("no result for {metric}"), &self.remarks);
             return Err(Lack { problem: ErrorKind::Incomplete, said });
         };
         let problem = match status {
             Some(StatusCode::Complete) => match malformed {
                 None => {
-                    points.sort_by_key(|(at, _)| *at);
-                    // Of a point that comes twice, the later one counts.
-                    points.reverse();
-                    points.dedup_by_key(|(at, _)| *at);
-                    points.reverse();
+                    if !points.is_sorted_by(|one, next| one.0 < next.0) {
+                        points.sort_by_key(|(at, _)| *at);
+                        // Of a point that comes twice, the later one counts.
+                        points.reverse();
+                        points.dedup_by_key(|(at, _)| *at);
+                        points.reverse();
+                    }
                     for (_, value) in &mut points {
                         *value /= per_unit;
                     }
@@ -161,6 +170,7 @@ impl Merged {
 
 #[cfg(test)]
 mod tests {
+    use super::super::request::query_id;
     use super::*;
     use aws_smithy_types::DateTime;
 
@@ -183,7 +193,8 @@ mod tests {
     fn take(pages: Vec<MetricDataResult>) -> Result<Points, Lack> {
         let query = Query::plain("RequestCount", "Sum");
         let wanted = Wanted::about("AWS/X", ("Y", "z".to_owned()), 60, vec![query]);
-        let taken = Results::of(pages, &Remarks::default()).take(0, &wanted, (0, 600));
+        let mut results = Results::of(&[&wanted], pages, &Remarks::default());
+        let taken = results.take(0, &wanted, (0, 600));
         taken.map(|mut points| points.remove(0))
     }
 

@@ -24,7 +24,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::detect::outlook::Outlook;
+use crate::detect::outlook::Past;
 use crate::detect::rule::{Nature, RuleSpec};
 use crate::gateway::Gateway;
 use crate::series::forecast::Forecast;
@@ -224,7 +224,7 @@ pub struct Case<'a> {
     /// The last hour.
     pub window: Window<'a>,
     /// What the last fourteen days say.
-    pub outlook: &'a Outlook,
+    pub outlook: Past<'a>,
 }
 
 /// The parameters of all detectors.

@@ -117,11 +117,11 @@ impl Saturation {
         let healthy = case.window.readings().iter().rev().find_map(|r| r.healthy_hosts)?;
         let healthy = Some(healthy).filter(|hosts| *hosts >= 1.0)?;
         let workers = f64::from(self.workers_per_target?.get()) * healthy;
-        let in_flight = |known: &Known| match known {
+        let in_flight = |known: Known| match known {
             Known::Measured(summary) => summary.in_flight(timeout),
             Known::Unknown | Known::Idle => None,
         };
-        let figures: Vec<_> = case.outlook.recent.iter().map(|(_, k)| in_flight(k)).collect();
+        let figures: Vec<_> = case.outlook.lately().map(in_flight).collect();
         let now = figures.last().copied().flatten().filter(|_| workers > 0.0)?;
         if now < HALF_FULL * workers {
             return None;

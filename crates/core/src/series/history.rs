@@ -21,6 +21,9 @@ pub const QUARTER_HOURS: usize = 1344;
 pub const DAY: i64 = 96;
 /// Seconds in a quarter-hour: CloudWatch's `Period`.
 pub const PERIOD: f64 = 900.0;
+/// How long a day that is over is still kept beside the newest one, quarter-hours: what looks
+/// back looks back six hours.
+const KEPT_HERE: i64 = 28;
 /// Seconds after which the load balancer gives up connecting to a target; fixed by AWS.
 pub const CONNECT_TIMEOUT: f64 = 10.0;
 
@@ -152,14 +155,38 @@ pub enum Mark {
 #[derive(Debug, Clone)]
 struct Day {
     packed: PackedDay,
+    /// The same, while many of its quarter-hours are read.
+    unpacked: Option<Box<OpenDay>>,
     /// Whether it is as it was when it was last saved.
     is_saved: bool,
+    /// Whether only the store has it. All of its quarter-hours are known.
+    is_away: bool,
 }
 
 impl Default for Day {
     /// Nothing is known of it.
     fn default() -> Self {
-        Self { packed: PackedDay::default(), is_saved: true }
+        Self { packed: PackedDay::default(), unpacked: None, is_saved: true, is_away: false }
+    }
+}
+
+impl Day {
+    fn saved(packed: PackedDay) -> Self {
+        Self { packed, ..Self::default() }
+    }
+
+    fn known(&self, quarter_hour: usize) -> Known {
+        match &self.unpacked {
+            Some(open) => open.known(quarter_hour),
+            None => self.packed.known(quarter_hour),
+        }
+    }
+
+    fn status(&self, quarter_hour: usize) -> (bool, Mark) {
+        match &self.unpacked {
+            Some(open) => open.status(quarter_hour),
+            None => self.packed.status(quarter_hour),
+        }
     }
 }
 
@@ -197,11 +224,57 @@ impl QuarterHours {
             all.reach(QuarterHour(first + last));
             let place = all.place(day);
             if let Some(kept) = place.and_then(|place| all.days.get_mut(place)) {
-                *kept = Day { packed, is_saved: true };
+                *kept = Day::saved(packed);
             }
         }
         all.changes += 1;
         all
+    }
+
+    /// Leaves the days to the store that are saved and whole and have been over for some hours:
+    /// nobody needs them until the next quarter-hour.
+    pub fn put_away(&mut self) {
+        let over = self.newest.map_or(i64::MIN, |newest| day_of(newest.plus(-KEPT_HERE)));
+        for (number, day) in (self.first_day()..).zip(&mut self.days) {
+            if number < over && day.is_saved && !day.is_away && day.packed.is_whole() {
+                *day = Day { is_away: true, ..Day::default() };
+            }
+        }
+    }
+
+    /// Whether some day is only in the store.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.days.iter().any(|day| day.is_away)
+    }
+
+    /// Brings back what the store has of the days that were left to it (counted from the Unix
+    /// epoch). What it has no longer is unknown, and read again.
+    pub fn bring_back<'a>(&mut self, saved: impl IntoIterator<Item = (i64, &'a [u8])>) {
+        for (number, bytes) in saved {
+            let place = self.place(number);
+            let day = place.and_then(|place| self.days.get_mut(place)).filter(|day| day.is_away);
+            if let Some((day, packed)) = day.zip(PackedDay::of_bytes(bytes)) {
+                *day = Day::saved(packed);
+            }
+        }
+        for day in self.days.iter_mut().filter(|day| day.is_away) {
+            *day = Day::default();
+            self.changes += 1;
+        }
+    }
+
+    /// Makes reading of most quarter-hours fast, until [`pack`](Self::pack).
+    pub(crate) fn unpack(&mut self) {
+        self.seal();
+        for day in self.days.iter_mut().filter(|day| !day.packed.bytes().is_empty()) {
+            day.unpacked = Some(Box::new(day.packed.open()));
+        }
+    }
+
+    /// Takes back the memory that [`unpack`](Self::unpack) took.
+    pub(crate) fn pack(&mut self) {
+        self.days.iter_mut().for_each(|day| day.unpacked = None);
     }
 
     /// The days that are not saved as they are now, and what to save of them.
@@ -219,7 +292,7 @@ impl QuarterHours {
 
     /// All days are to be saved, because they are another gateway's now.
     pub fn save_again(&mut self) {
-        self.days.iter_mut().for_each(|day| day.is_saved = false);
+        self.days.iter_mut().for_each(|day| day.is_saved = day.is_away);
     }
 
     /// The timeout for which near misses were counted in the newest quarter-hour with requests,
@@ -242,7 +315,7 @@ impl QuarterHours {
         let Some((day, open)) = self.open.take() else { return };
         let place = self.place(day);
         if let Some(day) = place.and_then(|place| self.days.get_mut(place)) {
-            *day = Day { packed: open.pack(), is_saved: false };
+            *day = Day { is_saved: false, ..Day::saved(open.pack()) };
         }
     }
 
@@ -284,7 +357,7 @@ impl QuarterHours {
             Some((number, open)) if *number == day_of(quarter_hour) => {
                 open.known(in_day(quarter_hour))
             }
-            _ => day.packed.known(in_day(quarter_hour)),
+            _ => day.known(in_day(quarter_hour)),
         }
     }
 
@@ -316,7 +389,8 @@ impl QuarterHours {
         let mut quarter_hour = from.max(kept);
         while quarter_hour < end {
             let is_open = self.open.as_ref().is_some_and(|(day, _)| *day == day_of(quarter_hour));
-            if !is_open && self.day(quarter_hour).is_some_and(|day| day.packed.is_whole()) {
+            let is_whole = |day: &Day| day.is_away || day.packed.is_whole();
+            if !is_open && self.day(quarter_hour).is_some_and(is_whole) {
                 quarter_hour = QuarterHour((day_of(quarter_hour) + 1) * DAY);
             } else if self.status(quarter_hour).is_some_and(|(is_known, _)| is_known) {
                 quarter_hour = quarter_hour.plus(1);
@@ -376,9 +450,11 @@ impl QuarterHours {
         if self.open.as_ref().is_some_and(|(open, _)| *open != day) {
             self.seal();
         }
-        let packed = self.days.get(place).map(|day| &day.packed);
-        let open =
-            || (day, Box::new(packed.map_or_else(|| PackedDay::default().open(), PackedDay::open)));
+        // What is away was brought back by whoever has something to change.
+        let Some(packed) = self.days.get(place).filter(|d| !d.is_away).map(|d| &d.packed) else {
+            return;
+        };
+        let open = || (day, Box::new(packed.open()));
         change(&mut self.open.get_or_insert_with(open).1, in_day(quarter_hour));
         self.changes += 1;
     }
@@ -389,7 +465,7 @@ impl QuarterHours {
             Some((number, open)) if *number == day_of(quarter_hour) => {
                 Some(open.status(in_day(quarter_hour)))
             }
-            _ => Some(day.packed.status(in_day(quarter_hour))),
+            _ => Some(day.status(in_day(quarter_hour))),
         }
     }
 

@@ -4,11 +4,14 @@
 //! detectors always look at consecutive minutes and because "no value" must be
 //! a value of its own: absence is never a zero here.
 
+mod kept;
+
 use crate::gateway::bounds::BOUNDS;
 use crate::gateway::signal::{Missing, Signal};
 use crate::series::histogram::Buckets;
 use crate::series::window::Reading;
 use crate::time::Minute;
+pub use kept::KeptSnapshot;
 
 /// What is larger is no measurement: no minute has this many requests, and no request takes
 /// this many seconds. Sums of what is smaller are exact to a request, and finite.
@@ -98,16 +101,26 @@ impl Snapshot {
             Signal::every().filter(|signal| self.has(*signal) || earlier.has(*signal)).collect();
         let mut whole = Self::quiet(first, self.end(), &asked);
         whole.values.fill(f64::NAN);
-        for signal in asked {
-            for minute in (first.0..self.end().0).map(Minute) {
-                let from = if minute < self.first { earlier } else { &self };
-                if let Some(value) = from.value(signal, minute) {
-                    whole.record(signal, minute, value);
-                }
-            }
-        }
+        whole.copy(earlier, first, self.first);
+        whole.copy(&self, self.first, self.end());
         whole.target_groups = self.target_groups;
         whole
+    }
+
+    /// Takes over what another snapshot has of the minutes from `first` to before `end`.
+    fn copy(&mut self, from: &Self, first: Minute, end: Minute) {
+        let row = |of: &Self, minute: Minute| {
+            usize::try_from(minute.since(of.first)).unwrap_or(0) * of.width
+        };
+        for (ours, theirs) in self.columns.iter().zip(&from.columns) {
+            let Some((ours, theirs)) = ours.zip(*theirs) else { continue };
+            let begin = row(self, first) + usize::from(ours);
+            let to = self.values.iter_mut().skip(begin);
+            let values = from.values.iter().skip(row(from, first) + usize::from(theirs));
+            let minutes = usize::try_from(end.since(first)).unwrap_or(0);
+            let pairs = to.step_by(self.width).zip(values.step_by(from.width));
+            pairs.take(minutes).for_each(|(to, value)| *to = *value);
+        }
     }
 
     /// The same minutes of two gateways as of one: counts are added, and of measurements

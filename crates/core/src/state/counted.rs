@@ -21,7 +21,7 @@ pub(super) struct Counted {
     pub(super) idle: bool,
     /// What CloudWatch said of it last, where that is less.
     #[serde(skip)]
-    pub(super) seen: Option<Totals>,
+    pub(super) seen: Option<Box<Totals>>,
     #[serde(skip)]
     pub(super) buckets: Option<Box<Buckets>>,
 }

@@ -343,10 +343,10 @@ impl GatewayState {
             if !same_bounds {
                 now.near_misses = counted.totals.near_misses;
             }
-            if now == counted.seen.unwrap_or(counted.totals) {
+            if now == counted.seen.as_deref().copied().unwrap_or(counted.totals) {
                 continue;
             }
-            counted.seen = Some(now);
+            counted.seen = Some(Box::new(now));
             let more = now.beyond(counted.totals);
             counted.totals = now.or(counted.totals);
             let was_idle = counted.idle && !more.is_nothing();

@@ -44,6 +44,13 @@ impl GatewayState {
         self.assess_watermark.min(self.count_watermark).plus(1 - i64::from(window))
     }
 
+    /// The first minute that is kept from one poll to the next: the window of the first one
+    /// that is read again.
+    #[must_use]
+    pub fn remembers_from(&self) -> Minute {
+        self.needs_from(LONGEST_WINDOW).plus(-READ_AGAIN)
+    }
+
     /// Which minutes the next request asks for at a poll of the minutes before `end`: from
     /// the first to before the second. `recent` are those that are remembered from the last
     /// one; `turn` sets apart the times at which gateways are read further back.

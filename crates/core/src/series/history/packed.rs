@@ -139,8 +139,11 @@ impl PackedDay {
 
     /// Whether all quarter-hours are known.
     pub(super) fn is_whole(&self) -> bool {
-        let same = self.head(0).filter(|(_, width, _)| *width == 0);
-        same.is_some_and(|(number, ..)| status(number).0)
+        match self.head(0) {
+            Some((number, 0, _)) => status(number).0,
+            Some(_) => (0..QUARTER_HOURS).all(|quarter_hour| self.status(quarter_hour).0),
+            None => false,
+        }
     }
 
     pub(super) fn open(&self) -> OpenDay {
@@ -149,9 +152,25 @@ impl PackedDay {
         if self.0.is_empty() {
             return open;
         }
-        for quarter_hour in 0..QUARTER_HOURS {
-            for (column, number) in self.numbers(quarter_hour).into_iter().enumerate() {
-                open.0[column][quarter_hour] = number;
+        let mut at = COLUMNS * HEAD;
+        for (column, numbers) in open.0.iter_mut().enumerate() {
+            let Some((least, width, has_gaps)) = self.head(column) else { break };
+            let next = at + bytes_of(width);
+            let bytes = self.0.get(at..next).unwrap_or_default();
+            at = next;
+            let mut bytes = bytes.iter();
+            let (mut waiting, mut bits) = (0_u64, 0);
+            for number in numbers {
+                while bits < width
+                    && let Some(byte) = bytes.next()
+                {
+                    waiting |= u64::from(*byte) << bits;
+                    bits += 8;
+                }
+                let above = u32::try_from(waiting & ((1 << width) - 1)).unwrap_or(ABSENT);
+                waiting >>= width;
+                bits = bits.saturating_sub(width);
+                *number = number_above(least, above, has_gaps);
             }
         }
         open
@@ -179,12 +198,7 @@ impl PackedDay {
         window[..length].copy_from_slice(&from[..length]);
         let above = (u64::from_le_bytes(window) >> (bit % 8)) & ((1 << width) - 1);
         let above = u32::try_from(above).unwrap_or(ABSENT);
-        let number = match (has_gaps, above) {
-            (false, above) => least.saturating_add(above),
-            (true, 0) => ABSENT,
-            (true, above) => least.saturating_add(above - 1),
-        };
-        Some((number, next))
+        Some((number_above(least, above, has_gaps), next))
     }
 
     /// The smallest number of a column, its width, and whether it has gaps.
@@ -274,6 +288,15 @@ fn status(number: u32) -> (bool, Mark) {
     (number & 1 == 1, mark)
 }
 
+/// The number that is written as a distance from the least of its column.
+fn number_above(least: u32, above: u32, has_gaps: bool) -> u32 {
+    match (has_gaps, above) {
+        (false, above) => least.saturating_add(above),
+        (true, 0) => ABSENT,
+        (true, above) => least.saturating_add(above - 1),
+    }
+}
+
 /// Bytes of a column: 96 quarter-hours are always whole bytes.
 fn bytes_of(width: u8) -> usize {
     usize::from(width) * QUARTER_HOURS / 8
@@ -338,7 +361,12 @@ mod tests {
             }
             let day = open.pack();
             prop_assert_eq!(&PackedDay::of_bytes(day.bytes()).unwrap(), &day);
-            prop_assert_eq!(&day.open().pack(), &day, "nothing is lost by opening it");
+            let opened = day.open();
+            prop_assert_eq!(&opened.pack(), &day, "nothing is lost by opening it");
+            for index in 0..QUARTER_HOURS {
+                prop_assert_eq!(opened.known(index), day.known(index));
+                prop_assert_eq!(opened.status(index), day.status(index));
+            }
             for (index, (said, mark)) in quarter_hours.iter().zip(marked).enumerate() {
                 prop_assert_eq!(day.status(index).0, said.is_some());
                 prop_assert_eq!(day.status(index).1 == Mark::Incident, mark == 1);
