@@ -9,12 +9,11 @@ use tracing::info;
 
 use super::changes::tell_changes;
 use super::poller::Poller;
-use super::{Daemon, allotment};
+use super::{DISCOVERY_SHARE, Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
 use crate::edge::time::Deadline;
 use crate::inventory;
-use crate::inventory::AccountRegion;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::notification::Component;
@@ -22,44 +21,52 @@ use nearmiss_core::number::quantity::Span;
 use nearmiss_core::time::Minute;
 
 impl Daemon {
-    /// Lists the gateways where it is time to.
+    /// Lists the gateways where it is time to, and reads timeouts.
     pub(super) async fn discover(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) {
+        let accounts = self.poller.accounts.iter();
+        let before: Vec<_> = accounts.map(|account| account.gateways.clone()).collect();
+        let listed = self.list(now, deadline, usage).await;
+        let have_changed = self.read_timeouts(now, deadline, usage).await;
+        for number in &listed {
+            let has_failed = self.poller.accounts[*number].has_failed();
+            let outcome = if has_failed { Err(()) } else { Ok(()) };
+            Exporter::outcome(&self.publisher.exporter.discoveries, &outcome);
+        }
+        if have_changed || !listed.is_empty() {
+            inventory::tell_apart(&mut self.poller.accounts);
+            self.follow_changes(&before, now).await;
+        }
+        let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
+        let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
+        self.trouble(Component::Discovery, troubles, now);
+    }
+
+    /// Lists the gateways where it is time to. Returns the numbers of those accounts.
+    async fn list(&mut self, now: i64, deadline: &Deadline, usage: &mut Usage) -> Vec<usize> {
         let every = self.config.discovery.refresh;
-        let is_due = |account: &&AccountRegion| account.is_due(now, every);
         let left = Span::seconds(allotment(deadline).as_secs());
-        let looks: Vec<_> = self
-            .poller
-            .accounts
-            .iter()
-            .enumerate()
-            .filter(|(_, account)| is_due(account))
-            .map(|(index, account)| {
+        let accounts = self.poller.accounts.iter().enumerate();
+        let looks: Vec<_> = accounts
+            .filter(|(_, account)| account.is_due(now, every))
+            .map(|(number, account)| {
                 let mut account = account.clone();
                 async move {
-                    let used = account.refresh(now, left, every).await;
-                    (index, account, used)
+                    let used = account.list(now, left).await;
+                    (number, account, used)
                 }
             })
             .collect();
         if looks.is_empty() {
-            return;
+            return Vec::new();
         }
-        let Some(found) = self.serve(now, deadline, futures::future::join_all(looks)).await else {
-            return;
-        };
-        let accounts = &mut self.poller.accounts;
-        let before: Vec<_> = accounts.iter().map(|account| account.gateways.clone()).collect();
-        for (index, account, used) in found {
+        let found = self.serve(now, deadline, futures::future::join_all(looks)).await;
+        let mut listed = Vec::new();
+        for (number, account, used) in found.into_iter().flatten() {
             usage.add(used);
-            let outcome = if account.has_failed() { Err(()) } else { Ok(()) };
-            Exporter::outcome(&self.publisher.exporter.discoveries, &outcome);
-            accounts[index] = account;
+            self.poller.accounts[number] = account;
+            listed.push(number);
         }
-        inventory::tell_apart(accounts);
-        self.follow_changes(&before, now).await;
-        let troubles = self.poller.accounts.iter().flat_map(|account| &account.troubles);
-        let troubles: Vec<String> = troubles.map(ToString::to_string).collect();
-        self.trouble(Component::Discovery, troubles, now);
+        listed
     }
 
     /// Continues with the gateways that exist now.
@@ -87,13 +94,15 @@ impl Daemon {
         }
     }
 
-    /// Finds the target groups of the gateways that are polled fast.
+    /// Finds the target groups of the gateways that are polled fast: as many as there is
+    /// time for, which leaves time for what comes after.
     pub(super) async fn find_target_groups(
         &mut self,
         now: i64,
         deadline: &Deadline,
         usage: &mut Usage,
     ) {
+        let deadline = &deadline.within(deadline.left() / DISCOVERY_SHARE);
         let left = allotment(deadline);
         let Poller { accounts, reports, .. } = &self.poller;
         let is_fast = |gateway: &&Arc<Gateway>| {
@@ -154,6 +163,10 @@ fn changed<'a>(
     before: &'a [Arc<Gateway>],
     after: &'a [Arc<Gateway>],
 ) -> impl Iterator<Item = &'a Arc<Gateway>> {
-    let known: HashMap<_, _> = before.iter().map(|g| (&g.id, (g.timeout, g.near))).collect();
-    after.iter().filter(move |g| known.get(&g.id).is_some_and(|old| *old != (g.timeout, g.near)))
+    let bounds = |gateway: &Gateway| {
+        let Gateway { timeout, near, .. } = gateway;
+        (timeout.seconds, timeout.is_below_the_gateways_own(), *near)
+    };
+    let known: HashMap<_, _> = before.iter().map(|one| (&one.id, bounds(one))).collect();
+    after.iter().filter(move |one| known.get(&one.id).is_some_and(|old| *old != bounds(one)))
 }

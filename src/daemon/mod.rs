@@ -8,7 +8,8 @@
 //! A poll waits in one place, `Daemon::serve`: a call to AWS owns all that it needs, so
 //! that commands are answered meanwhile, nothing waits past the poll's one [`Deadline`],
 //! and a stop ends every wait. What alerts do not depend on (target groups, the self-check,
-//! the chat channel, history) comes after publishing, in the time that is left.
+//! the chat channel, history) comes after publishing, in the time that is left. Timeouts are
+//! read all the time, one after the other; a poll enters what came since the last one.
 
 mod changes;
 mod chats;
@@ -26,6 +27,7 @@ mod reload;
 mod report;
 mod self_check;
 mod self_watch;
+mod timeouts;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -56,6 +58,7 @@ use poller::{Poller, Present};
 use publisher::{Deliveries, Publisher};
 use reload::Configured;
 use self_watch::SelfWatch;
+use timeouts::TimeoutReaders;
 
 /// How many days the billed metrics are remembered.
 const BILLED_DAYS: i64 = 16;
@@ -97,6 +100,7 @@ pub struct Daemon {
     store: Box<dyn Store>,
     persisted: PersistedState,
     poller: Poller,
+    timeouts: TimeoutReaders,
     notifier: Notifier,
     publisher: Publisher,
     self_watch: SelfWatch,
@@ -124,6 +128,7 @@ impl Daemon {
         let publisher = Publisher::new(Some(listener), notifier.router.known(), &config.metrics)?;
         Ok(Self {
             poller: Box::pin(Poller::of_config(&config, base)).await,
+            timeouts: TimeoutReaders::default(),
             publisher,
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
@@ -174,6 +179,7 @@ impl Daemon {
                     ticks.follow(&self.config.poll.schedule);
                 }
                 now = ticks.next(&clock) => self.poll(now, &mut watch).await,
+                () = self.timeouts.next() => {}
             }
         }
         self.tell_systemd(State::Stopping);
@@ -240,6 +246,7 @@ impl Daemon {
         self.check_figures(now, end, deadline, &mut usage).await;
         self.backfill(Present { now, end, settled }, deadline, &mut usage).await;
         self.read_history(now, settled, deadline, &mut usage).await;
+        self.await_timeouts(now, deadline).await;
         self.bill(&usage, now);
     }
 
@@ -257,6 +264,7 @@ impl Daemon {
                 biased;
                 call = self.commands.next() => self.answer(call, now).await,
                 done = &mut work => return done,
+                () = self.timeouts.next() => {}
             }
         }
     }

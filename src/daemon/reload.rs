@@ -88,6 +88,7 @@ impl Daemon {
             }
         }
         let base = &self.config.base;
+        self.timeouts.end(&mut self.poller.accounts, now);
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         Box::pin(self.self_watch.follow(&config, base)).await;

@@ -11,8 +11,12 @@ use aws_config::SdkConfig;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
+#[cfg(test)]
+use super::Inventory;
 use super::catalog::{Catalog, Looked, explicit};
+use super::pace::Pace;
 use super::target_groups;
+use super::timeouts::{ReadTimeout, SlowAnswer, TimeoutReader};
 use super::trouble::Trouble;
 use crate::config::{Config, Selection};
 use crate::edge::aws::{AwsError, Scope, Skew, Usage, region_of, scoped};
@@ -23,7 +27,7 @@ use crate::source::{MetricSource, SelfCheck};
 use nearmiss_core::gateway::{Gateway, Identity, Kind};
 use nearmiss_core::number::quantity::Span;
 
-/// How long after a failure a refresh is tried again; then after twice as long, and so on
+/// How long after a failure an account is listed again; then after twice as long, and so on
 /// up to the configured time.
 const FIRST_RETRY_SECONDS: i64 = 60;
 
@@ -56,10 +60,16 @@ pub struct AccountRegion {
     selections: Vec<Selection>,
     /// Whether alerts or labels depend on tags, so that the tags of every gateway are read.
     reads_all_tags: bool,
-    due: i64,
+    /// How often single gateways are asked about.
+    pace: Arc<Pace>,
+    /// When it was listed last.
+    listed: Option<i64>,
+    /// How often it failed in a row before that.
     failures: u32,
-    /// Whether everything that the config means was found last time.
-    is_complete: bool,
+    /// What could not be found out when it was listed.
+    list_troubles: Vec<Trouble>,
+    /// Whether everything that the config means was listed.
+    is_listed: bool,
 }
 
 impl AccountRegion {
@@ -80,6 +90,7 @@ impl AccountRegion {
             }
         }
         let mut limiters: HashMap<Scope, Arc<RateLimiter>> = HashMap::new();
+        let mut paces: HashMap<Scope, Arc<Pace>> = HashMap::new();
         let mut accounts = Vec::new();
         for (scope, linked, selections) in by_scope {
             let (own_scope, own_linked) = (scope.clone(), linked.clone());
@@ -92,6 +103,8 @@ impl AccountRegion {
             let of_reader = Box::pin(scoped(base, &reader)).await;
             let limiter =
                 limiters.entry(reader).or_insert_with(|| Arc::new(RateLimiter::of(&config.quota)));
+            let pace =
+                paces.entry(own_scope.clone()).or_insert_with(|| Arc::new(Pace::of_daemon()));
             let skew = Skew::default();
             let kinds: BTreeSet<_> = selections.iter().map(|selection| selection.kind).collect();
             accounts.push(Self {
@@ -109,12 +122,23 @@ impl AccountRegion {
                 linked: own_linked,
                 selections,
                 reads_all_tags: config.asks_for_tags(),
-                due: i64::MIN,
+                pace: Arc::clone(pace),
+                listed: None,
                 failures: 0,
-                is_complete: false,
+                list_troubles: Vec::new(),
+                is_listed: false,
             });
         }
         accounts
+    }
+
+    /// The one account of this config, whose load balancers are these.
+    #[cfg(test)]
+    pub(crate) async fn of_inventory(config: &Config, inventory: Arc<dyn Inventory>) -> Self {
+        let nobody = crate::edge::aws::testing::sdk(([127, 0, 0, 1], 1).into()).await;
+        let mut accounts = Self::of_config(config, &nobody).await;
+        let account = accounts.remove(0);
+        Self { catalogs: vec![Catalog::of(Kind::Alb, inventory)], ..account }
     }
 
     /// Takes over what was found in the same place with another config, until the next
@@ -124,6 +148,7 @@ impl AccountRegion {
         if let Some(index) = accounts.iter().position(is_it) {
             let before = accounts.swap_remove(index);
             self.gateways = before.gateways;
+            self.pace = before.pace;
             for known in before.catalogs {
                 let same = self.catalogs.iter_mut().find(|catalog| catalog.kind == known.kind);
                 if let Some(catalog) = same {
@@ -145,52 +170,78 @@ impl AccountRegion {
         region == self.region && self.gateways.first().is_none_or(|one| one.id.account == account)
     }
 
-    /// Whether it is time to refresh, or the clock was set back.
+    /// Whether it is time to list again, or the clock was set back.
     #[must_use]
     pub fn is_due(&self, now: i64, every: Span) -> bool {
-        now >= self.due || self.due - now > seconds(every)
+        let retry = FIRST_RETRY_SECONDS << self.failures.min(20);
+        let pause = if self.has_failed() { retry } else { i64::MAX };
+        let is_known = |at: i64| (0..pause.min(seconds(every))).contains(&(now - at));
+        !self.listed.is_some_and(is_known)
+    }
+
+    /// Lists again, and reads the timeouts that are not known or that were read `every` ago,
+    /// within `deadline` and as fast as AWS lets it: for a command.
+    pub async fn refresh(&mut self, now: i64, deadline: Span, every: Span) -> Usage {
+        let watch = Stopwatch::start();
+        let mut usage = self.list(now, deadline).await;
+        self.pace = Arc::new(Pace::of_command());
+        for mut reader in self.timeout_readers() {
+            self.queue_timeouts(&mut reader, &[], now, every);
+            let left = || deadline.get().saturating_sub(watch.elapsed());
+            while let Ok(Some(read)) = tokio::time::timeout(left(), reader.next()).await {
+                self.enter_timeout(read, now, &mut usage);
+            }
+            self.note_stalled(&reader, deadline.get());
+        }
+        self.follow_timeouts(true);
+        usage
     }
 
     /// Lists again, within `deadline`. What was known before and could not be read again
     /// stays.
-    pub async fn refresh(&mut self, now: i64, deadline: Span, every: Span) -> Usage {
+    pub async fn list(&mut self, now: i64, deadline: Span) -> Usage {
         let mut usage = Usage::default();
+        self.failures = if self.has_failed() { self.failures.saturating_add(1) } else { 0 };
+        self.listed = Some(now);
         self.notes.clear();
-        self.troubles.clear();
-        self.is_complete = false;
+        self.list_troubles.clear();
+        self.is_listed = false;
         if self.region.is_empty() {
             let selections = self.selections.iter();
             let without = |one: &Selection| Trouble::NoRegion { selection: one.to_string() };
-            self.troubles.extend(selections.map(without));
+            self.list_troubles = selections.map(without).collect();
+            self.troubles.clone_from(&self.list_troubles);
         } else {
-            self.look(now, deadline.get(), &mut usage).await;
+            self.look(deadline.get(), &mut usage).await;
+            self.follow_timeouts(false);
         }
-        self.failures = if self.has_failed() { self.failures.saturating_add(1) } else { 0 };
-        let retry = FIRST_RETRY_SECONDS << self.failures.saturating_sub(1).min(20);
-        let pause = if self.has_failed() { retry } else { i64::MAX };
-        self.due = now + pause.min(seconds(every));
         usage
     }
 
-    /// Whether all of it was listed, so that what is missing from it is gone.
+    /// Whether all of it is known, so that what is missing from it is gone.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.is_complete
+        self.is_listed && self.unwatched().0 == 0
     }
 
-    /// Whether a call of the last refresh failed.
+    /// How many of its gateways are not watched before their timeout is known, and how many
+    /// there are, without those that the config describes in full.
+    #[must_use]
+    pub fn unwatched(&self) -> (usize, usize) {
+        let each = self.catalogs.iter().map(Catalog::unwatched);
+        each.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1))
+    }
+
+    /// Whether a call has failed since it was last listed.
     #[must_use]
     pub fn has_failed(&self) -> bool {
         self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }))
     }
 
-    async fn look(&mut self, now: i64, deadline: Duration, usage: &mut Usage) {
-        let whole = self.selections.iter().filter(|s| s.is_explicit());
-        let mut gateways: Vec<_> =
-            whole.filter_map(|s| explicit(s, &self.region)).map(Arc::new).collect();
+    async fn look(&mut self, deadline: Duration, usage: &mut Usage) {
         let watch = Stopwatch::start();
         let mut left = self.catalogs.len();
-        let mut is_complete = true;
+        let mut is_listed = true;
         for catalog in &mut self.catalogs {
             let selections = self.selections.iter();
             let selections: Vec<&Selection> =
@@ -198,25 +249,74 @@ impl AccountRegion {
             let share = deadline.saturating_sub(watch.elapsed()) / u32::try_from(left).unwrap_or(1);
             left -= 1;
             if selections.is_empty() {
+                catalog.clear();
                 continue;
             }
-            let all_tags = self.reads_all_tags;
-            let looked = catalog.look(&selections, all_tags, now, share, usage).await;
-            let Looked { gateways: found, troubles, notes, keeps_the_rest, is_partial } = looked;
-            gateways.extend(found);
-            self.troubles.extend(troubles);
+            let looked = catalog.look(&selections, self.reads_all_tags, share, usage).await;
+            let Looked { troubles, notes, is_partial } = looked;
+            self.list_troubles.extend(troubles);
             self.notes.extend(notes);
-            is_complete &= !is_partial;
-            if keeps_the_rest {
-                let known = self.gateways.iter().filter(|one| one.id.kind == catalog.kind);
-                gateways.extend(known.map(Arc::clone));
-            }
+            is_listed &= !is_partial;
+        }
+        self.is_listed = is_listed;
+    }
+
+    /// What reads the timeouts of its gateways.
+    #[must_use]
+    pub fn timeout_readers(&self) -> Vec<TimeoutReader> {
+        let each = self.catalogs.iter().enumerate();
+        each.map(|(number, catalog)| catalog.timeout_reader(number, &self.pace)).collect()
+    }
+
+    /// Has those timeouts read that are not known, or may have changed: because of these
+    /// answers, or because they were read `every` ago.
+    pub fn queue_timeouts(
+        &self,
+        reader: &mut TimeoutReader,
+        slow: &[SlowAnswer],
+        now: i64,
+        every: Span,
+    ) {
+        if let Some(catalog) = self.catalogs.get(reader.catalog()) {
+            catalog.queue_timeouts(reader, slow, now, seconds(every));
+        }
+    }
+
+    /// Enters what was read, or why not. Returns whether gateways are to follow.
+    pub fn enter_timeout(&mut self, read: ReadTimeout, now: i64, usage: &mut Usage) -> bool {
+        let catalog = self.catalogs.get_mut(read.catalog);
+        catalog.is_some_and(|catalog| catalog.enter_timeout(read, now, usage))
+    }
+
+    /// Notes that no timeout could be read, where that is so.
+    pub fn note_stalled(&mut self, reader: &TimeoutReader, deadline: Duration) {
+        if let Some(catalog) = self.catalogs.get_mut(reader.catalog()) {
+            catalog.note_stalled(reader, deadline);
+        }
+    }
+
+    /// Watches the gateways whose timeout is known, with that timeout. `is_over` if no more
+    /// is read.
+    pub fn follow_timeouts(&mut self, is_over: bool) {
+        let whole = self.selections.iter().filter(|s| s.is_explicit());
+        let mut gateways: Vec<_> =
+            whole.filter_map(|s| explicit(s, &self.region)).map(Arc::new).collect();
+        for catalog in &mut self.catalogs {
+            catalog.follow_timeouts();
+            gateways.extend(catalog.gateways().map(Arc::clone));
         }
         let mut seen = HashSet::new();
         gateways.retain(|gateway| seen.insert((gateway.id.kind, gateway.id.dimension.clone())));
         gateways.sort_by(|a, b| a.id.cmp(&b.id));
         self.gateways = gateways;
-        self.is_complete = is_complete;
+        self.note_troubles(is_over);
+    }
+
+    /// What could not be found out, as things stand.
+    pub fn note_troubles(&mut self, is_over: bool) {
+        self.troubles.clone_from(&self.list_troubles);
+        let of_timeouts = |catalog: &Catalog| catalog.timeout_troubles(is_over);
+        self.troubles.extend(self.catalogs.iter().flat_map(of_timeouts));
     }
 
     /// Finds the target groups of some gateways, those that were not searched lately.
@@ -252,8 +352,8 @@ impl AccountRegion {
             let arns: Vec<String> =
                 wanted.filter_map(|one| one.id.arn()).filter(is_asked).collect();
             (!arns.is_empty()).then(|| {
-                let search =
-                    target_groups::Found::search(Arc::clone(&catalog.inventory), arns, deadline);
+                let (inventory, pace) = (Arc::clone(&catalog.inventory), Arc::clone(&self.pace));
+                let search = target_groups::Found::search(inventory, arns, pace, deadline);
                 let entered =
                     move |(found, usage)| (TargetGroupSearch { catalog: number, found }, usage);
                 search.map(entered).boxed()

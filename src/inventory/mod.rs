@@ -9,8 +9,11 @@ mod account;
 mod alb;
 mod catalog;
 mod choice;
+mod pace;
 mod tags;
 mod target_groups;
+#[cfg(test)]
+pub(crate) mod testing;
 mod timeouts;
 mod trouble;
 
@@ -27,6 +30,7 @@ use nearmiss_core::gateway::{Identity, Kind};
 pub use account::{AccountRegion, TargetGroupSearch, tell_apart};
 pub use alb::target_group_dimension;
 pub use target_groups::MAX_TARGET_GROUPS;
+pub use timeouts::{ReadTimeout, SlowAnswer, TimeoutReader};
 pub use trouble::Trouble;
 
 /// Calls under way at once, per account and Region.

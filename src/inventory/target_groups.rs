@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
+use super::pace::{Pace, Purpose};
 use super::timeouts::late;
 use super::{CONCURRENCY, Inventory, Known};
-use crate::edge::aws::{AwsError, Usage};
+use crate::edge::aws::{AwsError, ErrorKind, Usage};
 use crate::edge::time::Stopwatch;
 
 /// How long a gateway's target groups are valid.
@@ -55,10 +56,12 @@ impl TargetGroups {
 }
 
 impl Found {
-    /// Searches for the target groups of these gateways, until the deadline.
+    /// Searches for the target groups of these gateways at this pace, until the deadline.
+    /// Those that are not asked about by then, or throttled, are asked about another time.
     pub(super) async fn search(
         inventory: Arc<dyn Inventory>,
         arns: Vec<String>,
+        pace: Arc<Pace>,
         deadline: Duration,
     ) -> (Self, Usage) {
         let mut usage = Usage::default();
@@ -66,19 +69,30 @@ impl Found {
             return (Self(Vec::new()), usage);
         };
         let watch = Stopwatch::start();
+        let left = || deadline.saturating_sub(watch.elapsed());
         let calls = arns.into_iter().map(|arn| {
-            let inventory = &inventory;
+            let (inventory, pace, left) = (&inventory, &pace, &left);
             async move {
-                let left = deadline.saturating_sub(watch.elapsed());
-                let found = tokio::time::timeout(left, inventory.target_groups(&arn)).await;
+                // The last calls need time to be answered.
+                let until = left().saturating_sub(deadline / 5);
+                tokio::time::timeout(until, pace.admit(Purpose::Unknown)).await.ok()?;
+                let found = tokio::time::timeout(left(), inventory.target_groups(&arn)).await;
                 let found =
                     found.unwrap_or_else(|_| Err(late(action, inventory.region(), deadline)));
-                (arn, found)
+                Some((arn, found))
             }
         });
-        let found: Vec<_> = futures::stream::iter(calls).buffered(CONCURRENCY).collect().await;
-        for (_, answer) in &found {
-            usage.call(action, answer.as_ref().err().map(|fault| fault.problem));
+        let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
+        let mut found = Vec::new();
+        while let Some(answer) = answers.next().await {
+            let Some((arn, answer)) = answer else { continue };
+            let problem = answer.as_ref().err().map(|fault| fault.problem);
+            usage.call(action, problem);
+            let is_throttled = problem == Some(ErrorKind::Throttled);
+            pace.enter(is_throttled);
+            if !is_throttled {
+                found.push((arn, answer));
+            }
         }
         (Self(found), usage)
     }

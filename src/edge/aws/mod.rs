@@ -17,6 +17,7 @@ mod skew;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod token_bucket;
 mod transport;
 mod usage;
 
@@ -37,6 +38,7 @@ pub use fault::{AwsError, ErrorKind, chain, plain};
 pub use identity::Identity;
 pub use pages::{Pages, collect};
 pub use skew::Skew;
+pub use token_bucket::TokenBucket;
 pub use usage::Usage;
 
 use super::net::proxy::{Proxies, ProxyError};

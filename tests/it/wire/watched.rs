@@ -205,3 +205,18 @@ async fn a_monitoring_account_reads_linked_ones() {
         assert!(line.contains(&account) && !line.ends_with(" 0"), "{line}");
     }
 }
+
+/// Timeouts are read again once a day here; that one was raised shows in the answers that
+/// come after it, and only CloudWatch and Elastic Load Balancing together say so.
+#[tokio::test]
+async fn answers_above_the_timeout_show_that_it_was_raised() {
+    let world = World::of("slow_burn", 7, "timeout=checkout:40:120").await;
+    let mut daemon = world.daemon(&format!("{ALL}[discovery]\nrefresh = \"1d\"\n")).await;
+    world.poll(&mut daemon, 0..40).await;
+    assert_eq!(metric(&daemon, "nearmiss_timeout_seconds", "checkout"), Some(60.0));
+    let calls = "nearmiss_api_calls_total{action=\"elasticloadbalancing:DescribeLoadBalancerAttributes\",outcome=\"ok\"}";
+    assert_eq!(metric(&daemon, calls, ""), Some(3.0), "one for each load balancer");
+    world.poll(&mut daemon, 40..60).await;
+    assert_eq!(metric(&daemon, "nearmiss_timeout_seconds", "checkout"), Some(120.0));
+    assert_eq!(metric(&daemon, calls, ""), Some(4.0), "one more, and not one a poll");
+}
