@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::edge::aws::{AwsError, Skew, Usage};
 use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
-use crate::source::cloudwatch::ACTION;
+use crate::source::cloudwatch;
 use crate::source::{Answer, Ask};
 use crate::store::GatewayStates;
 use nearmiss_core::detect::outlook::History;
@@ -197,10 +197,12 @@ impl Daemon {
             self.take(&gateways, &mut piece, (present, is_late), deadline, watch).await;
             fetched.add(piece);
         }
-        let said = "not read within the deadline".to_owned();
-        let late = Arc::new(AwsError::incomplete(ACTION, "", said));
-        for gateway in waiting.values().flat_map(|asked| &asked.gateways) {
-            fetched.enter(gateway, Err(Arc::clone(&late)), &self.poller.recent);
+        for Asked { account, gateways } in waiting.values() {
+            let region = self.poller.accounts.get(*account).map_or("", |account| &account.region);
+            let late = Arc::new(cloudwatch::late(region));
+            for gateway in gateways {
+                fetched.enter(gateway, Err(Arc::clone(&late)), &self.poller.recent);
+            }
         }
         self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
         Ok(fetched)

@@ -51,6 +51,9 @@ use nearmiss_core::time::Minute;
 /// The IAM action of everything here.
 pub const ACTION: &str = "cloudwatch:GetMetricData";
 
+/// What is said of figures that did not come in time, wherever they were on their way: one
+/// trouble is one message.
+const LATE: &str = "no whole answer within the deadline";
 /// `GetMetricData` takes at most this many queries.
 const MAX_QUERIES: usize = 500;
 /// Requests under way at once, per account and Region.
@@ -69,6 +72,12 @@ const LEAST_PAGES: usize = 10;
 const POINTS_OF_A_PAGE: usize = 1_000;
 /// At most this many different remarks of CloudWatch are written to the log.
 const MAX_REMARKS: usize = 20;
+
+/// The error that figures from this Region did not come in time.
+#[must_use]
+pub fn late(region: &str) -> AwsError {
+    AwsError::incomplete(ACTION, region, LATE)
+}
 
 /// CloudWatch, seen from one account and Region.
 #[derive(Debug, Clone)]
@@ -121,8 +130,8 @@ impl CloudWatch {
         deadline: Duration,
     ) -> (Vec<Answer<Vec<Points>>>, Usage) {
         let watch = Stopwatch::start();
-        let late = Arc::new(self.incomplete("not asked within the deadline"));
-        let mut answers: Vec<_> = wanted.iter().map(|_| Err(Arc::clone(&late))).collect();
+        let too_late = Arc::new(late(&self.region));
+        let mut answers: Vec<_> = wanted.iter().map(|_| Err(Arc::clone(&too_late))).collect();
         let mut open: Vec<usize> = (0..wanted.len()).collect();
         let mut usage = Usage::default();
         let mut failed = Vec::new();
@@ -176,8 +185,8 @@ impl CloudWatch {
             self.read_batch(&batch, period, end, &mut usage).await
         };
         let read = tokio::time::timeout(left, read).await;
-        let late = |_| Err(self.incomplete("no whole answer within the deadline"));
-        (read.unwrap_or_else(late), usage)
+        let too_late = |_| Err(late(&self.region));
+        (read.unwrap_or_else(too_late), usage)
     }
 
     async fn read_batch(
