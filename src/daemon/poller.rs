@@ -139,9 +139,12 @@ impl Daemon {
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
     ) -> (Fetched, Present) {
-        let mut present = self.present(local);
+        let (mut present, mut is_checked) = (self.present(local), false);
         loop {
-            let fetched = match self.read_stretch(local, present, deadline, usage, watch).await {
+            let fetched = self.read_stretch(local, (present, is_checked), deadline, usage, watch);
+            let fetched = fetched.await;
+            is_checked = true;
+            let fetched = match fetched {
                 Ok(fetched) => fetched,
                 Err(corrected) => {
                     present = corrected;
@@ -160,11 +163,12 @@ impl Daemon {
 
     /// Reads what is missing of every gateway up to `present`, or a stretch of it, in pieces:
     /// each is counted and assessed when it comes, so that never more than some pieces are
-    /// held. The error is what the present is, if the first answer says otherwise.
+    /// held. The error is what the present is, if that was not checked yet and the first
+    /// answer says otherwise.
     async fn read_stretch(
         &mut self,
         local: i64,
-        present: Present,
+        (present, is_checked): (Present, bool),
         deadline: &Deadline,
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
@@ -177,14 +181,14 @@ impl Daemon {
         let late = self.lateness_of_accounts(end);
         let (mut waiting, mut answers) = started(reads);
         self.poller.reading.clear();
-        let mut is_checked = false;
+        let mut is_first = true;
         while let Some(Some((number, (answers, used)))) =
             self.serve(now, deadline, answers.next()).await
         {
             usage.add(used);
             let Some(Asked { account, gateways }) = waiting.remove(&number) else { continue };
-            if !std::mem::replace(&mut is_checked, true) {
-                if self.present(local) != present {
+            if std::mem::take(&mut is_first) {
+                if !is_checked && self.present(local) != present {
                     return Err(self.present(local));
                 }
                 self.poller.forget_the_lost(&mut self.persisted.gateways, end);
