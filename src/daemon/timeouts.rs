@@ -47,11 +47,13 @@ impl TimeoutReaders {
         self.read.extend(read);
     }
 
-    /// Goes on reading until there is nothing left that a poll waits for.
+    /// Goes on reading until there is nothing left that a poll waits for, and makes those of
+    /// the other calls that may be made at once.
     async fn until_known(&mut self) {
         while self.readers.iter().any(|(_, reader)| reader.is_awaited()) {
             self.next().await;
         }
+        let _ = self.next().now_or_never();
     }
 
     /// Waits for the calls that are under way, and makes no other.
