@@ -7,7 +7,7 @@ use nearmiss::edge::aws;
 use nearmiss::edge::time::Clock;
 
 use super::args::ConfigFile;
-use super::signals::{reload_on_signal, stop_on_signal};
+use super::signals::{reload_on_signal, stop_on_signal, survive_file_size_limit};
 use super::{Ending, Failure, load};
 
 /// What to watch.
@@ -24,6 +24,7 @@ impl Args {
         let config = load(&path)?;
         let asked = aws::base(&config.aws, config.poll.deadline.get()).await;
         let (base, identity) = asked.map_err(|error| Failure::usage(&error))?;
+        survive_file_size_limit()?;
         let signals = Signals { stop: stop_on_signal()?, reload: reload_on_signal()? };
         let daemon = Daemon::start(config, &base).await;
         let daemon =

@@ -8,6 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Failure;
 
+/// The number of the signal on Linux, but on MIPS.
+const SIGXFSZ: i32 = 25;
+
 /// Completes on SIGTERM and SIGINT; a second one ends the process at once.
 pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
     let stop = CancellationToken::new();
@@ -21,6 +24,15 @@ pub fn stop_on_signal() -> Result<CancellationToken, Failure> {
         process::exit(130);
     });
     Ok(stop)
+}
+
+/// A file that grows beyond the limit of this process (`RLIMIT_FSIZE`) is an error of that
+/// write, as a full disk is, and not the end of the process.
+pub fn survive_file_size_limit() -> Result<(), Failure> {
+    let signal = signal(SignalKind::from_raw(SIGXFSZ)).map_err(|error| Failure::failed(&error))?;
+    // Whoever has listened to a signal once is no longer ended by it.
+    drop(signal);
+    Ok(())
 }
 
 /// Yields an item at each SIGHUP.

@@ -16,9 +16,10 @@ use std::path::Path;
 
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
+use redb::backends::InMemoryBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, ReadableTable,
-    StorageError, Table, TableDefinition, TableError, WriteTransaction,
+    StorageBackend, StorageError, Table, TableDefinition, TableError, WriteTransaction,
 };
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
@@ -281,9 +282,21 @@ pub(super) fn read(path: &Path) -> Result<PersistedState, StateError> {
 }
 
 fn read_only(place: &Place) -> Result<PersistedState, StateError> {
-    let opened = builder().open_read_only(place.target()).map_err(Unusable::from);
-    let read = opened.and_then(|database| read_tables(&database));
+    let read = match builder().open_read_only(place.target()) {
+        Err(DatabaseError::RepairAborted) => repaired(place).and_then(|copy| read_tables(&copy)),
+        opened => opened.map_err(Unusable::from).and_then(|database| read_tables(&database)),
+    };
     read.map_err(|why| state_error(why, place))
+}
+
+/// A copy in memory of a file that a crash left open: to repair the file itself is the next
+/// daemon's task, and it may not be writable.
+fn repaired(place: &Place) -> Result<Database, Unusable> {
+    let bytes = fs::read(place.target()).map_err(Unusable::Io)?;
+    let copy = InMemoryBackend::new();
+    let filled = copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes));
+    filled.map_err(|why| Unusable::Damaged(why.to_string()))?;
+    Ok(Builder::new().set_check_integrity_on_open(true).create_with_backend(copy)?)
 }
 
 fn is_redb(place: &Place) -> Result<bool, StateError> {

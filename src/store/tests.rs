@@ -412,6 +412,22 @@ fn days_of_history_are_kept_for_a_fortnight() {
 }
 
 #[test]
+fn what_a_crash_left_open_can_be_read_without_writing() {
+    let (directory, path) = place();
+    let mut open = store(&path);
+    let mut state = fleet(20);
+    open.save_now(&mut state, &[]).unwrap();
+    counted(&mut state, 3);
+    open.save_now(&mut state, &[]).unwrap();
+    // As a kill leaves it: nobody has closed it.
+    let left = directory.path().join("left.json");
+    fs::copy(&path, &left).unwrap();
+    let before = fs::read(&left).unwrap();
+    assert_eq!(embedded::read(&left).unwrap(), state);
+    assert!(fs::read(&left).unwrap() == before, "it is not written to");
+}
+
+#[test]
 fn a_newer_store_is_left_alone() {
     let (_directory, path) = place();
     store(&path).save_now(&mut fleet(1), &[]).unwrap();
