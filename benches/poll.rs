@@ -62,9 +62,9 @@ fn main() {
         return println!("{}", runtime.block_on(row.measure()));
     }
     println!(
-        "| row | until all is known | polls | CPU a poll | wall, longest | requests | billed metrics | peak until all is known | peak | resident |"
+        "| row | until all is known | CPU a poll | wall, longest | requests | billed metrics | peak until all is known | peak | resident |"
     );
-    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|");
+    println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
     for row in ROWS.iter().filter(|row| named.is_empty() || named.iter().any(|n| n == row.name)) {
         let this = std::env::current_exe().expect("this program");
         let done = Command::new(this).arg(row.name).output().expect("a process of its own");
@@ -83,8 +83,10 @@ impl Row {
         let address = listener.local_addr().expect("an address");
         tokio::spawn(http::serve(listener, daemon.served(), stop.clone()));
         let start = Stopwatch::start();
-        let mut minute = learn(&mut daemon).await;
-        let learned = (start.elapsed(), highest(), minute);
+        for minute in 0..LEARNING {
+            daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
+        }
+        let (mut minute, learned) = (LEARNING, (start.elapsed(), highest()));
         if self.name.starts_with("scraped") {
             return scraped(&mut daemon, address, minute).await;
         }
@@ -104,10 +106,9 @@ impl Row {
         drop(sim);
         stop.cancel();
         format!(
-            "| {} | {:.0?} | {} | {:.3?} | {:.2?} | {:.0} | {:.0} | {:.0} MiB | {:.0} MiB | {resident:.0} MiB |",
+            "| {} | {:.0?} | {:.3?} | {:.2?} | {:.0} | {:.0} | {:.0} MiB | {:.0} MiB | {resident:.0} MiB |",
             self.name,
             learned.0,
-            learned.2,
             used / MINUTES,
             walls.iter().max().copied().unwrap_or_default(),
             per_poll(0),
@@ -120,15 +121,6 @@ impl Row {
 
 const CALLS: &str = "nearmiss_api_calls_total";
 const BILLED: &str = "nearmiss_billed_metrics";
-
-/// Polls until everything is watched and fourteen days of it are known, and the newest hour
-/// was read minute by minute; returns the minutes it took.
-async fn learn(daemon: &mut Daemon) -> i64 {
-    for minute in 0..LEARNING {
-        daemon.poll(START + 60 * minute + 5, &mut |_| {}).await;
-    }
-    LEARNING
-}
 
 async fn daemon(endpoint: &str, directory: &Path) -> Daemon {
     let base = aws::loader()

@@ -9,11 +9,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::stream::{self, StreamExt};
+use futures::stream::StreamExt;
 use tracing::info;
 
-use super::plan::Fetched;
-use super::poller::{PIECES_AT_ONCE, Poller};
+use super::plan::{Fetched, pieces};
+use super::poller::{Poller, side_by_side};
 use super::{Daemon, allotment, seconds};
 use crate::edge::aws::{self, Usage};
 use crate::edge::time::Deadline;
@@ -35,8 +35,8 @@ struct Wanted {
 
 /// At most this many days are saved at once: a few megabytes.
 const SAVED_TOGETHER: usize = 5000;
-/// This many gateways wait to be saved at the most while history is read.
-const UNSAVED: usize = 500;
+/// History is saved when that of this many gateways was read: as many as are saved at once.
+const UNSAVED: usize = 300;
 /// History is asked for in pieces of at most this many quarter-hours of gateways.
 const PIECE: i64 = 15_000;
 /// How many statistics of a quarter-hour are read.
@@ -60,7 +60,8 @@ impl Daemon {
         for account in &self.poller.accounts {
             let states = &self.persisted.gateways;
             let stretches = self.poller.stretches(account, states, end, room);
-            let of_account = in_pieces(stretches, end).into_iter().map(|piece| {
+            let waiting = |(_, stretch): &(Wanted, Stretch)| end.0 - stretch.from.0;
+            let of_account = pieces(stretches, PIECE, waiting).into_iter().map(|piece| {
                 let metrics = Arc::clone(&account.metrics);
                 async move {
                     let (wanted, stretches): (Vec<_>, Vec<_>) = piece.into_iter().unzip();
@@ -69,21 +70,23 @@ impl Daemon {
                 }
                 .boxed()
             });
-            reads.push(stream::iter(of_account.collect::<Vec<_>>()).buffered(PIECES_AT_ONCE));
+            reads.push(of_account.collect());
         }
-        let mut reads = stream::select_all(reads);
-        let mut read = 0;
+        let (mut reads, mut read, mut unsaved) = (side_by_side(reads), 0, 0);
         while let Some(Some((wanted, answers, used))) =
             self.serve(now, deadline, reads.next()).await
         {
             usage.add(used);
             read += self.poller.enter_quarter_hours(&wanted, answers);
             // What is saved needs no memory here.
-            if self.poller.is_worth_saving() && self.save(now).await.is_some() {
-                break;
+            unsaved += wanted.len();
+            if unsaved >= UNSAVED {
+                unsaved = 0;
+                if self.save(now).await.is_some() {
+                    break;
+                }
             }
         }
-        drop(reads);
         if read > 0 {
             self.poller.tell_progress(end);
         }
@@ -311,11 +314,6 @@ impl Poller {
         }
     }
 
-    /// Whether so many gateways have days to save that their memory counts.
-    fn is_worth_saving(&self) -> bool {
-        self.histories.values().filter(|history| history.is_unsaved()).count() >= UNSAVED
-    }
-
     fn has_unsaved_days(&self) -> bool {
         self.histories.values().any(|history| history.is_unsaved())
     }
@@ -327,23 +325,6 @@ impl Poller {
         let days = 14;
         info!(read, of, days, "history is being read; what is usual is known for these gateways");
     }
-}
-
-/// What is wanted up to `end`, in pieces.
-fn in_pieces(stretches: Vec<(Wanted, Stretch)>, end: QuarterHour) -> Vec<Vec<(Wanted, Stretch)>> {
-    let mut pieces: Vec<Vec<(Wanted, Stretch)>> = Vec::new();
-    let mut quarter_hours = 0;
-    for one in stretches {
-        let more = end.0 - one.1.from.0;
-        quarter_hours += more;
-        if let Some(piece) = pieces.last_mut().filter(|_| quarter_hours <= PIECE) {
-            piece.push(one);
-        } else {
-            quarter_hours = more;
-            pieces.push(vec![one]);
-        }
-    }
-    pieces
 }
 
 /// The first of the fourteen days of quarter-hours before `end` that is not known.

@@ -58,7 +58,6 @@ use poller::{Poller, Present};
 use publisher::{Deliveries, Publisher};
 use reload::Configured;
 use self_watch::SelfWatch;
-use timeouts::TimeoutReaders;
 
 /// How many days the billed metrics are remembered.
 const BILLED_DAYS: i64 = 16;
@@ -100,7 +99,6 @@ pub struct Daemon {
     store: Box<dyn Store>,
     persisted: PersistedState,
     poller: Poller,
-    timeouts: TimeoutReaders,
     notifier: Notifier,
     publisher: Publisher,
     self_watch: SelfWatch,
@@ -128,7 +126,6 @@ impl Daemon {
         let publisher = Publisher::new(Some(listener), notifier.router.known(), &config.metrics)?;
         Ok(Self {
             poller: Box::pin(Poller::of_config(&config, base)).await,
-            timeouts: TimeoutReaders::default(),
             publisher,
             self_watch: Box::pin(SelfWatch::of_config(&config, base)).await,
             commands: Commands::default(),
@@ -179,7 +176,7 @@ impl Daemon {
                     ticks.follow(&self.config.poll.schedule);
                 }
                 now = ticks.next(&clock) => self.poll(now, &mut watch).await,
-                () = self.timeouts.next() => {}
+                () = self.poller.timeouts.next() => {}
             }
         }
         self.tell_systemd(State::Stopping);
@@ -264,7 +261,7 @@ impl Daemon {
                 biased;
                 call = self.commands.next() => self.answer(call, now).await,
                 done = &mut work => return done,
-                () = self.timeouts.next() => {}
+                () = self.poller.timeouts.next() => {}
             }
         }
     }

@@ -19,10 +19,11 @@ use nearmiss_core::time::Minute;
 /// each account.
 const MAX_BACKFILLS: usize = 60;
 
-/// A poll's requests are made and answered in pieces of at most this many gateways, and of
-/// this many minutes of gateways: what it holds of them at once.
-const PIECE: usize = 250;
+/// A poll's requests are made and answered in pieces of at most this many minutes of
+/// gateways: what it holds of them at once.
 const PIECE_MINUTES: i64 = 10_000;
+/// A gateway counts as this many minutes at the least, so that a piece has 250.
+const LEAST_MINUTES: i64 = 40;
 
 /// What a poll, or a piece of it, got from CloudWatch, by the keys of gateways.
 #[derive(Debug)]
@@ -97,9 +98,10 @@ impl Fetched {
 }
 
 /// What to ask for in pieces, each with the minute up to which it is asked: gateways that lag
-/// behind are read in stretches, and those that are asked for as many minutes are together. A gateway without a report is new, or its last answer failed: then
-/// nothing says that it has nothing unusual. One whose watermark lies in the future is
-/// asked as if it were new: the answer says what time it is.
+/// behind are read in stretches, and those that are asked for as many minutes are together. A
+/// gateway without a report is new, or its last answer failed: then nothing says that it has
+/// nothing unusual. One whose watermark lies in the future is asked as if it were new: the
+/// answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
     states: &GatewayStates,
@@ -119,7 +121,7 @@ pub(super) fn asks(
         let answers = state.asks_for_answers();
         let rate = if answers { PollRate::Fast } else { rate };
         if rate.is_due(calm_every, &key, state.unread(), end) {
-            let recent = recent.get(&key).map(|snapshot| (snapshot.first(), snapshot.end()));
+            let recent = recent.get(&key).map(KeptSnapshot::span);
             let (from, until) = state.next_stretch(recent, PollRate::turn(&key), end);
             let target_groups = match rate {
                 PollRate::Slow => Vec::new(),
@@ -145,19 +147,31 @@ fn in_pieces(mut all: Vec<(Minute, Vec<Ask>)>) -> Vec<(Minute, Vec<Ask>)> {
         let first = asks.first();
         (*until, first.map(|ask| (ask.rate, ask.answers, ask.from)))
     });
-    let mut pieces: Vec<(Minute, Vec<Ask>)> = Vec::new();
-    let mut minutes = 0;
+    let mut by_end: BTreeMap<Minute, Vec<Vec<Ask>>> = BTreeMap::new();
     for (until, asks) in all {
-        let more: i64 = asks.iter().map(|ask| until.since(ask.from)).sum();
-        minutes += more;
-        let fits = |piece: &&mut (Minute, Vec<Ask>)| {
-            piece.0 == until && piece.1.len() < PIECE && minutes <= PIECE_MINUTES
-        };
-        if let Some((_, piece)) = pieces.last_mut().filter(fits) {
-            piece.extend(asks);
+        by_end.entry(until).or_default().push(asks);
+    }
+    let of_end = |(until, all): (Minute, Vec<Vec<Ask>>)| {
+        let minutes = move |ask: &Ask| until.since(ask.from).max(LEAST_MINUTES);
+        let of_one = move |asks: &Vec<Ask>| asks.iter().map(minutes).sum();
+        let pieces = pieces(all, PIECE_MINUTES, of_one).into_iter();
+        pieces.map(move |piece| (until, piece.into_iter().flatten().collect()))
+    };
+    by_end.into_iter().flat_map(of_end).collect()
+}
+
+/// These in pieces of at most this size, or of one that is larger, in their order.
+pub(super) fn pieces<T>(all: Vec<T>, most: i64, size: impl Fn(&T) -> i64) -> Vec<Vec<T>> {
+    let mut pieces: Vec<Vec<T>> = Vec::new();
+    let mut sum = 0;
+    for one in all {
+        let more = size(&one);
+        sum += more;
+        if let Some(piece) = pieces.last_mut().filter(|_| sum <= most) {
+            piece.push(one);
         } else {
-            minutes = more;
-            pieces.push((until, asks));
+            sum = more;
+            pieces.push(vec![one]);
         }
     }
     pieces

@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::clock::agreed;
 use super::plan::{Fetched, asks};
+use super::timeouts::TimeoutReaders;
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
 use crate::edge::aws::{AwsError, Skew, Usage};
@@ -32,12 +33,14 @@ use nearmiss_core::{Report, assess};
 
 /// Pieces of an account that are asked for at once: while one is assessed, the next is on
 /// its way.
-pub(super) const PIECES_AT_ONCE: usize = 2;
+const PIECES_AT_ONCE: usize = 2;
 
 /// What is watched, and what was read of it.
 #[derive(Debug)]
 pub(super) struct Poller {
     pub(super) accounts: Vec<AccountRegion>,
+    /// Their timeouts that are being read.
+    pub(super) timeouts: TimeoutReaders,
     /// What the newest minute of each gateway showed, without its episodes, which the state
     /// has; gateways without data have no entry.
     pub(super) reports: HashMap<String, Report>,
@@ -64,6 +67,7 @@ impl Poller {
     pub(super) async fn of_config(config: &Config, base: &SdkConfig) -> Self {
         Self {
             accounts: AccountRegion::of_config(config, base).await,
+            timeouts: TimeoutReaders::default(),
             reports: HashMap::new(),
             histories: HashMap::new(),
             recent: HashMap::new(),
@@ -139,14 +143,15 @@ impl Daemon {
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
     ) -> (Fetched, Present) {
-        let (mut present, mut is_checked) = (self.present(local), false);
+        // Each account may say that it is another time, and what most of them say counts.
+        let (mut present, mut corrections) = (self.present(local), self.poller.accounts.len());
         loop {
-            let fetched = self.read_stretch(local, (present, is_checked), deadline, usage, watch);
-            let fetched = fetched.await;
-            is_checked = true;
-            let fetched = match fetched {
+            let may_correct = corrections > 0;
+            let read = self.read_stretch(local, (present, may_correct), deadline, usage, watch);
+            let fetched = match read.await {
                 Ok(fetched) => fetched,
                 Err(corrected) => {
+                    corrections -= 1;
                     present = corrected;
                     continue;
                 }
@@ -163,12 +168,12 @@ impl Daemon {
 
     /// Reads what is missing of every gateway up to `present`, or a stretch of it, in pieces:
     /// each is counted and assessed when it comes, so that never more than some pieces are
-    /// held. The error is what the present is, if that was not checked yet and the first
-    /// answer says otherwise.
+    /// held. The error is what the present is, if an answer says otherwise and that
+    /// `may_correct` it.
     async fn read_stretch(
         &mut self,
         local: i64,
-        (present, is_checked): (Present, bool),
+        (present, may_correct): (Present, bool),
         deadline: &Deadline,
         usage: &mut Usage,
         watch: &mut impl FnMut(Event<'_>),
@@ -187,11 +192,14 @@ impl Daemon {
         {
             usage.add(used);
             let Some(Asked { account, gateways }) = waiting.remove(&number) else { continue };
-            if std::mem::take(&mut is_first) {
-                if !is_checked && self.present(local) != present {
+            // Without an answer nothing shows that the present is right.
+            if answers.iter().any(Result::is_ok) {
+                if may_correct && self.present(local) != present {
                     return Err(self.present(local));
                 }
-                self.poller.forget_the_lost(&mut self.persisted.gateways, end);
+                if std::mem::take(&mut is_first) {
+                    self.poller.forget_the_lost(&mut self.persisted.gateways, end);
+                }
             }
             let mut piece = Fetched::nothing(settled);
             for (gateway, answer) in gateways.iter().zip(answers) {
@@ -294,12 +302,20 @@ fn started(
     let mut waiting = HashMap::new();
     let mut accounts: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     for (number, (asked, read)) in reads.into_iter().enumerate() {
-        let numbered = read.map(move |answered| (number, answered));
+        let numbered = read.map(move |answered| (number, answered)).boxed();
         accounts.entry(asked.account).or_default().push(numbered);
         waiting.insert(number, asked);
     }
-    let of_account = |reads| stream::iter(reads).buffer_unordered(PIECES_AT_ONCE);
-    (waiting, stream::select_all(accounts.into_values().map(of_account)))
+    (waiting, side_by_side(accounts.into_values()))
+}
+
+/// The results of the pieces of several accounts, when they come: some pieces of each are
+/// under way at once.
+pub(super) fn side_by_side<T: Send + 'static>(
+    accounts: impl IntoIterator<Item = Vec<BoxFuture<'static, T>>>,
+) -> impl Stream<Item = T> {
+    let of_account = |pieces| stream::iter(pieces).buffer_unordered(PIECES_AT_ONCE);
+    stream::select_all(accounts.into_iter().map(of_account))
 }
 
 impl Poller {

@@ -11,6 +11,7 @@ use aws_config::SdkConfig;
 use tracing::{error, info, warn};
 
 use super::Daemon;
+use super::poller::Poller;
 use crate::config::{Config, ConfigError};
 use crate::edge::aws::Identity;
 use crate::edge::time::Deadline;
@@ -88,7 +89,8 @@ impl Daemon {
             }
         }
         let base = &self.config.base;
-        self.timeouts.end(&mut self.poller.accounts, now);
+        let Poller { accounts, timeouts, .. } = &mut self.poller;
+        timeouts.end(accounts, now);
         self.poller.follow(&config, base).await;
         Box::pin(self.notifier.follow(&config, base)).await;
         Box::pin(self.self_watch.follow(&config, base)).await;

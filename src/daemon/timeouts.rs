@@ -142,13 +142,13 @@ impl Daemon {
     ) -> bool {
         let every = self.config.discovery.refresh;
         let slow = slow_answers(&self.poller.reports);
-        let changed = self.timeouts.begin(&mut self.poller.accounts, &slow, now, every);
+        let mut readers = std::mem::take(&mut self.poller.timeouts);
+        let changed = readers.begin(&mut self.poller.accounts, &slow, now, every);
         let span = allotment(deadline);
-        let mut readers = std::mem::take(&mut self.timeouts);
         self.serve(now, deadline, readers.until_known()).await;
         let have_changed = readers.finish(&mut self.poller.accounts, changed, now, span);
         usage.add(std::mem::take(&mut readers.usage));
-        self.timeouts = readers;
+        self.poller.timeouts = readers;
         have_changed
     }
 
@@ -157,9 +157,9 @@ impl Daemon {
     /// somebody listened.
     pub(super) async fn await_timeouts(&mut self, now: i64, deadline: &Deadline) {
         let deadline = deadline.within(UNDER_WAY);
-        let mut readers = std::mem::take(&mut self.timeouts);
+        let mut readers = std::mem::take(&mut self.poller.timeouts);
         self.serve(now, &deadline, readers.until_answered()).await;
-        self.timeouts = readers;
+        self.poller.timeouts = readers;
     }
 }
 

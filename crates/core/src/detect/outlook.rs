@@ -286,10 +286,9 @@ mod tests {
     /// What an outlook says, at the end of the quarter-hour that is the newest plus `after`.
     fn said(history: &mut History, after: i64) -> String {
         let minute = START.plus(LENGTH - 1 + after).end().plus(-1);
-        let Past { outlook, quarter_hours } =
-            history.outlook(&gateway(), &Drift::default(), minute);
-        let lately: Vec<Known> = Past { outlook, quarter_hours }.lately().collect();
-        format!("{:?} {:?} {:?} {lately:?}", outlook.usual, outlook.newest, outlook.recurrence)
+        let past = history.outlook(&gateway(), &Drift::default(), minute);
+        let lately: Vec<Known> = past.lately().collect();
+        format!("{:?} {:?} {:?} {lately:?}", past.usual, past.newest, past.recurrence)
     }
 
     #[test]

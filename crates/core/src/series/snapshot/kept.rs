@@ -1,20 +1,17 @@
 //! A snapshot as it is kept from one poll to the next: each signal in as few bytes as lose
 //! nothing. Most counts are small, and many signals are the same all the time.
 
-use super::{Snapshot, TargetGroup};
-use crate::gateway::signal::Signal;
+use super::Snapshot;
 use crate::time::Minute;
 
 /// A [`Snapshot`], packed. It loses nothing but which minutes are awaited, which is determined
 /// anew by each poll.
 #[derive(Debug, Clone)]
 pub struct KeptSnapshot {
-    first: Minute,
-    length: usize,
-    columns: [Option<u8>; Signal::COUNT],
+    /// All of it but the values.
+    frame: Snapshot,
     /// Column after column.
     bytes: Box<[u8]>,
-    target_groups: Vec<TargetGroup>,
 }
 
 /// How a column is written; its first byte.
@@ -91,42 +88,36 @@ impl Form {
 impl Snapshot {
     /// Its minutes from `from` on, in fewer bytes.
     #[must_use]
-    pub fn kept(self, from: Minute) -> KeptSnapshot {
-        let end = self.end();
-        let Self { first, length, columns, target_groups, width, .. } = self;
-        let surplus = usize::try_from(from.since(first)).unwrap_or(0).min(length);
-        let values = self.values.get(surplus * width..).unwrap_or_default();
-        let (first, length) = (first.max(from.min(end)), length - surplus);
+    pub fn kept(mut self, from: Minute) -> KeptSnapshot {
+        let surplus = usize::try_from(from.since(self.first)).unwrap_or(0).min(self.length);
+        let values = std::mem::take(&mut self.values);
+        let values = values.get(surplus * self.width..).unwrap_or_default();
+        self.first = self.first.max(from.min(self.end()));
+        self.length -= surplus;
+        self.awaited = Vec::new();
         let mut bytes = Vec::with_capacity(values.len() * 4);
-        for column in 0..width {
-            let values = values.iter().skip(column).step_by(width).copied();
+        for column in 0..self.width {
+            let values = values.iter().skip(column).step_by(self.width).copied();
             let form = Form::of(values.clone());
             bytes.push(form as u8);
-            let written = if form == Form::Same { 1 } else { length };
+            let written = if form == Form::Same { 1 } else { self.length };
             values.take(written).for_each(|value| form.write(value, &mut bytes));
         }
-        KeptSnapshot { first, length, columns, bytes: bytes.into(), target_groups }
+        KeptSnapshot { frame: self, bytes: bytes.into() }
     }
 }
 
 impl KeptSnapshot {
-    /// The first minute.
+    /// The first minute, and the minute after the last one.
     #[must_use]
-    pub fn first(&self) -> Minute {
-        self.first
-    }
-
-    /// The minute after the last one.
-    #[must_use]
-    pub fn end(&self) -> Minute {
-        self.first.plus(i64::try_from(self.length).unwrap_or(i64::MAX))
+    pub fn span(&self) -> (Minute, Minute) {
+        (self.frame.first(), self.frame.end())
     }
 
     /// The snapshot that it was.
     #[must_use]
     pub fn open(&self) -> Snapshot {
-        let Self { first, length, columns, .. } = *self;
-        let width = columns.iter().flatten().count();
+        let Snapshot { length, width, .. } = self.frame;
         let mut values = vec![f64::NAN; width * length];
         let mut rest = &self.bytes[..];
         for column in 0..width {
@@ -143,8 +134,7 @@ impl KeptSnapshot {
             }
             rest = next;
         }
-        let target_groups = self.target_groups.clone();
-        Snapshot { first, length, columns, width, values, target_groups, awaited: Vec::new() }
+        Snapshot { values, ..self.frame.clone() }
     }
 }
 
@@ -153,6 +143,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::gateway::signal::Signal;
 
     const ASKED: [Signal; 4] =
         [Signal::P99, Signal::Samples, Signal::Timeouts, Signal::HealthyHosts];
@@ -190,7 +181,7 @@ mod tests {
             let from = first.plus(surplus);
             let kept = snapshot.kept(from);
             let begin = from.max(first).min(before.end());
-            prop_assert_eq!((kept.first(), kept.end()), (begin, before.end()));
+            prop_assert_eq!(kept.span(), (begin, before.end()));
             let opened = kept.open();
             for minute in before.minutes().filter(|minute| *minute >= from) {
                 for signal in Signal::every() {
