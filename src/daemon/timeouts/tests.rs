@@ -255,7 +255,8 @@ async fn a_strange_answer_concerns_one_gateway_alone() {
     assert_eq!(scene.poll(&[]).await, 29);
     let troubles = scene.troubles();
     assert!(
-        troubles.len() == 1 && troubles[0].contains("1 load balancers are not watched"),
+        troubles.len() == 1
+            && troubles[0].contains(". Without their idle timeout load balancers are not watched"),
         "{troubles:?}"
     );
     assert!(!scene.accounts[0].is_complete());
