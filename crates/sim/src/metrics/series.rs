@@ -83,7 +83,7 @@ impl ResolvedPlace<'_> {
     }
 
     fn count(&self, what: Count, minute: &Minute) -> u64 {
-        let outcomes = counted(what, self.balancer.plan.host.is_lambda());
+        let outcomes = counted(what, self.balancer.source.plan.host.is_lambda());
         if self.whole() {
             return outcomes.iter().map(|outcome| minute.count(*outcome)).sum();
         }
@@ -131,7 +131,7 @@ impl ResolvedPlace<'_> {
         if healthy == 0 {
             return if unhealthy > 0 { self.count(Count::All, minute) } else { 0 };
         }
-        if self.zone.is_some() || self.balancer.plan.host.cross_zone {
+        if self.zone.is_some() || self.balancer.source.plan.host.cross_zone {
             return 0;
         }
         let zones = (0..ZONES.len()).map(|zone| ResolvedPlace { zone: Some(zone), ..*self });
@@ -168,7 +168,7 @@ impl ResolvedPlace<'_> {
 
     /// Targets of the place whose health is counted, by group and number.
     fn targets(&self) -> impl Iterator<Item = (usize, usize)> {
-        let checked = !self.balancer.plan.host.is_lambda();
+        let checked = !self.balancer.source.plan.host.is_lambda();
         let groups = self.balancer.groups.iter().enumerate().filter(move |_| checked);
         groups.filter(|(at, _)| self.group.is_none_or(|group| group == *at)).flat_map(
             move |(group, one)| {

@@ -75,7 +75,7 @@ impl<'a> View<'a> {
         let one = self.world.by_name(name, minute)?;
         let requests = all.minute(one, "", minute);
         let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
-        Some((requests, self.world.timeout(one, minute)))
+        Some((requests, self.world.timeout(&one.source, minute)))
     }
 
     /// Whether there are points of a metric of no load balancer in an epoch minute.
@@ -114,9 +114,9 @@ impl<'a> View<'a> {
         });
         match stage {
             Stage::Missing => None,
-            Stage::Whole => Some(self.minutes.of(balancer, minute)),
+            Stage::Whole => Some(self.minutes.of(&balancer.source, minute)),
             Stage::Low(share) => {
-                let whole = self.minutes.of(balancer, minute);
+                let whole = self.minutes.of(&balancer.source, minute);
                 let draw = draw();
                 let own = |at: u64| unit(hash(&[draw, 2, at]));
                 Some(Arc::new(whole.thinned(share, own)))

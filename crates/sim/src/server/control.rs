@@ -53,11 +53,11 @@ fn scenario(state: &State) -> Json {
                 "dimension": one.dimension,
                 "target_groups": one.groups.iter().map(|group| &group.dimension).collect::<Vec<_>>(),
                 "account": one.account,
-                "idle_timeout": one.plan.timeout,
-                "timeouts": one.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
+                "idle_timeout": one.source.plan.timeout,
+                "timeouts": one.source.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
                 "created": seconds(one.life.start),
                 "deleted": seconds(one.life.end),
-                "sick": one.plan.trouble.sick(),
+                "sick": one.source.plan.trouble.sick(),
             })
         })
         .collect();

@@ -30,7 +30,7 @@ fn configuration(world: &World, call: &Call, input: Input) -> Reply {
     let fits = |one: &&Balancer| {
         let begins = arn(&one.name);
         let named = !asked.starts_with("arn:") || asked.starts_with(begins.as_str());
-        one.account == call.account && one.name == name && named && one.plan.host.is_lambda()
+        one.account == call.account && one.name == name && named && one.source.plan.host.is_lambda()
     };
     let mut all = world.balancers.iter().filter(|_| !call.foreign);
     all.find(fits).map(|one| function(world, one, &arn(name))).ok_or_else(|| {
@@ -40,7 +40,7 @@ fn configuration(world: &World, call: &Call, input: Input) -> Reply {
 }
 
 fn function(world: &World, one: &Balancer, arn: &str) -> Value {
-    let host = &one.plan.host;
+    let host = &one.source.plan.host;
     let number = hash_bytes(world.setup.seed, arn.as_bytes());
     let changed = iso(world.setup.start - 20 * 86_400).replace('Z', ".000+0000");
     Value::record([

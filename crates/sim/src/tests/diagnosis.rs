@@ -145,7 +145,7 @@ fn counters_that_only_exist_when_something_happens_are_where_they_belong() {
         let acl = sim("c08_connect_network_acl", seed, "");
         let at = fault(&acl) + 40;
         let opened = metric(&acl, at, "UnhealthyRoutingRequestCount", "Sum", true);
-        assert_eq!(opened.is_some(), !acl.state.world().balancers[0].plan.host.cross_zone);
+        assert_eq!(opened.is_some(), !acl.state.world().balancers[0].source.plan.host.cross_zone);
         opened
     });
     assert_eq!(zonal.flatten().filter(|count| *count > 100.0).count(), 2);
@@ -281,7 +281,7 @@ fn every_scenario_describes_itself_and_a_healthy_one_has_only_healthy_targets() 
     for one in scenarios() {
         let sim = sim(one.name, 1, "");
         let states = states(&sim, 1);
-        let lambda = sim.state.world().balancers[0].plan.host.is_lambda();
+        let lambda = sim.state.world().balancers[0].source.plan.host.is_lambda();
         let word = if lambda { "unavailable" } else { "healthy" };
         assert!(states.iter().all(|state| state == word), "{}: {states:?}", one.name);
         for action in [

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use crate::rng::{Rng, hash, hash_bytes};
+use crate::rng::{hash, hash_bytes};
 use crate::scenario::plan::{Plan, SLOW_BURN, Scenario, Trouble};
 use crate::setup::Setup;
 use crate::timeline;
+use crate::world::source::Source;
 
 /// Zones a load balancer serves, by letter.
 pub(crate) const ZONES: [char; 3] = ['a', 'b', 'c'];
@@ -30,17 +31,10 @@ pub(crate) struct Balancer {
     pub(crate) account: String,
     /// Epoch minutes in which it exists.
     pub(crate) life: Range<i64>,
-    /// Changes of the idle timeout: (epoch minute from which on, seconds).
-    pub(crate) timeouts: Vec<(i64, u32)>,
-    /// Epoch minutes in which nobody comes.
-    pub(crate) idle: Vec<Range<i64>>,
     pub(crate) groups: Vec<Group>,
     pub(crate) tags: Vec<(String, String)>,
-    pub(crate) plan: Plan,
-    /// Address of its traffic; fleet members may share one.
-    pub(crate) stream: u64,
-    /// Minutes by which the seed moves the script of this one.
-    pub(crate) shift: f64,
+    /// Its traffic; fleet members may share a stream.
+    pub(crate) source: Source,
 }
 
 /// One target group.
@@ -51,20 +45,6 @@ pub(crate) struct Group {
     pub(crate) dimension: String,
     /// (instance id, zone index).
     pub(crate) targets: Vec<(String, usize)>,
-}
-
-impl Balancer {
-    /// Idle timeout in force in an epoch minute, seconds.
-    pub(crate) fn timeout(&self, minute: i64) -> u32 {
-        let before = self.timeouts.iter().rev().find(|(from, _)| *from <= minute);
-        before.map_or(self.plan.timeout, |(_, seconds)| *seconds)
-    }
-
-    /// The longest idle timeout there ever is, seconds.
-    pub(crate) fn longest_timeout(&self) -> u32 {
-        let changed = self.timeouts.iter().map(|(_, seconds)| *seconds);
-        changed.fold(self.plan.timeout, u32::max)
-    }
 }
 
 /// Name, plan and traffic stream of one member of a scenario.
@@ -142,8 +122,10 @@ pub(crate) fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> 
     lives
         .map(|(turn, life)| {
             let maker = Maker { seed: setup.seed, region: &setup.region, account: owner, turn };
-            let (timeouts, idle) = (timeouts.clone(), idle.clone());
-            Balancer { life, timeouts, idle, ..maker.balancer(&name, plan, stream) }
+            let mut one = Balancer { life, ..maker.balancer(&name, plan, stream) };
+            one.source.timeouts.clone_from(&timeouts);
+            one.source.idle.clone_from(&idle);
+            one
         })
         .collect()
 }
@@ -182,10 +164,6 @@ impl Maker<'_> {
         let dimension = format!("app/{name}/{hex}");
         let teams = ["payments", "shop", "platform", "search"];
         let team = teams[(hash_bytes(self.seed, name.as_bytes()) % 4) as usize];
-        let shift = match plan.trouble {
-            Trouble::Growing { .. } => Rng::new(&[self.seed, 4, stream]).unit() * 2.0 - 1.0,
-            _ => 0.0,
-        };
         Balancer {
             order: 0,
             arn: self.arn(&format!("loadbalancer/{dimension}")),
@@ -193,8 +171,6 @@ impl Maker<'_> {
             hex,
             account: self.account.to_owned(),
             life: i64::MIN..i64::MAX,
-            timeouts: Vec::new(),
-            idle: Vec::new(),
             groups: (0..plan.groups).map(|at| self.group(name, at, plan.targets)).collect(),
             tags: vec![
                 ("env".to_owned(), "prod".to_owned()),
@@ -202,9 +178,7 @@ impl Maker<'_> {
                 ("service".to_owned(), name.to_owned()),
             ],
             name: name.to_owned(),
-            plan,
-            stream,
-            shift,
+            source: Source::new(self.seed, plan, stream),
         }
     }
 

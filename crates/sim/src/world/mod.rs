@@ -4,6 +4,7 @@
 //! depends neither on requests nor on earlier calls.
 
 mod balancer;
+mod source;
 
 use std::collections::HashMap;
 
@@ -12,6 +13,7 @@ use crate::scenario::plan::Scenario;
 use crate::setup::Setup;
 
 pub(crate) use balancer::{Balancer, Group, ZONES};
+pub(crate) use source::{Source, Stamp};
 
 /// Everything that exists in the simulated account.
 pub(crate) struct World {
@@ -129,7 +131,7 @@ mod tests {
         let sick = world
             .balancers
             .iter()
-            .filter(|one| matches!(one.plan.trouble, Trouble::Growing { .. }))
+            .filter(|one| matches!(one.source.plan.trouble, Trouble::Growing { .. }))
             .count();
         assert_eq!(sick, 10);
     }
@@ -167,7 +169,7 @@ mod tests {
         assert_eq!(world.balancers.len(), 7);
         let at = |minute| world.by_name("svc-00003", world.start() + minute).expect("known");
         assert_ne!((&at(9).arn, &at(9).groups[0].arn), (&at(10).arn, &at(10).groups[0].arn));
-        assert_eq!(at(9).stream, at(10).stream);
+        assert_eq!(at(9).source.stream, at(10).source.stream);
         assert!(at(9).arn.contains(":222222222222:"));
         assert!(world.balancers[0].arn.contains(&world.setup.account));
     }
@@ -175,9 +177,9 @@ mod tests {
     #[test]
     fn the_timeout_in_force_is_the_last_one_set() {
         let mut one = world(1, 1).balancers.swap_remove(0);
-        one.timeouts = vec![(10, 90), (20, 30)];
-        let base = one.plan.timeout;
-        assert_eq!([9, 10, 19, 20].map(|at| one.timeout(at)), [base, 90, 90, 30]);
-        assert_eq!(one.longest_timeout(), base.max(90));
+        one.source.timeouts = vec![(10, 90), (20, 30)];
+        let base = one.source.plan.timeout;
+        assert_eq!([9, 10, 19, 20].map(|at| one.source.timeout(at)), [base, 90, 90, 30]);
+        assert_eq!(one.source.longest_timeout(), base.max(90));
     }
 }

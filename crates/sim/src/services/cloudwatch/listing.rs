@@ -265,7 +265,7 @@ impl Listing {
         let mut entries = Vec::new();
         for (index, balancer) in sources.world.balancers.iter().enumerate() {
             let seen = known
-                .entry((balancer.stream, balancer.life.clone()))
+                .entry((balancer.source.stream, balancer.life.clone()))
                 .or_insert_with(|| ever(sources, balancer));
             entries.extend(seen.iter().map(|&(metric, group, zone)| Entry {
                 balancer: index as u32,

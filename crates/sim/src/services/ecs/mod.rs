@@ -38,7 +38,7 @@ fn services<'a>(world: &'a World, call: &Call) -> Vec<Service<'a>> {
     let minute = world.minute(call.now);
     let all = world.balancers.iter().filter(|_| !call.foreign);
     let own = all.filter(|one| one.account == call.account && one.life.contains(&minute));
-    let own = own.filter(|one| one.plan.host.kind == Kind::Tasks);
+    let own = own.filter(|one| one.source.plan.host.kind == Kind::Tasks);
     own.map(|one| Service::new(world, one, minute)).collect()
 }
 

@@ -169,7 +169,7 @@ fn describe_attributes(world: &World, call: &Call, input: Input) -> Reply {
 
 fn describe_group_attributes(world: &World, call: &Call, input: Input) -> Reply {
     let (one, _) = group_by_arn(world, call, input.required("TargetGroupArn")?)?;
-    Ok(attributes::of_group(&one.plan.host))
+    Ok(attributes::of_group(&one.source.plan.host))
 }
 
 fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
