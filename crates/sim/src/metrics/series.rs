@@ -21,7 +21,8 @@ pub(crate) struct ResolvedPlace<'a> {
 impl World {
     /// The load balancer, group and zone of a place, if the account has them.
     pub(crate) fn resolve(&self, place: &Place, account: &str) -> Option<ResolvedPlace<'_>> {
-        let balancer = match (&place.balancer, &place.group) {
+        let asked = place.get("TargetGroup");
+        let balancer = match (place.get("LoadBalancer"), asked) {
             (Some(dimension), _) => self.by_dimension(dimension)?,
             (None, Some(group)) => self
                 .balancers
@@ -32,11 +33,11 @@ impl World {
         if balancer.account != account {
             return None;
         }
-        let group = match &place.group {
+        let group = match asked {
             None => None,
             Some(name) => Some(balancer.groups.iter().position(|g| g.dimension == *name)?),
         };
-        let zone = match &place.zone {
+        let zone = match place.get("AvailabilityZone") {
             None => None,
             Some(name) => Some((0..ZONES.len()).find(|index| self.zone(*index) == *name)?),
         };
@@ -68,7 +69,7 @@ impl ResolvedPlace<'_> {
 
     fn collect(&self, source: Source, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         match source {
-            Source::Never | Source::Chat(_) => {}
+            Source::Never | Source::Chat(_) | Source::Gateway => {}
             Source::Latency => {
                 values.reserve(minute.weight());
                 for (request, times) in minute.samples() {

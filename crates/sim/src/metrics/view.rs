@@ -155,7 +155,8 @@ mod tests {
     fn a_minute_reported_low_keeps_the_state_of_its_targets() {
         let signs = Signs { unhealthy: 0b101, ..Signs::default() };
         let request = Request { took: 1, outcome: Outcome::Answered, group: 0, zone: 0, target: 0 };
-        let ended = Ended { single: vec![request; 10], bundled: vec![request; 4] };
+        let mut ended = Ended::default();
+        (0..14).for_each(|at| ended.push(request, at >= 10));
         let half = Minute::played(ended, 100, signs).thinned(0.5, |at| (at % 2) as f64);
         assert_eq!((half.ended(), half.signs.unhealthy), (5 + 2 * 100, 0b101));
     }

@@ -9,8 +9,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::catalog::Place;
-use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, Source};
+use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, NAMESPACES, Place, Source};
 use crate::metrics::series::ResolvedPlace;
 use crate::parallel::lock;
 use crate::rng::hash_bytes;
@@ -102,11 +101,15 @@ fn check_names(namespace: Option<&str>, name: Option<&str>) -> Result<(), Failur
     let unknown = |message| Failure::new(400, "SimUnknownMetric", message);
     let checked = match (namespace, name) {
         (None, None) => Ok(()),
-        (Some(namespace), None) => catalog::metrics(namespace).map(drop),
+        (Some(namespace), None) => catalog::namespace(namespace).map(drop),
         (Some(namespace), Some(name)) => catalog::find(namespace, name).map(drop),
-        (None, Some(name)) => catalog::find(catalog::CHAT, name)
-            .or_else(|_| catalog::find(catalog::NAMESPACE, name))
-            .map(drop),
+        (None, Some(name)) => {
+            let mut found = NAMESPACES.into_iter().map(|space| space.metric(name));
+            match found.find(Result::is_ok) {
+                Some(_) => Ok(()),
+                None => catalog::find(catalog::NAMESPACE, name).map(drop),
+            }
+        }
     };
     checked.map_err(unknown)
 }
@@ -163,9 +166,7 @@ impl Item<'_> {
     fn place(&self, sources: Sources) -> Place {
         match self {
             Self::Entry(entry) => entry.place(sources),
-            Self::Chat(name, _) => {
-                Place { configuration: Some((*name).to_owned()), ..Place::default() }
-            }
+            Self::Chat(name, _) => Place::new([("ConfigurationName", *name)]),
         }
     }
 
@@ -173,11 +174,9 @@ impl Item<'_> {
         if filters.is_empty() {
             return true;
         }
-        let dimensions = self.place(sources).dimensions();
+        let place = self.place(sources);
         filters.iter().all(|(name, wanted)| {
-            dimensions
-                .iter()
-                .any(|(have, value)| have == name && wanted.is_none_or(|wanted| wanted == value))
+            place.get(name).is_some_and(|value| wanted.is_none_or(|wanted| wanted == value))
         })
     }
 
@@ -186,10 +185,10 @@ impl Item<'_> {
             Self::Entry(_) => catalog::NAMESPACE,
             Self::Chat(..) => catalog::CHAT,
         };
-        let dimension = |(name, value): (&str, String)| {
-            Value::record([("Name", Value::text(name)), ("Value", Value::Text(value))])
+        let dimension = |(name, value): &(String, String)| {
+            Value::record([("Name", name.as_str().into()), ("Value", value.as_str().into())])
         };
-        let dimensions = self.place(sources).dimensions().into_iter().map(dimension).collect();
+        let dimensions = self.place(sources).dimensions().iter().map(dimension).collect();
         Value::record([
             ("Namespace", Value::text(namespace)),
             ("MetricName", Value::text(self.metric().name)),
@@ -231,17 +230,16 @@ impl<'a> Reach<'a> {
 }
 
 fn filters<'a>(namespace: Option<&str>, input: Input<'a>) -> Result<Vec<Filter<'a>>, Failure> {
-    let known = [
-        (catalog::NAMESPACE, "LoadBalancer"),
-        (catalog::NAMESPACE, "TargetGroup"),
-        (catalog::NAMESPACE, "AvailabilityZone"),
-        (catalog::CHAT, "ConfigurationName"),
-    ];
+    let asked = |space: &str| namespace.is_none_or(|namespace| namespace == space);
+    let known: Vec<&str> = NAMESPACES
+        .into_iter()
+        .filter(|space| asked(space.name))
+        .flat_map(|space| space.sets.iter().copied().flatten().copied())
+        .collect();
     let mut filters = Vec::new();
     for one in input.records("Dimensions")? {
         let name = one.required("Name")?;
-        let asked = |space: &str| namespace.is_none_or(|namespace| namespace == space);
-        if !known.iter().any(|(space, dimension)| asked(space) && *dimension == name) {
+        if !known.contains(&name) {
             let namespace = namespace.unwrap_or(catalog::NAMESPACE);
             let message = format!("{namespace} has no dimension '{name}'");
             return Err(Failure::new(400, "SimUnknownMetric", message));
@@ -321,11 +319,12 @@ impl Entry {
     fn place(&self, sources: Sources) -> Place {
         let balancer = self.balancer(sources);
         let group = self.group.and_then(|at| balancer.groups.get(usize::from(at)));
-        Place {
-            balancer: Some(balancer.dimension.clone()),
-            group: group.map(|group| group.dimension.clone()),
-            zone: self.zone.map(|zone| sources.world.zone(usize::from(zone))),
-            ..Place::default()
-        }
+        let zone = self.zone.map(|zone| sources.world.zone(usize::from(zone)));
+        let named = [
+            ("LoadBalancer", Some(balancer.dimension.clone())),
+            ("TargetGroup", group.map(|group| group.dimension.clone())),
+            ("AvailabilityZone", zone),
+        ];
+        Place::new(named.into_iter().filter_map(|(name, value)| Some((name, value?))))
     }
 }

@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Mutex;
 
-use crate::catalog::Place;
-use crate::catalog::{Metric, Source};
+use crate::catalog::{Metric, Place, Source};
 use crate::metrics::series::ResolvedPlace;
 use crate::metrics::view::View;
 use crate::parallel;
@@ -193,9 +192,9 @@ fn count_chat(
     let view = sources.view(window.now);
     for (query, series) in queries.iter().zip(all) {
         let Source::Chat(what) = query.metric.source else { continue };
-        let name = query.place.configuration.as_ref();
-        let exists =
-            name.is_some_and(|name| sources.world.setup.chat_configurations.contains(name));
+        let name = query.place.get("ConfigurationName");
+        let mut known = sources.world.setup.chat_configurations.iter();
+        let exists = known.any(|one| Some(one.as_str()) == name);
         let account = query.account.unwrap_or(&call.account);
         if !exists || account != sources.world.setup.account || series.status == "Forbidden" {
             continue;

@@ -5,8 +5,7 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::Place;
-use crate::catalog::{self, Metric, Source};
+use crate::catalog::{self, Metric, Namespace, Place, Source};
 use crate::metrics::place;
 use crate::rng::hash_bytes;
 use crate::statistics::Stat;
@@ -20,6 +19,7 @@ const MAX_QUERIES: usize = 500;
 pub(crate) struct Query<'a> {
     pub(crate) id: &'a str,
     pub(crate) label: &'a str,
+    pub(crate) namespace: &'static Namespace,
     pub(crate) metric: &'static Metric,
     pub(crate) place: Place,
     /// Minutes.
@@ -100,7 +100,7 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
     })?;
     let asked =
         part.record("Metric")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Metric")))?;
-    let (metric, place) = asked_metric(asked, part.text("Unit")?)?;
+    let (namespace, metric, place) = asked_metric(asked, part.text("Unit")?)?;
     if matches!(metric.source, Source::Chat(_)) && named != "Sum" {
         let message = format!("AWS documents Sum of {}, not {named}", metric.name);
         return Err(Failure::new(400, "SimUnknownMetric", message));
@@ -108,6 +108,7 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
     Ok(Query {
         id,
         label: one.text("Label")?.unwrap_or(metric.name),
+        namespace,
         metric,
         place,
         period: period / 60,
@@ -118,10 +119,14 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
     })
 }
 
-fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric, Place), Failure> {
+fn asked_metric(
+    asked: Input<'_>,
+    unit: Option<&str>,
+) -> Result<(&'static Namespace, &'static Metric, Place), Failure> {
     let unknown = |message: String| Failure::new(400, "SimUnknownMetric", message);
     let name = asked.required("MetricName")?;
-    let metric = catalog::find(asked.required("Namespace")?, name).map_err(unknown)?;
+    let namespace = catalog::namespace(asked.required("Namespace")?).map_err(unknown)?;
+    let metric = namespace.metric(name).map_err(unknown)?;
     let mut dimensions = Vec::new();
     for one in asked.records("Dimensions")? {
         let pair = (one.required("Name")?.to_owned(), one.required("Value")?.to_owned());
@@ -130,11 +135,11 @@ fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric
         }
         dimensions.push(pair);
     }
-    let place = place::place(metric, &dimensions).map_err(unknown)?;
+    let place = place::place(namespace, metric, dimensions).map_err(unknown)?;
     match unit {
         Some(unit) if unit != metric.unit => {
             Err(unknown(format!("AWS publishes {} in {}, not in {unit}", metric.name, metric.unit)))
         }
-        _ => Ok((metric, place)),
+        _ => Ok((namespace, metric, place)),
     }
 }
