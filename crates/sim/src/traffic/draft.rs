@@ -46,6 +46,8 @@ pub(crate) struct Draft {
     pub(crate) tries: u8,
     /// Whether it stands for many.
     pub(crate) bundled: bool,
+    /// Number of its target group.
+    pub(crate) group: u8,
 }
 
 /// The requests clients newly make in the scene's minute, in order.
@@ -117,7 +119,8 @@ fn one(
         false => Fate::Plain,
     };
     let at = scene.minute as u64 * MINUTE + at;
-    let draft = Draft { at, service: micros(seconds), zone, fate, tries: 0, bundled: false };
+    let (service, group) = (micros(seconds), class.group);
+    let draft = Draft { at, service, zone, fate, tries: 0, bundled: false, group };
     struck(rng, scene, draft)
 }
 
@@ -180,7 +183,8 @@ fn bundles(
         let seconds = median * (class.sigma * quantile(place)).exp() * slow;
         let service = micros(seconds.clamp(0.001, class.most));
         let zone = rng.below(ZONES.len()) as u8;
-        Draft { at: begin + at, service, zone, fate: Fate::Plain, tries: 0, bundled: true }
+        let (fate, group) = (Fate::Plain, class.group);
+        Draft { at: begin + at, service, zone, fate, tries: 0, bundled: true, group }
     };
     for turn in 0..number as u32 {
         let place = (f64::from(turn) + rng.unit()) / number;
@@ -222,6 +226,7 @@ fn jobs(seeded: &SeededScript, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft
                 fate: Fate::Plain,
                 tries: 0,
                 bundled: false,
+                group: 0,
             });
         }
     }
@@ -236,7 +241,7 @@ pub(crate) fn idle(seeded: &SeededScript, source: &Source, minute: i64) -> Vec<A
         let mut request = Request {
             took: draft.service,
             outcome: Outcome::Answered,
-            group: 0,
+            group: draft.group,
             zone: draft.zone,
             target: (turn % targets) as u8,
         };

@@ -14,7 +14,7 @@ use crate::traffic::queue;
 use crate::traffic::request::{Arrival, SECOND};
 use crate::traffic::scene::SeededScript;
 use crate::traffic::stage::Stage;
-use crate::world::Source;
+use crate::world::{Source, Stamp};
 
 /// Requests the cache holds at most (eight bytes each).
 const CACHED_REQUESTS: usize = 6_000_000;
@@ -101,6 +101,15 @@ impl Minutes {
     }
 
     fn make(&self, source: &Source, minute: i64) -> Minute {
+        if source.stamp == Stamp::Start {
+            let mut begun = Ended::default();
+            self.arriving(source, minute, |batch| {
+                for arrival in batch {
+                    begun.begin(arrival.request, arrival.at);
+                }
+            });
+            return Minute::new(begun, 1);
+        }
         let longest = source.longest_timeout().max(11);
         let back = i64::from(longest.div_ceil(60));
         let mut ended = Ended::default();

@@ -16,7 +16,7 @@ use crate::traffic::fault::FaultDraw;
 use crate::traffic::minute::{Ended, Minute, Signs};
 use crate::traffic::request::{Outcome, Request, SECOND, micros};
 use crate::traffic::scene::{Scene, SeededScript};
-use crate::world::Source;
+use crate::world::{Source, Stamp};
 
 /// Minutes played before the first one, so that it finds requests under way.
 const WARM: i64 = 10;
@@ -45,6 +45,8 @@ struct Now {
     /// Seconds until clients give up.
     patience: Option<u32>,
     retries: u8,
+    /// How often an event is handled again.
+    redelivered: u8,
     down: u16,
     aim: FaultDraw,
 }
@@ -103,6 +105,7 @@ impl Stage {
             timeout: scene.timeout(source.timeout(self.next)),
             patience: None,
             retries: 0,
+            redelivered: 0,
             down: scene.down(self.free.len()),
             aim: FaultDraw { stream: self.seeded.stream, crowd: 1.0, targets: self.free.len() },
             scene,
@@ -111,6 +114,7 @@ impl Stage {
             match what {
                 What::Patience(seconds) => now.patience = Some(*seconds),
                 What::Retries(times) => now.retries = *times,
+                What::Redeliver(times) => now.redelivered = *times,
                 _ => {}
             }
         }
@@ -138,16 +142,25 @@ impl Stage {
             Some((outcome, took)) => (outcome, took, took),
             None => self.outcome(source, now, hit(draft, struck), target),
         };
-        let zone = draft.zone;
-        let request = Request { took, outcome, group: 0, zone, target: target as u8 };
+        let Draft { zone, group, .. } = draft;
+        let request = Request { took, outcome, group, zone, target: target as u8 };
         let ended = draft.at + u64::from(lasts);
-        let slot = (ended / MINUTE).saturating_sub(self.next as u64) as usize;
+        let counted = if source.stamp == Stamp::Start { draft.at } else { ended };
+        let slot = (counted / MINUTE).saturating_sub(self.next as u64) as usize;
         while self.open.len() <= slot {
             self.open.push_back(Ended::default());
         }
-        self.open[slot].push(request, draft.bundled);
+        match source.stamp {
+            Stamp::End => self.open[slot].push(request, draft.bundled),
+            Stamp::Start => self.open[slot].begin(request, (draft.at % MINUTE) as u32),
+        }
         if outcome.is_504() && draft.tries < now.retries {
             let at = ended + u64::from(SECOND);
+            self.again.push(Reverse(Draft { at, tries: draft.tries + 1, ..draft }));
+        }
+        let failed = matches!(outcome, Outcome::TimedOut | Outcome::TargetError);
+        if failed && draft.tries < now.redelivered {
+            let at = ended + (u64::from(draft.tries) + 1) * MINUTE;
             self.again.push(Reverse(Draft { at, tries: draft.tries + 1, ..draft }));
         }
     }
@@ -177,7 +190,14 @@ impl Stage {
         }
         let part = (draft.at % MINUTE) as f64 / MINUTE as f64;
         let slow = now.scene.slow_target(part, target, self.free.len());
-        let service = (f64::from(draft.service) * slow) as u64;
+        let mut service = (f64::from(draft.service) * slow) as u64;
+        if now.scene.has(|what| matches!(what, What::Limit)) {
+            let busy = |worker: &Reverse<u64>| worker.0 > draft.at;
+            if self.free[target].peek().is_some_and(busy) {
+                return (Outcome::Rejected, 0, 0);
+            }
+            service = service.min(u64::from(now.timeout) * u64::from(SECOND) + 1);
+        }
         let took = self.work(now, draft.at, service, target);
         let cut = self.cut(source, draft.at, took, target);
         let took = u32::try_from(took).unwrap_or(u32::MAX);
@@ -306,6 +326,7 @@ mod tests {
                 timeout: 60,
                 patience: None,
                 retries: 0,
+                redelivered: 0,
                 down: 0,
                 aim: FaultDraw { stream: 0, crowd: 1.0, targets: 2 },
             };
