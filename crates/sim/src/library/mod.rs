@@ -13,6 +13,7 @@ mod benign;
 mod connections;
 mod failures;
 mod harmful;
+mod ingress;
 mod levels;
 mod normal;
 mod returning;
@@ -24,6 +25,7 @@ use std::sync::LazyLock;
 use benign::BENIGN;
 use failures::FAILURES;
 use harmful::HARMFUL;
+use ingress::INGRESS;
 use levels::LEVELS;
 use normal::NORMAL;
 use returning::RETURNING;
@@ -35,7 +37,7 @@ use crate::scenario::plan::{Plan, Scenario, Trouble};
 use crate::scenario::script::{CALM, DAY, EVER, Script, Step, What, When};
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-    [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL].concat()
+    [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL, INGRESS].concat()
 });
 
 /// Every scenario there is.
@@ -68,7 +70,16 @@ const fn scenario(
     plans: &'static [Plan],
 ) -> Scenario {
     let minutes = days * DAY;
-    Scenario { name, summary, minutes, load_balancers: 1, plans, network: None, fleet: false }
+    Scenario {
+        name,
+        summary,
+        minutes,
+        load_balancers: 1,
+        plans,
+        network: None,
+        gateways: &[],
+        fleet: false,
+    }
 }
 
 /// Minutes of a scenario about one cause.

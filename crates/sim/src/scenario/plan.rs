@@ -4,6 +4,7 @@
 //! start, latencies are shares of the idle timeout or seconds as stated, so a
 //! new story is a new table in [`crate::library`] and not new code.
 
+use crate::scenario::gateway::GatewayPlan;
 use crate::scenario::host::Host;
 use crate::scenario::script::Script;
 
@@ -18,10 +19,13 @@ pub struct Scenario {
     pub minutes: i64,
     /// How many load balancers the scenario has unless overridden.
     pub load_balancers: usize,
-    /// Named plans first; further load balancers repeat the last one.
+    /// Named plans first; further load balancers repeat the last one. None, and there are no
+    /// load balancers.
     pub(crate) plans: &'static [Plan],
     /// Name of a network load balancer that only `DescribeLoadBalancers` shows.
     pub(crate) network: Option<&'static str>,
+    /// What there is besides load balancers.
+    pub(crate) gateways: &'static [GatewayPlan],
     /// Whether load balancers are generated as a fleet instead of from the plans.
     pub(crate) fleet: bool,
 }

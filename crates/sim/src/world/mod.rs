@@ -4,6 +4,7 @@
 //! depends neither on requests nor on earlier calls.
 
 mod balancer;
+mod gateway;
 mod source;
 
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use crate::scenario::plan::Scenario;
 use crate::setup::Setup;
 
 pub(crate) use balancer::{Balancer, Group, ZONES};
+pub(crate) use gateway::Gateway;
 pub(crate) use source::{Source, Stamp};
 
 /// Everything that exists in the simulated account.
@@ -23,6 +25,10 @@ pub(crate) struct World {
     pub(crate) balancers: Vec<Balancer>,
     /// A network load balancer, if the scenario has one.
     pub(crate) network: Option<Balancer>,
+    /// All other gateways.
+    pub(crate) gateways: Vec<Gateway>,
+    /// Those of a name or an id.
+    called: HashMap<String, Vec<usize>>,
     by_dimension: HashMap<String, usize>,
     /// All lives of a name, oldest first.
     by_name: HashMap<String, Vec<usize>>,
@@ -32,6 +38,7 @@ impl World {
     /// Builds the accounts of a scenario.
     pub(crate) fn new(scenario: &'static Scenario, setup: Setup) -> Self {
         let count = setup.load_balancers.unwrap_or(scenario.load_balancers);
+        let count = if scenario.plans.is_empty() { 0 } else { count };
         let mut balancers = Vec::with_capacity(count);
         for index in 0..count {
             balancers.extend(balancer::incarnations(scenario, &setup, index));
@@ -45,8 +52,18 @@ impl World {
         for (at, one) in balancers.iter().enumerate() {
             by_name.entry(one.name.clone()).or_default().push(at);
         }
+        let gateways = gateway::gateways(scenario, &setup);
+        let mut called: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, one) in gateways.iter().enumerate() {
+            called.entry(one.name.clone()).or_default().push(at);
+            if one.id != one.name {
+                called.entry(one.id.clone()).or_default().push(at);
+            }
+        }
         let dimensions = balancers.iter().enumerate();
         Self {
+            gateways,
+            called,
             by_dimension: dimensions.map(|(at, one)| (one.dimension.clone(), at)).collect(),
             by_name,
             balancers,
@@ -67,6 +84,12 @@ impl World {
         let lives = self.by_name.get(name)?;
         let alive = lives.iter().find(|at| self.balancers[**at].life.contains(&minute));
         self.balancers.get(*alive.or(lives.first())?)
+    }
+
+    /// The gateways of this name or id, all lives of each.
+    pub(crate) fn called(&self, name: &str) -> impl Iterator<Item = &Gateway> {
+        let known = self.called.get(name).into_iter().flatten();
+        known.filter_map(|at| self.gateways.get(*at))
     }
 
     /// Name of a zone of this region.

@@ -179,13 +179,13 @@ fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
     }
     let mut list = Vec::new();
     for arn in arns {
-        let owner = if arn.contains(":targetgroup/") {
-            group_by_arn(world, call, arn)?.0
+        let tags = if arn.contains(":targetgroup/") {
+            &group_by_arn(world, call, arn)?.1.tags
         } else if arn.contains(":listener/") {
             let mut all = everything(world, call).into_iter();
-            all.find(|one| listener_arn(one) == arn).ok_or_else(|| not_found("listener"))?
+            &all.find(|one| listener_arn(one) == arn).ok_or_else(|| not_found("listener"))?.tags
         } else {
-            by_arn(world, call, arn)?
+            &by_arn(world, call, arn)?.tags
         };
         let tag = |(key, value): &(String, String)| {
             Value::Record(vec![
@@ -195,7 +195,7 @@ fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
         };
         list.push(Value::Record(vec![
             ("ResourceArn", Value::text(arn)),
-            ("Tags", Value::List(owner.tags.iter().map(tag).collect())),
+            ("Tags", Value::List(tags.iter().map(tag).collect())),
         ]));
     }
     Ok(Value::Record(vec![("TagDescriptions", Value::List(list))]))
