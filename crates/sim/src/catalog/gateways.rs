@@ -12,6 +12,16 @@ const fn never(name: &'static str, unit: &'static str, sets: u8) -> Metric {
     metric(name, unit, sets, Source::Never)
 }
 
+/// What somebody publishes himself: the name of the metric, its dimensions and its unit are
+/// known to the world alone.
+pub(crate) static CUSTOM: Namespace = Namespace {
+    name: "",
+    sets: &[],
+    metrics: &[of("", "", 0)],
+    trimmed: true,
+    region: None,
+};
+
 /// A function, its alias or version, and all functions of an account.
 const FUNCTIONS: u8 = 0b1111;
 
@@ -86,7 +96,7 @@ pub(crate) static CLOUD_FRONT: Namespace = Namespace {
         of("5xxErrorRate", "Percent", 1),
         of("4xxErrorRate", "Percent", 1),
         of("TotalErrorRate", "Percent", 1),
-        of("OriginLatency", "Milliseconds", 1),
+        metric("OriginLatency", "Milliseconds", 1, Source::Percentiles),
         of("504ErrorRate", "Percent", 1),
         of("502ErrorRate", "Percent", 1),
         of("503ErrorRate", "Percent", 1),

@@ -90,6 +90,8 @@ pub(crate) enum Source {
     Chat(Chat),
     /// What a gateway of another kind makes of its requests, by the name of the metric.
     Gateway,
+    /// The same, of which AWS calls percentiles alone valid.
+    Percentiles,
     /// Published by AWS, but nothing here ever causes it.
     Never,
 }

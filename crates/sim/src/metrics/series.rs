@@ -59,7 +59,7 @@ impl ResolvedPlace<'_> {
     pub(crate) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            let minute = view.minute(self.balancer, metric.name, at);
+            let minute = view.minute(self.balancer.into(), metric.name, at);
             if let Some(minute) = minute.filter(|minute| !minute.signs.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }
@@ -69,7 +69,7 @@ impl ResolvedPlace<'_> {
 
     fn collect(&self, source: Source, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         match source {
-            Source::Never | Source::Chat(_) | Source::Gateway => {}
+            Source::Never | Source::Chat(_) | Source::Gateway | Source::Percentiles => {}
             Source::Latency => {
                 values.reserve(minute.weight());
                 for (request, times) in minute.samples() {
