@@ -59,8 +59,10 @@ pub(crate) struct Api {
     pub(crate) stage: &'static str,
     /// Whether there are metrics of each method or route.
     pub(crate) detailed: bool,
-    /// Another API with the same name, if the name is not its own.
+    /// Whether another API before it has the same name.
     pub(crate) namesake: bool,
+    /// What the draft says of every timeout, milliseconds, if it was never deployed.
+    pub(crate) drafted: Option<u32>,
 }
 
 /// A custom metric of response times.

@@ -6,7 +6,8 @@ use serde_json::{Value as Json, json};
 
 use crate::parallel::lock;
 use crate::server::state::State;
-use crate::services::{apigateway, cloudfront};
+use crate::services::apigateway::front;
+use crate::services::cloudfront;
 use crate::traffic::story;
 use crate::wire::ending::Ending;
 use crate::wire::message::Outgoing;
@@ -85,8 +86,8 @@ fn fronts(state: &State) -> Json {
         json!({
             "load_balancer": one.name,
             "distribution": cloudfront::id(state.world(), one),
-            "rest_api": apigateway::id(state.world(), one, "rest"),
-            "http_api": apigateway::id(state.world(), one, "http"),
+            "rest_api": front::id(state.world(), one, "rest"),
+            "http_api": front::id(state.world(), one, "http"),
         })
     })
 }
