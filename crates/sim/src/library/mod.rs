@@ -7,11 +7,13 @@
 //! tenth and the fault by up to twenty minutes.
 //!
 //! Besides there is one short scenario for each cause of a 504, 502 or 503, whose
-//! fault begins about minute 120 and stays, and some in which nothing is wrong.
+//! fault begins about minute 120 and stays, and some in which nothing is wrong. Gateways of
+//! other kinds have scenarios in [`gateways`].
 
 mod benign;
 mod connections;
 mod failures;
+mod gateways;
 mod harmful;
 mod ingress;
 mod levels;
@@ -24,6 +26,7 @@ use std::sync::LazyLock;
 
 use benign::BENIGN;
 use failures::FAILURES;
+use gateways::{APIS, FUNCTIONS, OTHERS};
 use harmful::HARMFUL;
 use ingress::INGRESS;
 use levels::LEVELS;
@@ -37,7 +40,9 @@ use crate::scenario::plan::{Plan, Scenario, Trouble};
 use crate::scenario::script::{CALM, DAY, EVER, Script, Step, What, When};
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-    [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL, INGRESS].concat()
+    let balancers =
+        [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL, INGRESS];
+    [balancers.concat(), [FUNCTIONS, APIS, OTHERS].concat()].concat()
 });
 
 /// Every scenario there is.

@@ -103,11 +103,21 @@ impl<'a> View<'a> {
         Some((requests, self.world.timeout(&one.source, minute)))
     }
 
-    /// What really happened to a part of a gateway in an epoch minute.
-    pub(crate) fn really_at(&self, owner: Owner, minute: i64) -> Arc<Minute> {
+    /// What really happened to a part (by number) of a gateway of this name or id in an epoch
+    /// minute, and the timeout in seconds; nothing if there is none.
+    pub(crate) fn really_of(
+        &self,
+        name: &str,
+        part: usize,
+        minute: i64,
+    ) -> Option<(Arc<Minute>, u32)> {
         let all = Self { now: None, ..*self };
-        let requests = all.minute(owner, "", minute);
-        requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)))
+        let alive = self.world.called(name).find(|one| one.life.contains(&minute));
+        let one = alive.or_else(|| self.world.called(name).next())?;
+        let source = one.sources.get(part)?;
+        let requests = all.minute(Owner::part(one, source), "", minute);
+        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
+        Some((requests, self.world.timeout(source, minute)))
     }
 
     /// Whether there are points of a metric of no load balancer in an epoch minute.

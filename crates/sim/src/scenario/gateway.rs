@@ -16,6 +16,8 @@ pub(crate) struct GatewayPlan {
     pub(crate) parts: &'static [Part],
     /// Minute of the scenario in which it is deleted, if it is.
     pub(crate) deleted: Option<i64>,
+    /// How many functions there are like it besides, with less traffic.
+    pub(crate) copies: usize,
 }
 
 /// What kind of gateway there is, with what AWS describes of it.

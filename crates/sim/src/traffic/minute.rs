@@ -178,6 +178,17 @@ impl Minute {
         single.chain(self.bundles.iter().map(|request| (*request, u64::from(self.bundle))))
     }
 
+    /// The minute as far as its requests went to one target group.
+    pub(crate) fn of_group(&self, group: usize) -> Self {
+        let mut ended = Ended::default();
+        for (at, request) in self.requests.iter().chain(&self.bundles).enumerate() {
+            if usize::from(request.group) == group {
+                ended.push(*request, at >= self.requests.len());
+            }
+        }
+        Self { signs: self.signs, ..Self::new(ended, self.bundle) }
+    }
+
     /// How many requests ended.
     pub(crate) fn ended(&self) -> u64 {
         self.tally.iter().map(|count| u64::from(*count)).sum()

@@ -59,7 +59,8 @@ pub(crate) fn gateways(scenario: &Scenario, setup: &Setup) -> Vec<Gateway> {
     }
     let is_function = |plan: &&GatewayPlan| matches!(plan.kind, Kind::Function { .. });
     let functions: Vec<&'static GatewayPlan> = scenario.gateways.iter().filter(is_function).collect();
-    let wanted = setup.faults.options.functions.unwrap_or(functions.len());
+    let usual = functions.len() + functions.last().map_or(0, |last| last.copies);
+    let wanted = setup.faults.options.functions.unwrap_or(usual);
     if let Some(last) = functions.last() {
         for index in functions.len()..wanted {
             let name = format!("{}-{index:05}", last.name);

@@ -10,6 +10,7 @@ mod source;
 use std::collections::HashMap;
 
 use crate::rng::hash_bytes;
+use crate::scenario::gateway::Kind;
 use crate::scenario::plan::Scenario;
 use crate::setup::Setup;
 
@@ -84,6 +85,11 @@ impl World {
         let lives = self.by_name.get(name)?;
         let alive = lives.iter().find(|at| self.balancers[**at].life.contains(&minute));
         self.balancers.get(*alive.or(lives.first())?)
+    }
+
+    /// Whether there are gateways of a kind.
+    pub(crate) fn has(&self, of: impl Fn(Kind) -> bool) -> bool {
+        self.gateways.iter().any(|one| of(one.plan.kind))
     }
 
     /// The gateways of this name or id, all lives of each.

@@ -24,17 +24,6 @@ pub(crate) fn id(world: &World, one: &Balancer, kind: &str) -> String {
     id
 }
 
-/// The load balancer behind an API (`rest` or `http`) of this id.
-pub(crate) fn find<'a>(
-    world: &'a World,
-    call: &Call,
-    kind: &str,
-    asked: &str,
-) -> Option<&'a Balancer> {
-    let one = origin(world, &call.account).filter(|_| !call.foreign);
-    one.filter(|one| id(world, one, kind) == asked)
-}
-
 /// The load balancer of an account that has APIs in front of it.
 pub(crate) fn behind<'a>(world: &'a World, call: &Call) -> Option<&'a Balancer> {
     origin(world, &call.account).filter(|_| !call.foreign)

@@ -332,6 +332,18 @@ impl Listing {
     }
 }
 
+/// Whether no gateway before this one publishes at a place of it.
+fn first(world: &World, one: &Gateway, place: &Place) -> bool {
+    if place.dimensions().is_empty() && one.custom.is_none() {
+        let same = |other: &&Gateway| {
+            other.account == one.account && space_of(other) == space_of(one)
+        };
+        return world.gateways.iter().find(same).is_some_and(|other| std::ptr::eq(other, one));
+    }
+    let found = GatewayPlace::find(world, space_of(one), place, &one.account);
+    found.is_some_and(|found| found.begins_with(one))
+}
+
 /// Which metrics of which places of a gateway ever had a datapoint.
 fn published(sources: Sources, at: usize, one: &Gateway) -> Vec<GatewayEntry> {
     let space = catalog::namespace(space_of(one)).unwrap_or(&CUSTOM);
@@ -343,9 +355,7 @@ fn published(sources: Sources, at: usize, one: &Gateway) -> Vec<GatewayEntry> {
                 continue;
             }
             // All functions of an account, and namesakes, are listed with the first of them.
-            let account = &one.account;
-            let first = GatewayPlace::find(sources.world, space_of(one), &place, account);
-            if first.is_none_or(|first| !first.begins_with(one)) {
+            if !first(sources.world, one, &place) {
                 continue;
             }
             let resolved = GatewayPlace::of(one, spot);
