@@ -88,8 +88,8 @@ pub use scenario::plan::Scenario;
 pub use services::sns::chat::problem as chat_problem;
 pub use services::sns::published::Published;
 pub use setup::{Setup, SetupError};
-pub use traffic::approach::Approach;
 pub use timeline::{Change, Event, Span};
+pub use traffic::approach::Approach;
 pub use traffic::minute::Truth;
 pub use traffic::story::Story;
 
@@ -116,9 +116,8 @@ impl Sim {
         let world = World::new(scenario, setup);
         let changed = world.setup.changes.iter().map(|change| &change.name);
         let late = world.setup.faults.late_points.balancers();
-        let known = |name: &str| {
-            world.by_name(name, 0).is_some() || world.called(name).next().is_some()
-        };
+        let known =
+            |name: &str| world.by_name(name, 0).is_some() || world.called(name).next().is_some();
         if let Some(name) = changed.chain(late).find(|name| !known(name)) {
             return Err(SetupError::UnknownBalancer(name.clone()));
         }

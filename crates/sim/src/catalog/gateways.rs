@@ -14,13 +14,8 @@ const fn never(name: &'static str, unit: &'static str, sets: u8) -> Metric {
 
 /// What somebody publishes himself: the name of the metric, its dimensions and its unit are
 /// known to the world alone.
-pub(crate) static CUSTOM: Namespace = Namespace {
-    name: "",
-    sets: &[],
-    metrics: &[of("", "", 0)],
-    trimmed: true,
-    region: None,
-};
+pub(crate) static CUSTOM: Namespace =
+    Namespace { name: "", sets: &[], metrics: &[of("", "", 0)], trimmed: true, region: None };
 
 /// A function, its alias or version, and all functions of an account.
 const FUNCTIONS: u8 = 0b1111;

@@ -117,7 +117,9 @@ pub(crate) fn denied(action: &str, caller: &str) -> Failure {
             Failure::new(403, "UnauthorizedOperation", message)
         }
         "ecs" => Failure::new(400, "AccessDeniedException", message),
-        "lambda" | "apigateway" | "vpc-lattice" => Failure::new(403, "AccessDeniedException", message),
+        "lambda" | "apigateway" | "vpc-lattice" => {
+            Failure::new(403, "AccessDeniedException", message)
+        }
         _ => Failure::new(403, "AccessDenied", message).shaped("AccessDeniedException"),
     }
 }

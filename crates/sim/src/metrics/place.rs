@@ -74,7 +74,11 @@ mod tests {
     use super::*;
     use crate::catalog::{CHAT, CHAT_METRICS, NAMESPACE, NAMESPACES, find, namespace};
 
-    fn place(space: &str, metric: &Metric, dimensions: &[(String, String)]) -> Result<Place, String> {
+    fn place(
+        space: &str,
+        metric: &Metric,
+        dimensions: &[(String, String)],
+    ) -> Result<Place, String> {
         super::place(namespace(space)?, metric, dimensions.to_vec())
     }
 
@@ -96,7 +100,9 @@ mod tests {
     fn elb_504_exists_per_zone_but_never_per_target_group() {
         let metric = find(NAMESPACE, "HTTPCode_ELB_504_Count").expect("published");
         assert!(place(NAMESPACE, metric, &dims(&[APP])).is_ok());
-        assert!(place(NAMESPACE, metric, &dims(&[APP, ("AvailabilityZone", "eu-central-1a")])).is_ok());
+        assert!(
+            place(NAMESPACE, metric, &dims(&[APP, ("AvailabilityZone", "eu-central-1a")])).is_ok()
+        );
         assert!(place(NAMESPACE, metric, &dims(&[APP, GROUP])).is_err());
         assert!(place(NAMESPACE, metric, &dims(&[])).is_err());
     }
@@ -107,7 +113,9 @@ mod tests {
         let arn = "arn:aws:elasticloadbalancing:eu-central-1:1:loadbalancer/app/x/0123456789abcdef";
         assert!(place(NAMESPACE, metric, &dims(&[("LoadBalancer", arn)])).is_err());
         assert!(place(NAMESPACE, metric, &dims(&[("Loadbalancer", APP.1)])).is_err());
-        assert!(place(NAMESPACE, metric, &dims(&[APP, ("TargetGroup", "x/0123456789abcdef")])).is_err());
+        assert!(
+            place(NAMESPACE, metric, &dims(&[APP, ("TargetGroup", "x/0123456789abcdef")])).is_err()
+        );
     }
 
     #[test]

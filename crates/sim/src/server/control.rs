@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use serde_json::{Value as Json, json};
 
+use crate::metrics::gateways::namespace;
 use crate::parallel::lock;
 use crate::server::state::State;
 use crate::services::apigateway::front;
 use crate::services::cloudfront;
-use crate::metrics::gateways::namespace;
 use crate::traffic::{approach, story};
 use crate::wire::ending::Ending;
 use crate::wire::message::Outgoing;

@@ -60,7 +60,8 @@ fn value(world: &World, one: &Gateway) -> Value {
     let tcp = matches!(one.plan.kind, Kind::Classic { tcp: true });
     let (front, port, back) = if tcp { ("TCP", 443, "TCP") } else { ("HTTPS", 443, "HTTP") };
     let number = hash_bytes(world.setup.seed, one.name.as_bytes());
-    let dns = format!("{}-{}.{}.elb.amazonaws.com", one.name, number % 2_000_000_000, world.setup.region);
+    let dns =
+        format!("{}-{}.{}.elb.amazonaws.com", one.name, number % 2_000_000_000, world.setup.region);
     let listener = Value::record([
         ("Protocol", front.into()),
         ("LoadBalancerPort", Value::Integer(port)),

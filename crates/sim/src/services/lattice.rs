@@ -60,8 +60,10 @@ fn find<'a>(world: &'a World, call: &Call, asked: &str) -> Result<&'a Gateway, F
 fn common(world: &World, one: &Gateway) -> [(&'static str, Value); 7] {
     let region = &world.setup.region;
     let dns = format!("{}-{}.7d67968.vpc-lattice-svcs.{region}.on.aws", one.name, &one.id[4..]);
-    let entry =
-        Value::record([("domainName", dns.into()), ("hostedZoneId", "Z09127221KTH2CFUOHIZH".into())]);
+    let entry = Value::record([
+        ("domainName", dns.into()),
+        ("hostedZoneId", "Z09127221KTH2CFUOHIZH".into()),
+    ]);
     let created = iso(world.setup.start - AGE);
     [
         ("arn", arn(world, one).into()),

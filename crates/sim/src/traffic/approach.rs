@@ -7,7 +7,7 @@ use crate::scenario::gateway::Kind;
 use crate::scenario::plan::Trouble;
 use crate::traffic::minute::Minute;
 use crate::traffic::minutes::Minutes;
-use crate::traffic::request::{Request, SECOND};
+use crate::traffic::request::{Outcome, Request, SECOND};
 use crate::traffic::scene::SeededScript;
 use crate::world::{Source, World};
 
@@ -25,7 +25,7 @@ pub struct Approach {
     pub part: String,
     /// What its requests are given up after when the scenario begins, seconds.
     pub timeout: u32,
-    /// What goes wrong in standard words, if anything does.
+    /// What goes wrong in standard words, if it does any harm here.
     pub cause: Option<&'static str>,
     /// Epoch minute in which that begins.
     pub fault_start: Option<i64>,
@@ -40,6 +40,8 @@ pub struct Approach {
     pub near_misses: u64,
     /// Those that were given up.
     pub timeouts: u64,
+    /// Those that were turned away.
+    pub rejected: u64,
 }
 
 /// The approaches of all gateways, part by part, behind those of all target groups.
@@ -47,11 +49,7 @@ pub(crate) fn all(world: &World, minutes: &Minutes) -> Vec<Approach> {
     let mut found = Vec::new();
     for one in &world.balancers {
         for (at, group) in one.groups.iter().enumerate() {
-            let mut approach = of(world, minutes, &one.source, (&one.life, Some(at)));
-            // What happens to a load balancer happens to the groups that are struck.
-            if approach.timeouts + approach.near_misses == 0 {
-                (approach.cause, approach.fault_start) = (None, None);
-            }
+            let approach = of(world, minutes, &one.source, (&one.life, Some(at)));
             found.push(Approach {
                 gateway: one.name.clone(),
                 id: one.dimension.clone(),
@@ -113,31 +111,35 @@ fn of(
         requests: 0,
         near_misses: 0,
         timeouts: 0,
+        rejected: 0,
     };
     for at in world.script().filter(|at| life.contains(at)) {
         let minute = minutes.of(source, at);
-        let (near, over) = counts(&minute, world.timeout(source, at), group, &mut found.requests);
-        found.near_misses += near;
-        found.timeouts += over;
-        found.first_near_miss = found.first_near_miss.or((near > 0).then_some(at));
-        found.first_timeout = found.first_timeout.or((over > 0).then_some(at));
+        found.add(&minute, (at, world.timeout(source, at)), group);
+    }
+    if found.near_misses + found.timeouts + found.rejected == 0 {
+        (found.cause, found.fault_start) = (None, None);
     }
     found
 }
 
-/// Near misses and timeouts of a minute; adds to the number of requests.
-fn counts(minute: &Minute, timeout: u32, group: Option<usize>, requests: &mut u64) -> (u64, u64) {
-    let (low, high) = (u64::from(timeout) * 800_000, u64::from(timeout) * u64::from(SECOND));
-    let (mut near, mut over) = (0, 0);
-    let here = |one: &(Request, u64)| group.is_none_or(|group| usize::from(one.0.group) == group);
-    for (request, times) in minute.requests().filter(here) {
-        let took = u64::from(request.took);
-        *requests += times;
-        if request.outcome.is_504() {
-            over += times;
-        } else if request.outcome.sampled() && took > low && took <= high {
-            near += times;
+impl Approach {
+    /// Counts the requests of an epoch minute with its timeout, as far as they went to a group.
+    fn add(&mut self, minute: &Minute, (at, timeout): (i64, u32), group: Option<usize>) {
+        let (low, high) = (u64::from(timeout) * 800_000, u64::from(timeout) * u64::from(SECOND));
+        let here = |one: &(Request, u64)| group.is_none_or(|to| usize::from(one.0.group) == to);
+        for (request, times) in minute.requests().filter(here) {
+            let took = u64::from(request.took);
+            self.requests += times;
+            if request.outcome.is_504() {
+                self.timeouts += times;
+                self.first_timeout.get_or_insert(at);
+            } else if request.outcome.sampled() && took > low && took <= high {
+                self.near_misses += times;
+                self.first_near_miss.get_or_insert(at);
+            } else if request.outcome == Outcome::Rejected {
+                self.rejected += times;
+            }
         }
     }
-    (near, over)
 }

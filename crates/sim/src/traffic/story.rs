@@ -157,8 +157,8 @@ fn recovered(
 
 /// The minute in which the event of a harmless script begins.
 fn event(world: &World, balancer: &Balancer) -> Option<i64> {
-    let seeded =
-        SeededScript::of(&balancer.source, world.start()).filter(|one| one.script.cause.is_none())?;
+    let seeded = SeededScript::of(&balancer.source, world.start())
+        .filter(|one| one.script.cause.is_none())?;
     let begin = |step: &Step| match step.when {
         When::Pivot(from, _) if from >= 0 => Some(seeded.pivot + from),
         _ => None,

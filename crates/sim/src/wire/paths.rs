@@ -14,11 +14,7 @@ use crate::wire::protocol::{Protocol, Recognised, asked};
 type Route = (Protocol, &'static str, &'static str, &'static str, &'static [&'static str]);
 
 static ROUTES: [Route; 20] = [
-    lambda(
-        "GetFunctionConfiguration",
-        "/2015-03-31/functions/*/configuration",
-        &["FunctionName"],
-    ),
+    lambda("GetFunctionConfiguration", "/2015-03-31/functions/*/configuration", &["FunctionName"]),
     lambda("ListFunctions", "/2015-03-31/functions", &[]),
     lambda("ListTags", "/2017-03-31/tags/*", &["Resource"]),
     cloudfront("ListDistributions", "/2020-05-31/distribution", &[]),
@@ -33,11 +29,7 @@ static ROUTES: [Route; 20] = [
     api("GetRestApi", "/restapis/*", &["restApiId"]),
     api("GetResources", "/restapis/*/resources", &["restApiId"]),
     api("GetStages", "/restapis/*/stages", &["restApiId"]),
-    api(
-        "GetExport",
-        "/restapis/*/stages/*/exports/*",
-        &["restApiId", "stageName", "exportType"],
-    ),
+    api("GetExport", "/restapis/*/stages/*/exports/*", &["restApiId", "stageName", "exportType"]),
     api("GetApis", "/v2/apis", &[]),
     api("GetApi", "/v2/apis/*", &["ApiId"]),
     api("GetStages", "/v2/apis/*/stages", &["ApiId"]),

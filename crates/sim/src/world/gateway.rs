@@ -58,7 +58,8 @@ pub(crate) fn gateways(scenario: &Scenario, setup: &Setup) -> Vec<Gateway> {
         all.extend(lives(plan, plan.name, setup, (0, None)));
     }
     let is_function = |plan: &&GatewayPlan| matches!(plan.kind, Kind::Function { .. });
-    let functions: Vec<&'static GatewayPlan> = scenario.gateways.iter().filter(is_function).collect();
+    let functions: Vec<&'static GatewayPlan> =
+        scenario.gateways.iter().filter(is_function).collect();
     let usual = functions.len() + functions.last().map_or(0, |last| last.copies);
     let wanted = setup.faults.options.functions.unwrap_or(usual);
     if let Some(last) = functions.last() {

@@ -54,7 +54,11 @@ pub(crate) const APIS: &[Scenario] = &[
     of(
         "rest_hang",
         "For an hour every request ends with 504 after 29 s.",
-        &[gateway("partners", Kind::Rest(REST), &[part("ANY /{proxy+}", traffic(29, hang!(29.0)))])],
+        &[gateway(
+            "partners",
+            Kind::Rest(REST),
+            &[part("ANY /{proxy+}", traffic(29, hang!(29.0)))],
+        )],
     ),
     of(
         "rest_timeouts",
@@ -67,7 +71,10 @@ pub(crate) const APIS: &[Scenario] = &[
                 part("GET /reports", traffic(29, healthy!(60.0))),
                 part("GET /search", traffic(10, slow_burn!(10.0))),
                 part("POST /cart", traffic(3, healthy!(3.0))),
-                Part { behind: Behind::Stream, ..part("GET /events", traffic(300, healthy!(300.0))) },
+                Part {
+                    behind: Behind::Stream,
+                    ..part("GET /events", traffic(300, healthy!(300.0)))
+                },
                 MOCK,
             ],
         )],
@@ -104,7 +111,11 @@ pub(crate) const APIS: &[Scenario] = &[
                 Kind::Rest(REST),
                 &[function("POST /documents", "documents-render", traffic(29, slow_burn!(29.0)))],
             ),
-            gateway("documents-render", FUNCTION, &[invoked("documents-render", traffic(60, slow_burn!(29.0)))]),
+            gateway(
+                "documents-render",
+                FUNCTION,
+                &[invoked("documents-render", traffic(60, slow_burn!(29.0)))],
+            ),
         ],
     ),
     of(
@@ -119,7 +130,11 @@ pub(crate) const APIS: &[Scenario] = &[
                     ..function("POST /invoices", "invoices-create", traffic(10, slow_burn!(10.0)))
                 }],
             ),
-            gateway("invoices-create", FUNCTION, &[invoked("invoices-create", traffic(10, slow_burn!(10.0)))]),
+            gateway(
+                "invoices-create",
+                FUNCTION,
+                &[invoked("invoices-create", traffic(10, slow_burn!(10.0)))],
+            ),
         ],
     ),
     of(
@@ -186,7 +201,11 @@ pub(crate) const APIS: &[Scenario] = &[
                 Kind::Http(HTTP),
                 &[function("POST /uploads", "uploads-scan", traffic(20, slow_burn!(20.0)))],
             ),
-            gateway("uploads-scan", FUNCTION, &[invoked("uploads-scan", traffic(20, slow_burn!(20.0)))]),
+            gateway(
+                "uploads-scan",
+                FUNCTION,
+                &[invoked("uploads-scan", traffic(20, slow_burn!(20.0)))],
+            ),
         ],
     ),
 ];

@@ -62,7 +62,8 @@ pub(crate) const FUNCTIONS: &[Scenario] = &[
                 "",
                 traffic(
                     20,
-                    &Script { mix: everyday!(20.0), 
+                    &Script {
+                        mix: everyday!(20.0),
                         steps: &[Step {
                             when: When::Random { every: 30, length: 3 },
                             what: What::Wait(0.33, 6.6),
@@ -112,7 +113,8 @@ pub(crate) const FUNCTIONS: &[Scenario] = &[
                 "",
                 traffic(
                     30,
-                    &Script { mix: everyday!(30.0), 
+                    &Script {
+                        mix: everyday!(30.0),
                         cause: Some("hang"),
                         incident: Incident::Count,
                         steps: &[always(What::Redeliver(2)), on(What::Hang(0.02, 90.0))],

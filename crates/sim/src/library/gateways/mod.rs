@@ -38,10 +38,7 @@ macro_rules! slow_burn {
             steps: &[during(
                 0,
                 EVER,
-                What::Slow(
-                    Who::Class(1),
-                    &[(0.0, 1.0), (40.0, 7.0), (100.0, 9.0), (140.0, 11.0)],
-                ),
+                What::Slow(Who::Class(1), &[(0.0, 1.0), (40.0, 7.0), (100.0, 9.0), (140.0, 11.0)]),
             )],
             ..BRIEF
         }

@@ -24,11 +24,8 @@ const CHECKOUT: Custom = Custom {
 const LATTICE: GatewayPlan =
     gateway("inventory", Kind::Lattice, &[part("", traffic(60, healthy!(60.0)))]);
 /// A service called through Service Connect in which nothing happens.
-const CONNECT: GatewayPlan = gateway(
-    "ledger",
-    Kind::Connect { explicit: true },
-    &[part("", traffic(15, healthy!(15.0)))],
-);
+const CONNECT: GatewayPlan =
+    gateway("ledger", Kind::Connect { explicit: true }, &[part("", traffic(15, healthy!(15.0)))]);
 /// A Classic Load Balancer in which nothing happens.
 const CLASSIC: GatewayPlan = gateway(
     "legacy-web",
@@ -39,11 +36,14 @@ const CLASSIC: GatewayPlan = gateway(
 const CUSTOM: GatewayPlan =
     gateway("checkout", Kind::Custom(&CHECKOUT), &[part("", traffic(30, healthy!(30.0)))]);
 /// A distribution in which nothing happens.
-const SITE: GatewayPlan =
-    gateway("www", PAID, &[part("web", traffic(30, healthy!(30.0))), BUCKET]);
+const SITE: GatewayPlan = gateway("www", PAID, &[part("web", traffic(30, healthy!(30.0))), BUCKET]);
 
 pub(crate) const OTHERS: &[Scenario] = &[
-    of("cloudfront_healthy", "A distribution with a server and a bucket; nothing happens.", &[SITE]),
+    of(
+        "cloudfront_healthy",
+        "A distribution with a server and a bucket; nothing happens.",
+        &[SITE],
+    ),
     of(
         "cloudfront_slow_burn",
         "4 % of the requests to the origin grow slower until they reach 30 s; then they are tried \
@@ -102,7 +102,11 @@ pub(crate) const OTHERS: &[Scenario] = &[
             &[part("", Plan { rate: 0.5, ..traffic(60, healthy!(60.0)) })],
         )],
     ),
-    of("connect_healthy", "A service called through ECS Service Connect; nothing happens.", &[CONNECT]),
+    of(
+        "connect_healthy",
+        "A service called through ECS Service Connect; nothing happens.",
+        &[CONNECT],
+    ),
     of(
         "connect_slow_burn",
         "4 % of the requests grow slower until they reach the 15 s that are written down.",
@@ -151,7 +155,12 @@ pub(crate) const OTHERS: &[Scenario] = &[
                 ),
                 gateway(
                     "api",
-                    Kind::Rest(Api { stage: "prod", detailed: false, namesake: false, drafted: None }),
+                    Kind::Rest(Api {
+                        stage: "prod",
+                        detailed: false,
+                        namesake: false,
+                        drafted: None,
+                    }),
                     &[part("GET /items", traffic(29, healthy!(29.0)))],
                 ),
                 gateway(

@@ -28,8 +28,7 @@ pub(crate) fn http_spots(one: &Gateway, api: Api) -> Vec<Spot> {
 
 fn places(one: &Gateway, api: Api, name: (&'static str, String)) -> Vec<Spot> {
     let stage = ("Stage", api.stage.to_owned());
-    let mut spots =
-        vec![Spot::whole([name.clone()]), Spot::whole([name.clone(), stage.clone()])];
+    let mut spots = vec![Spot::whole([name.clone()]), Spot::whole([name.clone(), stage.clone()])];
     let parts = one.plan.parts.iter().enumerate().filter(|_| api.detailed);
     spots.extend(parts.map(|(at, part)| {
         let (method, resource) = part.name.split_once(' ').unwrap_or(("ANY", part.name));
@@ -84,7 +83,8 @@ fn integration(seen: &Seen, request: Request) -> Option<f64> {
         return None;
     }
     let ended = !given_up(seen, request) || seen.options().samples(Sampled::Integration);
-    let sampled = ended && (answered(request) || request.outcome == Outcome::Reset || timed_out(request));
+    let sampled =
+        ended && (answered(request) || request.outcome == Outcome::Reset || timed_out(request));
     sampled.then(|| millis(request.took).round())
 }
 

@@ -41,7 +41,8 @@ pub(crate) fn values(metric: &str, seen: &Seen, tcp: bool) -> Values {
         "SpilloverCount" => ones(&|one| one == Outcome::Refused),
         "HealthyHostCount" | "UnHealthyHostCount" if seen.count(|_| true) > 0 => {
             let nodes = if seen.zone.is_some() { 1 } else { ZONES.len() as u64 };
-            let ill = (seen.minute.signs.unhealthy.count_ones() as usize).min(seen.source.targets());
+            let ill =
+                (seen.minute.signs.unhealthy.count_ones() as usize).min(seen.source.targets());
             let well = seen.source.targets() - ill;
             vec![(if metric == "HealthyHostCount" { well } else { ill } as f64, nodes)]
         }

@@ -14,10 +14,7 @@ const MINUTE: u64 = 60_000_000;
 /// The function, its aliases, and all functions of the account.
 pub(crate) fn spots(one: &Gateway) -> Vec<Spot> {
     let function = ("FunctionName", one.name.clone());
-    let mut spots = vec![
-        Spot::whole([function.clone()]),
-        Spot::whole::<String, String>([]),
-    ];
+    let mut spots = vec![Spot::whole([function.clone()]), Spot::whole::<String, String>([])];
     for (at, part) in one.plan.parts.iter().enumerate() {
         let alias = match part.name {
             "" => one.name.clone(),

@@ -13,9 +13,7 @@ mod lattice;
 
 use std::ops::Range;
 
-use crate::catalog::gateways::{
-    API_GATEWAY, CLASSIC, CLOUD_FRONT, CONTAINERS, LAMBDA, LATTICE,
-};
+use crate::catalog::gateways::{API_GATEWAY, CLASSIC, CLOUD_FRONT, CONTAINERS, LAMBDA, LATTICE};
 use crate::catalog::{Metric, Place};
 use crate::faults::options::Options;
 use crate::metrics::view::{Owner, View};
@@ -61,7 +59,8 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// Its requests, each with how many there are like it.
     fn requests(&self) -> impl Iterator<Item = (Request, u64)> {
-        let here = |one: &(Request, u64)| self.zone.is_none_or(|zone| usize::from(one.0.zone) == zone);
+        let here =
+            |one: &(Request, u64)| self.zone.is_none_or(|zone| usize::from(one.0.zone) == zone);
         self.minute.requests().filter(here)
     }
 
@@ -192,7 +191,9 @@ impl<'a> GatewayPlace<'a> {
         for (gateway, spot) in &self.members {
             aggregated |= gateway.custom.as_ref().is_some_and(|custom| custom.sets);
             let parts = gateway.parts().enumerate();
-            for (_, (part, source)) in parts.filter(|(at, _)| spot.part.is_none_or(|one| one == *at)) {
+            for (_, (part, source)) in
+                parts.filter(|(at, _)| spot.part.is_none_or(|one| one == *at))
+            {
                 for at in window.clone() {
                     let owner = Owner::part(gateway, source);
                     let Some(minute) = view.minute(owner, metric.name, at) else { continue };

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use crate::scenario::gateway::{Api, Behind, Kind, Part};
 use crate::services::Call;
-use crate::services::apigateway::{AGE, front, function, function_uri, inner, method, not_found, timeout};
+use crate::services::apigateway::{
+    AGE, front, function, function_uri, inner, method, not_found, timeout,
+};
 use crate::services::gateway_pages::{Pages, present, tag_map};
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
@@ -227,9 +229,8 @@ impl Written<'_> {
     fn exported(&self, parts: &[(&'static Part, &Source)], integrations: bool) -> Value {
         let operation = |(part, source): &(&'static Part, &Source)| {
             let plain = Value::record([("responses", Value::record([]))]);
-            let extension = integrations.then(|| {
-                ("x-amazon-apigateway-integration", self.deployed(part, source))
-            });
+            let extension = integrations
+                .then(|| ("x-amazon-apigateway-integration", self.deployed(part, source)));
             (lower(method(part).0), plain.with(extension))
         };
         Value::Record(parts.iter().map(operation).collect())

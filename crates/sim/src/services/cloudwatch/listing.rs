@@ -10,9 +10,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::catalog::gateways::CUSTOM;
-use crate::catalog::{
-    self, CHAT_METRICS, METRICS, Metric, NAMESPACES, Namespace, Place, Source,
-};
+use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, NAMESPACES, Namespace, Place, Source};
 use crate::metrics::gateways::{GatewayPlace, namespace as space_of, spots};
 use crate::metrics::series::ResolvedPlace;
 use crate::parallel::lock;
@@ -114,12 +112,9 @@ pub(crate) fn list_metrics(
 }
 
 /// Refuses namespaces and metrics AWS does not publish.
-fn check_names(
-    world: &World,
-    namespace: Option<&str>,
-    name: Option<&str>,
-) -> Result<(), Failure> {
-    let own = |space: &str| custom(world, space).any(|one| name.is_none_or(|name| name == one.metric));
+fn check_names(world: &World, namespace: Option<&str>, name: Option<&str>) -> Result<(), Failure> {
+    let own =
+        |space: &str| custom(world, space).any(|one| name.is_none_or(|name| name == one.metric));
     let mut published = world.gateways.iter().filter_map(|one| one.custom.as_ref());
     let anywhere = name.filter(|_| namespace.is_none());
     if namespace.is_some_and(own) || published.any(|one| Some(one.metric.as_str()) == anywhere) {
@@ -335,9 +330,8 @@ impl Listing {
 /// Whether no gateway before this one publishes at a place of it.
 fn first(world: &World, one: &Gateway, place: &Place) -> bool {
     if place.dimensions().is_empty() && one.custom.is_none() {
-        let same = |other: &&Gateway| {
-            other.account == one.account && space_of(other) == space_of(one)
-        };
+        let same =
+            |other: &&Gateway| other.account == one.account && space_of(other) == space_of(one);
         return world.gateways.iter().find(same).is_some_and(|other| std::ptr::eq(other, one));
     }
     let found = GatewayPlace::find(world, space_of(one), place, &one.account);

@@ -179,10 +179,7 @@ fn asked_metric<'a>(
 }
 
 /// The custom metrics of a namespace.
-pub(crate) fn custom<'a>(
-    world: &'a World,
-    space: &str,
-) -> impl Iterator<Item = &'a CustomMetric> {
+pub(crate) fn custom<'a>(world: &'a World, space: &str) -> impl Iterator<Item = &'a CustomMetric> {
     let all = world.gateways.iter().filter_map(|one| one.custom.as_ref());
     all.filter(move |one| one.namespace == space)
 }

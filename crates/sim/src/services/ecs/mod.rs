@@ -123,7 +123,8 @@ fn describe_services(world: &World, call: &Call, input: Input) -> Reply {
     let (called, minute) = (connect::all(world, call), world.minute(call.now));
     let (mut found, mut lost) = (Vec::new(), Vec::new());
     for name in asked {
-        let is = |one: &&&crate::world::Gateway| one.name == name || connect::arn(world, one) == name;
+        let is =
+            |one: &&&crate::world::Gateway| one.name == name || connect::arn(world, one) == name;
         if let Some(one) = called.iter().find(is) {
             found.push(connect::value(world, one, minute));
             continue;

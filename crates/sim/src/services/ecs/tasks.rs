@@ -85,8 +85,13 @@ impl Ending {
             }),
             Why::Deployed(from) => {
                 let id = one.deployment_id(Some(from));
-                let killed =
-                    one.one.source.plan.host.stop_timeout.filter(|limit| cut(one, after.at, *limit));
+                let killed = one
+                    .one
+                    .source
+                    .plan
+                    .host
+                    .stop_timeout
+                    .filter(|limit| cut(one, after.at, *limit));
                 Some(Self {
                     told,
                     stopped: told + killed.map_or(STOPS, |limit| i64::from(limit) + 2),

@@ -56,8 +56,8 @@ fn group(world: &World, one: &Balancer, role: GroupRole, ingress: Vec<Value>) ->
     let network = Network::of(world, &one.account);
     let id = group_id(world, one, role);
     let (region, account) = (&world.setup.region, one.account.as_str());
-    let peer =
-        role != GroupRole::Balancer && one.source.plan.host.kind == crate::scenario::host::Kind::Peered;
+    let peer = role != GroupRole::Balancer
+        && one.source.plan.host.kind == crate::scenario::host::Kind::Peered;
     let out = permission("-1", None, &[("0.0.0.0/0", "")], &[]);
     Value::record([
         ("ownerId", account.into()),
