@@ -9,6 +9,7 @@ use crate::catalog::NAMESPACES;
 const MAX_FUNCTIONS: usize = 2_000;
 
 /// The choices; the default is what is harder for a watcher.
+#[allow(clippy::struct_excessive_bools)] // Each is a question of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// How many functions there are; the last one of the scenario is repeated.

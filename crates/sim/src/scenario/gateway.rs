@@ -1,24 +1,7 @@
 //! Gateways that are no Application Load Balancers: what a scenario says of each.
 //!
-//! The traffic of a gateway is that of its parts, each with a [`Plan`] as a load balancer
-//! has one: how many requests, how long they take, what happens, and after which time they
-//! are given up. What kind of gateway it is decides what AWS describes and publishes of it.
-
-use crate::scenario::host::HOST;
-use crate::scenario::plan::{Plan, Trouble};
-
-/// One gateway of a scenario.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct GatewayPlan {
-    /// Its name; two REST APIs may share one.
-    pub(crate) name: &'static str,
-    pub(crate) kind: Kind,
-    pub(crate) parts: &'static [Part],
-    /// Minute of the scenario in which it is deleted, if it is.
-    pub(crate) deleted: Option<i64>,
-    /// How many functions there are like it besides, with less traffic.
-    pub(crate) copies: usize,
-}
+//! The traffic of a gateway is that of its parts, see [`crate::scenario::plan::Part`]. What kind
+//! of gateway it is decides what AWS describes and publishes of it.
 
 /// What kind of gateway there is, with what AWS describes of it.
 #[derive(Debug, Clone, Copy)]
@@ -79,17 +62,6 @@ pub(crate) struct Custom {
     pub(crate) sets: bool,
 }
 
-/// A part of a gateway's traffic, which ends after a timeout of its own.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Part {
-    /// Method and path of an API, name of an origin; else of no account.
-    pub(crate) name: &'static str,
-    pub(crate) plan: Plan,
-    /// Parts with the same address have the same requests, if it is not empty.
-    pub(crate) stream: &'static str,
-    pub(crate) behind: Behind,
-}
-
 /// What answers the requests of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Behind {
@@ -102,21 +74,4 @@ pub(crate) enum Behind {
     Mock,
     /// Servers whose answers are streamed, which have other timeouts.
     Stream,
-}
-
-/// Everyday traffic of a part, to be changed.
-pub(crate) const BASE: Plan = Plan {
-    name: "",
-    rate: 300.0,
-    swing: 0.1,
-    timeout: 60,
-    groups: 1,
-    targets: 1,
-    trouble: Trouble::None,
-    host: HOST,
-};
-
-/// A part that servers answer, with requests of its own.
-pub(crate) const fn part(name: &'static str, plan: Plan) -> Part {
-    Part { name, plan, stream: "", behind: Behind::Servers }
 }

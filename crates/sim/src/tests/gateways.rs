@@ -3,6 +3,9 @@
 //! What `GetMetricData` answers is compared with what is counted here from the requests
 //! themselves.
 
+// Counts are whole numbers, and what is published is what was counted.
+#![allow(clippy::float_cmp)]
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,8 +73,8 @@ fn points(
 ) -> (u16, Json) {
     let dimensions: Vec<Json> =
         asked.2.iter().map(|(name, value)| json!({"Name": name, "Value": value})).collect();
-    let query = |(at, stat): (usize, &&str)| {
-        json!({"Id": format!("m{at}"), "MetricStat": {"Period": 60, "Stat": stat, "Metric": {
+    let query = |(at, how): (usize, &&str)| {
+        json!({"Id": format!("m{at}"), "MetricStat": {"Period": 60, "Stat": how, "Metric": {
             "Namespace": asked.0, "MetricName": asked.1, "Dimensions": dimensions}}})
     };
     let body = json!({
@@ -88,8 +91,8 @@ fn points(
 }
 
 /// One statistic by minute of the script.
-fn stat(sim: &Sim, asked: Asked, stat: &str, window: Range<i64>) -> BTreeMap<i64, f64> {
-    let (status, body) = points(sim, REGION, asked, &[stat], window);
+fn stat(sim: &Sim, asked: Asked, how: &str, window: Range<i64>) -> BTreeMap<i64, f64> {
+    let (status, body) = points(sim, REGION, asked, &[how], window);
     assert_eq!(status, 200, "{body}");
     let result = &body["MetricDataResults"][0];
     let list = |name: &str| result[name].as_array().cloned().unwrap_or_default();
@@ -118,11 +121,11 @@ fn requests(sim: &Sim, gateway: usize, part: usize, at: Range<i64>) -> Vec<Reque
     minutes.collect()
 }
 
-fn counted(all: &[Request], fits: impl Fn(&Request) -> bool) -> f64 {
-    all.iter().filter(|one| fits(one)).count() as f64
+fn counted(all: &[Request], fits: impl Fn(Request) -> bool) -> f64 {
+    all.iter().filter(|one| fits(**one)).count() as f64
 }
 
-fn is_timeout(one: &Request) -> bool {
+fn is_timeout(one: Request) -> bool {
     one.outcome == Outcome::TimedOut
 }
 
@@ -257,7 +260,7 @@ fn an_event_that_is_never_handled_in_time_is_three_timeouts_at_their_distances()
     let first = first_timeout(&sim, "mail-events");
     let begun = |at: i64| -> Vec<u64> {
         let minute = minute(&sim, 0, 0, at);
-        let late = minute.ends().filter(|(one, ..)| is_timeout(one));
+        let late = minute.ends().filter(|(one, ..)| is_timeout(*one));
         late.map(|(_, start, _)| at as u64 * 60 * SECOND + u64::from(start)).collect()
     };
     let all: Vec<u64> = (first..first + 40).flat_map(begun).collect();

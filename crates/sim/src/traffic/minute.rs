@@ -116,12 +116,12 @@ impl Minute {
         let Ended { single: mut requests, bundled: mut bundles, mut begun } = ended;
         if !begun.is_empty() {
             let mut pairs: Vec<(Request, u32)> = requests.into_iter().zip(begun).collect();
-            pairs.sort_by_key(|(request, at)| (exact(request), *at));
+            pairs.sort_by_key(|(request, at)| (exact(*request), *at));
             (requests, begun) = pairs.into_iter().unzip();
         }
         let mut tally = [0; 11];
         for (list, times) in [(&mut requests, 1), (&mut bundles, bundle)] {
-            sort(list, |r| r.took, exact);
+            sort(list, |r| r.took, |r| exact(*r));
             for request in &*list {
                 tally[request.outcome as usize] += times;
             }
@@ -255,7 +255,7 @@ fn is_default<T: Default + PartialEq>(count: &T) -> bool {
 }
 
 /// A number that puts requests in an order that does not depend on anything else.
-fn exact(r: &Request) -> u64 {
+fn exact(r: Request) -> u64 {
     let rest = [r.outcome as u8, r.group, r.zone, r.target];
     u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::faults::options::CustomMetric;
 use crate::rng::{hash, hash_bytes, unit};
-use crate::scenario::gateway::{Behind, Custom, GatewayPlan, Kind, Part};
-use crate::scenario::plan::{Plan, SLOW_BURN, Scenario, Trouble};
+use crate::scenario::gateway::{Behind, Custom, Kind};
+use crate::scenario::plan::{GatewayPlan, Part, Plan, SLOW_BURN, Scenario, Trouble};
 use crate::setup::Setup;
 use crate::timeline;
 use crate::world::balancer::tags;
@@ -76,7 +76,7 @@ pub(crate) fn gateways(scenario: &Scenario, setup: &Setup) -> Vec<Gateway> {
 fn copy(of: &GatewayPlan, seed: u64, index: usize) -> Plan {
     let draw = hash(&[seed, 6, index as u64]);
     let usual = of.parts.first().map(|part| part.plan);
-    let mut plan = usual.unwrap_or(crate::scenario::gateway::BASE);
+    let mut plan = usual.unwrap_or(crate::scenario::plan::BASE);
     if index % 100 == 7 {
         return Plan { rate: 600.0, timeout: 60, trouble: SLOW_BURN, ..plan };
     }
@@ -162,13 +162,13 @@ fn id(plan: &GatewayPlan, seed: u64, name: &str, turn: usize) -> String {
     let parts = plan.parts.iter().map(|part| part.name).collect::<Vec<_>>().join(",");
     let namesake = matches!(plan.kind, Kind::Rest(api) if api.namesake);
     let number = hash_bytes(seed, format!("{name}/{parts}/{turn}/{namesake}").as_bytes());
-    let plain = name.rsplit('/').next().unwrap_or(name);
+    let last = name.rsplit('/').next().unwrap_or(name);
     match plan.kind {
         Kind::Rest(_) | Kind::Http(_) => letters(number, 10),
         Kind::Distribution { .. } => format!("E{}", letters(number, 13).to_uppercase()),
         Kind::Lattice => format!("svc-0{number:016x}"),
         Kind::Function { .. } | Kind::Classic { .. } | Kind::Connect { .. } | Kind::Custom(_) => {
-            plain.to_owned()
+            last.to_owned()
         }
     }
 }

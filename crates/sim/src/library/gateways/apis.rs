@@ -2,8 +2,8 @@
 
 use super::super::{BRIEF, during, on};
 use super::{gateway, of, traffic};
-use crate::scenario::gateway::{Api, BASE, Behind, Kind, Part, part};
-use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::gateway::{Api, Behind, Kind};
+use crate::scenario::plan::{BASE, Part, Plan, Scenario, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, Step, What, When, Who};
 
 /// A REST API with metrics of the stage alone.

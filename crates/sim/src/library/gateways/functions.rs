@@ -2,8 +2,8 @@
 
 use super::super::{BRIEF, always, during, on};
 use super::{gateway, of, traffic};
-use crate::scenario::gateway::{GatewayPlan, Kind, part};
-use crate::scenario::plan::{Plan, Scenario};
+use crate::scenario::gateway::Kind;
+use crate::scenario::plan::{GatewayPlan, Plan, Scenario, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, Step, What, When, Who};
 
 /// A function, with half a GiB of memory.

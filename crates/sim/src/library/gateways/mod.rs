@@ -82,8 +82,8 @@ pub(crate) use apis::APIS;
 pub(crate) use functions::FUNCTIONS;
 pub(crate) use others::OTHERS;
 
-use crate::scenario::gateway::{BASE, GatewayPlan, Kind, Part};
-use crate::scenario::plan::{Plan, Scenario, Trouble};
+use crate::scenario::gateway::Kind;
+use crate::scenario::plan::{BASE, GatewayPlan, Part, Plan, Scenario, Trouble};
 use crate::scenario::script::Script;
 
 use super::hours;

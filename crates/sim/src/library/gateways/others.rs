@@ -3,8 +3,8 @@
 
 use super::super::{BRIEF, STEADY, during, on};
 use super::{gateway, of, traffic};
-use crate::scenario::gateway::{Api, BASE, Behind, Custom, GatewayPlan, Kind, Part, part};
-use crate::scenario::plan::{Plan, Scenario, Trouble};
+use crate::scenario::gateway::{Api, Behind, Custom, Kind};
+use crate::scenario::plan::{BASE, GatewayPlan, Part, Plan, Scenario, Trouble, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, What, Who};
 
 /// A distribution with additional metrics that tries origins three times.

@@ -18,15 +18,16 @@ pub(crate) fn rest_spots(one: &Gateway, api: Api) -> Vec<Spot> {
     // What is not ASCII is left out of a name, and if nothing is left it is the id.
     let plain: String = one.name.chars().filter(char::is_ascii).collect();
     let name = if plain.is_empty() { one.id.clone() } else { plain };
-    places(one, api, ("ApiName", name))
+    places(one, api, ("ApiName", &name))
 }
 
 /// The API by id, with its stage, and perhaps each route.
 pub(crate) fn http_spots(one: &Gateway, api: Api) -> Vec<Spot> {
-    places(one, api, ("ApiId", one.id.clone()))
+    places(one, api, ("ApiId", &one.id))
 }
 
-fn places(one: &Gateway, api: Api, name: (&'static str, String)) -> Vec<Spot> {
+fn places(one: &Gateway, api: Api, (kind, name): (&'static str, &str)) -> Vec<Spot> {
+    let name = (kind, name.to_owned());
     let stage = ("Stage", api.stage.to_owned());
     let mut spots = vec![Spot::whole([name.clone()]), Spot::whole([name.clone(), stage.clone()])];
     let parts = one.plan.parts.iter().enumerate().filter(|_| api.detailed);

@@ -17,7 +17,8 @@ use crate::catalog::gateways::{API_GATEWAY, CLASSIC, CLOUD_FRONT, CONTAINERS, LA
 use crate::catalog::{Metric, Place};
 use crate::faults::options::Options;
 use crate::metrics::view::{Owner, View};
-use crate::scenario::gateway::{Kind, Part};
+use crate::scenario::gateway::Kind;
+use crate::scenario::plan::Part;
 use crate::statistics::Pool;
 use crate::traffic::minute::Minute;
 use crate::traffic::request::{Outcome, Request};

@@ -7,7 +7,8 @@ pub(crate) mod http;
 pub(crate) mod rest;
 
 use crate::rng::hash_bytes;
-use crate::scenario::gateway::{Behind, Part};
+use crate::scenario::gateway::Behind;
+use crate::scenario::plan::Part;
 use crate::services::Call;
 use crate::services::quota::{Quota, Quotas};
 use crate::wire::document::{Failure, Reply};

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::scenario::gateway::{Api, Behind, Kind, Part};
+use crate::scenario::gateway::{Api, Behind, Kind};
+use crate::scenario::plan::Part;
 use crate::services::Call;
 use crate::services::apigateway::{
     AGE, front, function, function_uri, inner, method, not_found, timeout,
@@ -194,7 +195,7 @@ impl Written<'_> {
         };
         let mode = if part.behind == Behind::Stream { "STREAM" } else { "BUFFERED" };
         let common = [
-            ("type", self.kind(part).into()),
+            ("type", kind(part).into()),
             ("passthroughBehavior", "WHEN_NO_MATCH".into()),
             ("timeoutInMillis", timeout.into()),
             ("cacheNamespace", inner(self.one, path, 6).into()),
@@ -215,14 +216,6 @@ impl Written<'_> {
             ],
         };
         Value::record(common).with(called)
-    }
-
-    fn kind(&self, part: &Part) -> &'static str {
-        match part.behind {
-            Behind::Mock => "MOCK",
-            Behind::Function(..) => "AWS_PROXY",
-            Behind::Servers | Behind::Stream => "HTTP_PROXY",
-        }
     }
 
     /// A path of what was deployed, with the integrations if they are asked for.
@@ -246,12 +239,21 @@ impl Written<'_> {
             .filter(|timeout| *timeout != USUAL && part.behind != Behind::Mock);
         let verb = if function(part).is_some() { "POST" } else { verb };
         Value::record([
-            ("type", self.kind(part).to_ascii_lowercase().into()),
+            ("type", kind(part).to_ascii_lowercase().into()),
             ("passthroughBehavior", "when_no_match".into()),
         ])
         .with((part.behind != Behind::Mock).then_some(("httpMethod", verb.into())))
         .with((part.behind != Behind::Mock).then_some(("uri", uri.into())))
         .with(timeout.map(|timeout| ("timeoutInMillis", timeout.into())))
+    }
+}
+
+/// What kind of integration a part has.
+fn kind(part: &Part) -> &'static str {
+    match part.behind {
+        Behind::Mock => "MOCK",
+        Behind::Function(..) => "AWS_PROXY",
+        Behind::Servers | Behind::Stream => "HTTP_PROXY",
     }
 }
 

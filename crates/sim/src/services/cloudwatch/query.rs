@@ -154,14 +154,13 @@ fn asked_metric<'a>(
         dimensions.push(pair);
     }
     let custom = custom(world, space).find(|custom| custom.metric == name);
-    let (namespace, place) = match custom {
+    let (namespace, place) = if custom.is_some() {
         // Other dimensions than those there are, and it is another metric without points.
-        Some(_) => (&CUSTOM, Place::new(dimensions)),
-        None => {
-            let namespace = catalog::namespace(space).map_err(unknown)?;
-            let metric = namespace.metric(name).map_err(unknown)?;
-            (namespace, place::place(namespace, metric, dimensions).map_err(unknown)?)
-        }
+        (&CUSTOM, Place::new(dimensions))
+    } else {
+        let namespace = catalog::namespace(space).map_err(unknown)?;
+        let metric = namespace.metric(name).map_err(unknown)?;
+        (namespace, place::place(namespace, metric, dimensions).map_err(unknown)?)
     };
     let metric = namespace.metric(if custom.is_some() { "" } else { name }).map_err(unknown)?;
     let seconds = world.setup.faults.options.connect_seconds && space == CONTAINERS.name;

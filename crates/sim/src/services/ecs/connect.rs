@@ -29,7 +29,7 @@ pub(crate) fn arn(world: &World, one: &Gateway) -> String {
 /// A service as `DescribeServices` shows it.
 pub(crate) fn value(world: &World, one: &Gateway, minute: i64) -> Value {
     let created = Value::Time(world.setup.start - AGE);
-    let targets = one.sources.first().map_or(1, |source| source.targets()) as i64;
+    let targets = one.sources.first().map_or(1, crate::world::Source::targets) as i64;
     let definition =
         format!("{}:1", arn(world, one).replace(":service/prod/", ":task-definition/"));
     let number = hash_bytes(world.setup.seed, one.name.as_bytes());
