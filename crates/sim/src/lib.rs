@@ -1,6 +1,6 @@
-//! A small simulator of the AWS services a load balancer watcher talks to.
+//! A small simulator of the AWS services a watcher of gateways talks to.
 //!
-//! It models requests, not metrics: scenario, seed, load balancer and minute
+//! It models requests, not metrics: scenario, seed, gateway and minute
 //! determine which requests end how, and every `CloudWatch` statistic is computed
 //! from them. That makes it a witness: what a watcher should have noticed is
 //! known, including what the metrics hide. A request that times out leaves no
@@ -73,11 +73,13 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use scenario::gateway::Kind;
 use server::state::State;
 use world::World;
 
 pub use faults::kms::Kms;
 pub use faults::list::fault_list;
+pub use faults::options;
 pub use faults::sns::SnsFaults;
 pub use faults::{FaultError, Faults, hostile, late};
 pub use library::scenarios;
@@ -87,6 +89,7 @@ pub use services::sns::chat::problem as chat_problem;
 pub use services::sns::published::Published;
 pub use setup::{Setup, SetupError};
 pub use timeline::{Change, Event, Span};
+pub use traffic::approach::Approach;
 pub use traffic::minute::Truth;
 pub use traffic::story::Story;
 
@@ -113,8 +116,17 @@ impl Sim {
         let world = World::new(scenario, setup);
         let changed = world.setup.changes.iter().map(|change| &change.name);
         let late = world.setup.faults.late_points.balancers();
-        if let Some(name) = changed.chain(late).find(|name| world.by_name(name, 0).is_none()) {
+        let known =
+            |name: &str| world.by_name(name, 0).is_some() || world.called(name).next().is_some();
+        if let Some(name) = changed.chain(late).find(|name| !known(name)) {
             return Err(SetupError::UnknownBalancer(name.clone()));
+        }
+        let options = &world.setup.faults.options;
+        if options.functions.is_some() && !world.has(|kind| matches!(kind, Kind::Function { .. })) {
+            return Err(SetupError::NothingToChoose("functions"));
+        }
+        if options.custom.is_some() && !world.has(|kind| matches!(kind, Kind::Custom(_))) {
+            return Err(SetupError::NothingToChoose("custom"));
         }
         Ok(Self { state: Arc::new(State::new(world)) })
     }
@@ -158,6 +170,28 @@ impl Sim {
     pub fn truth(&self, load_balancer: &str, minute: i64) -> Option<Truth> {
         let (requests, timeout) = self.state.services.view().really(load_balancer, minute)?;
         Some(requests.truth(minute, timeout))
+    }
+
+    /// Names of the gateways that are no application load balancers, in the order of the
+    /// scenario.
+    #[must_use]
+    pub fn gateways(&self) -> Vec<String> {
+        self.state.world().gateways.iter().map(|one| one.name.clone()).collect()
+    }
+
+    /// What really happened at a part (by number) of a gateway (by name or id) in an epoch
+    /// minute; `None` if there is none. Its 504s are the requests that were given up, whatever
+    /// the gateway answered; those of a function count where they began.
+    #[must_use]
+    pub fn gateway_truth(&self, gateway: &str, part: usize, minute: i64) -> Option<Truth> {
+        let (requests, timeout) = self.state.services.view().really_of(gateway, part, minute)?;
+        Some(requests.truth(minute, timeout))
+    }
+
+    /// How every target group and every other gateway approached its timeout.
+    #[must_use]
+    pub fn approaches(&self) -> Vec<Approach> {
+        traffic::approach::all(self.state.world(), &self.state.services.minutes)
     }
 
     /// What happens in the scenario, one story per load balancer in their order.

@@ -181,6 +181,9 @@ pub enum SetupError {
     /// A linked account is the account itself or named twice.
     #[error("linked account '{0}' is there already")]
     LinkedTwice(String),
+    /// An option concerns gateways the scenario has none of.
+    #[error("the scenario has nothing that '{0}' could concern")]
+    NothingToChoose(&'static str),
     /// A change or a fault concerns a load balancer that never exists.
     #[error("there is no load balancer '{0}'")]
     UnknownBalancer(String),

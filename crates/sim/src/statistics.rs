@@ -9,6 +9,8 @@
 pub(crate) struct Pool {
     values: Vec<(f64, u64)>,
     count: u64,
+    /// Whether only number, sum, minimum and maximum were published.
+    aggregated: bool,
 }
 
 /// One bound of a range, or none.
@@ -56,7 +58,18 @@ impl Pool {
 
     fn sorted(values: Vec<(f64, u64)>) -> Self {
         let count = values.iter().map(|value| value.1).sum();
-        Self { values, count }
+        Self { values, count, aggregated: false }
+    }
+
+    /// The same published as a statistic set.
+    pub(crate) fn aggregated(self) -> Self {
+        Self { aggregated: true, ..self }
+    }
+
+    /// Whether the values themselves are known: those of a statistic set are if there is one,
+    /// or if all are the same.
+    fn known(&self) -> bool {
+        !self.aggregated || self.values.len() <= 1
     }
 
     /// Number of values.
@@ -144,10 +157,26 @@ impl Stat {
         Some(Self(kind))
     }
 
+    /// Whether it is one of the five that every metric has.
+    pub(crate) fn is_basic(self) -> bool {
+        use Kind::{Average, Maximum, Minimum, SampleCount, Sum};
+        matches!(self.0, SampleCount | Sum | Average | Minimum | Maximum)
+    }
+
+    /// Whether it leaves values out, or asks which of them are within bounds.
+    pub(crate) fn is_trimmed(self) -> bool {
+        !self.is_basic() && !self.is_percentile()
+    }
+
+    /// Whether it is a percentile.
+    pub(crate) fn is_percentile(self) -> bool {
+        matches!(self.0, Kind::Percentile(_))
+    }
+
     /// The statistic of a pool; `None` where `CloudWatch` has no datapoint.
     pub(crate) fn of(self, pool: &Pool) -> Option<f64> {
         let count = pool.count();
-        if count == 0 {
+        if count == 0 || !(pool.known() || self.is_basic()) {
             return None;
         }
         match self.0 {

@@ -4,7 +4,7 @@
 //! there is ever gone again. A fault of this kind concerns everything, or some
 //! metrics, or one load balancer.
 
-use crate::catalog::{CHAT_METRICS, METRICS};
+use crate::catalog::NAMESPACES;
 use crate::rng::hash;
 use crate::timeline::Span;
 
@@ -94,7 +94,7 @@ impl Whose {
             self.load_balancer = Some(name.to_owned());
             return Some(());
         }
-        let mut all = METRICS.iter().chain(CHAT_METRICS);
+        let mut all = NAMESPACES.into_iter().flat_map(|space| space.metrics);
         self.metrics.push(all.find(|metric| metric.name == word)?.name);
         Some(())
     }
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused() {
-        for text in ["5", "5-6:x", "5-6:-1", "5-6:3:4", "5-6:3:twice", "5-6:lb=", "5-6:Latency"] {
+        for text in ["5", "5-6:x", "5-6:-1", "5-6:3:4", "5-6:3:twice", "5-6:lb=", "5-6:Latencies"] {
             assert_eq!(Gap::read(text), None, "{text}");
         }
         for text in ["5-6", "5-6:0", "5-6:3:x", "6-5:3", "5-6:once"] {

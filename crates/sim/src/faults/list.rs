@@ -77,6 +77,41 @@ pub(crate) static FAULTS: &[(&str, &str, &str)] = &[
     ),
     ("linked", "ACCOUNT", "one more account, which shares its metrics"),
     ("external_id", "TEXT", "what AssumeRole has to bring"),
+    ("functions", "N", "how many functions there are, 1 to 2000; the scenario's last is repeated"),
+    (
+        "trimmed",
+        "NAMESPACE",
+        "one more namespace that takes TC, PR, TM, TS, WM and IQM; AWS documents them for \
+         AWS/ApplicationELB, AWS/ELB and AWS/ApiGateway, and the others refuse them",
+    ),
+    (
+        "sampled",
+        "KIND",
+        "requests that time out leave a sample of the latency; KIND is integration \
+         (IntegrationLatency), http_api (its Latency), cloudfront, lattice, connect or custom, and \
+         without it they leave none",
+    ),
+    ("lattice_dimension", "id|name", "what the dimension Service holds; id unless told otherwise"),
+    (
+        "lattice_idle",
+        "zero|nothing",
+        "what VPC Lattice publishes in minutes without requests; zero unless told otherwise",
+    ),
+    (
+        "connect_unit",
+        "Milliseconds|Seconds",
+        "unit of the response times of ECS Service Connect; Milliseconds unless told otherwise",
+    ),
+    (
+        "origin_statistics",
+        "percentiles|all",
+        "which statistics OriginLatency has; percentiles unless told otherwise",
+    ),
+    (
+        "custom",
+        "NAMESPACE|METRIC|UNIT|raw or sets|NAME=VALUE;NAME=VALUE",
+        "another custom metric instead of the scenario's; statistic sets have no percentiles",
+    ),
     ("sns_down", "N", "the first N Publish are answered HTTP 500"),
     ("sns_out", "FROM-TO", "every Publish is answered HTTP 503"),
     ("sns_throttle", "SHARE", "Publish answered Throttling"),

@@ -11,6 +11,7 @@ pub mod hostile;
 pub(crate) mod kms;
 pub mod late;
 pub(crate) mod list;
+pub mod options;
 pub(crate) mod refusals;
 pub(crate) mod sns;
 pub(crate) mod text;
@@ -18,6 +19,7 @@ pub(crate) mod text;
 use crate::faults::hostile::Hostile;
 use crate::faults::late::Late;
 use crate::faults::list::names;
+use crate::faults::options::Options;
 use crate::faults::refusals::{denied, expired, throttled, unavailable};
 use crate::faults::sns::SnsFaults;
 use crate::rng::{hash, unit};
@@ -84,6 +86,8 @@ pub struct Faults {
     pub external_id: Option<String>,
     /// Answers no AWS would give.
     pub hostile: Vec<Hostile>,
+    /// What AWS documents nowhere, and how many gateways there are.
+    pub options: Box<Options>,
     /// Faults of SNS alone.
     pub sns: Box<SnsFaults>,
 }

@@ -82,6 +82,7 @@ pub(crate) fn throttled(action: &str) -> Failure {
         "ec2" => (503, "RequestLimitExceeded", "Request limit exceeded."),
         "ecs" => (400, "ThrottlingException", "Rate exceeded"),
         "lambda" | "apigateway" => (429, "TooManyRequestsException", "Rate exceeded"),
+        "vpc-lattice" => (429, "ThrottlingException", "Rate exceeded"),
         _ => (400, "Throttling", "Rate exceeded"),
     };
     Failure::new(status, code, message)
@@ -116,7 +117,9 @@ pub(crate) fn denied(action: &str, caller: &str) -> Failure {
             Failure::new(403, "UnauthorizedOperation", message)
         }
         "ecs" => Failure::new(400, "AccessDeniedException", message),
-        "lambda" | "apigateway" => Failure::new(403, "AccessDeniedException", message),
+        "lambda" | "apigateway" | "vpc-lattice" => {
+            Failure::new(403, "AccessDeniedException", message)
+        }
         _ => Failure::new(403, "AccessDenied", message).shaped("AccessDeniedException"),
     }
 }

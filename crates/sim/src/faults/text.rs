@@ -11,6 +11,7 @@ use std::str::FromStr;
 use crate::faults::hostile::{Hostile, NEEDS};
 use crate::faults::kms::Kms;
 use crate::faults::late::{Delay, Gap, Lag, Partly, Whose};
+use crate::faults::options::needs;
 use crate::faults::{FaultError, Faults};
 use crate::names::{topic_arn, valid_topic};
 use crate::timeline::{Change, Span};
@@ -156,8 +157,11 @@ impl Part<'_> {
         Ok(true)
     }
 
-    /// Takes whatever is left.
+    /// Takes an option or whatever is left.
     fn other(self, faults: &mut Faults) -> Result<(), FaultError> {
+        if let Some(needs) = needs(self.name) {
+            return faults.options.take(self.name, self.value).ok_or_else(|| self.wrong(needs));
+        }
         match self.name {
             "denied" => {
                 let service = self.value.split_once(':').map(|action| action.0);

@@ -7,12 +7,15 @@
 //! tenth and the fault by up to twenty minutes.
 //!
 //! Besides there is one short scenario for each cause of a 504, 502 or 503, whose
-//! fault begins about minute 120 and stays, and some in which nothing is wrong.
+//! fault begins about minute 120 and stays, and some in which nothing is wrong. Gateways of
+//! other kinds have scenarios in [`gateways`].
 
 mod benign;
 mod connections;
 mod failures;
+mod gateways;
 mod harmful;
+mod ingress;
 mod levels;
 mod normal;
 mod returning;
@@ -23,7 +26,9 @@ use std::sync::LazyLock;
 
 use benign::BENIGN;
 use failures::FAILURES;
+use gateways::{APIS, FUNCTIONS, OTHERS};
 use harmful::HARMFUL;
+use ingress::INGRESS;
 use levels::LEVELS;
 use normal::NORMAL;
 use returning::RETURNING;
@@ -35,7 +40,9 @@ use crate::scenario::plan::{Plan, Scenario, Trouble};
 use crate::scenario::script::{CALM, DAY, EVER, Script, Step, What, When};
 
 static ALL: LazyLock<Vec<Scenario>> = LazyLock::new(|| {
-    [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL].concat()
+    let balancers =
+        [SHORT, HARMFUL, BENIGN, RETURNING, LEVELS, TIMEOUTS, FAILURES, NORMAL, INGRESS];
+    [balancers.concat(), [FUNCTIONS, APIS, OTHERS].concat()].concat()
 });
 
 /// Every scenario there is.
@@ -68,7 +75,16 @@ const fn scenario(
     plans: &'static [Plan],
 ) -> Scenario {
     let minutes = days * DAY;
-    Scenario { name, summary, minutes, load_balancers: 1, plans, network: None, fleet: false }
+    Scenario {
+        name,
+        summary,
+        minutes,
+        load_balancers: 1,
+        plans,
+        network: None,
+        gateways: &[],
+        fleet: false,
+    }
 }
 
 /// Minutes of a scenario about one cause.

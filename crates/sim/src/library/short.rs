@@ -26,6 +26,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { name: "media", rate: 400.0, swing: 0.5, timeout: 120, ..HEALTHY },
         ],
         network: Some("ingest"),
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -48,6 +49,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { name: "search", rate: 1_300.0, ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -79,6 +81,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -96,6 +99,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -113,6 +117,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             ..HEALTHY
         }],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -128,6 +133,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { name: "reports", rate: 0.8, swing: 0.0, targets: 2, ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -145,6 +151,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -162,6 +169,7 @@ pub(crate) const SHORT: &[Scenario] = &[
             Plan { ..HEALTHY },
         ],
         network: None,
+        gateways: &[],
         fleet: false,
     },
     Scenario {
@@ -172,6 +180,7 @@ pub(crate) const SHORT: &[Scenario] = &[
         load_balancers: 50,
         plans: &[Plan { name: "svc", rate: 60.0, ..HEALTHY }],
         network: None,
+        gateways: &[],
         fleet: true,
     },
     Scenario {
@@ -182,6 +191,7 @@ pub(crate) const SHORT: &[Scenario] = &[
         load_balancers: 50,
         plans: &[Plan { name: "svc", rate: 60.0, trouble: NEAR_MISSES, ..HEALTHY }],
         network: None,
+        gateways: &[],
         fleet: true,
     },
 ];

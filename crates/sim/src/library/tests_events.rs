@@ -62,7 +62,7 @@ fn at(day: i64, hour: i64, minute: i64) -> i64 {
 /// The epoch minute in which fault or event begin.
 fn pivot(name: &str, seed: u64) -> i64 {
     let sim = sim(name, seed);
-    let seeded = SeededScript::of(&sim.state.world().balancers[0], MINUTE_0);
+    let seeded = SeededScript::of(&sim.state.world().balancers[0].source, MINUTE_0);
     seeded.expect("a script").pivot
 }
 

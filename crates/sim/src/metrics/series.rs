@@ -21,7 +21,8 @@ pub(crate) struct ResolvedPlace<'a> {
 impl World {
     /// The load balancer, group and zone of a place, if the account has them.
     pub(crate) fn resolve(&self, place: &Place, account: &str) -> Option<ResolvedPlace<'_>> {
-        let balancer = match (&place.balancer, &place.group) {
+        let asked = place.get("TargetGroup");
+        let balancer = match (place.get("LoadBalancer"), asked) {
             (Some(dimension), _) => self.by_dimension(dimension)?,
             (None, Some(group)) => self
                 .balancers
@@ -32,11 +33,11 @@ impl World {
         if balancer.account != account {
             return None;
         }
-        let group = match &place.group {
+        let group = match asked {
             None => None,
             Some(name) => Some(balancer.groups.iter().position(|g| g.dimension == *name)?),
         };
-        let zone = match &place.zone {
+        let zone = match place.get("AvailabilityZone") {
             None => None,
             Some(name) => Some((0..ZONES.len()).find(|index| self.zone(*index) == *name)?),
         };
@@ -58,7 +59,7 @@ impl ResolvedPlace<'_> {
     pub(crate) fn pool(&self, metric: &Metric, view: View, window: std::ops::Range<i64>) -> Pool {
         let mut values = Vec::new();
         for at in window {
-            let minute = view.minute(self.balancer, metric.name, at);
+            let minute = view.minute(self.balancer.into(), metric.name, at);
             if let Some(minute) = minute.filter(|minute| !minute.signs.hidden) {
                 self.collect(metric.source, &minute, &mut values);
             }
@@ -68,7 +69,7 @@ impl ResolvedPlace<'_> {
 
     fn collect(&self, source: Source, minute: &Minute, values: &mut Vec<(f64, u64)>) {
         match source {
-            Source::Never | Source::Chat(_) => {}
+            Source::Never | Source::Chat(_) | Source::Gateway | Source::Percentiles => {}
             Source::Latency => {
                 values.reserve(minute.weight());
                 for (request, times) in minute.samples() {
@@ -83,7 +84,7 @@ impl ResolvedPlace<'_> {
     }
 
     fn count(&self, what: Count, minute: &Minute) -> u64 {
-        let outcomes = counted(what, self.balancer.plan.host.is_lambda());
+        let outcomes = counted(what, self.balancer.source.plan.host.is_lambda());
         if self.whole() {
             return outcomes.iter().map(|outcome| minute.count(*outcome)).sum();
         }
@@ -131,7 +132,7 @@ impl ResolvedPlace<'_> {
         if healthy == 0 {
             return if unhealthy > 0 { self.count(Count::All, minute) } else { 0 };
         }
-        if self.zone.is_some() || self.balancer.plan.host.cross_zone {
+        if self.zone.is_some() || self.balancer.source.plan.host.cross_zone {
             return 0;
         }
         let zones = (0..ZONES.len()).map(|zone| ResolvedPlace { zone: Some(zone), ..*self });
@@ -168,7 +169,7 @@ impl ResolvedPlace<'_> {
 
     /// Targets of the place whose health is counted, by group and number.
     fn targets(&self) -> impl Iterator<Item = (usize, usize)> {
-        let checked = !self.balancer.plan.host.is_lambda();
+        let checked = !self.balancer.source.plan.host.is_lambda();
         let groups = self.balancer.groups.iter().enumerate().filter(move |_| checked);
         groups.filter(|(at, _)| self.group.is_none_or(|group| group == *at)).flat_map(
             move |(group, one)| {

@@ -44,7 +44,7 @@ pub struct Summary {
 
 /// The summary of a period of epoch minutes.
 pub(crate) fn of(view: View, balancer: &Balancer, minutes: Range<i64>) -> Summary {
-    let timeout = view.world.timeout(balancer, minutes.start);
+    let timeout = view.world.timeout(&balancer.source, minutes.start);
     let pool = |name: &str, group: Option<usize>| {
         let resolved = ResolvedPlace { balancer, group, zone: None };
         let metric = catalog::find(catalog::NAMESPACE, name).ok();

@@ -6,6 +6,7 @@
 //! requests, so every statistic of every metric agrees about it, and no count is
 //! ever revised downward.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::faults::Faults;
@@ -13,8 +14,8 @@ use crate::faults::late::Subject;
 use crate::rng::{hash, hash_bytes, unit};
 use crate::traffic::minute::{Ended, Minute};
 use crate::traffic::minutes::Minutes;
-use crate::world::Balancer;
-use crate::world::World;
+use crate::traffic::request::SECOND;
+use crate::world::{Balancer, Gateway, Source, Stamp, World};
 
 /// Seconds after its end at which a minute reported low is complete.
 const REVISED: i64 = 150;
@@ -54,6 +55,30 @@ impl Faults {
     }
 }
 
+/// Whose requests are looked at.
+#[derive(Clone, Copy)]
+pub(crate) struct Owner<'a> {
+    name: &'a str,
+    /// What chance goes by.
+    mark: &'a str,
+    /// Epoch minutes in which it exists.
+    life: &'a Range<i64>,
+    source: &'a Source,
+}
+
+impl<'a> From<&'a Balancer> for Owner<'a> {
+    fn from(one: &'a Balancer) -> Self {
+        Self { name: &one.name, mark: &one.dimension, life: &one.life, source: &one.source }
+    }
+}
+
+impl<'a> Owner<'a> {
+    /// A part of a gateway, which has this traffic.
+    pub(crate) fn part(one: &'a Gateway, source: &'a Source) -> Self {
+        Self { name: &one.name, mark: &one.id, life: &one.life, source }
+    }
+}
+
 /// What can be seen at one moment; `now` in epoch seconds by AWS's clock.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
@@ -73,9 +98,26 @@ impl<'a> View<'a> {
     pub(crate) fn really(&self, name: &str, minute: i64) -> Option<(Arc<Minute>, u32)> {
         let all = Self { now: None, ..*self };
         let one = self.world.by_name(name, minute)?;
-        let requests = all.minute(one, "", minute);
+        let requests = all.minute(one.into(), "", minute);
         let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
-        Some((requests, self.world.timeout(one, minute)))
+        Some((requests, self.world.timeout(&one.source, minute)))
+    }
+
+    /// What really happened to a part (by number) of a gateway of this name or id in an epoch
+    /// minute, and the timeout in seconds; nothing if there is none.
+    pub(crate) fn really_of(
+        &self,
+        name: &str,
+        part: usize,
+        minute: i64,
+    ) -> Option<(Arc<Minute>, u32)> {
+        let all = Self { now: None, ..*self };
+        let alive = self.world.called(name).find(|one| one.life.contains(&minute));
+        let one = alive.or_else(|| self.world.called(name).next())?;
+        let source = one.sources.get(part)?;
+        let requests = all.minute(Owner::part(one, source), "", minute);
+        let requests = requests.unwrap_or_else(|| Arc::new(Minute::new(Ended::default(), 1)));
+        Some((requests, self.world.timeout(source, minute)))
     }
 
     /// Whether there are points of a metric of no load balancer in an epoch minute.
@@ -89,39 +131,47 @@ impl<'a> View<'a> {
         self.now.is_none_or(|now| stage(now) != Stage::Missing)
     }
 
-    /// The requests published for a metric of a load balancer in an epoch minute, if
-    /// there are points.
-    pub(crate) fn minute(
-        &self,
-        balancer: &Balancer,
-        metric: &str,
-        minute: i64,
-    ) -> Option<Arc<Minute>> {
-        if !balancer.life.contains(&minute)
+    /// The requests published for a metric of a gateway in an epoch minute, if there are
+    /// points.
+    pub(crate) fn minute(&self, owner: Owner, metric: &str, minute: i64) -> Option<Arc<Minute>> {
+        if !owner.life.contains(&minute)
             || minute < self.world.start().saturating_sub(self.world.setup.recorded)
         {
             return None;
         }
         let setup = &self.world.setup;
         let draw = || {
-            let own = hash_bytes(setup.seed, balancer.dimension.as_bytes());
+            let own = hash_bytes(setup.seed, owner.mark.as_bytes());
             hash(&[own, 104, minute as u64])
         };
-        let subject = Subject { metric, balancer: Some(&balancer.name) };
+        let subject = Subject { metric, balancer: Some(owner.name) };
         let stage = self.now.map_or(Stage::Whole, |now| {
             let (minute, now) = (minute - self.world.start(), now - setup.start);
             setup.faults.stage(minute, now, draw, subject)
         });
         match stage {
             Stage::Missing => None,
-            Stage::Whole => Some(self.minutes.of(balancer, minute)),
+            Stage::Whole => Some(self.over(owner.source, minute)),
             Stage::Low(share) => {
-                let whole = self.minutes.of(balancer, minute);
+                let whole = self.over(owner.source, minute);
                 let draw = draw();
                 let own = |at: u64| unit(hash(&[draw, 2, at]));
                 Some(Arc::new(whole.thinned(share, own)))
             }
         }
+    }
+
+    /// The requests of an epoch minute. Those that are stamped with their start are known only
+    /// once they are over, and as much later as points are.
+    fn over(&self, source: &Source, minute: i64) -> Arc<Minute> {
+        let whole = self.minutes.of(source, minute);
+        let faults = &self.world.setup.faults;
+        let late = faults.publish.or(faults.clock.map(|_| 0));
+        let (Stamp::Start, Some(now), Some(late)) = (source.stamp, self.now, late) else {
+            return whole;
+        };
+        let after = (now - late - minute * 60).max(0).unsigned_abs() * u64::from(SECOND);
+        if whole.over(after) { whole } else { Arc::new(whole.until(after)) }
     }
 }
 
@@ -129,7 +179,7 @@ impl<'a> View<'a> {
 mod tests {
     use super::*;
     use crate::faults::late::{Gap, Late, Partly};
-    use crate::traffic::minute::{Ended, Signs};
+    use crate::traffic::minute::Signs;
     use crate::traffic::request::{Outcome, Request};
 
     const SUBJECT: Subject = Subject { metric: "RequestCount", balancer: Some("web") };
@@ -155,7 +205,8 @@ mod tests {
     fn a_minute_reported_low_keeps_the_state_of_its_targets() {
         let signs = Signs { unhealthy: 0b101, ..Signs::default() };
         let request = Request { took: 1, outcome: Outcome::Answered, group: 0, zone: 0, target: 0 };
-        let ended = Ended { single: vec![request; 10], bundled: vec![request; 4] };
+        let mut ended = Ended::default();
+        (0..14).for_each(|at| ended.push(request, at >= 10));
         let half = Minute::played(ended, 100, signs).thinned(0.5, |at| (at % 2) as f64);
         assert_eq!((half.ended(), half.signs.unhealthy), (5 + 2 * 100, 0b101));
     }

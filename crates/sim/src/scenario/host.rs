@@ -32,6 +32,9 @@ pub(crate) struct Host {
     /// Deregistration delay, seconds.
     pub(crate) delay: u32,
     pub(crate) check: Check,
+    /// Namespace and name of the Kubernetes service behind each target group, if the AWS Load
+    /// Balancer Controller made them.
+    pub(crate) services: &'static [(&'static str, &'static str)],
     /// `stopTimeout` of the containers, seconds, if set.
     pub(crate) stop_timeout: Option<u32>,
     /// Memory of a container or function, MiB.
@@ -62,6 +65,7 @@ pub(crate) const HOST: Host = Host {
     algorithm: "round_robin",
     delay: 300,
     check: CHECK,
+    services: &[],
     stop_timeout: None,
     memory: 1_024,
     function_timeout: 30,

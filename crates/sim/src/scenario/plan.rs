@@ -4,7 +4,8 @@
 //! start, latencies are shares of the idle timeout or seconds as stated, so a
 //! new story is a new table in [`crate::library`] and not new code.
 
-use crate::scenario::host::Host;
+use crate::scenario::gateway::{Behind, Kind};
+use crate::scenario::host::{HOST, Host};
 use crate::scenario::script::Script;
 
 /// One story of the simulator.
@@ -18,10 +19,13 @@ pub struct Scenario {
     pub minutes: i64,
     /// How many load balancers the scenario has unless overridden.
     pub load_balancers: usize,
-    /// Named plans first; further load balancers repeat the last one.
+    /// Named plans first; further load balancers repeat the last one. None, and there are no
+    /// load balancers.
     pub(crate) plans: &'static [Plan],
     /// Name of a network load balancer that only `DescribeLoadBalancers` shows.
     pub(crate) network: Option<&'static str>,
+    /// What there is besides load balancers.
+    pub(crate) gateways: &'static [GatewayPlan],
     /// Whether load balancers are generated as a fleet instead of from the plans.
     pub(crate) fleet: bool,
 }
@@ -42,6 +46,47 @@ pub(crate) struct Plan {
     pub(crate) trouble: Trouble,
     /// Where its targets run.
     pub(crate) host: Host,
+}
+
+/// One gateway of a scenario.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GatewayPlan {
+    /// Its name; two REST APIs may share one.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) parts: &'static [Part],
+    /// Minute of the scenario in which it is deleted, if it is.
+    pub(crate) deleted: Option<i64>,
+    /// How many functions there are like it besides, with less traffic.
+    pub(crate) copies: usize,
+}
+
+/// A part of a gateway's traffic, which ends after a timeout of its own.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part {
+    /// Method and path of an API, name of an origin; else of no account.
+    pub(crate) name: &'static str,
+    pub(crate) plan: Plan,
+    /// Parts with the same address have the same requests, if it is not empty.
+    pub(crate) stream: &'static str,
+    pub(crate) behind: Behind,
+}
+
+/// Everyday traffic of a part, to be changed.
+pub(crate) const BASE: Plan = Plan {
+    name: "",
+    rate: 300.0,
+    swing: 0.1,
+    timeout: 60,
+    groups: 1,
+    targets: 1,
+    trouble: Trouble::None,
+    host: HOST,
+};
+
+/// A part that servers answer, with requests of its own.
+pub(crate) const fn part(name: &'static str, plan: Plan) -> Part {
+    Part { name, plan, stream: "", behind: Behind::Servers }
 }
 
 /// What goes wrong at a load balancer.

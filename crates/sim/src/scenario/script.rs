@@ -61,7 +61,7 @@ pub(crate) enum Incident {
 }
 
 /// One class of requests.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Class {
     /// Share of all requests.
     pub(crate) share: f64,
@@ -74,6 +74,8 @@ pub(crate) struct Class {
     pub(crate) most: f64,
     /// Bytes keep flowing, so the idle timeout never fires.
     pub(crate) flowing: bool,
+    /// Number of the target group that serves it.
+    pub(crate) group: u8,
     /// Relative difference between seeds, either way.
     pub(crate) spread: f64,
     /// Whether one draw stands for many requests: of a load balancer with hundreds
@@ -235,6 +237,12 @@ pub(crate) enum What {
     Patience(u32),
     /// Clients repeat a request up to this many times after a 504, a second later.
     Retries(u8),
+    /// An event whose handling failed or timed out is handled again up to this many times: a
+    /// minute later, then two minutes after that.
+    Redeliver(u8),
+    /// Whoever finds no worker free is turned away at once instead of waiting, and a worker
+    /// stops at the timeout.
+    Limit,
     /// Queues are emptied and clients stop repeating.
     Restart,
     /// `CloudWatch` has no datapoints.
@@ -253,6 +261,7 @@ pub(crate) const QUICK: Class = Class {
     normal: false,
     most: f64::INFINITY,
     flowing: false,
+    group: 0,
     spread: 0.1,
     bundled: false,
 };

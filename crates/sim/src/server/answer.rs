@@ -148,10 +148,14 @@ fn untold(input: &Json) -> Json {
     input
 }
 
-/// The IAM action of a call; those of API Gateway are called by the method.
+/// The IAM action of a call; those of API Gateway are called by the method, and both versions
+/// of Elastic Load Balancing have the same.
 fn action(service: &str, operation: &str) -> String {
-    let operation = if service == "apigateway" { "GET" } else { operation };
-    format!("{service}:{operation}")
+    match service {
+        "apigateway" => "apigateway:GET".to_owned(),
+        "elb" => format!("elasticloadbalancing:{operation}"),
+        _ => format!("{service}:{operation}"),
+    }
 }
 
 /// Checks the signature's form (not its value) and who signed for what.

@@ -2,14 +2,19 @@
 //!
 //! They show the ground truth that a watcher is judged by, and what it did.
 
+use std::ops::Range;
+
 use serde_json::{Value as Json, json};
 
+use crate::metrics::gateways::namespace;
 use crate::parallel::lock;
 use crate::server::state::State;
-use crate::services::{apigateway, cloudfront};
-use crate::traffic::story;
+use crate::services::apigateway::front;
+use crate::services::cloudfront;
+use crate::traffic::{approach, story};
 use crate::wire::ending::Ending;
 use crate::wire::message::Outgoing;
+use crate::world::Gateway;
 
 /// Minutes one question for the truth may span.
 const MAX_SPAN: i64 = 100_000;
@@ -22,13 +27,14 @@ pub(crate) fn answer(state: &State, path: &str, query: &str) -> Outgoing {
         "/_sim/attempts" => (200, attempts(state)),
         "/_sim/requests" => (200, requests(state)),
         "/_sim/story" => (200, json!(story::all(state.world(), &state.services.minutes))),
+        "/_sim/approaches" => (200, json!(approach::all(state.world(), &state.services.minutes))),
         "/_sim/truth" => match truth(state, query) {
             Ok(body) => (200, body),
             Err(message) => (400, json!({"error": message})),
         },
         _ => (
             404,
-            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/story, /_sim/published, /_sim/attempts, /_sim/requests"}),
+            json!({"error": "known pages: /_sim/scenario, /_sim/truth, /_sim/story, /_sim/approaches, /_sim/published, /_sim/attempts, /_sim/requests"}),
         ),
     };
     Outgoing {
@@ -53,11 +59,11 @@ fn scenario(state: &State) -> Json {
                 "dimension": one.dimension,
                 "target_groups": one.groups.iter().map(|group| &group.dimension).collect::<Vec<_>>(),
                 "account": one.account,
-                "idle_timeout": one.plan.timeout,
-                "timeouts": one.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
+                "idle_timeout": one.source.plan.timeout,
+                "timeouts": one.source.timeouts.iter().map(|(from, timeout)| (from * 60, timeout)).collect::<Vec<_>>(),
                 "created": seconds(one.life.start),
                 "deleted": seconds(one.life.end),
-                "sick": one.plan.trouble.sick(),
+                "sick": one.source.plan.trouble.sick(),
             })
         })
         .collect();
@@ -75,6 +81,29 @@ fn scenario(state: &State) -> Json {
         "chat_configurations": state.world().setup.chat_configurations,
         "fronts": fronts(state),
         "load_balancers": balancers,
+        "gateways": state.world().gateways.iter().map(gateway).collect::<Vec<_>>(),
+    })
+}
+
+/// A gateway of another kind.
+fn gateway(one: &Gateway) -> Json {
+    let parts = one.parts().map(|(part, source)| {
+        json!({
+            "name": part.name,
+            "timeout": source.plan.timeout,
+            "sick": source.plan.trouble.sick(),
+        })
+    });
+    let seconds = |minute: i64| minute.checked_mul(60);
+    json!({
+        "name": one.name,
+        "id": one.id,
+        "kind": approach::word(one.plan.kind),
+        "namespace": namespace(one),
+        "account": one.account,
+        "created": seconds(one.life.start),
+        "deleted": seconds(one.life.end),
+        "parts": parts.collect::<Vec<_>>(),
     })
 }
 
@@ -85,8 +114,8 @@ fn fronts(state: &State) -> Json {
         json!({
             "load_balancer": one.name,
             "distribution": cloudfront::id(state.world(), one),
-            "rest_api": apigateway::id(state.world(), one, "rest"),
-            "http_api": apigateway::id(state.world(), one, "http"),
+            "rest_api": front::id(state.world(), one, "rest"),
+            "http_api": front::id(state.world(), one, "http"),
         })
     })
 }
@@ -104,26 +133,69 @@ fn requests(state: &State) -> Json {
     counts.collect()
 }
 
+/// Whose truth is asked for.
+#[derive(Default)]
+struct Whose {
+    load_balancer: Option<String>,
+    target_group: Option<String>,
+    gateway: Option<String>,
+    part: usize,
+}
+
 fn truth(state: &State, query: &str) -> Result<Json, String> {
-    let (mut name, mut from, mut to) = (None, None, None);
+    let (mut whose, mut from, mut to) = (Whose::default(), None, None);
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
         let number = || value.parse::<i64>().map_err(|_| format!("{key} must be epoch seconds"));
+        let text = Some(value.to_string());
         match key.as_ref() {
-            "load_balancer" => name = Some(value.to_string()),
+            "load_balancer" => whose.load_balancer = text,
+            "target_group" => whose.target_group = text,
+            "gateway" => whose.gateway = text,
+            "part" => whose.part = value.parse().map_err(|_| "part must be a number")?,
             "from" => from = Some(number()?),
             "to" => to = Some(number()?),
             _ => return Err(format!("unknown parameter '{key}'")),
         }
     }
-    let name = name.ok_or("load_balancer is missing")?;
     let (from, to) = (from.ok_or("from is missing")?, to.ok_or("to is missing")?);
     let (from, to) = (from.div_euclid(60), to.saturating_add(59).div_euclid(60));
     if to < from || to - from > MAX_SPAN || from.abs() > 1_000_000_000 {
         return Err(format!("the window must be forward and at most {MAX_SPAN} minutes"));
     }
-    let minutes = (from..to).map(|minute| {
-        let (requests, timeout) = state.services.view().really(&name, minute)?;
+    match (&whose.load_balancer, &whose.gateway) {
+        (Some(name), None) => of_balancer(state, name, whose.target_group.as_deref(), from..to),
+        (None, Some(name)) => of_gateway(state, name, whose.part, from..to),
+        _ => Err("load_balancer is missing, or gateway".to_owned()),
+    }
+}
+
+fn of_balancer(
+    state: &State,
+    name: &str,
+    group: Option<&str>,
+    window: Range<i64>,
+) -> Result<Json, String> {
+    let minutes = window.map(|minute| {
+        let (requests, timeout) = state.services.view().really(name, minute)?;
+        let Some(group) = group else {
+            return Some(json!(requests.truth(minute, timeout)));
+        };
+        let groups = &state.world().by_name(name, minute)?.groups;
+        let at = groups.iter().position(|one| one.name == group)?;
+        Some(json!(requests.of_group(at).truth(minute, timeout)))
+    });
+    let lost = || match group {
+        Some(group) => format!("no load balancer '{name}' with a target group '{group}'"),
+        None => format!("no load balancer '{name}'"),
+    };
+    minutes.collect::<Option<Json>>().ok_or_else(lost)
+}
+
+fn of_gateway(state: &State, name: &str, part: usize, window: Range<i64>) -> Result<Json, String> {
+    let lost = || format!("no gateway '{name}' with a part {part}");
+    let minutes = window.map(|minute| {
+        let (requests, timeout) = state.services.view().really_of(name, part, minute)?;
         Some(json!(requests.truth(minute, timeout)))
     });
-    minutes.collect::<Option<Json>>().ok_or_else(|| format!("no load balancer '{name}'"))
+    minutes.collect::<Option<Json>>().ok_or_else(lost)
 }

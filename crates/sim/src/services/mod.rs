@@ -5,12 +5,16 @@
 //! is counted of them) to `cloudwatch`, issued keys to `sts`.
 
 pub(crate) mod apigateway;
+pub(crate) mod classic;
 pub(crate) mod cloudfront;
 pub(crate) mod cloudwatch;
 pub(crate) mod ec2;
 pub(crate) mod ecs;
 pub(crate) mod elb;
+pub(crate) mod gateway_pages;
 pub(crate) mod lambda;
+pub(crate) mod lattice;
+pub(crate) mod quota;
 pub(crate) mod sns;
 pub(crate) mod sts;
 pub(crate) mod vpc;
@@ -20,6 +24,7 @@ use std::sync::{Mutex, OnceLock};
 use crate::metrics::view::View;
 use crate::services::cloudwatch::Sources;
 use crate::services::cloudwatch::listing::{self, Listing};
+use crate::services::quota::Quotas;
 use crate::services::sns::log::Messages;
 use crate::services::sts::Sessions;
 use crate::traffic::minutes::Minutes;
@@ -47,7 +52,7 @@ pub(crate) struct Call {
     pub(crate) number: u64,
 }
 
-/// The services with what they remember. Only messages and issued keys change;
+/// The services with what they remember. Only messages, issued keys and quotas change;
 /// everything else is a function of the setup, and kept once it was computed.
 pub(crate) struct Services {
     pub(crate) world: World,
@@ -55,6 +60,7 @@ pub(crate) struct Services {
     pub(crate) messages: Mutex<Messages>,
     listing: OnceLock<Listing>,
     sessions: Sessions,
+    quotas: Quotas,
 }
 
 impl Services {
@@ -66,6 +72,7 @@ impl Services {
             messages: Mutex::default(),
             listing: OnceLock::new(),
             sessions: Sessions::default(),
+            quotas: Quotas::default(),
         }
     }
 
@@ -81,7 +88,7 @@ impl Services {
 
     /// Answers a call, whatever service it is for.
     pub(crate) fn answer(&self, call: &Call, input: Input) -> Reply {
-        let Self { world, minutes, messages, listing, sessions } = self;
+        let Self { world, minutes, messages, listing, sessions, quotas } = self;
         let sources = Sources { world, minutes, messages };
         match (call.service, call.operation.as_str()) {
             ("cloudwatch", "GetMetricData") => cloudwatch::get_metric_data(sources, call, input),
@@ -91,9 +98,11 @@ impl Services {
             ("sts", _) => sts::answer(world, sessions, call, input),
             ("ec2", _) => ec2::answer(world, call, input),
             ("ecs", _) => ecs::answer(world, call, input),
-            ("lambda", _) => lambda::answer(world, call, input),
+            ("elb", _) => classic::answer(world, call, input),
+            ("lambda", _) => lambda::answer(world, quotas, call, input),
             ("cloudfront", _) => cloudfront::answer(world, call, input),
-            ("apigateway", _) => apigateway::answer(world, call, input),
+            ("apigateway", _) => apigateway::answer(world, quotas, call, input),
+            ("vpc-lattice", _) => lattice::answer(world, call, input),
             (service, operation) => Err(Failure::unknown_operation(service, operation)),
         }
     }

@@ -1,6 +1,7 @@
 //! Claims about the simulator as a whole.
 
 mod diagnosis;
+mod gateways;
 mod hostile;
 mod sns;
 mod time;

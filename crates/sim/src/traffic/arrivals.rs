@@ -10,7 +10,7 @@ use crate::scenario::plan::{Plan, Trouble, along};
 use crate::traffic::draft;
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
 use crate::traffic::scene::SeededScript;
-use crate::world::{Balancer, ZONES};
+use crate::world::{Source, ZONES};
 
 /// The load balancer gives up connecting after this long.
 const CONNECT_TIMEOUT: u32 = 10 * SECOND;
@@ -19,23 +19,23 @@ const CONNECT_TIMEOUT: u32 = 10 * SECOND;
 const OWN_ERRORS: f64 = 0.001;
 
 /// The arrivals of one epoch minute without any queueing between them.
-pub(crate) fn arrivals(balancer: &Balancer, start: i64, minute: i64) -> Vec<Arrival> {
-    let plan = &balancer.plan;
-    if let Some(seeded) = SeededScript::of(balancer, start) {
-        return draft::idle(&seeded, balancer, minute);
+pub(crate) fn arrivals(source: &Source, start: i64, minute: i64) -> Vec<Arrival> {
+    let plan = &source.plan;
+    if let Some(seeded) = SeededScript::of(source, start) {
+        return draft::idle(&seeded, source, minute);
     }
     if let Trouble::Sparse { block } = plan.trouble {
-        return sparse(balancer, block, minute);
+        return sparse(source, block, minute);
     }
-    let mut rng = Rng::new(&[balancer.stream, 10, minute as u64]);
-    let timeout = balancer.timeout(minute);
+    let mut rng = Rng::new(&[source.stream, 10, minute as u64]);
+    let timeout = source.timeout(minute);
     let since = minute - start;
     let count = rng.poisson(rate(plan, since, minute));
     (0..count)
         .map(|_| {
             let at = rng.below(60 * SECOND as usize) as u32;
             let offset = since as f64 + f64::from(at) / (60.0 * f64::from(SECOND));
-            let request = one(&mut rng, balancer, since, offset);
+            let request = one(&mut rng, source, since, offset);
             Arrival { at, request: limited(request, timeout), bundled: false }
         })
         .collect()
@@ -52,10 +52,10 @@ fn rate(plan: &Plan, since: i64, minute: i64) -> f64 {
 }
 
 /// One request arriving `offset` minutes after the start, as long as it takes.
-fn one(rng: &mut Rng, balancer: &Balancer, since: i64, offset: f64) -> Request {
-    let plan = &balancer.plan;
-    let group = usize::from(balancer.groups.len() > 1 && rng.unit() < 0.3);
-    let targets = balancer.groups.get(group).map_or(1, |g| g.targets.len());
+fn one(rng: &mut Rng, source: &Source, since: i64, offset: f64) -> Request {
+    let plan = &source.plan;
+    let group = usize::from(plan.groups > 1 && rng.unit() < 0.3);
+    let targets = source.targets();
     let mut request = Request {
         took: 0,
         outcome: Outcome::Answered,
@@ -68,11 +68,11 @@ fn one(rng: &mut Rng, balancer: &Balancer, since: i64, offset: f64) -> Request {
     };
     match plan.trouble {
         Trouble::Growing { share, sigma, knots, repaired } if rng.unit() < share => {
-            let moved = offset - balancer.shift;
+            let moved = offset - source.shift;
             let at = if moved < repaired { moved } else { f64::MIN };
             let median = along(knots, at) * f64::from(plan.timeout);
             request.group = 0;
-            request.target = request.target.min(balancer.groups[0].targets.len() as u8 - 1);
+            request.target = request.target.min(source.targets() as u8 - 1);
             request.took = micros(rng.lognormal(median, sigma));
         }
         Trouble::Unreachable { from, until, share } if struck(rng, from, until, share) => {
@@ -109,14 +109,14 @@ fn ordinary(rng: &mut Rng, request: &mut Request, timeout: u32) {
 }
 
 /// A few requests, and in every block of minutes a single very slow one.
-fn sparse(balancer: &Balancer, block: i64, minute: i64) -> Vec<Arrival> {
-    let mut rng = Rng::new(&[balancer.stream, 11, minute as u64]);
-    let timeout = balancer.plan.timeout;
-    let count = rng.poisson(balancer.plan.rate).min(6);
-    let targets = balancer.groups.first().map_or(1, |g| g.targets.len());
+fn sparse(source: &Source, block: i64, minute: i64) -> Vec<Arrival> {
+    let mut rng = Rng::new(&[source.stream, 11, minute as u64]);
+    let timeout = source.plan.timeout;
+    let count = rng.poisson(source.plan.rate).min(6);
+    let targets = source.targets();
     // Only the first third of a block is drawn from, which keeps slow ones apart.
     let third = (block as u64 / 3).max(1);
-    let slow = hash(&[balancer.stream, 12, minute.div_euclid(block) as u64]) % third;
+    let slow = hash(&[source.stream, 12, minute.div_euclid(block) as u64]) % third;
     let special = minute.rem_euclid(block) as u64 == slow;
     (0..count.max(u32::from(special)))
         .map(|index| {
@@ -134,7 +134,7 @@ fn sparse(balancer: &Balancer, block: i64, minute: i64) -> Vec<Arrival> {
                 target: rng.below(targets) as u8,
             };
             let at = rng.below(60 * SECOND as usize) as u32;
-            let request = limited(request, balancer.timeout(minute));
+            let request = limited(request, source.timeout(minute));
             Arrival { at, request, bundled: false }
         })
         .collect()

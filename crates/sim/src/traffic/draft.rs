@@ -8,7 +8,7 @@ use crate::scenario::script::{Class, Script, What, Who};
 use crate::sorting::sort;
 use crate::traffic::request::{Arrival, Outcome, Request, SECOND, limited, micros};
 use crate::traffic::scene::{Scene, SeededScript, swing};
-use crate::world::{Balancer, ZONES};
+use crate::world::{Source, ZONES};
 
 /// Microseconds in a minute.
 pub(crate) const MINUTE: u64 = 60 * SECOND as u64;
@@ -46,14 +46,16 @@ pub(crate) struct Draft {
     pub(crate) tries: u8,
     /// Whether it stands for many.
     pub(crate) bundled: bool,
+    /// Number of its target group.
+    pub(crate) group: u8,
 }
 
 /// The requests clients newly make in the scene's minute, in order.
-pub(crate) fn drafts(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) -> Vec<Draft> {
+pub(crate) fn drafts(seeded: &SeededScript, source: &Source, scene: &Scene) -> Vec<Draft> {
     let mut rng = Rng::new(&[seeded.stream, 30, scene.minute as u64]);
     let bundled = seeded.script.mix.iter().filter(|class| class.bundled);
     let single = 1.0 - bundled.map(|class| class.share).sum::<f64>();
-    let rate = rate(seeded, balancer, scene);
+    let rate = rate(seeded, source, scene);
     let count = rng.poisson(rate * single);
     let medians: Vec<f64> = (0_u64..)
         .zip(seeded.script.mix)
@@ -78,8 +80,8 @@ pub(crate) fn drafts(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) 
 }
 
 /// Mean arrivals in a minute.
-fn rate(seeded: &SeededScript, balancer: &Balancer, scene: &Scene) -> f64 {
-    let plan = &balancer.plan;
+fn rate(seeded: &SeededScript, source: &Source, scene: &Scene) -> f64 {
+    let plan = &source.plan;
     let day = (scene.minute.rem_euclid(1_440) as f64 - 540.0 - seeded.late) / 1_440.0;
     let daily = 1.0 + plan.swing * (std::f64::consts::TAU * day).sin();
     plan.rate * seeded.level * daily * scene.load()
@@ -117,7 +119,8 @@ fn one(
         false => Fate::Plain,
     };
     let at = scene.minute as u64 * MINUTE + at;
-    let draft = Draft { at, service: micros(seconds), zone, fate, tries: 0, bundled: false };
+    let (service, group) = (micros(seconds), class.group);
+    let draft = Draft { at, service, zone, fate, tries: 0, bundled: false, group };
     struck(rng, scene, draft)
 }
 
@@ -180,7 +183,8 @@ fn bundles(
         let seconds = median * (class.sigma * quantile(place)).exp() * slow;
         let service = micros(seconds.clamp(0.001, class.most));
         let zone = rng.below(ZONES.len()) as u8;
-        Draft { at: begin + at, service, zone, fate: Fate::Plain, tries: 0, bundled: true }
+        let (fate, group) = (Fate::Plain, class.group);
+        Draft { at: begin + at, service, zone, fate, tries: 0, bundled: true, group }
     };
     for turn in 0..number as u32 {
         let place = (f64::from(turn) + rng.unit()) / number;
@@ -222,21 +226,22 @@ fn jobs(seeded: &SeededScript, scene: &Scene, rng: &mut Rng, all: &mut Vec<Draft
                 fate: Fate::Plain,
                 tries: 0,
                 bundled: false,
+                group: 0,
             });
         }
     }
 }
 
 /// The arrivals of a minute outside the script, where nobody waits.
-pub(crate) fn idle(seeded: &SeededScript, balancer: &Balancer, minute: i64) -> Vec<Arrival> {
+pub(crate) fn idle(seeded: &SeededScript, source: &Source, minute: i64) -> Vec<Arrival> {
     let scene = seeded.scene(minute, false);
-    let timeout = scene.timeout(balancer.timeout(minute));
-    let targets = balancer.plan.targets.max(1);
+    let timeout = scene.timeout(source.timeout(minute));
+    let targets = source.plan.targets.max(1);
     let arrival = |(turn, draft): (usize, Draft)| {
         let mut request = Request {
             took: draft.service,
             outcome: Outcome::Answered,
-            group: 0,
+            group: draft.group,
             zone: draft.zone,
             target: (turn % targets) as u8,
         };
@@ -247,5 +252,5 @@ pub(crate) fn idle(seeded: &SeededScript, balancer: &Balancer, minute: i64) -> V
         }
         Arrival { at: (draft.at % MINUTE) as u32, request, bundled: draft.bundled }
     };
-    drafts(seeded, balancer, &scene).into_iter().enumerate().map(arrival).collect()
+    drafts(seeded, source, &scene).into_iter().enumerate().map(arrival).collect()
 }

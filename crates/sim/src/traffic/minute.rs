@@ -64,6 +64,8 @@ pub(crate) struct Minute {
     /// The same for requests that stand for `bundle` each.
     bundles: Vec<Request>,
     bundle: u32,
+    /// When each of the requests began, if the minute is that in which they did.
+    begun: Vec<u32>,
     pub(crate) signs: Signs,
     tally: [u32; 11],
 }
@@ -90,9 +92,18 @@ pub(crate) struct Signs {
 pub(crate) struct Ended {
     pub(crate) single: Vec<Request>,
     pub(crate) bundled: Vec<Request>,
+    /// When each of the single ones began, microseconds into the minute, if this is the
+    /// minute in which they began.
+    begun: Vec<u32>,
 }
 
 impl Ended {
+    /// Takes a request that began this many microseconds into the minute.
+    pub(crate) fn begin(&mut self, request: Request, at: u32) {
+        self.single.push(request);
+        self.begun.push(at);
+    }
+
     /// Takes a request, which may stand for many.
     pub(crate) fn push(&mut self, request: Request, bundled: bool) {
         if bundled { self.bundled.push(request) } else { self.single.push(request) }
@@ -102,20 +113,21 @@ impl Ended {
 impl Minute {
     /// A minute in which these requests ended; a bundled one stands for `bundle`.
     pub(crate) fn new(ended: Ended, bundle: u32) -> Self {
-        let Ended { single: mut requests, bundled: mut bundles } = ended;
+        let Ended { single: mut requests, bundled: mut bundles, mut begun } = ended;
+        if !begun.is_empty() {
+            let mut pairs: Vec<(Request, u32)> = requests.into_iter().zip(begun).collect();
+            pairs.sort_by_key(|(request, at)| (exact(*request), *at));
+            (requests, begun) = pairs.into_iter().unzip();
+        }
         let mut tally = [0; 11];
         for (list, times) in [(&mut requests, 1), (&mut bundles, bundle)] {
-            let exact = |r: &Request| {
-                let rest = [r.outcome as u8, r.group, r.zone, r.target];
-                u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
-            };
-            sort(list, |r| r.took, exact);
+            sort(list, |r| r.took, |r| exact(*r));
             for request in &*list {
                 tally[request.outcome as usize] += times;
             }
             list.shrink_to_fit();
         }
-        Self { requests, bundles, bundle, signs: Signs::default(), tally }
+        Self { requests, bundles, bundle, begun, signs: Signs::default(), tally }
     }
 
     /// A minute of a script.
@@ -128,16 +140,53 @@ impl Minute {
         let mut ended = Ended::default();
         for (at, request) in (0_u64..).zip(self.requests.iter().chain(&self.bundles)) {
             if draw(at) < share {
-                ended.push(*request, at >= self.requests.len() as u64);
+                match self.begun.get(at as usize) {
+                    Some(begun) => ended.begin(*request, *begun),
+                    None => ended.push(*request, at >= self.requests.len() as u64),
+                }
             }
         }
         Self { signs: self.signs, ..Self::new(ended, self.bundle) }
+    }
+
+    /// Whether each of its requests began in it and was over this many microseconds after
+    /// the minute began.
+    pub(crate) fn over(&self, after: u64) -> bool {
+        self.ends().all(|(_, _, end)| end <= after)
+    }
+
+    /// The minute as far as its requests, which began in it, were over this many microseconds
+    /// after it began.
+    pub(crate) fn until(&self, after: u64) -> Self {
+        let mut ended = Ended::default();
+        for (request, at, _) in self.ends().filter(|(_, _, end)| *end <= after) {
+            ended.begin(request, at);
+        }
+        Self { signs: self.signs, ..Self::new(ended, self.bundle) }
+    }
+
+    /// The requests that began in the minute, when they did, and when they were over, in
+    /// microseconds after the minute began.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (Request, u32, u64)> {
+        let begun = self.requests.iter().zip(&self.begun);
+        begun.map(|(one, at)| (*one, *at, u64::from(*at) + u64::from(one.took)))
     }
 
     /// Every request, with how many of the same it stands for.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (Request, u64)> {
         let single = self.requests.iter().map(|request| (*request, 1));
         single.chain(self.bundles.iter().map(|request| (*request, u64::from(self.bundle))))
+    }
+
+    /// The minute as far as its requests went to one target group.
+    pub(crate) fn of_group(&self, group: usize) -> Self {
+        let mut ended = Ended::default();
+        for (at, request) in self.requests.iter().chain(&self.bundles).enumerate() {
+            if usize::from(request.group) == group {
+                ended.push(*request, at >= self.requests.len());
+            }
+        }
+        Self { signs: self.signs, ..Self::new(ended, self.bundle) }
     }
 
     /// How many requests ended.
@@ -203,6 +252,12 @@ impl Minute {
 /// For counts that only some scenarios have.
 fn is_default<T: Default + PartialEq>(count: &T) -> bool {
     *count == T::default()
+}
+
+/// A number that puts requests in an order that does not depend on anything else.
+fn exact(r: Request) -> u64 {
+    let rest = [r.outcome as u8, r.group, r.zone, r.target];
+    u64::from(r.took) << 32 | u64::from(u32::from_be_bytes(rest))
 }
 
 /// Microseconds as seconds.

@@ -14,7 +14,7 @@ use crate::traffic::queue;
 use crate::traffic::request::{Arrival, SECOND};
 use crate::traffic::scene::SeededScript;
 use crate::traffic::stage::Stage;
-use crate::world::Balancer;
+use crate::world::{Source, Stamp};
 
 /// Requests the cache holds at most (eight bytes each).
 const CACHED_REQUESTS: usize = 6_000_000;
@@ -68,40 +68,49 @@ impl Minutes {
         self.first = minute;
     }
 
-    /// The requests of `balancer` that ended in this epoch minute.
-    pub(crate) fn of(&self, balancer: &Balancer, minute: i64) -> Arc<Minute> {
-        if balancer.idle.iter().any(|idle| idle.contains(&minute)) {
+    /// The requests of `source` that ended in this epoch minute.
+    pub(crate) fn of(&self, source: &Source, minute: i64) -> Arc<Minute> {
+        if source.idle.iter().any(|idle| idle.contains(&minute)) {
             return Arc::new(Minute::new(Ended::default(), 1));
         }
-        if let Some(played) = self.staged(balancer, minute) {
+        if let Some(played) = self.staged(source, minute) {
             return played;
         }
-        let key = (balancer.stream, minute);
+        let key = (source.key, minute);
         if let Some(known) = lock(&self.cache).known.get(&key) {
             return Arc::clone(known);
         }
-        let made = Arc::new(self.make(balancer, minute));
+        let made = Arc::new(self.make(source, minute));
         lock(&self.cache).keep(key, &made);
         made
     }
 
     /// A scripted minute of a script, which is kept apart from the cache.
-    fn staged(&self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
+    fn staged(&self, source: &Source, minute: i64) -> Option<Arc<Minute>> {
         let script = self.first..self.start + self.script;
         if !script.contains(&minute) {
             return None;
         }
-        let seeded = SeededScript::of(balancer, self.start)?;
+        let seeded = SeededScript::of(source, self.start)?;
         let stage = Arc::clone(
             lock(&self.stages)
-                .entry(balancer.stream)
-                .or_insert_with(|| Arc::new(Mutex::new(Stage::new(seeded, balancer, script)))),
+                .entry(source.key)
+                .or_insert_with(|| Arc::new(Mutex::new(Stage::new(seeded, source, script)))),
         );
-        lock(&stage).of(balancer, minute)
+        lock(&stage).of(source, minute)
     }
 
-    fn make(&self, balancer: &Balancer, minute: i64) -> Minute {
-        let longest = balancer.longest_timeout().max(11);
+    fn make(&self, source: &Source, minute: i64) -> Minute {
+        if source.stamp == Stamp::Start {
+            let mut begun = Ended::default();
+            self.arriving(source, minute, |batch| {
+                for arrival in batch {
+                    begun.begin(arrival.request, arrival.at);
+                }
+            });
+            return Minute::new(begun, 1);
+        }
+        let longest = source.longest_timeout().max(11);
         let back = i64::from(longest.div_ceil(60));
         let mut ended = Ended::default();
         for from in minute - back..=minute {
@@ -110,36 +119,36 @@ impl Minutes {
                 let end = u64::from(arrival.at) + u64::from(arrival.request.took);
                 end >= offset && end < offset + u64::from(60 * SECOND)
             };
-            self.arriving(balancer, from, |batch| {
+            self.arriving(source, from, |batch| {
                 for arrival in batch.iter().filter(inside) {
                     ended.push(arrival.request, arrival.bundled);
                 }
             });
         }
-        Minute::new(ended, balancer.plan.trouble.bundle())
+        Minute::new(ended, source.plan.trouble.bundle())
     }
 
     /// Shows the arrivals of a minute: queued ones inside the script of an overload.
-    fn arriving(&self, balancer: &Balancer, minute: i64, mut show: impl FnMut(&[Arrival])) {
+    fn arriving(&self, source: &Source, minute: i64, mut show: impl FnMut(&[Arrival])) {
         let since = minute - self.start;
-        let queued = matches!(balancer.plan.trouble, Trouble::Overload { .. });
+        let queued = matches!(source.plan.trouble, Trouble::Overload { .. });
         if !queued || since < 0 || since >= self.script {
-            return show(&self.unqueued(balancer, minute));
+            return show(&self.unqueued(source, minute));
         }
-        let cell = Arc::clone(lock(&self.played).entry(balancer.stream).or_default());
-        let played = cell.get_or_init(|| queue::play(balancer, self.start, self.script));
+        let cell = Arc::clone(lock(&self.played).entry(source.key).or_default());
+        let played = cell.get_or_init(|| queue::play(source, self.start, self.script));
         if let Some(batch) = played.get(since as usize) {
             show(batch);
         }
     }
 
     /// The arrivals of a minute that meet no queue.
-    fn unqueued(&self, balancer: &Balancer, minute: i64) -> Arc<Vec<Arrival>> {
-        let key = (balancer.stream, minute);
+    fn unqueued(&self, source: &Source, minute: i64) -> Arc<Vec<Arrival>> {
+        let key = (source.key, minute);
         if let Some((_, known)) = lock(&self.recent).iter().rev().find(|one| one.0 == key) {
             return Arc::clone(known);
         }
-        let made = Arc::new(arrivals(balancer, self.start, minute));
+        let made = Arc::new(arrivals(source, self.start, minute));
         let mut recent = lock(&self.recent);
         recent.push_back((key, Arc::clone(&made)));
         if recent.len() > RECENT_ARRIVALS {

@@ -8,21 +8,21 @@
 use crate::scenario::plan::Trouble;
 use crate::traffic::arrivals::arrivals;
 use crate::traffic::request::{Arrival, SECOND, limited};
-use crate::world::Balancer;
+use crate::world::Source;
 
 /// Microseconds in a minute.
 const MINUTE: u64 = 60 * SECOND as u64;
 
 /// Arrivals of every scripted minute with their waiting time added.
-pub(crate) fn play(balancer: &Balancer, start: i64, minutes: i64) -> Vec<Vec<Arrival>> {
-    let Trouble::Overload { workers, .. } = balancer.plan.trouble else {
+pub(crate) fn play(source: &Source, start: i64, minutes: i64) -> Vec<Vec<Arrival>> {
+    let Trouble::Overload { workers, .. } = source.plan.trouble else {
         return Vec::new();
     };
-    let targets = balancer.groups.first().map_or(1, |group| group.targets.len());
+    let targets = source.targets();
     let mut free = vec![vec![0_u64; workers]; targets];
     (0..minutes)
         .map(|since| {
-            let mut batch = arrivals(balancer, start, start + since);
+            let mut batch = arrivals(source, start, start + since);
             batch.sort_by_key(|arrival| arrival.at);
             for (turn, arrival) in batch.iter_mut().enumerate() {
                 let target = turn % targets;
@@ -31,7 +31,7 @@ pub(crate) fn play(balancer: &Balancer, start: i64, minutes: i64) -> Vec<Vec<Arr
                 let service = slower(arrival.request.took, target, targets);
                 let took = wait_and_work(&mut free[target], now, service);
                 arrival.request.took = u32::try_from(took).unwrap_or(u32::MAX);
-                arrival.request = limited(arrival.request, balancer.timeout(start + since));
+                arrival.request = limited(arrival.request, source.timeout(start + since));
             }
             batch
         })

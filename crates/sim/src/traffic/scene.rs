@@ -6,7 +6,7 @@
 use crate::rng::{hash, unit};
 use crate::scenario::plan::{Trouble, along};
 use crate::scenario::script::{DAY, Script, Step, What, When, Who};
-use crate::world::{Balancer, World};
+use crate::world::{Source, World};
 
 /// Minutes one target takes in a rolling deployment, and how many it is down.
 pub(crate) const ROLL_SLOT: i64 = 5;
@@ -39,12 +39,12 @@ pub(crate) struct Scene {
 }
 
 impl SeededScript {
-    /// The balancer's script for its seed, if it has one.
-    pub(crate) fn of(balancer: &Balancer, start: i64) -> Option<Self> {
-        let Trouble::Script(script) = balancer.plan.trouble else {
+    /// The source's script for its seed, if it has one.
+    pub(crate) fn of(source: &Source, start: i64) -> Option<Self> {
+        let Trouble::Script(script) = source.plan.trouble else {
             return None;
         };
-        let stream = balancer.stream;
+        let stream = source.stream;
         let moved = (swing(stream, 20) * MOVED).round() as i64;
         let pivot = start + script.pivot + if script.pivot > 0 { moved } else { 0 };
         let level = 1.0 + script.spread * swing(stream, 21);
@@ -106,20 +106,20 @@ impl SeededScript {
 
 impl World {
     /// What is on at a load balancer in an epoch minute, if it has a script.
-    pub(crate) fn scene(&self, one: &Balancer, minute: i64) -> Option<Scene> {
+    pub(crate) fn scene(&self, one: &Source, minute: i64) -> Option<Scene> {
         let seeded = SeededScript::of(one, self.start())?;
         Some(seeded.scene(minute, self.script().contains(&minute)))
     }
 
     /// The idle timeout in force at a load balancer in this epoch minute, seconds.
-    pub(crate) fn timeout(&self, one: &Balancer, minute: i64) -> u32 {
+    pub(crate) fn timeout(&self, one: &Source, minute: i64) -> u32 {
         idle_timeout(one, minute, self.start(), self.scenario.minutes)
     }
 }
 
 /// The idle timeout in force in an epoch minute, seconds, in a scenario that starts at
 /// this epoch minute and lasts `script` minutes.
-fn idle_timeout(one: &Balancer, minute: i64, start: i64, script: i64) -> u32 {
+fn idle_timeout(one: &Source, minute: i64, start: i64, script: i64) -> u32 {
     let usual = one.timeout(minute);
     let scripted = (start..start + script).contains(&minute);
     let seeded = SeededScript::of(one, start).filter(|_| scripted);

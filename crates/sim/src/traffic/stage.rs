@@ -16,12 +16,12 @@ use crate::traffic::fault::FaultDraw;
 use crate::traffic::minute::{Ended, Minute, Signs};
 use crate::traffic::request::{Outcome, Request, SECOND, micros};
 use crate::traffic::scene::{Scene, SeededScript};
-use crate::world::Balancer;
+use crate::world::{Source, Stamp};
 
 /// Minutes played before the first one, so that it finds requests under way.
 const WARM: i64 = 10;
 
-/// A balancer's script as far as it was played.
+/// A source's script as far as it was played.
 pub(crate) struct Stage {
     seeded: SeededScript,
     /// Epoch minute that is played next.
@@ -45,18 +45,20 @@ struct Now {
     /// Seconds until clients give up.
     patience: Option<u32>,
     retries: u8,
+    /// How often an event is handled again.
+    redelivered: u8,
     down: u16,
     aim: FaultDraw,
 }
 
 impl Stage {
     /// An empty stage for these epoch minutes.
-    pub(crate) fn new(seeded: SeededScript, balancer: &Balancer, minutes: Range<i64>) -> Self {
+    pub(crate) fn new(seeded: SeededScript, source: &Source, minutes: Range<i64>) -> Self {
         Self {
             seeded,
             next: minutes.start - WARM,
             kept: minutes,
-            free: free(&seeded, balancer),
+            free: free(&seeded, source),
             again: BinaryHeap::new(),
             turn: 0,
             open: VecDeque::new(),
@@ -65,29 +67,29 @@ impl Stage {
     }
 
     /// The requests that ended in a scripted epoch minute.
-    pub(crate) fn of(&mut self, balancer: &Balancer, minute: i64) -> Option<Arc<Minute>> {
+    pub(crate) fn of(&mut self, source: &Source, minute: i64) -> Option<Arc<Minute>> {
         while self.next <= minute.min(self.kept.end - 1) {
-            self.play(balancer);
+            self.play(source);
         }
         let at = usize::try_from(minute - self.kept.start).ok()?;
         self.done.get(at).map(Arc::clone)
     }
 
     /// Plays the next minute.
-    fn play(&mut self, balancer: &Balancer) {
-        let mut now = self.now(balancer);
+    fn play(&mut self, source: &Source) {
+        let mut now = self.now(source);
         if now.scene.has(|what| matches!(what, What::Restart)) {
-            self.free = free(&self.seeded, balancer);
+            self.free = free(&self.seeded, source);
             self.again.clear();
         }
         let end = (self.next as u64 + 1) * MINUTE;
-        let all = drafts(&self.seeded, balancer, &now.scene);
-        now.aim.crowd = all.len() as f64 / (balancer.plan.rate * self.seeded.level);
+        let all = drafts(&self.seeded, source, &now.scene);
+        now.aim.crowd = all.len() as f64 / (source.plan.rate * self.seeded.level);
         for draft in all {
-            self.repeat(balancer, &now, draft.at);
-            self.serve(balancer, &now, draft);
+            self.repeat(source, &now, draft.at);
+            self.serve(source, &now, draft);
         }
-        self.repeat(balancer, &now, end);
+        self.repeat(source, &now, end);
         let ended = self.open.pop_front().unwrap_or_default();
         if self.next >= self.kept.start {
             let signs = signs(&now.scene, self.free.len());
@@ -97,12 +99,13 @@ impl Stage {
         self.next += 1;
     }
 
-    fn now(&self, balancer: &Balancer) -> Now {
+    fn now(&self, source: &Source) -> Now {
         let scene = self.seeded.scene(self.next, true);
         let mut now = Now {
-            timeout: scene.timeout(balancer.timeout(self.next)),
+            timeout: scene.timeout(source.timeout(self.next)),
             patience: None,
             retries: 0,
+            redelivered: 0,
             down: scene.down(self.free.len()),
             aim: FaultDraw { stream: self.seeded.stream, crowd: 1.0, targets: self.free.len() },
             scene,
@@ -111,6 +114,7 @@ impl Stage {
             match what {
                 What::Patience(seconds) => now.patience = Some(*seconds),
                 What::Retries(times) => now.retries = *times,
+                What::Redeliver(times) => now.redelivered = *times,
                 _ => {}
             }
         }
@@ -118,16 +122,16 @@ impl Stage {
     }
 
     /// Serves what is made again until `end`.
-    fn repeat(&mut self, balancer: &Balancer, now: &Now, end: u64) {
+    fn repeat(&mut self, source: &Source, now: &Now, end: u64) {
         while self.again.peek().is_some_and(|first| first.0.at < end) {
             if let Some(Reverse(draft)) = self.again.pop() {
-                self.serve(balancer, now, draft);
+                self.serve(source, now, draft);
             }
         }
     }
 
     /// Sends one request to a target and notes how and when it ends.
-    fn serve(&mut self, balancer: &Balancer, now: &Now, draft: Draft) {
+    fn serve(&mut self, source: &Source, now: &Now, draft: Draft) {
         let raced = now.aim.raced(&now.scene, &draft).filter(|_| !draft.bundled);
         let target = raced.unwrap_or_else(|| self.choose(now.down));
         let struck = raced.map(|_| Fault::Unreachable);
@@ -136,18 +140,27 @@ impl Stage {
         let ending = struck.and_then(|fault| now.aim.ending(fault, &draft));
         let (outcome, lasts, took) = match ending {
             Some((outcome, took)) => (outcome, took, took),
-            None => self.outcome(balancer, now, hit(draft, struck), target),
+            None => self.outcome(source, now, hit(draft, struck), target),
         };
-        let zone = draft.zone;
-        let request = Request { took, outcome, group: 0, zone, target: target as u8 };
+        let Draft { zone, group, .. } = draft;
+        let request = Request { took, outcome, group, zone, target: target as u8 };
         let ended = draft.at + u64::from(lasts);
-        let slot = (ended / MINUTE).saturating_sub(self.next as u64) as usize;
+        let counted = if source.stamp == Stamp::Start { draft.at } else { ended };
+        let slot = (counted / MINUTE).saturating_sub(self.next as u64) as usize;
         while self.open.len() <= slot {
             self.open.push_back(Ended::default());
         }
-        self.open[slot].push(request, draft.bundled);
+        match source.stamp {
+            Stamp::End => self.open[slot].push(request, draft.bundled),
+            Stamp::Start => self.open[slot].begin(request, (draft.at % MINUTE) as u32),
+        }
         if outcome.is_504() && draft.tries < now.retries {
             let at = ended + u64::from(SECOND);
+            self.again.push(Reverse(Draft { at, tries: draft.tries + 1, ..draft }));
+        }
+        let failed = matches!(outcome, Outcome::TimedOut | Outcome::TargetError);
+        if failed && draft.tries < now.redelivered {
+            let at = ended + (u64::from(draft.tries) + 1) * MINUTE;
             self.again.push(Reverse(Draft { at, tries: draft.tries + 1, ..draft }));
         }
     }
@@ -167,7 +180,7 @@ impl Stage {
     /// How a request ends, after how long, and how long the metric says it took.
     fn outcome(
         &mut self,
-        balancer: &Balancer,
+        source: &Source,
         now: &Now,
         draft: Draft,
         target: usize,
@@ -177,11 +190,18 @@ impl Stage {
         }
         let part = (draft.at % MINUTE) as f64 / MINUTE as f64;
         let slow = now.scene.slow_target(part, target, self.free.len());
-        let service = (f64::from(draft.service) * slow) as u64;
+        let mut service = (f64::from(draft.service) * slow) as u64;
+        if now.scene.has(|what| matches!(what, What::Limit)) {
+            let busy = |worker: &Reverse<u64>| worker.0 > draft.at;
+            if self.free[target].peek().is_some_and(busy) {
+                return (Outcome::Rejected, 0, 0);
+            }
+            service = service.min(u64::from(now.timeout) * u64::from(SECOND) + 1);
+        }
         let took = self.work(now, draft.at, service, target);
-        let cut = self.cut(balancer, draft.at, took, target);
+        let cut = self.cut(source, draft.at, took, target);
         let took = u32::try_from(took).unwrap_or(u32::MAX);
-        if let Some(limit) = function_limit(balancer).filter(|limit| took > *limit) {
+        if let Some(limit) = function_limit(source).filter(|limit| took > *limit) {
             return (Outcome::Reset, limit, limit);
         }
         let limit = now.timeout.saturating_mul(SECOND);
@@ -211,14 +231,14 @@ impl Stage {
     }
 
     /// Microseconds until a deployment cuts off a request that takes this long.
-    fn cut(&self, balancer: &Balancer, at: u64, took: u64, target: usize) -> Option<u32> {
+    fn cut(&self, source: &Source, at: u64, took: u64, target: usize) -> Option<u32> {
         let kills = |step: &crate::scenario::script::Step| {
             matches!(step.what, What::Roll { cut: Some(_), .. } | What::Die { .. })
         };
         if !self.seeded.script.steps.iter().any(kills) {
             return None;
         }
-        let most = u64::from(balancer.plan.timeout) * u64::from(SECOND);
+        let most = u64::from(source.plan.timeout) * u64::from(SECOND);
         let last = (at + took.min(most)) / MINUTE;
         (at / MINUTE + 1..=last).find_map(|minute| {
             let scene = self.seeded.scene(minute as i64, true);
@@ -251,15 +271,15 @@ fn hit(mut draft: Draft, fault: Option<Fault>) -> Draft {
 }
 
 /// Microseconds after which a function is stopped, if the targets are one.
-fn function_limit(balancer: &Balancer) -> Option<u32> {
-    let host = &balancer.plan.host;
+fn function_limit(source: &Source) -> Option<u32> {
+    let host = &source.plan.host;
     host.is_lambda().then(|| host.function_timeout.saturating_mul(SECOND))
 }
 
 /// Idle workers of every target; none where nobody ever waits.
-fn free(seeded: &SeededScript, balancer: &Balancer) -> Vec<BinaryHeap<Reverse<u64>>> {
+fn free(seeded: &SeededScript, source: &Source) -> Vec<BinaryHeap<Reverse<u64>>> {
     let idle: BinaryHeap<_> = (0..seeded.script.workers).map(|_| Reverse(0)).collect();
-    vec![idle; balancer.plan.targets.max(1)]
+    vec![idle; source.plan.targets.max(1)]
 }
 
 /// When work that could begin now ends at a target that may stop in between.
@@ -306,6 +326,7 @@ mod tests {
                 timeout: 60,
                 patience: None,
                 retries: 0,
+                redelivered: 0,
                 down: 0,
                 aim: FaultDraw { stream: 0, crowd: 1.0, targets: 2 },
             };

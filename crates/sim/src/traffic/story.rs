@@ -67,7 +67,7 @@ fn story(world: &World, minutes: &Minutes, balancer: &Balancer) -> Story {
     let timed_out: Vec<(u64, u64)> = range
         .clone()
         .map(|minute| {
-            let requests = minutes.of(balancer, minute);
+            let requests = minutes.of(&balancer.source, minute);
             (failed(&requests), requests.ended())
         })
         .collect();
@@ -138,7 +138,7 @@ fn recovered(
     }
     let until = end.min(repaired + AFTERMATH);
     let harmed = |minute: &i64| {
-        let requests = minutes.of(balancer, *minute);
+        let requests = minutes.of(&balancer.source, *minute);
         let kinds = [Outcome::Reset, Outcome::Closed, Outcome::Abandoned];
         let others: u64 = kinds.into_iter().map(|kind| requests.count(kind)).sum();
         failed(&requests) + others > 0
@@ -157,8 +157,8 @@ fn recovered(
 
 /// The minute in which the event of a harmless script begins.
 fn event(world: &World, balancer: &Balancer) -> Option<i64> {
-    let seeded =
-        SeededScript::of(balancer, world.start()).filter(|one| one.script.cause.is_none())?;
+    let seeded = SeededScript::of(&balancer.source, world.start())
+        .filter(|one| one.script.cause.is_none())?;
     let begin = |step: &Step| match step.when {
         When::Pivot(from, _) if from >= 0 => Some(seeded.pivot + from),
         _ => None,
@@ -170,14 +170,14 @@ fn event(world: &World, balancer: &Balancer) -> Option<i64> {
 fn planned(world: &World, balancer: &Balancer) -> Planned {
     let start = world.start();
     if let (Trouble::Script(script), Some(seeded)) =
-        (balancer.plan.trouble, SeededScript::of(balancer, start))
+        (balancer.source.plan.trouble, SeededScript::of(&balancer.source, start))
     {
         let from = script.cause.map(|_| seeded.pivot);
         let repaired = script.repaired.zip(from).map(|(after, from)| from + after);
         return Planned { cause: script.cause, from, repaired, rule: script.incident };
     }
-    let shift = balancer.shift.round() as i64;
-    let (cause, from, until) = match balancer.plan.trouble {
+    let shift = balancer.source.shift.round() as i64;
+    let (cause, from, until) = match balancer.source.plan.trouble {
         Trouble::Growing { repaired, .. } => {
             ("slow_endpoint", shift.max(0), repaired as i64 + shift)
         }

@@ -1,4 +1,4 @@
-//! The services whose operations are paths: Lambda, API Gateway and `CloudFront`.
+//! The services whose operations are paths: Lambda, API Gateway, `CloudFront` and VPC Lattice.
 //!
 //! A path is matched against a table; what stands at a `*` becomes a parameter
 //! beside those of the query string.
@@ -13,34 +13,69 @@ use crate::wire::protocol::{Protocol, Recognised, asked};
 /// Protocol, service, operation, path, and the names of its stars.
 type Route = (Protocol, &'static str, &'static str, &'static str, &'static [&'static str]);
 
-static ROUTES: [Route; 7] = [
-    (
-        Protocol::RestJson,
-        "lambda",
-        "GetFunctionConfiguration",
-        "/2015-03-31/functions/*/configuration",
-        &["FunctionName"],
+static ROUTES: [Route; 20] = [
+    lambda("GetFunctionConfiguration", "/2015-03-31/functions/*/configuration", &["FunctionName"]),
+    lambda("ListFunctions", "/2015-03-31/functions", &[]),
+    lambda("ListTags", "/2017-03-31/tags/*", &["Resource"]),
+    cloudfront("ListDistributions", "/2020-05-31/distribution", &[]),
+    cloudfront("GetDistributionConfig", "/2020-05-31/distribution/*/config", &["Id"]),
+    cloudfront("ListTagsForResource", "/2020-05-31/tagging", &[]),
+    cloudfront(
+        "GetMonitoringSubscription",
+        "/2020-05-31/distributions/*/monitoring-subscription",
+        &["DistributionId"],
     ),
-    (Protocol::RestXml, "cloudfront", "ListDistributions", "/2020-05-31/distribution", &[]),
-    (
-        Protocol::RestXml,
-        "cloudfront",
-        "GetDistributionConfig",
-        "/2020-05-31/distribution/*/config",
-        &["Id"],
-    ),
-    (Protocol::RestJson, "apigateway", "GetRestApi", "/restapis/*", &["restApiId"]),
-    (Protocol::RestJson, "apigateway", "GetResources", "/restapis/*/resources", &["restApiId"]),
-    (Protocol::RestJson, "apigateway", "GetApi", "/v2/apis/*", &["ApiId"]),
-    (Protocol::RestJson, "apigateway", "GetIntegrations", "/v2/apis/*/integrations", &["ApiId"]),
+    api("GetRestApis", "/restapis", &[]),
+    api("GetRestApi", "/restapis/*", &["restApiId"]),
+    api("GetResources", "/restapis/*/resources", &["restApiId"]),
+    api("GetStages", "/restapis/*/stages", &["restApiId"]),
+    api("GetExport", "/restapis/*/stages/*/exports/*", &["restApiId", "stageName", "exportType"]),
+    api("GetApis", "/v2/apis", &[]),
+    api("GetApi", "/v2/apis/*", &["ApiId"]),
+    api("GetStages", "/v2/apis/*/stages", &["ApiId"]),
+    api("GetIntegrations", "/v2/apis/*/integrations", &["ApiId"]),
+    api("GetRoutes", "/v2/apis/*/routes", &["ApiId"]),
+    lattice("ListServices", "/services", &[]),
+    lattice("GetService", "/services/*", &["serviceIdentifier"]),
+    lattice("ListTagsForResource", "/tags/*", &["resourceArn"]),
 ];
 
+/// A way to an operation: its name, path, and the names of the stars.
+type Way = (&'static str, &'static str, &'static [&'static str]);
+
+const fn lambda(name: &'static str, path: &'static str, stars: &'static [&'static str]) -> Route {
+    route(Protocol::RestJson, "lambda", (name, path, stars))
+}
+
+const fn cloudfront(
+    name: &'static str,
+    path: &'static str,
+    stars: &'static [&'static str],
+) -> Route {
+    route(Protocol::RestXml, "cloudfront", (name, path, stars))
+}
+
+const fn api(name: &'static str, path: &'static str, stars: &'static [&'static str]) -> Route {
+    route(Protocol::RestJson, "apigateway", (name, path, stars))
+}
+
+const fn lattice(name: &'static str, path: &'static str, stars: &'static [&'static str]) -> Route {
+    route(Protocol::RestJson, "vpc-lattice", (name, path, stars))
+}
+
+const fn route(protocol: Protocol, service: &'static str, way: Way) -> Route {
+    (protocol, service, way.0, way.1, way.2)
+}
+
 /// Where each of these services begins.
-static ROOTS: [(Protocol, &str, &str); 4] = [
+static ROOTS: [(Protocol, &str, &str); 7] = [
     (Protocol::RestJson, "lambda", "/2015-03-31/"),
+    (Protocol::RestJson, "lambda", "/2017-03-31/"),
     (Protocol::RestXml, "cloudfront", "/2020-05-31/"),
     (Protocol::RestJson, "apigateway", "/restapis"),
     (Protocol::RestJson, "apigateway", "/v2/"),
+    (Protocol::RestJson, "vpc-lattice", "/services"),
+    (Protocol::RestJson, "vpc-lattice", "/tags/"),
 ];
 
 /// Recognises a request of one of these services.

@@ -57,7 +57,7 @@ pub(crate) struct Service {
 }
 
 /// The services there are.
-pub(crate) static SERVICES: [Service; 9] = [
+pub(crate) static SERVICES: [Service; 11] = [
     Service {
         prefix: "ec2",
         version: "2016-11-15",
@@ -85,6 +85,14 @@ pub(crate) static SERVICES: [Service; 9] = [
         scope: "elasticloadbalancing",
         namespace: "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/",
     },
+    // The first version of the same; its IAM actions bear the name of both.
+    Service {
+        prefix: "elb",
+        version: "2012-06-01",
+        scope: "elasticloadbalancing",
+        namespace: "http://elasticloadbalancing.amazonaws.com/doc/2012-06-01/",
+    },
+    Service { prefix: "vpc-lattice", version: "2022-11-30", scope: "vpc-lattice", namespace: "" },
     Service {
         prefix: "sns",
         version: "2010-03-31",

@@ -6,10 +6,11 @@
 
 use std::ops::Range;
 
-use crate::rng::{Rng, hash, hash_bytes};
+use crate::rng::{hash, hash_bytes};
 use crate::scenario::plan::{Plan, SLOW_BURN, Scenario, Trouble};
 use crate::setup::Setup;
 use crate::timeline;
+use crate::world::source::Source;
 
 /// Zones a load balancer serves, by letter.
 pub(crate) const ZONES: [char; 3] = ['a', 'b', 'c'];
@@ -30,17 +31,10 @@ pub(crate) struct Balancer {
     pub(crate) account: String,
     /// Epoch minutes in which it exists.
     pub(crate) life: Range<i64>,
-    /// Changes of the idle timeout: (epoch minute from which on, seconds).
-    pub(crate) timeouts: Vec<(i64, u32)>,
-    /// Epoch minutes in which nobody comes.
-    pub(crate) idle: Vec<Range<i64>>,
     pub(crate) groups: Vec<Group>,
     pub(crate) tags: Vec<(String, String)>,
-    pub(crate) plan: Plan,
-    /// Address of its traffic; fleet members may share one.
-    pub(crate) stream: u64,
-    /// Minutes by which the seed moves the script of this one.
-    pub(crate) shift: f64,
+    /// Its traffic; fleet members may share a stream.
+    pub(crate) source: Source,
 }
 
 /// One target group.
@@ -49,22 +43,9 @@ pub(crate) struct Group {
     pub(crate) arn: String,
     /// `targetgroup/NAME/16hex`, the `CloudWatch` dimension value.
     pub(crate) dimension: String,
+    pub(crate) tags: Vec<(String, String)>,
     /// (instance id, zone index).
     pub(crate) targets: Vec<(String, usize)>,
-}
-
-impl Balancer {
-    /// Idle timeout in force in an epoch minute, seconds.
-    pub(crate) fn timeout(&self, minute: i64) -> u32 {
-        let before = self.timeouts.iter().rev().find(|(from, _)| *from <= minute);
-        before.map_or(self.plan.timeout, |(_, seconds)| *seconds)
-    }
-
-    /// The longest idle timeout there ever is, seconds.
-    pub(crate) fn longest_timeout(&self) -> u32 {
-        let changed = self.timeouts.iter().map(|(_, seconds)| *seconds);
-        changed.fold(self.plan.timeout, u32::max)
-    }
 }
 
 /// Name, plan and traffic stream of one member of a scenario.
@@ -142,8 +123,10 @@ pub(crate) fn incarnations(scenario: &Scenario, setup: &Setup, index: usize) -> 
     lives
         .map(|(turn, life)| {
             let maker = Maker { seed: setup.seed, region: &setup.region, account: owner, turn };
-            let (timeouts, idle) = (timeouts.clone(), idle.clone());
-            Balancer { life, timeouts, idle, ..maker.balancer(&name, plan, stream) }
+            let mut one = Balancer { life, ..maker.balancer(&name, plan, stream) };
+            one.source.timeouts.clone_from(&timeouts);
+            one.source.idle.clone_from(&idle);
+            one
         })
         .collect()
 }
@@ -182,9 +165,9 @@ impl Maker<'_> {
         let dimension = format!("app/{name}/{hex}");
         let teams = ["payments", "shop", "platform", "search"];
         let team = teams[(hash_bytes(self.seed, name.as_bytes()) % 4) as usize];
-        let shift = match plan.trouble {
-            Trouble::Growing { .. } => Rng::new(&[self.seed, 4, stream]).unit() * 2.0 - 1.0,
-            _ => 0.0,
+        let tags = match plan.host.services {
+            [] => tags([("env", "prod"), ("team", team), ("service", name)]),
+            _ => kubernetes("LoadBalancer"),
         };
         Balancer {
             order: 0,
@@ -193,22 +176,17 @@ impl Maker<'_> {
             hex,
             account: self.account.to_owned(),
             life: i64::MIN..i64::MAX,
-            timeouts: Vec::new(),
-            idle: Vec::new(),
-            groups: (0..plan.groups).map(|at| self.group(name, at, plan.targets)).collect(),
-            tags: vec![
-                ("env".to_owned(), "prod".to_owned()),
-                ("team".to_owned(), team.to_owned()),
-                ("service".to_owned(), name.to_owned()),
-            ],
+            groups: (0..plan.groups).map(|at| self.group(name, at, &plan, &tags)).collect(),
+            tags,
             name: name.to_owned(),
-            plan,
-            stream,
-            shift,
+            source: Source::new(self.seed, plan, stream),
         }
     }
 
-    fn group(&self, balancer: &str, at: usize, targets: usize) -> Group {
+    fn group(&self, balancer: &str, at: usize, plan: &Plan, tags: &[(String, String)]) -> Group {
+        if let Some((space, service)) = plan.host.services.get(at) {
+            return self.kubernetes_group(balancer, space, service, plan.targets);
+        }
         // A target group name has at most 32 characters, like a load balancer's.
         let suffix = match at {
             0 => "main".to_owned(),
@@ -216,6 +194,23 @@ impl Maker<'_> {
             more => format!("a{more}"),
         };
         let name: String = format!("{}-{suffix}", balancer.chars().take(26).collect::<String>());
+        self.group_named(name, tags.to_vec(), plan.targets)
+    }
+
+    /// A target group as the AWS Load Balancer Controller makes it for a service of an
+    /// ingress: its name keeps eight letters of the namespace and eight of the service.
+    fn kubernetes_group(&self, balancer: &str, space: &str, name: &str, targets: usize) -> Group {
+        let short = |text: &str| -> String {
+            text.chars().filter(char::is_ascii_alphanumeric).take(8).collect()
+        };
+        let hex = self.hex16("k8s", &format!("{balancer}/{space}/{name}"));
+        let named = format!("k8s-{}-{}-{}", short(space), short(name), &hex[..10]);
+        let mut tags = kubernetes(&format!("{space}/{space}-{name}:http"));
+        tags.push(("service.k8s.aws/stack".to_owned(), format!("{space}/{name}")));
+        self.group_named(named, tags, targets)
+    }
+
+    fn group_named(&self, name: String, tags: Vec<(String, String)>, targets: usize) -> Group {
         let dimension = format!("targetgroup/{name}/{}", self.hex16("targetgroup", &name));
         let targets = (0..targets)
             .map(|target| {
@@ -223,6 +218,22 @@ impl Maker<'_> {
                 (format!("i-0{id:016x}"), target % ZONES.len())
             })
             .collect();
-        Group { arn: self.arn(&dimension), name, dimension, targets }
+        Group { arn: self.arn(&dimension), name, dimension, tags, targets }
     }
+}
+
+/// Tags of these keys and values.
+pub(crate) fn tags<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+/// The tags of a resource of the AWS Load Balancer Controller.
+fn kubernetes(resource: &str) -> Vec<(String, String)> {
+    tags([
+        ("elbv2.k8s.aws/cluster", "prod"),
+        ("ingress.k8s.aws/stack", "shop"),
+        ("ingress.k8s.aws/resource", resource),
+    ])
 }

@@ -4,14 +4,19 @@
 //! depends neither on requests nor on earlier calls.
 
 mod balancer;
+mod gateway;
+mod source;
 
 use std::collections::HashMap;
 
 use crate::rng::hash_bytes;
+use crate::scenario::gateway::Kind;
 use crate::scenario::plan::Scenario;
 use crate::setup::Setup;
 
 pub(crate) use balancer::{Balancer, Group, ZONES};
+pub(crate) use gateway::Gateway;
+pub(crate) use source::{Source, Stamp};
 
 /// Everything that exists in the simulated account.
 pub(crate) struct World {
@@ -21,6 +26,10 @@ pub(crate) struct World {
     pub(crate) balancers: Vec<Balancer>,
     /// A network load balancer, if the scenario has one.
     pub(crate) network: Option<Balancer>,
+    /// All other gateways.
+    pub(crate) gateways: Vec<Gateway>,
+    /// Those of a name or an id.
+    called: HashMap<String, Vec<usize>>,
     by_dimension: HashMap<String, usize>,
     /// All lives of a name, oldest first.
     by_name: HashMap<String, Vec<usize>>,
@@ -30,6 +39,7 @@ impl World {
     /// Builds the accounts of a scenario.
     pub(crate) fn new(scenario: &'static Scenario, setup: Setup) -> Self {
         let count = setup.load_balancers.unwrap_or(scenario.load_balancers);
+        let count = if scenario.plans.is_empty() { 0 } else { count };
         let mut balancers = Vec::with_capacity(count);
         for index in 0..count {
             balancers.extend(balancer::incarnations(scenario, &setup, index));
@@ -43,8 +53,18 @@ impl World {
         for (at, one) in balancers.iter().enumerate() {
             by_name.entry(one.name.clone()).or_default().push(at);
         }
+        let gateways = gateway::gateways(scenario, &setup);
+        let mut called: HashMap<String, Vec<usize>> = HashMap::new();
+        for (at, one) in gateways.iter().enumerate() {
+            called.entry(one.name.clone()).or_default().push(at);
+            if one.id != one.name {
+                called.entry(one.id.clone()).or_default().push(at);
+            }
+        }
         let dimensions = balancers.iter().enumerate();
         Self {
+            gateways,
+            called,
             by_dimension: dimensions.map(|(at, one)| (one.dimension.clone(), at)).collect(),
             by_name,
             balancers,
@@ -65,6 +85,17 @@ impl World {
         let lives = self.by_name.get(name)?;
         let alive = lives.iter().find(|at| self.balancers[**at].life.contains(&minute));
         self.balancers.get(*alive.or(lives.first())?)
+    }
+
+    /// Whether there are gateways of a kind.
+    pub(crate) fn has(&self, of: impl Fn(Kind) -> bool) -> bool {
+        self.gateways.iter().any(|one| of(one.plan.kind))
+    }
+
+    /// The gateways of this name or id, all lives of each.
+    pub(crate) fn called(&self, name: &str) -> impl Iterator<Item = &Gateway> {
+        let known = self.called.get(name).into_iter().flatten();
+        known.filter_map(|at| self.gateways.get(*at))
     }
 
     /// Name of a zone of this region.
@@ -129,7 +160,7 @@ mod tests {
         let sick = world
             .balancers
             .iter()
-            .filter(|one| matches!(one.plan.trouble, Trouble::Growing { .. }))
+            .filter(|one| matches!(one.source.plan.trouble, Trouble::Growing { .. }))
             .count();
         assert_eq!(sick, 10);
     }
@@ -167,7 +198,7 @@ mod tests {
         assert_eq!(world.balancers.len(), 7);
         let at = |minute| world.by_name("svc-00003", world.start() + minute).expect("known");
         assert_ne!((&at(9).arn, &at(9).groups[0].arn), (&at(10).arn, &at(10).groups[0].arn));
-        assert_eq!(at(9).stream, at(10).stream);
+        assert_eq!(at(9).source.stream, at(10).source.stream);
         assert!(at(9).arn.contains(":222222222222:"));
         assert!(world.balancers[0].arn.contains(&world.setup.account));
     }
@@ -175,9 +206,9 @@ mod tests {
     #[test]
     fn the_timeout_in_force_is_the_last_one_set() {
         let mut one = world(1, 1).balancers.swap_remove(0);
-        one.timeouts = vec![(10, 90), (20, 30)];
-        let base = one.plan.timeout;
-        assert_eq!([9, 10, 19, 20].map(|at| one.timeout(at)), [base, 90, 90, 30]);
-        assert_eq!(one.longest_timeout(), base.max(90));
+        one.source.timeouts = vec![(10, 90), (20, 30)];
+        let base = one.source.plan.timeout;
+        assert_eq!([9, 10, 19, 20].map(|at| one.source.timeout(at)), [base, 90, 90, 30]);
+        assert_eq!(one.source.longest_timeout(), base.max(90));
     }
 }

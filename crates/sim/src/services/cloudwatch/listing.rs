@@ -9,23 +9,36 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use crate::catalog::Place;
-use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, Source};
+use crate::catalog::gateways::CUSTOM;
+use crate::catalog::{self, CHAT_METRICS, METRICS, Metric, NAMESPACES, Namespace, Place, Source};
+use crate::metrics::gateways::{GatewayPlace, namespace as space_of, spots};
 use crate::metrics::series::ResolvedPlace;
 use crate::parallel::lock;
 use crate::rng::hash_bytes;
 use crate::services::Call;
 use crate::services::cloudwatch::Sources;
+use crate::services::cloudwatch::query::custom;
 use crate::services::sns::chat_events;
 use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
-use crate::world::{Balancer, ZONES};
+use crate::world::{Balancer, Gateway, World, ZONES};
 
 /// Metrics per page.
 const PAGE: usize = 500;
 
 /// Every metric that ever had a datapoint.
-pub(crate) struct Listing(Vec<Entry>);
+pub(crate) struct Listing {
+    balancers: Vec<Entry>,
+    gateways: Vec<GatewayEntry>,
+}
+
+/// A metric of a gateway (by number) and a place.
+struct GatewayEntry {
+    gateway: u32,
+    namespace: &'static Namespace,
+    metric: &'static Metric,
+    place: Place,
+}
 
 struct Entry {
     balancer: u32,
@@ -40,9 +53,10 @@ type Seen = (u16, Option<u8>, Option<u8>);
 /// One dimension a listed metric has to have.
 type Filter<'a> = (&'a str, Option<&'a str>);
 
-/// One listed metric: of a load balancer, or of a chat configuration.
+/// One listed metric: of a load balancer, another gateway, or a chat configuration.
 enum Item<'a> {
     Entry(&'a Entry),
+    Gateway(&'a Gateway, &'a GatewayEntry),
     Chat(&'a str, &'static Metric),
 }
 
@@ -55,13 +69,13 @@ pub(crate) fn list_metrics(
 ) -> Reply {
     let namespace = input.text("Namespace")?;
     let name = input.text("MetricName")?;
-    check_names(namespace, name)?;
+    check_names(sources.world, namespace, name)?;
     if input.text("RecentlyActive")?.is_some_and(|active| active != "PT3H") {
         let message = "The parameter RecentlyActive must be PT3H.";
         return Err(Failure::new(400, "InvalidParameterValue", message)
             .shaped("InvalidParameterValueException"));
     }
-    let filters = filters(namespace, input)?;
+    let filters = filters(sources.world, namespace, input)?;
     let mark = mark(input);
     let from = match input.text("NextToken")? {
         None => 0,
@@ -79,7 +93,7 @@ pub(crate) fn list_metrics(
     let (mut metrics, mut owners) = (Vec::new(), Vec::new());
     let mut found =
         items(sources, listing, call, namespace).enumerate().skip(from).filter(|(_, item)| {
-            name.is_none_or(|name| item.metric().name == name)
+            name.is_none_or(|name| item.name() == name)
                 && item.fits(sources, &filters)
                 && item.reached(sources, &reach)
         });
@@ -98,15 +112,26 @@ pub(crate) fn list_metrics(
 }
 
 /// Refuses namespaces and metrics AWS does not publish.
-fn check_names(namespace: Option<&str>, name: Option<&str>) -> Result<(), Failure> {
+fn check_names(world: &World, namespace: Option<&str>, name: Option<&str>) -> Result<(), Failure> {
+    let own =
+        |space: &str| custom(world, space).any(|one| name.is_none_or(|name| name == one.metric));
+    let mut published = world.gateways.iter().filter_map(|one| one.custom.as_ref());
+    let anywhere = name.filter(|_| namespace.is_none());
+    if namespace.is_some_and(own) || published.any(|one| Some(one.metric.as_str()) == anywhere) {
+        return Ok(());
+    }
     let unknown = |message| Failure::new(400, "SimUnknownMetric", message);
     let checked = match (namespace, name) {
         (None, None) => Ok(()),
-        (Some(namespace), None) => catalog::metrics(namespace).map(drop),
+        (Some(namespace), None) => catalog::namespace(namespace).map(drop),
         (Some(namespace), Some(name)) => catalog::find(namespace, name).map(drop),
-        (None, Some(name)) => catalog::find(catalog::CHAT, name)
-            .or_else(|_| catalog::find(catalog::NAMESPACE, name))
-            .map(drop),
+        (None, Some(name)) => {
+            let mut found = NAMESPACES.into_iter().map(|space| space.metric(name));
+            match found.find(Result::is_ok) {
+                Some(_) => Ok(()),
+                None => catalog::find(catalog::NAMESPACE, name).map(drop),
+            }
+        }
     };
     checked.map_err(unknown)
 }
@@ -119,9 +144,17 @@ fn items<'a>(
     namespace: Option<&str>,
 ) -> impl Iterator<Item = Item<'a>> {
     let asked = |name: &str| namespace.is_none_or(|namespace| namespace == name);
-    let listing = (asked(catalog::NAMESPACE) && !call.foreign)
-        .then(|| &listing.get_or_init(|| Listing::new(sources)).0);
-    let entries = listing.into_iter().flatten().map(Item::Entry);
+    let listing = listing.get_or_init(|| Listing::new(sources));
+    let here = (asked(catalog::NAMESPACE) && !call.foreign).then_some(&listing.balancers);
+    let entries = here.into_iter().flatten().map(Item::Entry);
+    let (region, foreign) = (call.region.clone(), call.foreign);
+    let space = namespace.map(str::to_owned);
+    let gateways = listing.gateways.iter().filter_map(move |entry| {
+        let gateway = sources.world.gateways.get(entry.gateway as usize)?;
+        let here = entry.namespace.region.map_or(!foreign, |only| region == only);
+        let asked = space.as_ref().is_none_or(|space| space == space_of(gateway));
+        (here && asked).then_some(Item::Gateway(gateway, entry))
+    });
     let chat = asked(catalog::CHAT) && call.region == chat_events::REGION;
     let view = sources.view(call.now);
     let seen = |metric: &Metric| {
@@ -131,31 +164,39 @@ fn items<'a>(
     };
     let seen: Vec<&Metric> = CHAT_METRICS.iter().filter(|metric| chat && seen(metric)).collect();
     let names = sources.world.setup.chat_configurations.iter();
-    entries.chain(
+    entries.chain(gateways).chain(
         names.flat_map(move |name| {
             seen.clone().into_iter().map(move |metric| Item::Chat(name, metric))
         }),
     )
 }
 
-impl Item<'_> {
-    fn metric(&self) -> &'static Metric {
+impl<'a> Item<'a> {
+    fn name(&self) -> &str {
         match self {
-            Self::Entry(entry) => &METRICS[usize::from(entry.metric)],
-            Self::Chat(_, metric) => metric,
+            Self::Entry(entry) => METRICS[usize::from(entry.metric)].name,
+            Self::Gateway(one, entry) => {
+                one.custom.as_ref().map_or(entry.metric.name, |custom| &custom.metric)
+            }
+            Self::Chat(_, metric) => metric.name,
         }
     }
 
-    fn account<'a>(&self, sources: Sources<'a>) -> &'a str {
+    fn account(&self, sources: Sources<'a>) -> &'a str {
         match self {
             Self::Entry(entry) => &entry.balancer(sources).account,
+            Self::Gateway(one, _) => &one.account,
             Self::Chat(..) => &sources.world.setup.account,
         }
     }
 
     fn reached(&self, sources: Sources, reach: &Reach) -> bool {
         match self {
-            Self::Entry(entry) => reach.holds(entry.balancer(sources)),
+            Self::Entry(entry) => {
+                let one = entry.balancer(sources);
+                reach.holds(&one.account, &one.life)
+            }
+            Self::Gateway(one, _) => reach.holds(&one.account, &one.life),
             Self::Chat(..) => reach.has(&sources.world.setup.account),
         }
     }
@@ -163,9 +204,8 @@ impl Item<'_> {
     fn place(&self, sources: Sources) -> Place {
         match self {
             Self::Entry(entry) => entry.place(sources),
-            Self::Chat(name, _) => {
-                Place { configuration: Some((*name).to_owned()), ..Place::default() }
-            }
+            Self::Gateway(_, entry) => entry.place.clone(),
+            Self::Chat(name, _) => Place::new([("ConfigurationName", *name)]),
         }
     }
 
@@ -173,26 +213,25 @@ impl Item<'_> {
         if filters.is_empty() {
             return true;
         }
-        let dimensions = self.place(sources).dimensions();
+        let place = self.place(sources);
         filters.iter().all(|(name, wanted)| {
-            dimensions
-                .iter()
-                .any(|(have, value)| have == name && wanted.is_none_or(|wanted| wanted == value))
+            place.get(name).is_some_and(|value| wanted.is_none_or(|wanted| wanted == value))
         })
     }
 
     fn value(&self, sources: Sources) -> Value {
         let namespace = match self {
             Self::Entry(_) => catalog::NAMESPACE,
+            Self::Gateway(one, _) => space_of(one),
             Self::Chat(..) => catalog::CHAT,
         };
-        let dimension = |(name, value): (&str, String)| {
-            Value::record([("Name", Value::text(name)), ("Value", Value::Text(value))])
+        let dimension = |(name, value): &(String, String)| {
+            Value::record([("Name", name.as_str().into()), ("Value", value.as_str().into())])
         };
-        let dimensions = self.place(sources).dimensions().into_iter().map(dimension).collect();
+        let dimensions = self.place(sources).dimensions().iter().map(dimension).collect();
         Value::record([
             ("Namespace", Value::text(namespace)),
-            ("MetricName", Value::text(self.metric().name)),
+            ("MetricName", Value::text(self.name())),
             ("Dimensions", Value::List(dimensions)),
         ])
     }
@@ -225,23 +264,31 @@ impl<'a> Reach<'a> {
         (self.linked || account == self.account) && self.only.is_none_or(|only| account == only)
     }
 
-    fn holds(&self, one: &Balancer) -> bool {
-        self.has(&one.account) && one.life.start <= self.minute
+    fn holds(&self, account: &str, life: &Range<i64>) -> bool {
+        self.has(account) && life.start <= self.minute
     }
 }
 
-fn filters<'a>(namespace: Option<&str>, input: Input<'a>) -> Result<Vec<Filter<'a>>, Failure> {
-    let known = [
-        (catalog::NAMESPACE, "LoadBalancer"),
-        (catalog::NAMESPACE, "TargetGroup"),
-        (catalog::NAMESPACE, "AvailabilityZone"),
-        (catalog::CHAT, "ConfigurationName"),
-    ];
+fn filters<'a>(
+    world: &World,
+    namespace: Option<&str>,
+    input: Input<'a>,
+) -> Result<Vec<Filter<'a>>, Failure> {
+    let asked = |space: &str| namespace.is_none_or(|namespace| namespace == space);
+    let known: Vec<&str> = NAMESPACES
+        .into_iter()
+        .filter(|space| asked(space.name))
+        .flat_map(|space| space.sets.iter().copied().flatten().copied())
+        .collect();
+    let published = world.gateways.iter().filter_map(|one| one.custom.as_ref());
+    let own: Vec<&str> = published
+        .filter(|one| asked(&one.namespace))
+        .flat_map(|one| one.dimensions.iter().map(|pair| pair.0.as_str()))
+        .collect();
     let mut filters = Vec::new();
     for one in input.records("Dimensions")? {
         let name = one.required("Name")?;
-        let asked = |space: &str| namespace.is_none_or(|namespace| namespace == space);
-        if !known.iter().any(|(space, dimension)| asked(space) && *dimension == name) {
+        if !known.contains(&name) && !own.contains(&name) {
             let namespace = namespace.unwrap_or(catalog::NAMESPACE);
             let message = format!("{namespace} has no dimension '{name}'");
             return Err(Failure::new(400, "SimUnknownMetric", message));
@@ -265,7 +312,7 @@ impl Listing {
         let mut entries = Vec::new();
         for (index, balancer) in sources.world.balancers.iter().enumerate() {
             let seen = known
-                .entry((balancer.stream, balancer.life.clone()))
+                .entry((balancer.source.stream, balancer.life.clone()))
                 .or_insert_with(|| ever(sources, balancer));
             entries.extend(seen.iter().map(|&(metric, group, zone)| Entry {
                 balancer: index as u32,
@@ -274,8 +321,48 @@ impl Listing {
                 zone,
             }));
         }
-        Self(entries)
+        let gateways = sources.world.gateways.iter().enumerate();
+        let gateways = gateways.flat_map(|(at, one)| published(sources, at, one)).collect();
+        Self { balancers: entries, gateways }
     }
+}
+
+/// Whether no gateway before this one publishes at a place of it.
+fn first(world: &World, one: &Gateway, place: &Place) -> bool {
+    if place.dimensions().is_empty() && one.custom.is_none() {
+        let same =
+            |other: &&Gateway| other.account == one.account && space_of(other) == space_of(one);
+        return world.gateways.iter().find(same).is_some_and(|other| std::ptr::eq(other, one));
+    }
+    let found = GatewayPlace::find(world, space_of(one), place, &one.account);
+    found.is_some_and(|found| found.begins_with(one))
+}
+
+/// Which metrics of which places of a gateway ever had a datapoint.
+fn published(sources: Sources, at: usize, one: &Gateway) -> Vec<GatewayEntry> {
+    let space = catalog::namespace(space_of(one)).unwrap_or(&CUSTOM);
+    let mut found = Vec::new();
+    for metric in space.metrics {
+        for spot in spots(sources.world, one) {
+            let place = spot.place.clone();
+            if one.custom.is_none() && !space.publishes(metric, &place.names()) {
+                continue;
+            }
+            // All functions of an account, and namesakes, are listed with the first of them.
+            if !first(sources.world, one, &place) {
+                continue;
+            }
+            let resolved = GatewayPlace::of(one, spot);
+            let seen = |minute: i64| {
+                resolved.pool(metric, sources.view(None), minute..minute + 1).count() > 0
+            };
+            if sources.world.script().any(seen) {
+                let gateway = at as u32;
+                found.push(GatewayEntry { gateway, namespace: space, metric, place });
+            }
+        }
+    }
+    found
 }
 
 /// Which metrics of which places of a load balancer ever had a datapoint.
@@ -321,11 +408,12 @@ impl Entry {
     fn place(&self, sources: Sources) -> Place {
         let balancer = self.balancer(sources);
         let group = self.group.and_then(|at| balancer.groups.get(usize::from(at)));
-        Place {
-            balancer: Some(balancer.dimension.clone()),
-            group: group.map(|group| group.dimension.clone()),
-            zone: self.zone.map(|zone| sources.world.zone(usize::from(zone))),
-            ..Place::default()
-        }
+        let zone = self.zone.map(|zone| sources.world.zone(usize::from(zone)));
+        let named = [
+            ("LoadBalancer", Some(balancer.dimension.clone())),
+            ("TargetGroup", group.map(|group| group.dimension.clone())),
+            ("AvailabilityZone", zone),
+        ];
+        Place::new(named.into_iter().filter_map(|(name, value)| Some((name, value?))))
     }
 }

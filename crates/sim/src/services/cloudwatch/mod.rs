@@ -14,9 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Mutex;
 
-use crate::catalog::Place;
-use crate::catalog::{Metric, Source};
-use crate::metrics::series::ResolvedPlace;
+use crate::catalog::{Metric, Place, Source};
+use crate::metrics::resolved::Resolved;
 use crate::metrics::view::View;
 use crate::parallel;
 use crate::parallel::lock;
@@ -26,6 +25,7 @@ use crate::services::cloudwatch::pages::{Position, Series, page, position};
 use crate::services::cloudwatch::query::{Query, queries};
 use crate::services::sns::chat_events;
 use crate::services::sns::log::Messages;
+use crate::statistics::Stat;
 use crate::traffic::minutes::Minutes;
 use crate::wire::document::{Failure, Reply};
 use crate::wire::input::{Input, missing};
@@ -75,17 +75,17 @@ impl Window {
 /// The queries for one metric, place and period.
 struct Bundle<'a> {
     metric: &'static Metric,
-    resolved: ResolvedPlace<'a>,
+    resolved: Resolved<'a>,
     /// Indexes of the queries.
     queries: Vec<usize>,
 }
 
-/// Bundles by load balancer (ARN) and period (minutes).
+/// Bundles by gateway and period (minutes).
 type Bundles<'a> = HashMap<(&'a str, i64), Vec<Bundle<'a>>>;
 
 /// Answers `GetMetricData`.
 pub(crate) fn get_metric_data(sources: Sources, call: &Call, input: Input) -> Reply {
-    let queries = queries(input)?;
+    let queries = queries(sources.world, input)?;
     let descending = match input.text("ScanBy")? {
         None | Some("TimestampDescending") => true,
         Some("TimestampAscending") => false,
@@ -107,9 +107,7 @@ pub(crate) fn get_metric_data(sources: Sources, call: &Call, input: Input) -> Re
             series.status = "Forbidden";
         }
     }
-    if !call.foreign {
-        compute(sources, call, &returned, &window, &mut all)?;
-    }
+    compute(sources, call, &returned, &window, &mut all)?;
     if call.region == chat_events::REGION {
         count_chat(sources, call, &returned, &window, &mut all);
     }
@@ -193,9 +191,9 @@ fn count_chat(
     let view = sources.view(window.now);
     for (query, series) in queries.iter().zip(all) {
         let Source::Chat(what) = query.metric.source else { continue };
-        let name = query.place.configuration.as_ref();
-        let exists =
-            name.is_some_and(|name| sources.world.setup.chat_configurations.contains(name));
+        let name = query.place.get("ConfigurationName");
+        let mut known = sources.world.setup.chat_configurations.iter();
+        let exists = known.any(|one| Some(one.as_str()) == name);
         let account = query.account.unwrap_or(&call.account);
         if !exists || account != sources.world.setup.account || series.status == "Forbidden" {
             continue;
@@ -213,7 +211,7 @@ fn count_chat(
     }
 }
 
-/// What the queries of one load balancer find in one period (epoch minutes), by
+/// What the queries of one gateway find in one period (epoch minutes), by
 /// index of the query.
 fn values(
     group: &[Bundle],
@@ -224,31 +222,40 @@ fn values(
     let mut found = Vec::new();
     for one in group {
         let pool = one.resolved.pool(one.metric, view, period.clone());
-        let values = one.queries.iter().map(|&index| (index, queries[index].stat.of(&pool)));
+        let kept = one.queries.iter().filter(|index| has(view, one.metric, queries[**index].stat));
+        let values = kept.map(|&index| (index, queries[index].stat.of(&pool)));
         found.extend(values.filter_map(|(index, value)| Some((index, value?))));
     }
     found
 }
 
-/// Puts the queries together whose load balancer exists and may be read.
+/// Whether a metric has a statistic at all.
+fn has(view: View, metric: &Metric, stat: Stat) -> bool {
+    let all = view.world.setup.faults.options.origin_statistics;
+    metric.source != Source::Percentiles || all || stat.is_percentile()
+}
+
+/// Puts the queries together whose gateway exists and may be read in the region of the call.
 fn bundles<'a>(
     sources: Sources<'a>,
     call: &Call,
     queries: &[&Query],
     all: &[Series],
 ) -> Bundles<'a> {
-    let mut together: HashMap<(&str, &Place, &str, i64), Vec<usize>> = HashMap::new();
+    type Same<'a> = (&'a str, &'a str, &'a Place, &'a str, i64);
+    let mut together: HashMap<Same, Vec<usize>> = HashMap::new();
     for (index, query) in queries.iter().enumerate() {
-        if all[index].status != "Forbidden" {
+        let here = query.namespace.region.map_or(!call.foreign, |region| call.region == region);
+        if here && all[index].status != "Forbidden" {
             let account = query.account.unwrap_or(&call.account);
-            let key = (query.metric.name, &query.place, account, query.period);
+            let key = (query.space, query.metric.name, &query.place, account, query.period);
             together.entry(key).or_default().push(index);
         }
     }
     let mut bundles = Bundles::new();
-    for ((_, place, account, period), indexes) in together {
-        if let Some(resolved) = sources.world.resolve(place, account) {
-            let key = (resolved.balancer.arn.as_str(), period);
+    for ((space, _, place, account, period), indexes) in together {
+        if let Some(resolved) = Resolved::find(sources.world, space, place, account) {
+            let key = (resolved.key(), period);
             let metric = queries[indexes[0]].metric;
             bundles.entry(key).or_default().push(Bundle { metric, resolved, queries: indexes });
         }

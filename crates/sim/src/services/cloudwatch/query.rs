@@ -5,13 +5,15 @@
 
 use std::collections::HashSet;
 
-use crate::catalog::Place;
-use crate::catalog::{self, Metric, Source};
+use crate::catalog::gateways::{CONTAINERS, CUSTOM};
+use crate::catalog::{self, Metric, Namespace, Place, Source};
+use crate::faults::options::CustomMetric;
 use crate::metrics::place;
 use crate::rng::hash_bytes;
 use crate::statistics::Stat;
 use crate::wire::document::Failure;
 use crate::wire::input::{Input, missing};
+use crate::world::World;
 
 /// Queries in one call.
 const MAX_QUERIES: usize = 500;
@@ -20,6 +22,9 @@ const MAX_QUERIES: usize = 500;
 pub(crate) struct Query<'a> {
     pub(crate) id: &'a str,
     pub(crate) label: &'a str,
+    pub(crate) namespace: &'static Namespace,
+    /// What the namespace is called.
+    pub(crate) space: &'a str,
     pub(crate) metric: &'static Metric,
     pub(crate) place: Place,
     /// Minutes.
@@ -40,7 +45,7 @@ impl Query<'_> {
 }
 
 /// Reads the queries of a call.
-pub(crate) fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
+pub(crate) fn queries<'a>(world: &World, input: Input<'a>) -> Result<Vec<Query<'a>>, Failure> {
     let asked = input.records("MetricDataQueries")?;
     if asked.is_empty() {
         return Err(missing("MetricDataQueries"));
@@ -53,7 +58,7 @@ pub(crate) fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
     let mut seen = HashSet::new();
     let mut queries = Vec::with_capacity(asked.len());
     for (index, one) in asked.into_iter().enumerate() {
-        let query = query(one, index + 1)?;
+        let query = query(world, one, index + 1)?;
         if !seen.insert(query.id) {
             return Err(Failure::validation(format!(
                 "The values for parameter id in MetricDataQueries must be unique; '{}' is not.",
@@ -68,7 +73,7 @@ pub(crate) fn queries(input: Input<'_>) -> Result<Vec<Query<'_>>, Failure> {
     Ok(queries)
 }
 
-fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
+fn query<'a>(world: &World, one: Input<'a>, index: usize) -> Result<Query<'a>, Failure> {
     // Only a refusal says it.
     let at = format_args!("MetricDataQueries.member.{index}");
     let id = one.required("Id")?;
@@ -93,21 +98,28 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
         )));
     }
     let named = part.required("Stat")?;
-    let stat = Stat::parse(named).ok_or_else(|| {
+    let invalid = || {
         Failure::validation(format!(
             "The value {named} for parameter {at}.MetricStat.Stat is not a valid statistic"
         ))
-    })?;
+    };
+    let stat = Stat::parse(named).ok_or_else(invalid)?;
     let asked =
         part.record("Metric")?.ok_or_else(|| missing(&format!("{at}.MetricStat.Metric")))?;
-    let (metric, place) = asked_metric(asked, part.text("Unit")?)?;
+    let Asked { namespace, metric, name, place } = asked_metric(world, asked, part.text("Unit")?)?;
+    let trimmed = &world.setup.faults.options.trimmed;
+    if stat.is_trimmed() && !namespace.trimmed && !trimmed.contains(&namespace.name) {
+        return Err(invalid());
+    }
     if matches!(metric.source, Source::Chat(_)) && named != "Sum" {
         let message = format!("AWS documents Sum of {}, not {named}", metric.name);
         return Err(Failure::new(400, "SimUnknownMetric", message));
     }
     Ok(Query {
         id,
-        label: one.text("Label")?.unwrap_or(metric.name),
+        label: one.text("Label")?.unwrap_or(name),
+        namespace,
+        space: asked.required("Namespace")?,
         metric,
         place,
         period: period / 60,
@@ -118,10 +130,21 @@ fn query(one: Input<'_>, index: usize) -> Result<Query<'_>, Failure> {
     })
 }
 
-fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric, Place), Failure> {
+/// A metric at a place.
+struct Asked<'a> {
+    namespace: &'static Namespace,
+    metric: &'static Metric,
+    name: &'a str,
+    place: Place,
+}
+
+fn asked_metric<'a>(
+    world: &World,
+    asked: Input<'a>,
+    unit: Option<&str>,
+) -> Result<Asked<'a>, Failure> {
     let unknown = |message: String| Failure::new(400, "SimUnknownMetric", message);
-    let name = asked.required("MetricName")?;
-    let metric = catalog::find(asked.required("Namespace")?, name).map_err(unknown)?;
+    let (space, name) = (asked.required("Namespace")?, asked.required("MetricName")?);
     let mut dimensions = Vec::new();
     for one in asked.records("Dimensions")? {
         let pair = (one.required("Name")?.to_owned(), one.required("Value")?.to_owned());
@@ -130,11 +153,32 @@ fn asked_metric(asked: Input<'_>, unit: Option<&str>) -> Result<(&'static Metric
         }
         dimensions.push(pair);
     }
-    let place = place::place(metric, &dimensions).map_err(unknown)?;
+    let custom = custom(world, space).find(|custom| custom.metric == name);
+    let (namespace, place) = if custom.is_some() {
+        // Other dimensions than those there are, and it is another metric without points.
+        (&CUSTOM, Place::new(dimensions))
+    } else {
+        let namespace = catalog::namespace(space).map_err(unknown)?;
+        let metric = namespace.metric(name).map_err(unknown)?;
+        (namespace, place::place(namespace, metric, dimensions).map_err(unknown)?)
+    };
+    let metric = namespace.metric(if custom.is_some() { "" } else { name }).map_err(unknown)?;
+    let seconds = world.setup.faults.options.connect_seconds && space == CONTAINERS.name;
+    let published = match custom {
+        Some(custom) => custom.unit.as_str(),
+        None if seconds && metric.unit == "Milliseconds" => "Seconds",
+        None => metric.unit,
+    };
     match unit {
-        Some(unit) if unit != metric.unit => {
-            Err(unknown(format!("AWS publishes {} in {}, not in {unit}", metric.name, metric.unit)))
+        Some(unit) if unit != published => {
+            Err(unknown(format!("AWS publishes {name} in {published}, not in {unit}")))
         }
-        _ => Ok((metric, place)),
+        _ => Ok(Asked { namespace, metric, name, place }),
     }
+}
+
+/// The custom metrics of a namespace.
+pub(crate) fn custom<'a>(world: &'a World, space: &str) -> impl Iterator<Item = &'a CustomMetric> {
+    let all = world.gateways.iter().filter_map(|one| one.custom.as_ref());
+    all.filter(move |one| one.namespace == space)
 }

@@ -33,7 +33,7 @@ fn targets(world: &World, one: &Balancer, minute: i64) -> Vec<Member> {
 /// Instances; those behind a target group.
 pub(crate) fn instances(world: &World, account: &str, minute: i64) -> Vec<Value> {
     let hosts = balancers(world, account, minute);
-    let hosts = hosts.filter(|one| one.plan.host.kind == Kind::Instances);
+    let hosts = hosts.filter(|one| one.source.plan.host.kind == Kind::Instances);
     hosts.flat_map(|one| registered(world, one, minute)).collect()
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn interfaces(world: &World, account: &str, minute: i64) -> Vec<Value
     let all = balancers(world, account, minute).flat_map(|one| {
         let nodes = (0..ZONES.len()).map(move |zone| node(world, one, zone));
         // A stopped instance keeps its interface, and so does a deregistered one.
-        let own: Vec<Member> = match one.plan.host.kind {
+        let own: Vec<Member> = match one.source.plan.host.kind {
             Kind::Instances => targets(world, one, world.start() - 1),
             _ => targets(world, one, minute),
         };
@@ -144,7 +144,7 @@ fn node(world: &World, one: &Balancer, zone: usize) -> Value {
 /// The interface of a target.
 fn interface(world: &World, one: &Balancer, member: &Member) -> Value {
     let network = Network::of(world, &one.account);
-    let kind = one.plan.host.kind;
+    let kind = one.source.plan.host.kind;
     let tier = if kind == Kind::Peered { Tier::Peer } else { Tier::Private };
     let id = member.interface(world, one);
     let (description, holder) = match kind {
@@ -168,7 +168,7 @@ fn interface(world: &World, one: &Balancer, member: &Member) -> Value {
 
 /// What ECS writes into the interface of a task.
 fn attachment(world: &World, one: &Balancer, task: Option<Task>) -> String {
-    let mark = task.map_or(0, |task| task.mark(one.stream));
+    let mark = task.map_or(0, |task| task.mark(one.source.stream));
     let id = crate::rng::uuid(hash(&[mark, 1]), hash(&[mark, 2]));
     format!("arn:aws:ecs:{}:{}:attachment/{id}", world.setup.region, one.account)
 }

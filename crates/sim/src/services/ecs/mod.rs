@@ -3,6 +3,7 @@
 //! Everything is read only, with the limits of the real service: ten services and
 //! a hundred tasks per call, and pages of ten services unless asked otherwise.
 
+pub(crate) mod connect;
 pub(crate) mod service;
 pub(crate) mod tasks;
 pub(crate) mod view;
@@ -38,7 +39,7 @@ fn services<'a>(world: &'a World, call: &Call) -> Vec<Service<'a>> {
     let minute = world.minute(call.now);
     let all = world.balancers.iter().filter(|_| !call.foreign);
     let own = all.filter(|one| one.account == call.account && one.life.contains(&minute));
-    let own = own.filter(|one| one.plan.host.kind == Kind::Tasks);
+    let own = own.filter(|one| one.source.plan.host.kind == Kind::Tasks);
     own.map(|one| Service::new(world, one, minute)).collect()
 }
 
@@ -60,7 +61,7 @@ fn of_cluster<'a>(
     let asked = input.text("cluster")?.unwrap_or("default");
     let all = services(world, call);
     let known = asked == CLUSTER || asked == cluster(world, &call.account);
-    if all.is_empty() || !known {
+    if (all.is_empty() && connect::all(world, call).is_empty()) || !known {
         return Err(Failure::new(400, "ClusterNotFoundException", "Cluster not found."));
     }
     Ok(all)
@@ -87,7 +88,7 @@ fn page(input: Input, name: &'static str, all: &[String], usual: i64) -> Reply {
 
 fn list_clusters(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["maxResults", "nextToken"])?;
-    let any = !services(world, call).is_empty();
+    let any = !services(world, call).is_empty() || !connect::all(world, call).is_empty();
     let arns: Vec<String> = any.then(|| cluster(world, &call.account)).into_iter().collect();
     page(input, "clusterArns", &arns, 100)
 }
@@ -97,8 +98,9 @@ fn list_services(world: &World, call: &Call, input: Input) -> Reply {
     let fargate = input.text("launchType")?.is_none_or(|kind| kind == "FARGATE");
     let replica = input.text("schedulingStrategy")?.is_none_or(|kind| kind == "REPLICA");
     let all = of_cluster(world, call, input)?;
-    let fitting = all.iter().filter(|_| fargate && replica);
-    let arns: Vec<String> = fitting.map(Service::arn).collect();
+    let called = connect::all(world, call).into_iter().map(|one| connect::arn(world, one));
+    let arns = all.iter().map(Service::arn).chain(called).filter(|_| fargate && replica);
+    let arns: Vec<String> = arns.collect();
     page(input, "serviceArns", &arns, 10)
 }
 
@@ -118,8 +120,15 @@ fn describe_services(world: &World, call: &Call, input: Input) -> Reply {
         return Err(invalid("services can have at most 10 items."));
     }
     let all = of_cluster(world, call, input)?;
+    let (called, minute) = (connect::all(world, call), world.minute(call.now));
     let (mut found, mut lost) = (Vec::new(), Vec::new());
     for name in asked {
+        let is =
+            |one: &&&crate::world::Gateway| one.name == name || connect::arn(world, one) == name;
+        if let Some(one) = called.iter().find(is) {
+            found.push(connect::value(world, one, minute));
+            continue;
+        }
         match all.iter().find(|one| one.is(name)) {
             Some(one) => found.push(view::service(one)),
             None if name.starts_with("arn:") => lost.push(name.to_owned()),

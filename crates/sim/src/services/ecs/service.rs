@@ -28,7 +28,7 @@ impl<'a> Service<'a> {
     /// The service behind a load balancer in an epoch minute.
     pub(crate) fn new(world: &'a World, one: &'a Balancer, minute: i64) -> Self {
         let targets = one.groups.first().map_or(0, |group| group.targets.len());
-        let seeded = SeededScript::of(one, world.start());
+        let seeded = SeededScript::of(&one.source, world.start());
         let deployments =
             seeded.map(|seeded| seeded.deployments(targets, minute)).unwrap_or_default();
         let mut tasks = match seeded {
@@ -55,7 +55,7 @@ impl<'a> Service<'a> {
 
     pub(crate) fn task_arn(&self, task: &Task) -> String {
         let cluster = cluster(self.world, &self.one.account).replace(":cluster/", ":task/");
-        let mark = task.mark(self.one.stream);
+        let mark = task.mark(self.one.source.stream);
         format!("{cluster}/{mark:016x}{:016x}", hash(&[mark, 1]))
     }
 
@@ -78,7 +78,7 @@ impl<'a> Service<'a> {
 
     /// Id of a deployment; the one before the script has none of its own.
     pub(crate) fn deployment_id(&self, from: Option<i64>) -> String {
-        let number = hash(&[self.one.stream, 62, from.unwrap_or(0) as u64]);
+        let number = hash(&[self.one.source.stream, 62, from.unwrap_or(0) as u64]);
         format!("ecs-svc/{:019}", number % 10_000_000_000_000_000_000)
     }
 

@@ -17,7 +17,7 @@ const STOPS: i64 = 90;
 /// A task as `DescribeTasks` shows it.
 pub(crate) fn task(one: &Service, task: &Task) -> Value {
     let arn = one.task_arn(task);
-    let host = &one.one.plan.host;
+    let host = &one.one.source.plan.host;
     let created = task.born.map_or(one.origin(), |born| born * 60);
     let zone = one.one.groups.first().map_or(0, |group| group.targets[task.slot].1);
     let ending = Ending::of(one, task);
@@ -85,8 +85,13 @@ impl Ending {
             }),
             Why::Deployed(from) => {
                 let id = one.deployment_id(Some(from));
-                let killed =
-                    one.one.plan.host.stop_timeout.filter(|limit| cut(one, after.at, *limit));
+                let killed = one
+                    .one
+                    .source
+                    .plan
+                    .host
+                    .stop_timeout
+                    .filter(|limit| cut(one, after.at, *limit));
                 Some(Self {
                     told,
                     stopped: told + killed.map_or(STOPS, |limit| i64::from(limit) + 2),
@@ -115,7 +120,7 @@ impl Ending {
 
 /// Whether the deployment of a minute cuts tasks off after this many seconds.
 fn cut(one: &Service, minute: i64, limit: u32) -> bool {
-    let scene = one.world.scene(one.one, minute);
+    let scene = one.world.scene(&one.one.source, minute);
     scene.is_some_and(|scene| {
         scene.has(|what| {
             matches!(what, What::Roll { cut: Some(after), .. } if (*after - f64::from(limit)).abs() < 1e-9)
@@ -137,7 +142,7 @@ fn attachment(one: &Service, task: &Task, zone: usize) -> Value {
         details.push(detail("networkInterfaceId", member.interface(one.world, one.one)));
         details.extend(member.address.map(|address| detail("privateIPv4Address", address)));
     }
-    let mark = task.mark(one.one.stream);
+    let mark = task.mark(one.one.source.stream);
     let status = if task.replaced.is_some() { "DELETED" } else { "ATTACHED" };
     Value::record([
         ("id", crate::rng::uuid(hash(&[mark, 1]), hash(&[mark, 2])).into()),
@@ -150,7 +155,7 @@ fn attachment(one: &Service, task: &Task, zone: usize) -> Value {
 fn container(one: &Service, arn: &str, status: &str, over: Option<&Ending>) -> Value {
     let exit = over.map(|ending| ("exitCode", Value::Integer(ending.exit)));
     let reason = over.and_then(|ending| ending.why).map(|why| ("reason", why.into()));
-    let number = hash(&[one.one.stream, 64, crate::rng::hash_bytes(0, arn.as_bytes())]);
+    let number = hash(&[one.one.source.stream, 64, crate::rng::hash_bytes(0, arn.as_bytes())]);
     Value::record([
         ("containerArn", format!("{}/{number:016x}", arn.replace(":task/", ":container/")).into()),
         ("taskArn", arn.into()),
@@ -159,7 +164,7 @@ fn container(one: &Service, arn: &str, status: &str, over: Option<&Ending>) -> V
         ("lastStatus", status.into()),
         ("healthStatus", "UNKNOWN".into()),
         ("cpu", "0".into()),
-        ("memory", one.one.plan.host.memory.to_string().into()),
+        ("memory", one.one.source.plan.host.memory.to_string().into()),
     ])
     .with(exit)
     .with(reason)

@@ -18,7 +18,7 @@ const EVENTS: usize = 100;
 /// A service as `DescribeServices` shows it.
 pub(crate) fn service(one: &Service) -> Value {
     let running = one.tasks.iter().filter(|task| task.replaced.is_none()).count() as i64;
-    let host = &one.one.plan.host;
+    let host = &one.one.source.plan.host;
     let group = one.one.groups.first().map_or("", |group| group.arn.as_str());
     let balancer = Value::record([
         ("targetGroupArn", group.into()),
@@ -154,7 +154,7 @@ fn events(one: &Service) -> Vec<Value> {
     told.push((one.origin(), format!("(service {name}) has reached a steady state.")));
     told.sort_by(|a, b| b.cmp(a));
     let event = |(at, text): (i64, String)| {
-        let id = crate::rng::uuid(hash(&[one.one.stream, 63, at as u64]), at as u64);
+        let id = crate::rng::uuid(hash(&[one.one.source.stream, 63, at as u64]), at as u64);
         Value::record([("id", id.into()), ("createdAt", Value::Time(at)), ("message", text.into())])
     };
     told.into_iter().filter(|(at, _)| *at <= one.minute * 60 + 59).take(EVENTS).map(event).collect()
@@ -162,7 +162,7 @@ fn events(one: &Service) -> Vec<Value> {
 
 /// A task definition as `DescribeTaskDefinition` shows it.
 pub(crate) fn definition(one: &Service, revision: i64) -> Value {
-    let host = &one.one.plan.host;
+    let host = &one.one.source.plan.host;
     let port = Value::Integer(host.port().unwrap_or(0).into());
     let mapping = Value::record([
         ("containerPort", port.clone()),

@@ -54,7 +54,7 @@ pub(crate) fn of_balancer(world: &World, one: &Balancer, minute: i64) -> Value {
         let special = ("dns_record.client_routing_policy", "any_availability_zone");
         return attributes(COMMON.iter().copied().chain([special]));
     }
-    let timeout = world.timeout(one, minute).to_string();
+    let timeout = world.timeout(&one.source, minute).to_string();
     let idle = ("idle_timeout.timeout_seconds", timeout.as_str());
     attributes(COMMON.iter().copied().chain([idle]).chain(APPLICATION.iter().copied()))
 }

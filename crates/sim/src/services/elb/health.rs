@@ -53,7 +53,7 @@ fn include(input: Input) -> Result<Include, Failure> {
 }
 
 fn description(world: &World, one: &Balancer, member: &Member, include: Include) -> Value {
-    let host = &one.plan.host;
+    let host = &one.source.plan.host;
     let port = host.port().map(|port| ("Port", Value::Integer(port.into())));
     // Only targets outside the VPC belong to every zone by name.
     let zone = match host.kind {
@@ -83,7 +83,7 @@ fn description(world: &World, one: &Balancer, member: &Member, include: Include)
 }
 
 fn unregistered(one: &Balancer, id: &str) -> Value {
-    let port = one.plan.host.port().map(|port| ("Port", Value::Integer(port.into())));
+    let port = one.source.plan.host.port().map(|port| ("Port", Value::Integer(port.into())));
     let target = Value::record([("Id", id.into())]).with(port);
     let text = "Target is not registered to the target group";
     Value::record([
@@ -94,7 +94,7 @@ fn unregistered(one: &Balancer, id: &str) -> Value {
 
 fn health(one: &Balancer, state: TargetState) -> Value {
     // What targets answer that are not as the check wants them.
-    let given = if one.plan.host.check.matcher == "200" { 404 } else { 200 };
+    let given = if one.source.plan.host.check.matcher == "200" { 404 } else { 200 };
     let mismatch = format!("Health checks failed with these codes: [{given}]");
     let (word, reason, text) = match state {
         TargetState::Healthy => ("healthy", None, ""),
@@ -129,7 +129,7 @@ fn health(one: &Balancer, state: TargetState) -> Value {
 }
 
 fn invalid(one: &Balancer) -> &'static str {
-    match one.plan.host.kind {
+    match one.source.plan.host.kind {
         Kind::Instances => "Target is in the stopped state",
         _ => "Target is in an invalid state",
     }

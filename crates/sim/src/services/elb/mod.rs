@@ -169,7 +169,7 @@ fn describe_attributes(world: &World, call: &Call, input: Input) -> Reply {
 
 fn describe_group_attributes(world: &World, call: &Call, input: Input) -> Reply {
     let (one, _) = group_by_arn(world, call, input.required("TargetGroupArn")?)?;
-    Ok(attributes::of_group(&one.plan.host))
+    Ok(attributes::of_group(&one.source.plan.host))
 }
 
 fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
@@ -179,13 +179,13 @@ fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
     }
     let mut list = Vec::new();
     for arn in arns {
-        let owner = if arn.contains(":targetgroup/") {
-            group_by_arn(world, call, arn)?.0
+        let tags = if arn.contains(":targetgroup/") {
+            &group_by_arn(world, call, arn)?.1.tags
         } else if arn.contains(":listener/") {
             let mut all = everything(world, call).into_iter();
-            all.find(|one| listener_arn(one) == arn).ok_or_else(|| not_found("listener"))?
+            &all.find(|one| listener_arn(one) == arn).ok_or_else(|| not_found("listener"))?.tags
         } else {
-            by_arn(world, call, arn)?
+            &by_arn(world, call, arn)?.tags
         };
         let tag = |(key, value): &(String, String)| {
             Value::Record(vec![
@@ -195,7 +195,7 @@ fn describe_tags(world: &World, call: &Call, input: Input) -> Reply {
         };
         list.push(Value::Record(vec![
             ("ResourceArn", Value::text(arn)),
-            ("Tags", Value::List(owner.tags.iter().map(tag).collect())),
+            ("Tags", Value::List(tags.iter().map(tag).collect())),
         ]));
     }
     Ok(Value::Record(vec![("TagDescriptions", Value::List(list))]))

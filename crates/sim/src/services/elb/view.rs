@@ -61,7 +61,7 @@ pub(crate) fn balancer_value(world: &World, one: &Balancer, minute: i64) -> Valu
 }
 
 fn standing(world: &World, one: &Balancer, minute: i64) -> Value {
-    let scene = world.scene(one, minute);
+    let scene = world.scene(&one.source, minute);
     let impaired = scene.is_some_and(|scene| scene.shows(|shown| *shown == Shown::Impaired));
     if impaired {
         let reason = "The load balancer does not have the resources it needs to scale";
@@ -75,9 +75,9 @@ pub(crate) fn group_value(world: &World, owner: &Balancer, group: &Group) -> Val
         ("TargetGroupArn", group.arn.as_str().into()),
         ("TargetGroupName", group.name.as_str().into()),
         ("LoadBalancerArns", Value::list([owner.arn.as_str()])),
-        ("TargetType", owner.plan.host.target_type().into()),
+        ("TargetType", owner.source.plan.host.target_type().into()),
     ]);
-    value.with(checks(&owner.plan.host)).with(connection(world, owner))
+    value.with(checks(&owner.source.plan.host)).with(connection(world, owner))
 }
 
 /// The health check; that of a function is switched off.
@@ -103,7 +103,7 @@ fn checks(host: &Host) -> Vec<(&'static str, Value)> {
 
 /// How targets are connected to; a function is not.
 fn connection(world: &World, owner: &Balancer) -> Vec<(&'static str, Value)> {
-    let host = &owner.plan.host;
+    let host = &owner.source.plan.host;
     let Some(port) = host.port() else {
         return Vec::new();
     };

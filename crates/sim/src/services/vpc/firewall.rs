@@ -41,12 +41,12 @@ pub(crate) fn group_name(one: &Balancer, role: GroupRole) -> String {
 /// The groups of a load balancer as EC2 describes them in an epoch minute.
 pub(crate) fn groups(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
     let mut all = vec![group(world, one, GroupRole::Balancer, vec![https_for_all()])];
-    if one.groups.is_empty() || one.plan.host.is_lambda() {
+    if one.groups.is_empty() || one.source.plan.host.is_lambda() {
         return all;
     }
     all.push(group(world, one, GroupRole::Targets, admitted(world, one, minute)));
     let apart = |what: &What| matches!(what, What::Shown(Shown::Closed(Closed::Targets(_))));
-    if world.scene(one, minute).is_some_and(|scene| scene.has(apart)) {
+    if world.scene(&one.source, minute).is_some_and(|scene| scene.has(apart)) {
         all.push(group(world, one, GroupRole::Apart, checks(world, one)));
     }
     all
@@ -56,8 +56,8 @@ fn group(world: &World, one: &Balancer, role: GroupRole, ingress: Vec<Value>) ->
     let network = Network::of(world, &one.account);
     let id = group_id(world, one, role);
     let (region, account) = (&world.setup.region, one.account.as_str());
-    let peer =
-        role != GroupRole::Balancer && one.plan.host.kind == crate::scenario::host::Kind::Peered;
+    let peer = role != GroupRole::Balancer
+        && one.source.plan.host.kind == crate::scenario::host::Kind::Peered;
     let out = permission("-1", None, &[("0.0.0.0/0", "")], &[]);
     Value::record([
         ("ownerId", account.into()),
@@ -78,10 +78,10 @@ fn https_for_all() -> Value {
 
 /// What the group of the targets admits.
 fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
-    let Some(port) = one.plan.host.port() else {
+    let Some(port) = one.source.plan.host.port() else {
         return Vec::new();
     };
-    let scene = world.scene(one, minute);
+    let scene = world.scene(&one.source, minute);
     let closed = |like: Closed| {
         let scene = scene.as_ref();
         scene.is_some_and(|scene| scene.shows(|shown| *shown == Shown::Closed(like)))
@@ -93,7 +93,7 @@ fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
         let shut = scene.as_ref().map(crate::traffic::scene::Scene::zone);
         let open: Vec<usize> = (0..ZONES.len()).filter(|zone| Some(*zone) != shut).collect();
         vec![from_subnets(world, one, port, &open)]
-    } else if one.plan.host.kind == crate::scenario::host::Kind::Peered {
+    } else if one.source.plan.host.kind == crate::scenario::host::Kind::Peered {
         vec![from_subnets(world, one, port, &[0, 1, 2])]
     } else {
         let balancer = group_id(world, one, GroupRole::Balancer);
@@ -106,7 +106,7 @@ fn admitted(world: &World, one: &Balancer, minute: i64) -> Vec<Value> {
 /// The rule for health checks on a port of their own.
 fn checks(world: &World, one: &Balancer) -> Vec<Value> {
     let balancer = group_id(world, one, GroupRole::Balancer);
-    let port = one.plan.host.check.port.into_iter();
+    let port = one.source.plan.host.check.port.into_iter();
     port.map(|port| permission("tcp", Some(port), &[], &[(&balancer, &one.account)])).collect()
 }
 

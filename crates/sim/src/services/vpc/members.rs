@@ -54,8 +54,8 @@ pub(crate) fn members(world: &World, one: &Balancer, at: usize, minute: i64) -> 
     let Some(group) = one.groups.get(at) else {
         return Vec::new();
     };
-    let maker = Maker { world, one, group, at, minute, scene: world.scene(one, minute) };
-    if one.plan.host.is_lambda() {
+    let maker = Maker { world, one, group, at, minute, scene: world.scene(&one.source, minute) };
+    if one.source.plan.host.is_lambda() {
         return vec![maker.function()];
     }
     let count = group.targets.len();
@@ -118,10 +118,10 @@ impl Maker<'_> {
 
     /// The tasks a slot has had.
     fn tasks(&self, slot: usize) -> Vec<Task> {
-        if self.one.plan.host.kind != Kind::Tasks {
+        if self.one.source.plan.host.kind != Kind::Tasks {
             return Vec::new();
         }
-        let Some(seeded) = SeededScript::of(self.one, self.world.start()) else {
+        let Some(seeded) = SeededScript::of(&self.one.source, self.world.start()) else {
             return vec![Task { slot, born: None, replaced: None }];
         };
         let mut tasks = seeded.tasks(self.group.targets.len(), self.minute);
@@ -136,7 +136,7 @@ impl Maker<'_> {
         let racing = |what: &What| matches!(what, What::Roll { race, .. } if *race > 0.0);
         let raced = state == TargetState::Draining
             && self.scene.as_ref().is_some_and(|scene| scene.has(racing));
-        let id = match self.one.plan.host.kind {
+        let id = match self.one.source.plan.host.kind {
             Kind::Instances => instance.clone(),
             _ => address.clone(),
         };
@@ -154,9 +154,9 @@ impl Maker<'_> {
     }
 
     fn address(&self, slot: usize, zone: usize, task: Option<Task>) -> String {
-        let peered = self.one.plan.host.kind == Kind::Peered;
+        let peered = self.one.source.plan.host.kind == Kind::Peered;
         let number = match task.filter(|task| task.born.is_some()) {
-            Some(task) => 4_000 + (task.mark(self.one.stream) % 4_000) as usize,
+            Some(task) => 4_000 + (task.mark(self.one.source.stream) % 4_000) as usize,
             None => self.one.order * 10 + self.at * 5 + slot / 3,
         };
         Network::target(zone, peered, number)
@@ -197,7 +197,7 @@ impl Member {
     /// The id of its network interface.
     pub(crate) fn interface(&self, world: &World, one: &Balancer) -> String {
         let address = self.address.as_deref().unwrap_or_default();
-        let number = hash(&[one.stream, 61, self.slot as u64]);
+        let number = hash(&[one.source.stream, 61, self.slot as u64]);
         world.short("eni", &format!("{address}/{}/{number}", one.arn))
     }
 }

@@ -69,7 +69,7 @@ impl<'a> Network<'a> {
     /// Whether any targets live in the peered VPC.
     pub(crate) fn has_peer(&self) -> bool {
         let mut own = self.world.balancers.iter().filter(|one| one.account == self.account);
-        own.any(|one| one.plan.host.kind == Kind::Peered)
+        own.any(|one| one.source.plan.host.kind == Kind::Peered)
     }
 
     /// The block of addresses of a VPC.
@@ -115,7 +115,7 @@ impl<'a> Network<'a> {
     pub(crate) fn shown(&self, minute: i64, like: impl Fn(&Shown) -> bool) -> Vec<usize> {
         let own = |one: &&Balancer| one.account == self.account;
         let all = self.world.balancers.iter().filter(own);
-        all.filter_map(|one| self.world.scene(one, minute))
+        all.filter_map(|one| self.world.scene(&one.source, minute))
             .filter(|scene| scene.has(|what| matches!(what, What::Shown(shown) if like(shown))))
             .map(|scene| scene.zone())
             .collect()

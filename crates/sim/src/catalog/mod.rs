@@ -1,22 +1,81 @@
-//! What AWS publishes for Application Load Balancers and chat configurations:
-//! metrics, units, dimensions.
+//! What AWS publishes: namespaces, metrics, units, dimensions.
 //!
 //! The simulator's own list, so that a query for something AWS never publishes
-//! fails loudly here instead of staying silently empty.
+//! fails loudly here instead of staying silently empty. Load balancers and chat
+//! configurations are listed here, the other gateways in [`gateways`].
+
+pub(crate) mod gateways;
 
 /// The namespace of the load balancers.
 pub(crate) const NAMESPACE: &str = "AWS/ApplicationELB";
 /// The namespace of the chat configurations.
 pub(crate) const CHAT: &str = "AWS/Chatbot";
 
-/// Bits of dimension sets.
+/// Bits of the dimension sets of a load balancer.
 pub(crate) const LB: u8 = 1;
 pub(crate) const AZ: u8 = 2;
 pub(crate) const TG: u8 = 4;
 pub(crate) const TGAZ: u8 = 8;
 pub(crate) const ONLY_TG: u8 = 16;
 pub(crate) const ONLY_TG_AZ: u8 = 32;
-pub(crate) const CONFIGURATION: u8 = 64;
+/// The only one of a chat configuration.
+const CONFIGURATION: u8 = 1;
+
+/// A namespace.
+#[derive(Debug)]
+pub(crate) struct Namespace {
+    pub(crate) name: &'static str,
+    /// The sets of dimensions there are, their names in order; bit n of a metric's sets is
+    /// the set of this number.
+    pub(crate) sets: &'static [&'static [&'static str]],
+    pub(crate) metrics: &'static [Metric],
+    /// Whether AWS documents statistics of trimmed values (TC, PR and their like) for it:
+    /// CloudWatch's user guide names API Gateway, Application Load Balancer, EC2, Elastic
+    /// Load Balancing, Kinesis and RDS.
+    pub(crate) trimmed: bool,
+    /// The only Region that has it, if there is one.
+    pub(crate) region: Option<&'static str>,
+}
+
+/// Every namespace there is.
+pub(crate) static NAMESPACES: [&Namespace; 8] = [
+    &BALANCERS,
+    &CONFIGURATIONS,
+    &gateways::LAMBDA,
+    &gateways::API_GATEWAY,
+    &gateways::CLOUD_FRONT,
+    &gateways::CLASSIC,
+    &gateways::LATTICE,
+    &gateways::CONTAINERS,
+];
+
+/// What load balancers publish.
+static BALANCERS: Namespace = Namespace {
+    name: NAMESPACE,
+    sets: &[
+        &["LoadBalancer"],
+        &["AvailabilityZone", "LoadBalancer"],
+        &["LoadBalancer", "TargetGroup"],
+        &["AvailabilityZone", "LoadBalancer", "TargetGroup"],
+        &["TargetGroup"],
+        &["AvailabilityZone", "TargetGroup"],
+    ],
+    metrics: METRICS,
+    trimmed: true,
+    region: None,
+};
+
+/// What chat configurations publish.
+static CONFIGURATIONS: Namespace = Namespace {
+    name: CHAT,
+    sets: &[&["ConfigurationName"]],
+    metrics: CHAT_METRICS,
+    trimmed: false,
+    region: Some(GLOBAL),
+};
+
+/// The Region of services that have no Region.
+pub(crate) const GLOBAL: &str = "us-east-1";
 
 /// Where a metric's values come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +88,10 @@ pub(crate) enum Source {
     Derived(Derived),
     /// A 1 per matching event of a chat configuration.
     Chat(Chat),
+    /// What a gateway of another kind makes of its requests, by the name of the metric.
+    Gateway,
+    /// The same, of which AWS calls percentiles alone valid.
+    Percentiles,
     /// Published by AWS, but nothing here ever causes it.
     Never,
 }
@@ -185,48 +248,52 @@ pub(crate) static METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// Whether AWS publishes the metric for this set of dimensions.
-    pub(crate) fn published_for(&self, place: &Place) -> bool {
-        self.sets & place.bit() != 0
-    }
-
     /// Whether the set of load balancer (and group, and zone) exists for this metric.
     pub(crate) fn has_set(&self, group: bool, zone: bool) -> bool {
-        let place = Place {
-            balancer: Some(String::new()),
-            group: group.then(String::new),
-            zone: zone.then(String::new),
-            ..Place::default()
+        let bit = match (group, zone) {
+            (false, false) => LB,
+            (false, true) => AZ,
+            (true, false) => TG,
+            (true, true) => TGAZ,
         };
-        self.published_for(&place)
+        self.sets & bit != 0
     }
 }
 
-/// The metrics of a namespace; otherwise says which namespaces there are.
-pub(crate) fn metrics(namespace: &str) -> Result<&'static [Metric], String> {
-    match namespace {
-        NAMESPACE => Ok(METRICS),
-        CHAT => Ok(CHAT_METRICS),
-        _ => {
-            let nearest = [NAMESPACE, CHAT].into_iter().min_by_key(|one| distance(one, namespace));
-            Err(format!(
-                "namespace '{namespace}' is not published here; did you mean '{}'?",
-                nearest.unwrap_or(NAMESPACE)
-            ))
-        }
+impl Namespace {
+    /// The metric of this name; otherwise says what comes nearest.
+    pub(crate) fn metric(&self, name: &str) -> Result<&'static Metric, String> {
+        self.metrics.iter().find(|metric| metric.name == name).ok_or_else(|| {
+            let nearest = self.metrics.iter().min_by_key(|metric| distance(metric.name, name));
+            format!(
+                "AWS publishes no metric '{name}' in {}; did you mean '{}'?",
+                self.name,
+                nearest.map_or("", |metric| metric.name)
+            )
+        })
     }
+
+    /// Whether a metric is published for a set of dimensions, given their names in order.
+    pub(crate) fn publishes(&self, metric: &Metric, names: &[&str]) -> bool {
+        let number = self.sets.iter().position(|set| *set == names);
+        number.is_some_and(|number| metric.sets >> number & 1 == 1)
+    }
+}
+
+/// The namespace of this name; otherwise says what comes nearest.
+pub(crate) fn namespace(name: &str) -> Result<&'static Namespace, String> {
+    NAMESPACES.into_iter().find(|one| one.name == name).ok_or_else(|| {
+        let nearest = NAMESPACES.into_iter().min_by_key(|one| distance(one.name, name));
+        format!(
+            "namespace '{name}' is not published here; did you mean '{}'?",
+            nearest.map_or(NAMESPACE, |one| one.name)
+        )
+    })
 }
 
 /// Finds a metric; otherwise says what was asked and what comes nearest.
-pub(crate) fn find(namespace: &str, name: &str) -> Result<&'static Metric, String> {
-    let metrics = metrics(namespace)?;
-    metrics.iter().find(|metric| metric.name == name).ok_or_else(|| {
-        let nearest = metrics.iter().min_by_key(|metric| distance(metric.name, name));
-        format!(
-            "AWS publishes no metric '{name}' in {namespace}; did you mean '{}'?",
-            nearest.map_or("", |metric| metric.name)
-        )
-    })
+pub(crate) fn find(space: &str, name: &str) -> Result<&'static Metric, String> {
+    namespace(space)?.metric(name)
 }
 
 /// Edit distance, ignoring case.
@@ -245,42 +312,34 @@ pub(crate) fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-/// What a set of dimensions points at.
+/// What a set of dimensions points at: their names and values in the order of the names,
+/// which is `CloudWatch`'s.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Place {
-    pub(crate) balancer: Option<String>,
-    pub(crate) group: Option<String>,
-    pub(crate) zone: Option<String>,
-    /// Name of a chat configuration, which has nothing to do with the rest.
-    pub(crate) configuration: Option<String>,
-}
+pub(crate) struct Place(Vec<(String, String)>);
 
 impl Place {
-    /// The bit of this set of dimensions.
-    pub(crate) fn bit(&self) -> u8 {
-        if self.configuration.is_some() {
-            return CONFIGURATION;
-        }
-        match (self.balancer.is_some(), self.group.is_some(), self.zone.is_some()) {
-            (true, false, false) => LB,
-            (true, false, true) => AZ,
-            (true, true, false) => TG,
-            (true, true, true) => TGAZ,
-            (false, true, false) => ONLY_TG,
-            (false, true, true) => ONLY_TG_AZ,
-            (false, false, _) => 0,
-        }
+    /// The place of dimensions in any order.
+    pub(crate) fn new<N: Into<String>, V: Into<String>>(
+        dimensions: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let named = dimensions.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let mut named: Vec<(String, String)> = named.collect();
+        named.sort();
+        Self(named)
     }
 
-    /// The dimensions of a place in `CloudWatch`'s order.
-    pub(crate) fn dimensions(&self) -> Vec<(&'static str, String)> {
-        let parts = [
-            ("AvailabilityZone", &self.zone),
-            ("ConfigurationName", &self.configuration),
-            ("LoadBalancer", &self.balancer),
-            ("TargetGroup", &self.group),
-        ];
-        let named = parts.into_iter();
-        named.filter_map(|(name, value)| value.clone().map(|value| (name, value))).collect()
+    /// The value of a dimension.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|one| one.0 == name).map(|one| one.1.as_str())
+    }
+
+    /// The dimensions in `CloudWatch`'s order.
+    pub(crate) fn dimensions(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Their names.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.0.iter().map(|one| one.0.as_str()).collect()
     }
 }

@@ -1,41 +1,16 @@
-//! API Gateway: one REST API and one HTTP API in front of an account's first load
-//! balancer.
-//!
-//! Both kinds share the IAM actions and differ in everything else.
+//! One REST API and one HTTP API in front of an account's first load balancer.
 
 use crate::rng::hash_bytes;
 use crate::services::Call;
 use crate::services::cloudfront::origin;
 use crate::services::elb::view::dns;
-use crate::wire::document::{Failure, Reply, Value};
-use crate::wire::input::Input;
+use crate::wire::document::Value;
 use crate::wire::xml::iso;
 use crate::world::Balancer;
 use crate::world::World;
 
 /// How many seconds older than the scenario the APIs are.
 const AGE: i64 = 60 * 86_400;
-
-/// Answers an operation of this service.
-pub(crate) fn answer(world: &World, call: &Call, input: Input) -> Reply {
-    let first = call.operation.as_str();
-    let (kind, name) = if ["GetRestApi", "GetResources"].contains(&first) {
-        ("rest", "restApiId")
-    } else {
-        ("http", "ApiId")
-    };
-    let one = find(world, call, kind, input.required(name)?)?;
-    match first {
-        "GetRestApi" => input.only(&[name]).map(|()| rest_api(world, one)),
-        "GetResources" => resources(world, one, input),
-        "GetApi" => input.only(&[name]).map(|()| http_api(world, one)),
-        "GetIntegrations" => {
-            input.only(&[name, "maxResults", "nextToken"])?;
-            Ok(Value::record([("items", Value::List(vec![http_integration(world, one)]))]))
-        }
-        other => Err(Failure::unknown_operation("apigateway", other)),
-    }
-}
 
 /// Id of an API (`rest` or `http`) in front of a load balancer.
 pub(crate) fn id(world: &World, one: &Balancer, kind: &str) -> String {
@@ -49,21 +24,13 @@ pub(crate) fn id(world: &World, one: &Balancer, kind: &str) -> String {
     id
 }
 
-fn find<'a>(
-    world: &'a World,
-    call: &Call,
-    kind: &str,
-    asked: &str,
-) -> Result<&'a Balancer, Failure> {
-    let one = origin(world, &call.account).filter(|_| !call.foreign);
-    one.filter(|one| id(world, one, kind) == asked).ok_or_else(|| {
-        let account = &call.account;
-        let message = format!("Invalid API identifier specified {account}:{asked}");
-        Failure::new(404, "NotFoundException", message)
-    })
+/// The load balancer of an account that has APIs in front of it.
+pub(crate) fn behind<'a>(world: &'a World, call: &Call) -> Option<&'a Balancer> {
+    origin(world, &call.account).filter(|_| !call.foreign)
 }
 
-fn rest_api(world: &World, one: &Balancer) -> Value {
+/// The REST API.
+pub(crate) fn rest_api(world: &World, one: &Balancer) -> Value {
     let id = id(world, one, "rest");
     let kind =
         Value::record([("types", Value::list(["REGIONAL"])), ("ipAddressType", "ipv4".into())]);
@@ -82,17 +49,8 @@ fn root(api: &str) -> String {
     api.chars().rev().collect()
 }
 
-/// The resources; their methods and integrations only if embedding is asked for.
-fn resources(world: &World, one: &Balancer, input: Input) -> Reply {
-    input.only(&["restApiId", "position", "limit", "embed"])?;
-    let embedded = match input.raw().get("embed") {
-        None => false,
-        Some(embed) if embed == "methods" => true,
-        Some(other) => {
-            let message = format!("Invalid embed value: {other}");
-            return Err(Failure::new(400, "BadRequestException", message));
-        }
-    };
+/// The resources of the REST API, with their methods and integrations if `embedded`.
+pub(crate) fn resources(world: &World, one: &Balancer, embedded: bool) -> Vec<Value> {
     let id = root(&id(world, one, "rest"));
     let methods = |name: &'static str, timeout: i64| {
         let method = if embedded { method(world, one, name, timeout) } else { Value::record([]) };
@@ -108,12 +66,11 @@ fn resources(world: &World, one: &Balancer, input: Input) -> Reply {
             methods,
         ])
     };
-    let all = vec![
+    vec![
         top,
         resource("orders", '1', methods("ANY", 29_000)),
         resource("search", '2', methods("GET", 10_000)),
-    ];
-    Ok(Value::record([("item", Value::List(all))]))
+    ]
 }
 
 fn method(world: &World, one: &Balancer, name: &str, timeout: i64) -> Value {
@@ -135,7 +92,8 @@ fn method(world: &World, one: &Balancer, name: &str, timeout: i64) -> Value {
     ])
 }
 
-fn http_api(world: &World, one: &Balancer) -> Value {
+/// The HTTP API.
+pub(crate) fn http_api(world: &World, one: &Balancer) -> Value {
     let (id, region) = (id(world, one, "http"), &world.setup.region);
     Value::record([
         ("apiId", id.as_str().into()),
@@ -150,7 +108,8 @@ fn http_api(world: &World, one: &Balancer) -> Value {
     ])
 }
 
-fn http_integration(world: &World, one: &Balancer) -> Value {
+/// The integration of the HTTP API.
+pub(crate) fn http_integration(world: &World, one: &Balancer) -> Value {
     Value::record([
         ("integrationId", id(world, one, "integration")[..7].into()),
         ("integrationType", "HTTP_PROXY".into()),

@@ -1,0 +1,77 @@
+//! Gateways that are no Application Load Balancers: what a scenario says of each.
+//!
+//! The traffic of a gateway is that of its parts, see [`crate::scenario::plan::Part`]. What kind
+//! of gateway it is decides what AWS describes and publishes of it.
+
+/// What kind of gateway there is, with what AWS describes of it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// A Lambda function.
+    Function {
+        /// Memory, MiB.
+        memory: u32,
+    },
+    /// A REST API of API Gateway with one stage.
+    Rest(Api),
+    /// An HTTP API of API Gateway with one stage.
+    Http(Api),
+    /// A `CloudFront` distribution; its parts are its origins.
+    Distribution {
+        /// Whether its additional metrics are paid for.
+        monitored: bool,
+        /// How often an origin is tried.
+        attempts: u8,
+    },
+    /// A Classic Load Balancer.
+    Classic {
+        /// Whether its listener is one of TCP.
+        tcp: bool,
+    },
+    /// A service of VPC Lattice.
+    Lattice,
+    /// An ECS service that others call through Service Connect.
+    Connect {
+        /// Whether its timeout is written down; otherwise Envoy's default is in force.
+        explicit: bool,
+    },
+    /// A metric somebody publishes himself.
+    Custom(&'static Custom),
+}
+
+/// An API of API Gateway.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Api {
+    pub(crate) stage: &'static str,
+    /// Whether there are metrics of each method or route.
+    pub(crate) detailed: bool,
+    /// Whether another API before it has the same name.
+    pub(crate) namesake: bool,
+    /// What the draft says of every timeout, milliseconds, if it was never deployed.
+    pub(crate) drafted: Option<u32>,
+}
+
+/// A custom metric of response times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Custom {
+    pub(crate) namespace: &'static str,
+    pub(crate) metric: &'static str,
+    pub(crate) dimensions: &'static [(&'static str, &'static str)],
+    /// `Seconds` or `Milliseconds`.
+    pub(crate) unit: &'static str,
+    /// Whether it is published as statistic sets, which have no percentiles.
+    pub(crate) sets: bool,
+}
+
+/// What answers the requests of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// Servers of some kind.
+    Servers,
+    /// The function of this name. If its timeout is the shorter one, that is the plan's, and
+    /// the API has this one, seconds.
+    Function(&'static str, Option<u32>),
+    /// Nothing: the API answers itself.
+    Mock,
+    /// Servers whose answers are streamed, which have other timeouts.
+    Stream,
+}
