@@ -81,7 +81,7 @@ pub fn per_month(
         PollRate::Fast => 1,
     };
     let reads = (MINUTES_PER_MONTH / 15 / quarter_hours).min(polls);
-    let history_metrics = reads * kind.spec().billed_quarter_hour_metrics(rate);
+    let history_metrics = reads * kind.spec().billed_quarter_hour_metrics(rate, detail);
     #[allow(clippy::cast_precision_loss)] // a month has few polls
     let dollars = (polls * metrics_per_poll + history_metrics) as f64 * price_per_1000 / 1000.0;
     Month { polls, metrics_per_poll, history_metrics, dollars }

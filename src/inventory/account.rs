@@ -3,7 +3,7 @@
 //! If it cannot be read, what was found there before stays watched, and it alone is tried
 //! again after a while.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,9 @@ use crate::edge::evidence::{PATIENCE, TopologyReader};
 use crate::edge::time::Stopwatch;
 use crate::source::cloudwatch::{CloudWatch, RateLimiter};
 use crate::source::{MetricSource, SelfCheck};
-use nearmiss_core::gateway::{Gateway, Identity, Kind};
+use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind};
 use nearmiss_core::number::quantity::Span;
+use nearmiss_core::time::Minute;
 
 /// How long after a failure an account is listed again; then after twice as long, and so on
 /// up to the configured time.
@@ -53,6 +54,9 @@ pub struct AccountRegion {
     pub self_check_attempts: u8,
     /// How its gateways are set up, for a diagnosis.
     pub topology: TopologyReader,
+    /// Whether CloudWatch counts samples of these kinds between bounds, where AWS does not
+    /// say and it was tried.
+    has_bounds: BTreeMap<Kind, bool>,
     /// One catalog for each kind that the config selects there.
     catalogs: Vec<Catalog>,
     scope: Scope,
@@ -116,6 +120,7 @@ impl AccountRegion {
                 notes: Vec::new(),
                 self_check: SelfCheck::default(),
                 self_check_attempts: 0,
+                has_bounds: BTreeMap::new(),
                 topology: TopologyReader::new(&sdk, PATIENCE),
                 catalogs: kinds.iter().map(|kind| Catalog::new(*kind, &sdk, &skew)).collect(),
                 skew,
@@ -150,6 +155,7 @@ impl AccountRegion {
             let before = accounts.swap_remove(index);
             self.gateways = before.gateways;
             self.pace = before.pace;
+            self.has_bounds = before.has_bounds;
             for known in before.catalogs {
                 let same = self.catalogs.iter_mut().find(|catalog| catalog.kind == known.kind);
                 if let Some(catalog) = same {
@@ -213,8 +219,13 @@ impl AccountRegion {
             self.list_troubles = selections.map(without).collect();
             self.troubles.clone_from(&self.list_troubles);
         } else {
-            self.look(deadline.get(), &mut usage).await;
+            let watch = Stopwatch::start();
+            self.look(now, deadline.get(), &mut usage).await;
             self.follow_timeouts(false);
+            let left = deadline.get().saturating_sub(watch.elapsed());
+            if self.try_bounds(now, left, &mut usage).await {
+                self.follow_timeouts(false);
+            }
         }
         usage
     }
@@ -239,7 +250,42 @@ impl AccountRegion {
         self.troubles.iter().any(|trouble| matches!(trouble, Trouble::Call { .. }))
     }
 
-    async fn look(&mut self, deadline: Duration, usage: &mut Usage) {
+    /// Tries whether samples are counted between bounds, for the kinds of which AWS does not
+    /// say so. Returns whether something was found out.
+    async fn try_bounds(&mut self, now: i64, deadline: Duration, usage: &mut Usage) -> bool {
+        let end = Minute::containing(now);
+        let untried = |gateway: &&Arc<Gateway>| {
+            let kind = gateway.id.kind;
+            !kind.spec().latency.has_bounds && !self.has_bounds.contains_key(&kind)
+        };
+        let first: BTreeMap<Kind, Arc<Gateway>> = self
+            .gateways
+            .iter()
+            .rev()
+            .filter(untried)
+            .map(|one| (one.id.kind, one.clone()))
+            .collect();
+        let mut found = Vec::new();
+        for (kind, gateway) in first {
+            // What cannot be tried now is tried with the next list.
+            let tried = self.metrics.has_bounds(&gateway, end, deadline, usage).await;
+            found.extend(tried.ok().flatten().map(|has_bounds| (kind, has_bounds)));
+        }
+        let is_news = !found.is_empty();
+        self.has_bounds.extend(found);
+        is_news
+    }
+
+    /// Which figures of this gateway's latency can be read.
+    fn with_detail(&self, mut gateway: Arc<Gateway>) -> Arc<Gateway> {
+        let kind = gateway.id.kind;
+        if !kind.spec().latency.has_bounds && self.has_bounds.get(&kind) != Some(&true) {
+            Arc::make_mut(&mut gateway).detail = Detail::Percentiles;
+        }
+        gateway
+    }
+
+    async fn look(&mut self, now: i64, deadline: Duration, usage: &mut Usage) {
         let watch = Stopwatch::start();
         let mut left = self.catalogs.len();
         let mut is_listed = true;
@@ -253,7 +299,7 @@ impl AccountRegion {
                 catalog.clear();
                 continue;
             }
-            let looked = catalog.look(&selections, self.reads_all_tags, share, usage).await;
+            let looked = catalog.look(&selections, self.reads_all_tags, (now, share), usage).await;
             let Looked { troubles, notes, is_partial } = looked;
             self.list_troubles.extend(troubles);
             self.notes.extend(notes);
@@ -309,7 +355,7 @@ impl AccountRegion {
         let mut seen = HashSet::new();
         gateways.retain(|gateway| seen.insert((gateway.id.kind, gateway.id.dimension.clone())));
         gateways.sort_by(|a, b| a.id.cmp(&b.id));
-        self.gateways = gateways;
+        self.gateways = gateways.into_iter().map(|one| self.with_detail(one)).collect();
         self.note_troubles(is_over);
     }
 

@@ -77,7 +77,7 @@ impl Elb {
                 let is_plain = plain(name) == name && plain(&arn.text) == arn.text;
                 let id = Identity::new(Kind::Alb, &arn.region, &arn.account, &arn.dimension);
                 let id = Identity { name: name.to_owned(), ..id };
-                is_plain.then_some(Listed { id, arn: arn.text })
+                is_plain.then_some(Listed { id, arn: arn.text, timeout: None })
             }));
             let next = turned.turn(page.next_marker());
             if next.map_err(|said| AwsError::incomplete(DESCRIBE, &self.region, said))?.is_none() {

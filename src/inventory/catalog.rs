@@ -91,13 +91,13 @@ impl Catalog {
         self.chosen = before.chosen;
     }
 
-    /// Lists what these selections mean, within `deadline`. `reads_all_tags` where routes
-    /// or labels depend on tags.
+    /// Lists what these selections mean at `now`, within `deadline`. `reads_all_tags` where
+    /// routes or labels depend on tags.
     pub(super) async fn look(
         &mut self,
         selections: &[&Selection],
         reads_all_tags: bool,
-        deadline: Duration,
+        (now, deadline): (i64, Duration),
         usage: &mut Usage,
     ) -> Looked {
         let mut looked = Looked::default();
@@ -112,6 +112,9 @@ impl Catalog {
                 let asking: Vec<&Selection> = selections.iter().filter(asks).copied().collect();
                 let wants = (&asking[..], reads_all_tags);
                 self.read_tags(&list, wants, left() / 2, usage, &mut looked).await;
+                for Listed { arn, timeout, .. } in list.iter().filter(|one| one.timeout.is_some()) {
+                    self.timeouts.enter(arn, *timeout, Why::Old, now);
+                }
                 self.chosen = self.choose(selections, &list, &mut looked);
             }
             Err(fault) => {
@@ -361,6 +364,7 @@ fn named_by_arn(selections: &[&Selection], fault: &AwsError) -> Vec<Listed> {
         Selector::Arn(arn) => Some(Listed {
             id: Identity::new(arn.kind, &arn.region, &arn.account, &arn.dimension),
             arn: arn.text.clone(),
+            timeout: None,
         }),
         _ => None,
     });

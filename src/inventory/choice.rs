@@ -134,7 +134,7 @@ mod tests {
     fn found(name: &str) -> Listed {
         let dimension = format!("app/{name}/50dc6c495c0c9188");
         let id = Identity::new(Kind::Alb, "eu-central-1", "111122223333", &dimension);
-        Listed { arn: id.arn().unwrap(), id }
+        Listed { arn: id.arn().unwrap(), id, timeout: None }
     }
 
     /// Which of `web-a` (team a), `web-b` (team b, no value of `beta`) and `batch`, whose

@@ -9,6 +9,9 @@ mod account;
 mod alb;
 mod catalog;
 mod choice;
+mod lambda;
+#[cfg(not(feature = "lambda"))]
+mod not_built;
 mod pace;
 mod tags;
 mod target_groups;
@@ -44,12 +47,14 @@ struct Known<T> {
 }
 
 /// A gateway as an inventory lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     /// Its identity.
     pub id: Identity,
     /// Its ARN, by which it is asked about.
     pub arn: String,
+    /// When it gives up, seconds, where a list says that.
+    pub timeout: Option<f64>,
 }
 
 /// The IAM actions of the calls of an inventory.
@@ -108,6 +113,7 @@ pub trait Inventory: fmt::Debug + Send + Sync {
 pub fn actions(kind: Kind) -> &'static Actions {
     match kind {
         Kind::Alb => &alb::ACTIONS,
+        Kind::Lambda => &lambda::ACTIONS,
     }
 }
 
@@ -117,5 +123,6 @@ pub fn actions(kind: Kind) -> &'static Actions {
 pub fn connect(kind: Kind, sdk: &SdkConfig, skew: &Skew) -> Arc<dyn Inventory> {
     match kind {
         Kind::Alb => Arc::new(alb::Elb::new(sdk, skew)),
+        Kind::Lambda => lambda::connect(sdk, skew),
     }
 }

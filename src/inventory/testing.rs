@@ -34,7 +34,7 @@ impl Made {
         let one = |number| {
             let dimension = format!("app/{number:05}/50dc6c495c0c9188");
             let id = Identity::new(Kind::Alb, "here", "111122223333", &dimension);
-            Listed { arn: id.arn().unwrap(), id }
+            Listed { arn: id.arn().unwrap(), id, timeout: None }
         };
         let (list, clock) = ((0..load_balancers).map(one).collect(), Stopwatch::start());
         Arc::new(Self { list, says: Box::new(says), clock, asked: Mutex::default() })

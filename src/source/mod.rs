@@ -70,6 +70,16 @@ pub trait MetricSource: fmt::Debug + Send + Sync {
         usage: &'a mut Usage,
     ) -> BoxFuture<'a, Answer<Figures>>;
 
+    /// Whether CloudWatch counts the samples of a gateway's latency between bounds; `None`
+    /// where it had none in the hour before `end`.
+    fn has_bounds<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        end: Minute,
+        deadline: Duration,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Answer<Option<bool>>>;
+
     /// What the minutes of a gateway from the first to before the second show about the
     /// figures themselves.
     fn self_check<'a>(

@@ -79,6 +79,16 @@ impl MetricSource for Made {
         Box::pin(ready(Err(nothing())))
     }
 
+    fn has_bounds<'a>(
+        &'a self,
+        _: &'a Gateway,
+        _: Minute,
+        _: Duration,
+        _: &'a mut Usage,
+    ) -> BoxFuture<'a, Answer<Option<bool>>> {
+        Box::pin(ready(Err(nothing())))
+    }
+
     fn self_check<'a>(
         &'a self,
         _: &'a Gateway,

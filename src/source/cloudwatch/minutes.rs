@@ -52,8 +52,10 @@ impl Ask {
         let spec = gateway.id.kind.spec();
         let rows: Vec<_> = spec.minute_rows(self.rate, gateway.detail).collect();
         let mut asked: Vec<Signal> = rows.iter().map(|row| row.signal).collect();
-        if gateway.detail == Detail::Histogram {
-            asked.push(Signal::NearMisses);
+        match gateway.detail {
+            Detail::Figures => {}
+            Detail::Histogram => asked.push(Signal::NearMisses),
+            Detail::Percentiles => asked.extend([Signal::NearMisses, Signal::Timeouts]),
         }
         if !self.target_groups.is_empty() {
             asked.push(Signal::HealthyHosts);
@@ -77,6 +79,9 @@ impl Ask {
             let until = bounds::bound_at(1.0);
             let until = until.filter(|_| !gateway.timeout.is_below_the_gateways_own());
             snapshot.count_near_misses(near, until);
+        }
+        if gateway.detail == Detail::Percentiles {
+            snapshot.estimate_near_misses(gateway.near_seconds(), gateway.timeout.seconds);
         }
         if spec.timeouts.leave == Leave::SampleAtTimeout {
             snapshot.part_timeouts();

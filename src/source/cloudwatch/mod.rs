@@ -319,6 +319,16 @@ impl MetricSource for CloudWatch {
         Box::pin(self.read_figures(gateway, parts, minutes, deadline, usage))
     }
 
+    fn has_bounds<'a>(
+        &'a self,
+        gateway: &'a Gateway,
+        end: Minute,
+        deadline: Duration,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Answer<Option<bool>>> {
+        Box::pin(self.try_bounds(gateway, end, deadline, usage))
+    }
+
     fn self_check<'a>(
         &'a self,
         gateway: &'a Gateway,

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::{CloudWatch, Points, Query, Usage, Wanted};
 use crate::source::{Answer, QuarterHours, Stretch};
-use nearmiss_core::gateway::metrics::Leave;
+use nearmiss_core::gateway::metrics::{Leave, Percentiles};
 use nearmiss_core::gateway::signal::Signal;
+use nearmiss_core::gateway::{Detail, Gateway};
 use nearmiss_core::series::history::{QuarterHour, QuarterHourStats};
 use nearmiss_core::time::Minute;
 
@@ -30,18 +31,18 @@ pub(super) async fn read(
 
 impl Stretch {
     fn wanted(&self) -> Wanted {
-        let rows = self.gateway.id.kind.spec().quarter_hour_rows(self.rate);
+        let spec = self.gateway.id.kind.spec();
+        let rows = spec.quarter_hour_rows(self.rate, self.gateway.detail);
         let queries = rows.map(|row| Query::of(&self.gateway, row.metric, row.stat));
         Wanted::of(&self.gateway, self.from.start().start(), queries.collect())
     }
 
     fn quarter_hours(&self, end: QuarterHour, points: Vec<Points>) -> QuarterHours {
         let spec = self.gateway.id.kind.spec();
-        let rows = || spec.quarter_hour_rows(self.rate);
-        let mut quiet = QuarterHourStats {
-            timeout: self.gateway.timeout.seconds,
-            ..QuarterHourStats::default()
-        };
+        let Gateway { timeout, detail, .. } = self.gateway.as_ref();
+        let rows = || spec.quarter_hour_rows(self.rate, *detail);
+        let mut quiet =
+            QuarterHourStats { timeout: timeout.seconds, ..QuarterHourStats::default() };
         rows().for_each(|row| set(&mut quiet, row.signal, 0.0));
         let mut quarter_hours: QuarterHours =
             (self.from.0..end.0).map(|q| (QuarterHour(q), quiet)).collect();
@@ -52,6 +53,15 @@ impl Stretch {
                 if let Some((_, summary)) = index.and_then(|index| quarter_hours.get_mut(index)) {
                     set(summary, row.signal, value);
                 }
+            }
+        }
+        if *detail == Detail::Percentiles {
+            for (_, summary) in &mut quarter_hours {
+                let QuarterHourStats { samples, p50, p99, maximum, .. } = *summary;
+                let shown = Percentiles { samples, p50, p99, maximum };
+                let near = self.gateway.near_seconds();
+                let (near_misses, timeouts) = shown.near_and_timed_out(near, timeout.seconds);
+                (summary.near_misses, summary.timeouts) = (Some(near_misses), timeouts);
             }
         }
         if spec.timeouts.leave == Leave::SampleAtTimeout {
@@ -79,6 +89,10 @@ fn set(summary: &mut QuarterHourStats, signal: Signal, value: f64) {
             let errors = summary.connection_errors.unwrap_or(0.0);
             summary.connection_errors = Some(errors + value);
         }
-        Signal::RequestCount | Signal::HealthyHosts | Signal::Answers | Signal::Within(_) => {}
+        Signal::RequestCount
+        | Signal::HealthyHosts
+        | Signal::Answers
+        | Signal::Failures
+        | Signal::Within(_) => {}
     }
 }

@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use super::{CloudWatch, Query, Usage, Wanted};
+use crate::edge::aws::ErrorKind;
 use crate::source::{Answer, SelfCheck};
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::time::Minute;
@@ -35,7 +36,39 @@ impl SelfCheck {
     }
 }
 
+/// A bound that no latency passes: eleven days in seconds, a quarter-hour in milliseconds.
+const WITHIN: &str = "TC(:1000000)";
+/// Minutes in which a bound is tried.
+const TRIED: i64 = 60;
+
 impl CloudWatch {
+    /// Tries whether samples are counted between bounds. CloudWatch may refuse that, or know
+    /// no such count although it has samples.
+    pub(super) async fn try_bounds(
+        &self,
+        gateway: &Gateway,
+        end: Minute,
+        deadline: Duration,
+        usage: &mut Usage,
+    ) -> Answer<Option<bool>> {
+        let metric = gateway.id.kind.spec().latency.metric;
+        let queries = ["SampleCount", WITHIN].map(|stat| Query::plain(metric, stat));
+        let wanted = [Wanted::of(gateway, end.plus(-TRIED).start(), queries.into())];
+        let (answers, used) = self.read(&wanted, 60, end.start(), deadline).await;
+        usage.add(used);
+        match answers.into_iter().next() {
+            Some(Ok(points)) => {
+                let sums = points.iter().map(|points| points.iter().map(|point| point.1).sum());
+                let sums: Vec<f64> = sums.collect();
+                let [samples, within] = sums[..] else { return Ok(None) };
+                Ok((samples > 0.0).then(|| (samples - within).abs() < 0.5))
+            }
+            Some(Err(fault)) if fault.problem == ErrorKind::Refused => Ok(Some(false)),
+            Some(Err(fault)) => Err(fault),
+            None => Ok(None),
+        }
+    }
+
     pub(super) async fn check(
         &self,
         gateway: &Gateway,

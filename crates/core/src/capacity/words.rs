@@ -189,7 +189,7 @@ pub fn episode(standing: &CapacityRow) -> String {
     format!(
         "{}: {} since {} ({}{benign})",
         standing.label,
-        episode.evidence.rule.headline(),
+        episode.evidence.rule.headline(&standing.id.kind.spec().words),
         episode.began,
         episode.severity,
     )

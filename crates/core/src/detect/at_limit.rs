@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
 use crate::detect::{Case, Evaluation, Rule, Severity};
+use crate::gateway::kind::Words;
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::ratio;
 use crate::number::statistics::{beyond_chance, chance};
@@ -18,7 +19,7 @@ use crate::series::window::Window;
 /// What is true of the rule.
 pub(super) const SPEC: RuleSpec = RuleSpec {
     name: "at_limit",
-    headline: "requests end in 504",
+    headline: "requests {end}",
     value: "the 504s in half an hour",
     nature: Nature::Failure,
     quiet_factor: 2,
@@ -96,6 +97,7 @@ fn is_no_chance(burst: Window<'_>, usual: &Baseline) -> bool {
 }
 
 fn why(case: Case<'_>, minutes: u32, (mean, most): (Over, Over)) -> String {
+    let Words { ended, timeouts, .. } = case.words();
     let recent = case.window.newest(minutes);
     let failed = recent.slow_timeouts();
     let unreachable = recent.timeouts() - failed;
@@ -105,11 +107,11 @@ fn why(case: Case<'_>, minutes: u32, (mean, most): (Over, Over)) -> String {
         String::new()
     };
     format!(
-        "{} ({}) ended in 504{others}. {} {} {}",
+        "{} ({}) {ended}{others}. {} {} {}",
         of_requests(failed, recent),
         percent(ratio(failed, recent.requests()).unwrap_or_default()),
         cause(case, recent),
-        usual_count(case, "504s", mean, most),
+        usual_count(case, timeouts, mean, most),
         traffic_words(case, minutes),
     )
 }

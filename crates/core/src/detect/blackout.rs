@@ -61,10 +61,11 @@ impl Blackout {
             return quiet;
         }
         let why = format!(
-            "{} requests in {} min, and in most of these minutes not one answer; {} ended in 504 so far. {}",
+            "{} requests in {} min, and in most of these minutes not one answer; {} {} so far. {}",
             count(requests),
             recent.minutes(),
             count(recent.timeouts()),
+            case.words().ended,
             traffic_words(case, 3),
         );
         quiet.breaching(Severity::Critical, why)

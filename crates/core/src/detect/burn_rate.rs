@@ -19,7 +19,7 @@ use crate::series::window::Window;
 /// What is true of the rule.
 pub(super) const SPEC: RuleSpec = RuleSpec {
     name: "burn_rate",
-    headline: "504s use up the error budget",
+    headline: "{timeouts} use up the error budget",
     value: "how many times faster than allowed the error budget is used",
     nature: Nature::Failure,
     quiet_factor: 1,
@@ -133,8 +133,9 @@ impl BurnRate {
         let share = pair.long.share();
         let allowed = 1.0 - self.objective.get();
         format!(
-            "{} ended in 504, {}x what the objective of {} allows, and {}: at the rate of the longer time the budget for 30 days is gone in {}. {} {}",
+            "{} {}, {}x what the objective of {} allows, and {}: at the rate of the longer time the budget for 30 days is gone in {}. {} {}",
             pair.long.words(),
+            case.words().ended,
             telling(share / allowed),
             objective(self.objective),
             pair.short.words(),

@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::outlook::Past;
 use crate::detect::rule::{Nature, RuleSpec};
 use crate::gateway::Gateway;
+use crate::gateway::kind::Words;
 use crate::series::forecast::Forecast;
 use crate::series::window::Window;
 pub use at_limit::AtLimit;
@@ -97,10 +98,11 @@ impl Rule {
         self.spec().name
     }
 
-    /// What it says in a few words, for a title.
+    /// What it says of a kind of gateway in a few words, for a title.
     #[must_use]
-    pub fn headline(self) -> &'static str {
-        self.spec().headline
+    pub fn headline(self, words: &Words) -> String {
+        let headline = self.spec().headline.replace("{end}", words.end);
+        headline.replace("{timeouts}", words.timeouts)
     }
 
     /// How many minutes must be quiet before an episode with this rule may end. `usual`
@@ -225,6 +227,13 @@ pub struct Case<'a> {
     pub window: Window<'a>,
     /// What the last fourteen days say.
     pub outlook: Past<'a>,
+}
+
+impl Case<'_> {
+    /// What people call the gateway, and what it does.
+    fn words(&self) -> &'static Words {
+        &self.gateway.id.kind.spec().words
+    }
 }
 
 /// The parameters of all detectors.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
 use crate::detect::{Case, Evaluation, Rule, Severity};
+use crate::gateway::kind::Words;
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::statistics::{beyond_chance, chance, wilson_lower};
 use crate::series::baseline::Baseline;
@@ -122,6 +123,7 @@ fn share(near: f64, requests: f64) -> String {
 }
 
 fn why(case: Case<'_>, recent: Window<'_>, minutes: u32) -> String {
+    let Words { ended, timeouts, .. } = case.words();
     let (gateway, usual) = (case.gateway, &case.outlook.usual);
     let near = recent.near_misses();
     let (mean, most) = if minutes > 15 {
@@ -130,14 +132,14 @@ fn why(case: Case<'_>, recent: Window<'_>, minutes: u32) -> String {
         (Over(usual.mean_at_risk, 15), Over(usual.usual_at_risk(), 15))
     };
     format!(
-        "{} ({}) took more than {} ({} of the {} timeout) and were just answered; {} ended in 504. {} {}",
+        "{} ({}) took more than {} ({} of the {} timeout) and were just answered; {} {ended}. {} {}",
         of_requests(near, recent),
         share(near, recent.requests()),
         seconds(gateway.near_seconds()),
         percent(gateway.near),
         seconds(gateway.timeout.seconds),
         count(recent.slow_timeouts()),
-        usual_count(case, "near misses and 504s", mean, most),
+        usual_count(case, &format!("near misses and {timeouts}"), mean, most),
         traffic_words(case, minutes),
     )
 }

@@ -7,7 +7,8 @@ use crate::gateway::kind::Words;
 pub struct RuleSpec {
     /// Its name in config, metrics and messages.
     pub name: &'static str,
-    /// What it says in a few words, for a title.
+    /// What it says in a few words, for a title; `{end}` and `{timeouts}` are the kind's
+    /// [`Words`].
     pub headline: &'static str,
     /// What its detector compares, with its unit.
     pub value: &'static str,
@@ -64,7 +65,10 @@ impl Steps<'_> {
         vec![
             words.slow_or_unreachable.into(),
             format!("If not, find what takes longer than {timeout}: {}.", words.find_timeouts),
-            "At normal traffic add capacity or remove the slow work before the next peak: it will not just bring more 504s.".into(),
+            format!(
+                "At normal traffic add capacity or remove the slow work before the next peak: it will not just bring more {}.",
+                words.timeouts
+            ),
         ]
     }
 }

@@ -30,7 +30,7 @@ pub(super) const SPEC: RuleSpec = RuleSpec {
     quiet_factor: 1,
     next_steps: |steps| {
         vec![
-            "Add targets or workers before the traffic peaks: a full queue turns into 504s within minutes.".into(),
+            format!("Add targets or workers before the traffic peaks: a full queue turns into {} within minutes.", steps.words.timeouts),
             steps.words.capacity.into(),
             "If the traffic is normal, look for what holds the workers: a slow query, a lock, a downstream service.".into(),
         ]
@@ -172,12 +172,13 @@ fn queueing(case: Case<'_>) -> String {
         value.map_or("?".to_owned(), |v| if v >= 10.0 { count(v) } else { format!("{v:.1}") })
     };
     format!(
-        "The median is {} (usual at this time: {}) over {} requests in 15 min, with {} in flight (usual: at most {}): requests queue. When the targets are full, 504s follow within minutes. {}",
+        "The median is {} (usual at this time: {}) over {} requests in 15 min, with {} in flight (usual: at most {}): requests queue. When the targets are full, {} follow within minutes. {}",
         seconds(summary.p50.unwrap_or_default()),
         seconds(usual.p50.unwrap_or_default()),
         count(summary.requests()),
         in_flight(summary.in_flight(timeout)),
         in_flight(usual.in_flight),
+        case.words().timeouts,
         traffic_words(case, 15),
     )
 }

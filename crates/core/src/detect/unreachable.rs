@@ -59,9 +59,10 @@ impl Unreachable {
             _ => format!("{} connections to targets failed", count(errors.unwrap_or_default())),
         };
         let why = format!(
-            "{} ({}) ended in 504, and {what} in the same time (limit 10 s): the targets are unreachable, not slow. {}",
+            "{} ({}) {}, and {what} in the same time (limit 10 s): the targets are unreachable, not slow. {}",
             of_requests(recent.timeouts(), recent),
             percent(recent.timeout_share().unwrap_or_default()),
+            case.words().ended,
             traffic_words(case, 15),
         );
         quiet.breaching(severity, why)

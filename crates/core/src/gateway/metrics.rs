@@ -31,6 +31,9 @@ pub enum Stat {
     /// gateway itself waits longer than `T`, there is no upper bound: what
     /// comes after `T` is late for whoever set it, and leaves a sample.
     CountNearTimeout,
+    /// `TC(T:)`: the count of samples that timeouts left. They may lie a thousandth of a
+    /// second below.
+    CountAtTimeout,
     /// `TC(:b)`: the count of samples up to the bucket bound of this number.
     CountWithin(u8),
 }
@@ -65,7 +68,7 @@ pub enum Leave {
 }
 
 /// The upper bound of near misses lies this far below a timeout that leaves a sample, s.
-const JUST_BELOW: f64 = 0.001;
+pub const JUST_BELOW: f64 = 0.001;
 
 impl Stat {
     /// The sum of a counter.
@@ -83,6 +86,7 @@ impl Stat {
         };
         match self {
             Self::Count(stat) | Self::Latency(stat) => stat.to_owned(),
+            Self::CountAtTimeout => format!("TC({}:)", scaled(timeout - JUST_BELOW)),
             Self::CountWithin(bound) => {
                 format!("TC(:{})", scaled(bounds::bound_seconds(bound, timeout).min(last)))
             }
@@ -102,7 +106,69 @@ impl Stat {
     pub fn per_unit(self, unit: Unit) -> f64 {
         match self {
             Self::Latency(_) => unit.per_second(),
-            Self::Count(_) | Self::CountNearTimeout | Self::CountWithin(_) => 1.0,
+            Self::Count(_)
+            | Self::CountNearTimeout
+            | Self::CountAtTimeout
+            | Self::CountWithin(_) => 1.0,
         }
+    }
+}
+
+/// The latencies of some requests, as far as percentiles say, seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Percentiles {
+    /// How many requests.
+    pub samples: f64,
+    /// Their median.
+    pub p50: Option<f64>,
+    /// Their 99th percentile.
+    pub p99: Option<f64>,
+    /// The latency of the slowest.
+    pub maximum: Option<f64>,
+}
+
+impl Percentiles {
+    /// How many of the requests took longer than `limit` seconds, at the least: of those
+    /// above a percentile all did, and the slowest is one.
+    #[must_use]
+    pub fn above(&self, limit: f64) -> f64 {
+        let is_above = |figure: Option<f64>| figure.is_some_and(|figure| figure > limit);
+        let share = match () {
+            () if is_above(self.p50) => 0.5,
+            () if is_above(self.p99) => 0.01,
+            () if is_above(self.maximum) => 0.0,
+            () => return 0.0,
+        };
+        (self.samples * share).floor().max(1.0).min(self.samples)
+    }
+
+    /// How many of the requests were near misses, and how many left a sample at the timeout,
+    /// at the least. `near` and `timeout` are seconds.
+    #[must_use]
+    pub fn near_and_timed_out(&self, near: f64, timeout: f64) -> (f64, f64) {
+        let timed_out = self.above(timeout - JUST_BELOW);
+        (self.above(near) - timed_out, timed_out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_show_at_least_how_many_were_late() {
+        let of = |p50, p99, maximum| {
+            let [p50, p99, maximum] = [p50, p99, maximum].map(Some);
+            Percentiles { samples: 1_000.0, p50, p99, maximum }
+        };
+        assert_eq!(of(0.1, 0.2, 0.3).near_and_timed_out(2.4, 3.0), (0.0, 0.0));
+        assert_eq!(of(0.1, 0.2, 2.5).near_and_timed_out(2.4, 3.0), (1.0, 0.0));
+        assert_eq!(of(0.1, 2.5, 3.0).near_and_timed_out(2.4, 3.0), (9.0, 1.0));
+        assert_eq!(of(2.5, 3.0, 3.0).near_and_timed_out(2.4, 3.0), (490.0, 10.0));
+        assert_eq!(of(3.0, 3.0, 3.0).near_and_timed_out(2.4, 3.0), (0.0, 500.0));
+        let few = Percentiles { samples: 2.0, ..of(0.1, 2.5, 2.5) };
+        assert_eq!(few.near_and_timed_out(2.4, 3.0), (1.0, 0.0));
+        let none = Percentiles { samples: 0.0, p50: None, p99: None, maximum: None };
+        assert_eq!(none.near_and_timed_out(2.4, 3.0), (0.0, 0.0));
     }
 }

@@ -51,7 +51,6 @@ impl Identity {
         let Self { kind, region, account, dimension, .. } = self;
         match kind {
             Kind::Alb => format!("{region}/{account}/{dimension}"),
-            #[allow(unreachable_patterns)] // while there is one kind
             kind => format!("{}:{region}/{account}/{dimension}", kind.name()),
         }
     }

@@ -30,6 +30,8 @@ pub enum Signal {
     /// Answers of targets by their status codes: they show whether requests were answered
     /// where the latencies are missing.
     Answers,
+    /// Requests that failed for any reason, where timeouts are among them.
+    Failures,
     /// Requests answered within the bucket bound of this number, of
     /// [`BOUNDS`].
     Within(u8),
@@ -37,7 +39,7 @@ pub enum Signal {
 
 impl Signal {
     /// How many there are.
-    pub const COUNT: usize = 12 + BOUNDS.len();
+    pub const COUNT: usize = 13 + BOUNDS.len();
 
     /// Every signal that a gateway that is polled fast is asked for, without the
     /// histogram's.
@@ -57,7 +59,7 @@ impl Signal {
     /// Every signal.
     pub fn every() -> impl Iterator<Item = Self> {
         let bounds = (0u8..).zip(BOUNDS).map(|(bound, _)| Self::Within(bound));
-        Self::ALL.into_iter().chain([Self::Sum, Self::Answers]).chain(bounds)
+        Self::ALL.into_iter().chain([Self::Sum, Self::Answers, Self::Failures]).chain(bounds)
     }
 
     /// What an absent datapoint of this signal means, once CloudWatch has said
@@ -74,6 +76,7 @@ impl Signal {
             | Self::RequestCount
             | Self::Sum
             | Self::Answers
+            | Self::Failures
             | Self::Within(_) => Missing::Zero,
         }
     }
@@ -94,7 +97,8 @@ impl Signal {
             Self::HealthyHosts => 9,
             Self::Sum => 10,
             Self::Answers => 11,
-            Self::Within(bound) => (12 + usize::from(bound)).min(Self::COUNT - 1),
+            Self::Failures => 12,
+            Self::Within(bound) => (13 + usize::from(bound)).min(Self::COUNT - 1),
         }
     }
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::EpisodeNotification;
 use crate::alerting::notification_log::Reason;
 use crate::detect::{Rule, Severity};
+use crate::gateway::Kind;
 use crate::notification::Group;
 use crate::render::console::{self, Curve};
 use crate::render::link::{Links, Placeholder};
@@ -134,7 +135,9 @@ fn title(group: &Group, common: &Common<'_>) -> String {
     let other = if common.has_one_rule { "" } else { ", and other trouble" };
     let place: Vec<String> = common.place().map(|place| escape::name(&place)).collect();
     let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(", ")) };
-    format!("[{tag}] {gateways}: {said}{}{other}{place}", common.worst_rule.headline())
+    let first = group.notices.first().map_or(Kind::default(), |notice| notice.gateway.id.kind);
+    let headline = common.worst_rule.headline(&first.spec().words);
+    format!("[{tag}] {gateways}: {said}{headline}{other}{place}")
 }
 
 fn what(group: &Group, common: &Common<'_>) -> String {

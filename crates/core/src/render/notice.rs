@@ -79,7 +79,7 @@ fn summary(notice: &EpisodeNotification) -> String {
         episode.began,
         episode.last_breach,
         episode.severity,
-        counts(episode),
+        counts(notice),
     )
 }
 
@@ -88,12 +88,14 @@ pub fn lasted(episode: &Episode) -> String {
     length(episode.last_breach.since(episode.began).saturating_add(1))
 }
 
-fn counts(episode: &Episode) -> String {
+fn counts(notice: &EpisodeNotification) -> String {
+    let episode = &notice.episode;
     format!(
-        "Since it began, {} of {} requests were near misses and {} ended in 504",
+        "Since it began, {} of {} requests were near misses and {} {}",
         number(episode.near_misses),
         number(episode.requests),
         number(episode.timeouts),
+        notice.gateway.id.kind.spec().words.ended,
     )
 }
 
@@ -105,7 +107,7 @@ pub fn milliseconds(seconds: i64) -> String {
 fn title(notice: &EpisodeNotification) -> String {
     let EpisodeNotification { episode, reason, .. } = notice;
     let name = escape::name(&notice.gateway.id.name);
-    let headline = notice.rule().headline();
+    let headline = notice.rule().headline(&notice.gateway.id.kind.spec().words);
     let severity = episode.severity.name().to_uppercase();
     match reason {
         Reason::Firing | Reason::Escalated => format!("[{severity}] {name}: {headline}"),
@@ -142,7 +144,7 @@ fn going_on(notice: &EpisodeNotification) -> Option<String> {
         Reason::Reminder => Some(format!(
             "It has gone on since {began} ({age}), last seen at {}. {}. This is reminder {}.",
             episode.last_breach,
-            counts(episode),
+            counts(notice),
             number(u64::from(notice.reminders) + 1),
         )),
     };

@@ -7,6 +7,7 @@
 mod kept;
 
 use crate::gateway::bounds::BOUNDS;
+use crate::gateway::metrics::Percentiles;
 use crate::gateway::signal::{Missing, Signal};
 use crate::series::histogram::Buckets;
 use crate::series::window::Reading;
@@ -245,15 +246,34 @@ impl Snapshot {
         }
     }
 
-    /// Takes timeouts out of the samples, where each of them left one.
+    /// Near misses and timeouts as percentiles show them, where they were not counted;
+    /// `near` and `timeout` are seconds.
+    pub fn estimate_near_misses(&mut self, near: f64, timeout: f64) {
+        for minute in (self.first.0..self.end().0).map(Minute) {
+            let value = |signal| self.value(signal, minute);
+            let (near_misses, timeouts) = Percentiles {
+                samples: value(Signal::Samples).unwrap_or(0.0),
+                p50: value(Signal::P50),
+                p99: value(Signal::P99),
+                maximum: value(Signal::Maximum),
+            }
+            .near_and_timed_out(near, timeout);
+            self.record(Signal::NearMisses, minute, near_misses);
+            self.record(Signal::Timeouts, minute, timeouts);
+        }
+    }
+
+    /// Takes timeouts out of the samples, where each of them left one. There are no more of
+    /// them than requests that failed, where those were counted.
     pub fn part_timeouts(&mut self) {
-        let answered = |minute: Minute| {
-            let timeouts = self.value(Signal::Timeouts, minute)?;
-            Some((minute, (self.value(Signal::Samples, minute)? - timeouts).max(0.0)))
-        };
-        let minutes = (self.first.0..self.end().0).map(Minute);
-        for (minute, count) in minutes.filter_map(answered).collect::<Vec<_>>() {
-            self.record(Signal::Samples, minute, count);
+        for minute in (self.first.0..self.end().0).map(Minute) {
+            let value = |signal| self.value(signal, minute);
+            let Some((samples, all)) = value(Signal::Samples).zip(value(Signal::Timeouts)) else {
+                continue;
+            };
+            let timeouts = all.min(value(Signal::Failures).unwrap_or(all));
+            self.record(Signal::Timeouts, minute, timeouts);
+            self.record(Signal::Samples, minute, (samples - timeouts).max(0.0));
         }
     }
 

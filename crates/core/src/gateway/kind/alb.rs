@@ -21,6 +21,9 @@ pub(super) const SPEC: KindSpec = KindSpec {
         several: "load balancers",
         label: "Load balancer",
         timeout: "idle timeout",
+        end: "end in 504",
+        ended: "ended in 504",
+        timeouts: "504s",
         find_slow: "in the access log, target_processing_time above",
         find_timeouts: "in the access log, elb_status_code 504 with target_status_code \"-\"",
         capacity: "Check that no target was lost: HealthyHostCount of each target group.",
@@ -42,7 +45,7 @@ pub(super) const SPEC: KindSpec = KindSpec {
         name: second_part,
         lasting: |dimension| dimension.rsplit_once('/').map(|(lasting, _)| lasting),
     },
-    latency: Latency { metric: LATENCY, unit: Unit::Seconds },
+    latency: Latency { metric: LATENCY, unit: Unit::Seconds, has_bounds: true },
     timeouts: Timeouts { metric: TIMEOUTS, stat: Stat::SUM, leave: Leave::NoSample },
     counters: &[
         fast_only(Signal::ConnectionErrors, "TargetConnectionErrorCount"),

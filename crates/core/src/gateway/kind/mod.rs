@@ -6,6 +6,7 @@
 //! its lines in [`Kind`], and an inventory that says which gateways of it there are.
 
 mod alb;
+mod lambda;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,17 +25,20 @@ pub enum Kind {
     /// Application Load Balancer.
     #[default]
     Alb,
+    /// AWS Lambda function.
+    Lambda,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Alb];
+    pub const ALL: [Self; 2] = [Self::Alb, Self::Lambda];
 
     /// What is true of it alone.
     #[must_use]
     pub fn spec(self) -> &'static KindSpec {
         match self {
             Self::Alb => &alb::SPEC,
+            Self::Lambda => &lambda::SPEC,
         }
     }
 
@@ -95,6 +99,12 @@ pub struct Words {
     pub label: &'static str,
     /// The limit: `idle timeout`.
     pub timeout: &'static str,
+    /// What requests do that pass it: `end in 504`.
+    pub end: &'static str,
+    /// What they did: `ended in 504`.
+    pub ended: &'static str,
+    /// Several of them: `504s`.
+    pub timeouts: &'static str,
     /// Where requests slower than a limit that follows are found.
     pub find_slow: &'static str,
     /// Where requests that timed out are found.
@@ -136,14 +146,18 @@ pub struct Latency {
     pub metric: &'static str,
     /// Its unit.
     pub unit: Unit,
+    /// Whether AWS documents that CloudWatch counts samples between bounds of it (`TC`,
+    /// `PR`); where it does not, that is tried before anything is built on it.
+    pub has_bounds: bool,
 }
 
-/// The metric that counts timeouts.
+/// The metric that counts timeouts, or everything that failed.
 #[derive(Debug)]
 pub struct Timeouts {
     /// CloudWatch's `MetricName`.
     pub metric: &'static str,
-    /// The statistic of it that is the number of timeouts.
+    /// The statistic of it that is the number of timeouts; where they leave samples, of all
+    /// that failed: there are no more timeouts than that.
     pub stat: Stat,
     /// What a request that timed out leaves among the latencies.
     pub leave: Leave,
@@ -204,9 +218,13 @@ pub enum Detail {
     /// A histogram instead of the count of near misses, which is the difference
     /// of two of its buckets: three metrics.
     Histogram,
+    /// Percentiles alone, where CloudWatch counts nothing between bounds: near misses are
+    /// then at least as many as those show.
+    Percentiles,
 }
 
-/// The statistics of the latency that every gateway is asked for in each minute.
+/// The statistics of the latency that every gateway is asked for in each minute, the median
+/// first.
 const ALWAYS: [(Signal, Stat); 4] = [
     (Signal::P50, Stat::Latency("p50")),
     (Signal::P99, Stat::Latency("p99")),
@@ -214,6 +232,7 @@ const ALWAYS: [(Signal, Stat); 4] = [
     (Signal::Samples, Stat::Count("SampleCount")),
 ];
 const SUM: (Signal, Stat) = (Signal::Sum, Stat::Latency("Sum"));
+const AT_TIMEOUT: (Signal, Stat) = (Signal::Timeouts, Stat::CountAtTimeout);
 const NEAR_MISSES: (Signal, Stat) = (Signal::NearMisses, Stat::CountNearTimeout);
 
 impl KindSpec {
@@ -228,33 +247,43 @@ impl KindSpec {
                     (0u8..).zip(BOUNDS).map(|(n, _)| (Signal::Within(n), Stat::CountWithin(n)));
                 (None, Some(std::iter::once(SUM).chain(within)))
             }
+            Detail::Percentiles => (None, None),
         };
         let latency = figures.into_iter().chain(histogram.into_iter().flatten());
-        self.rows(latency, rate)
+        self.rows(latency, rate, detail)
     }
 
     /// What is read of each quarter-hour at a poll rate.
-    pub fn quarter_hour_rows(&self, rate: PollRate) -> impl Iterator<Item = Row> {
-        // Which target was chosen for a request says nothing over this long a time.
-        self.rows([SUM, NEAR_MISSES], rate).filter(|row| row.signal != Signal::RequestCount)
+    pub fn quarter_hour_rows(&self, rate: PollRate, detail: Detail) -> impl Iterator<Item = Row> {
+        let near = (detail != Detail::Percentiles).then_some(NEAR_MISSES);
+        let rows = self.rows([SUM].into_iter().chain(near), rate, detail);
+        // Which target was chosen for a request says nothing over this long a time, and what
+        // else failed nothing that the minutes do not say.
+        rows.filter(|row| !matches!(row.signal, Signal::RequestCount | Signal::Failures))
     }
 
     fn rows(
         &self,
         latency: impl IntoIterator<Item = (Signal, Stat)>,
         rate: PollRate,
+        detail: Detail,
     ) -> impl Iterator<Item = Row> {
         let metric = self.latency.metric;
         let of_latency = move |(signal, stat)| Row { signal, metric, stat, rate: PollRate::Slow };
-        let timeouts = Row {
-            signal: Signal::Timeouts,
-            metric: self.timeouts.metric,
-            stat: self.timeouts.stat,
-            rate: PollRate::Slow,
+        let (counted, needed) = match self.timeouts.leave {
+            Leave::NoSample => (Signal::Timeouts, PollRate::Slow),
+            Leave::SampleAtTimeout => (Signal::Failures, PollRate::Fast),
         };
+        let Timeouts { metric, stat, .. } = self.timeouts;
+        let counted = Row { signal: counted, metric, stat, rate: needed };
+        let is_counted_by_samples =
+            counted.signal == Signal::Failures && detail != Detail::Percentiles;
+        let at_timeout = is_counted_by_samples.then_some(AT_TIMEOUT);
+        // With the median there would be six statistics of one metric: two metrics.
+        let always = ALWAYS.into_iter().skip(usize::from(is_counted_by_samples));
         let counters = self.counters.iter().copied();
-        let all = ALWAYS.into_iter().chain(latency).map(of_latency);
-        all.chain([timeouts]).chain(counters).filter(move |row| row.rate <= rate)
+        let all = always.chain(latency).chain(at_timeout).map(of_latency);
+        all.chain([counted]).chain(counters).filter(move |row| row.rate <= rate)
     }
 
     /// The metrics that CloudWatch bills for one request of minutes: each once for every
@@ -266,8 +295,8 @@ impl KindSpec {
 
     /// The metrics that CloudWatch bills for one request of quarter-hours.
     #[must_use]
-    pub fn billed_quarter_hour_metrics(&self, rate: PollRate) -> u64 {
-        billed(self.quarter_hour_rows(rate))
+    pub fn billed_quarter_hour_metrics(&self, rate: PollRate, detail: Detail) -> u64 {
+        billed(self.quarter_hour_rows(rate, detail))
     }
 
     /// The ARN of the gateway with this dimension value.
@@ -342,8 +371,8 @@ mod tests {
             assert_eq!(spec.billed_metrics(PollRate::Slow, detail), slow);
             assert_eq!(spec.billed_metrics(PollRate::Fast, detail), fast);
         }
-        assert_eq!(spec.billed_quarter_hour_metrics(PollRate::Slow), 3);
-        assert_eq!(spec.billed_quarter_hour_metrics(PollRate::Fast), 5);
+        assert_eq!(spec.billed_quarter_hour_metrics(PollRate::Slow, Detail::Figures), 3);
+        assert_eq!(spec.billed_quarter_hour_metrics(PollRate::Fast, Detail::Figures), 5);
     }
 
     #[test]
