@@ -11,6 +11,7 @@ mod json;
 mod persisted;
 mod place;
 mod room;
+mod tables;
 
 use std::fmt;
 use std::io;

@@ -431,7 +431,7 @@ fn what_a_crash_left_open_can_be_read_without_writing() {
 fn a_newer_store_is_left_alone() {
     let (_directory, path) = place();
     store(&path).save_now(&mut fleet(1), &[]).unwrap();
-    embedded::say_version(&path, 4);
+    tables::say_version(&path, 4);
     for error in [load(&path).unwrap_err(), embedded::read(&path).unwrap_err()] {
         let error = error.to_string();
         assert!(error.contains("has version 4, and this nearmiss knows version 3"), "{error}");
