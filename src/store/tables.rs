@@ -10,14 +10,14 @@ use redb::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::HistoryDay;
 use super::persisted::PersistedState;
+use super::{Figures, HistoryDay, RecentMinutes};
 use nearmiss_core::state::{GatewayState, RecordError};
 
 /// The version of the tables that this program writes. Versions 1 and 2 were JSON.
 pub(super) const VERSION: u32 = 3;
 /// Memory for pages of the file, in bytes: what is written is not read again.
-const CACHE: usize = 1 << 20;
+pub(super) const CACHE: usize = 1 << 20;
 /// A new file has this many bytes to spare, and as many again as are in it: a disk that
 /// becomes full does not affect what fits in them.
 pub(super) const ROOM: usize = 256 * 1024;
@@ -35,13 +35,20 @@ const DAYS: TableDefinition<'static, (u32, &'static str), &'static [u8]> =
     TableDefinition::new("days");
 /// How many days of UTC fourteen days can touch.
 const DAYS_KEPT: u32 = 15;
-/// The form of a packed day, its first byte.
-const DAY_FORM: u8 = 1;
+/// The newest minutes by gateway.
+const RECENT: Records = TableDefinition::new("recent");
+/// The form of a packed day, its first byte; the first one had no checksum.
+const DAY_FORM: u8 = 2;
+const DAY_FORM_UNCHECKED: u8 = 1;
+/// The form of the newest minutes, their first byte.
+const RECENT_FORM: u8 = 1;
 
 /// Which version the tables have: a little-endian `u32`.
 const VERSION_KEY: &str = "version";
 /// Silences and the like, as JSON.
 const OTHERS_KEY: &str = "others";
+/// The number of the save that wrote it: a little-endian `u64`. Each has one of its own.
+const SAVE_KEY: &str = "save";
 /// A record that takes up room, and is deleted.
 const ROOM_KEY: &str = "room";
 
@@ -74,21 +81,31 @@ pub(super) fn builder() -> Builder {
     builder
 }
 
-/// Writes these gateways, and what belongs to none; what is unchanged is not written.
+/// Writes these gateways, and what belongs to none, as the save of this number; what is
+/// unchanged is not written. Returns whether anything was.
 pub(super) fn commit<'a>(
     database: &Database,
+    save: u64,
     state: &PersistedState,
     gateways: impl Iterator<Item = (&'a str, Option<&'a GatewayState>)>,
-    days: &[HistoryDay],
-) -> Result<(), redb::Error> {
+    figures: &Figures,
+) -> Result<bool, redb::Error> {
     let write = database.begin_write()?;
     let mut is_new = false;
     {
         let mut counters = write.open_table(COUNTERS)?;
         let mut episodes = write.open_table(EPISODES)?;
+        let mut recent = write.open_table(RECENT)?;
         for (key, gateway) in gateways {
             is_new |= put(&mut counters, key, gateway.map(GatewayState::counters_record))?;
             is_new |= put(&mut episodes, key, gateway.map(GatewayState::episodes_record))?;
+            if gateway.is_none() {
+                recent.remove(key)?;
+            }
+        }
+        for RecentMinutes { gateway, record } in &figures.recent {
+            let record = checked(RECENT_FORM, gateway, 0, record);
+            recent.insert(gateway.as_str(), record.as_slice())?;
         }
         let PersistedState { silences, own, sent, billed, .. } = state;
         let others = serde_json::to_vec(&Others { silences, own, sent, billed });
@@ -97,23 +114,36 @@ pub(super) fn commit<'a>(
         is_new |= put(&mut general, OTHERS_KEY, Some(others))?;
         is_new |= put(&mut general, VERSION_KEY, Some(VERSION.to_le_bytes().to_vec()))?;
     }
-    if !days.is_empty() {
-        put_days(&write, days)?;
-    } else if !is_new {
-        return Ok(write.abort()?);
+    if !is_new && *figures == Figures::default() {
+        write.abort()?;
+        return Ok(false);
     }
-    Ok(write.commit()?)
+    put(&mut write.open_table(GENERAL)?, SAVE_KEY, Some(save.to_le_bytes().to_vec()))?;
+    put_days(&write, &figures.days)?;
+    write.commit()?;
+    Ok(true)
+}
+
+/// The number of the save that wrote it; 0 of a version that did not count them.
+pub(super) fn save_of(database: &impl ReadableDatabase) -> Result<u64, Unusable> {
+    let read = database.begin_read().map_err(redb::Error::from)?;
+    let found = read.open_table(GENERAL)?.get(SAVE_KEY)?;
+    let number = found.and_then(|bytes| bytes.value().try_into().ok());
+    Ok(number.map_or(0, u64::from_le_bytes))
 }
 
 /// Inserts days of history, and removes those that are too old.
 fn put_days(write: &WriteTransaction, days: &[HistoryDay]) -> Result<(), redb::Error> {
+    if days.is_empty() {
+        return Ok(());
+    }
     let mut table = write.open_table(DAYS)?;
     let mut newest = 0;
     for HistoryDay { gateway, day, record } in days {
         // No clock shows any other day.
         let Ok(day) = u32::try_from(*day) else { continue };
         newest = newest.max(day);
-        let record = [&[DAY_FORM], record.as_slice()].concat();
+        let record = checked(DAY_FORM, gateway, day, record);
         table.insert((day, gateway.as_str()), record.as_slice())?;
     }
     let oldest = newest.saturating_sub(DAYS_KEPT - 1);
@@ -121,25 +151,87 @@ fn put_days(write: &WriteTransaction, days: &[HistoryDay]) -> Result<(), redb::E
     Ok(())
 }
 
+/// The days of these gateways, and how many of them are damaged.
 pub(super) fn read_days(
     database: &Database,
     gateways: &[String],
-) -> Result<Vec<HistoryDay>, redb::Error> {
-    let table = database.begin_read()?.open_table(DAYS)?;
-    let mut days = Vec::new();
+) -> Result<(Vec<HistoryDay>, usize), redb::Error> {
+    let (mut days, mut damaged) = (Vec::new(), 0);
+    let table = match database.begin_read()?.open_table(DAYS) {
+        // It was not written yet.
+        Err(TableError::TableDoesNotExist(_)) => return Ok((days, damaged)),
+        table => table?,
+    };
     let newest = table.last()?.map_or(0, |(key, _)| key.value().0);
     for gateway in gateways {
         for day in newest.saturating_sub(DAYS_KEPT - 1)..=newest {
-            let found = table.get((day, gateway.as_str()))?;
-            let record = found.as_ref().and_then(|found| found.value().split_first());
-            // What a newer version packed is read from CloudWatch again.
-            if let Some((&DAY_FORM, record)) = record {
-                let (gateway, record) = (gateway.clone(), record.to_vec());
-                days.push(HistoryDay { gateway, day: day.into(), record });
+            let Some(found) = table.get((day, gateway.as_str()))? else { continue };
+            let record = match found.value().split_first() {
+                Some((&DAY_FORM_UNCHECKED, record)) => Ok(record),
+                _ => unchecked(DAY_FORM, gateway, day, found.value()),
+            };
+            match record {
+                Ok(record) => {
+                    let (gateway, record) = (gateway.clone(), record.to_vec());
+                    days.push(HistoryDay { gateway, day: day.into(), record });
+                }
+                Err(is_damaged) => damaged += usize::from(is_damaged),
             }
         }
     }
-    Ok(days)
+    Ok((days, damaged))
+}
+
+/// The newest minutes of these gateways, and of how many they are damaged.
+pub(super) fn read_recent(
+    database: &Database,
+    gateways: &[String],
+) -> Result<(Vec<RecentMinutes>, usize), redb::Error> {
+    let (mut recent, mut damaged) = (Vec::new(), 0);
+    let table = match database.begin_read()?.open_table(RECENT) {
+        // An earlier version did not write it.
+        Err(TableError::TableDoesNotExist(_)) => return Ok((recent, damaged)),
+        table => table?,
+    };
+    for gateway in gateways {
+        let Some(found) = table.get(gateway.as_str())? else { continue };
+        match unchecked(RECENT_FORM, gateway, 0, found.value()) {
+            Ok(record) => {
+                let (gateway, record) = (gateway.clone(), record.to_vec());
+                recent.push(RecentMinutes { gateway, record });
+            }
+            Err(is_damaged) => damaged += usize::from(is_damaged),
+        }
+    }
+    Ok((recent, damaged))
+}
+
+/// A record with its form and a checksum before it. redb looks at its own checksums only when
+/// it opens a file, and these are read while the daemon runs, for weeks.
+fn checked(form: u8, gateway: &str, day: u32, record: &[u8]) -> Vec<u8> {
+    let checksum = checksum(gateway, day, record).to_le_bytes();
+    [&[form], &checksum[..], record].concat()
+}
+
+/// What [`checked`] was given; the error is whether it is damaged. What a newer version wrote
+/// is not, and is read from CloudWatch again as well.
+fn unchecked<'a>(form: u8, gateway: &str, day: u32, bytes: &'a [u8]) -> Result<&'a [u8], bool> {
+    let (found, rest) = bytes.split_first().ok_or(true)?;
+    if *found != form {
+        return Err(*found < form);
+    }
+    let (sum, record) = rest.split_first_chunk().ok_or(true)?;
+    let is_whole = u32::from_le_bytes(*sum) == checksum(gateway, day, record);
+    if is_whole { Ok(record) } else { Err(true) }
+}
+
+/// The CRC-32 of a record and of what it belongs to.
+fn checksum(gateway: &str, day: u32, record: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in [&day.to_le_bytes(), gateway.as_bytes(), record] {
+        hasher.update(part);
+    }
+    hasher.finalize()
 }
 
 /// Inserts a record, or removes it. Returns whether that changes anything.
