@@ -90,7 +90,7 @@ impl Daemon {
         if read > 0 {
             self.poller.tell_progress(end);
         }
-        while self.poller.has_unsaved_days() && self.save(now).await.is_none() {
+        while self.poller.has_unsaved() && self.save(now).await.is_none() {
             if self.serve(now, deadline, tokio::task::yield_now()).await.is_none() {
                 break;
             }
@@ -288,7 +288,7 @@ impl Poller {
 
     /// What is not saved of what was read.
     pub(super) fn unsaved(&mut self) -> Figures {
-        Figures { days: self.unsaved_days(), ..Figures::default() }
+        Figures { days: self.unsaved_days(), recent: self.recent.unsaved() }
     }
 
     /// What is not saved of the histories, of no more gateways than make a few megabytes.
@@ -311,6 +311,7 @@ impl Poller {
 
     /// Notes that these are saved.
     pub(super) fn are_saved(&mut self, saved: &Figures) {
+        self.recent.are_saved(&saved.recent);
         for day in &saved.days {
             if let Some(history) = self.histories.get_mut(&day.gateway) {
                 history.saved();
@@ -319,8 +320,8 @@ impl Poller {
         }
     }
 
-    fn has_unsaved_days(&self) -> bool {
-        self.histories.values().any(|history| history.is_unsaved())
+    fn has_unsaved(&self) -> bool {
+        self.recent.is_unsaved() || self.histories.values().any(|history| history.is_unsaved())
     }
 
     fn tell_progress(&self, end: QuarterHour) {

@@ -23,6 +23,7 @@ mod plan;
 mod poller;
 mod publisher;
 mod receive;
+mod recent;
 mod reload;
 mod report;
 mod self_check;
