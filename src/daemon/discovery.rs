@@ -93,7 +93,7 @@ impl Daemon {
                 recent.remove(&gateway.id.key());
             }
         }
-        self.resume(before).await;
+        self.resume().await;
     }
 
     /// Finds the target groups of the gateways that are polled fast: as many as there is

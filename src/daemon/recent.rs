@@ -130,10 +130,9 @@ impl Recent {
 }
 
 impl Daemon {
-    /// Goes on with what was saved of gateways that were not watched `before`.
-    pub(super) async fn resume(&mut self, before: &[Vec<Arc<Gateway>>]) {
-        let known: HashSet<_> = before.iter().flatten().map(|gateway| &gateway.id).collect();
-        let is_new = |gateway: &&Arc<Gateway>| !known.contains(&gateway.id);
+    /// Goes on with what was saved of gateways of which nothing is known here.
+    pub(super) async fn resume(&mut self) {
+        let is_new = |gateway: &&Arc<Gateway>| self.poller.recent.get(&gateway.id.key()).is_none();
         let new: Vec<Arc<Gateway>> = self.poller.gateways().filter(is_new).cloned().collect();
         for gateways in new.chunks(READ_TOGETHER) {
             let keys: Vec<String> = gateways.iter().map(|gateway| gateway.id.key()).collect();

@@ -8,6 +8,9 @@
 //!
 //! A JSON file of an older version in its place is imported by the first save, and kept. A
 //! damaged file is set aside and reported; one that a newer version wrote is left alone.
+//!
+//! Whoever opens it verifies every page, and so does a save after somebody else wrote to it.
+//! Each save has a number, which is noted beside the file: that of an older one is smaller.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};

@@ -97,12 +97,11 @@ impl StorageBackend for Overlay {
         }
         for (number, from, count) in pieces(offset, out.len()) {
             let (here, rest) = out.split_at_mut(count);
-            match contents.written.get(&number) {
-                Some(piece) => here.copy_from_slice(&piece[from..from + count]),
-                None => {
-                    let piece = self.of_file(number, contents.of_file)?;
-                    here.copy_from_slice(&piece[from..from + count]);
-                }
+            if let Some(piece) = contents.written.get(&number) {
+                here.copy_from_slice(&piece[from..from + count]);
+            } else {
+                let piece = self.of_file(number, contents.of_file)?;
+                here.copy_from_slice(&piece[from..from + count]);
             }
             out = rest;
         }
