@@ -14,7 +14,7 @@ use super::{Ending, Failure, load};
 pub enum Command {
     /// Print it as JSON, on one line
     #[command(
-        after_help = "Examples:\n  nearmiss state export --config nearmiss.toml > state.json\n  nearmiss state export --config nearmiss.toml | jq '.gateways | map_values(.totals)'\n\nReads what was saved last, and changes nothing: the daemon may run or not. A daemon that finds the JSON at its [state] path takes it over. It is all but the history of each gateway, which a daemon that does not have it reads from CloudWatch."
+        after_help = "Examples:\n  nearmiss state export --config nearmiss.toml > state.json\n  nearmiss state export --config nearmiss.toml | jq '.gateways | map_values(.totals)'\n\nReads what was saved last, and changes nothing: the daemon may run or not. Of a damaged file, or one that is older than the last save, it prints nothing but an error (exit code 1). A daemon that finds the JSON at its [state] path takes it over. It is all but the history of each gateway, which a daemon that does not have it reads from CloudWatch."
     )]
     Export {
         #[command(flatten)]

@@ -9,6 +9,7 @@ use tracing::info;
 
 use super::changes::tell_changes;
 use super::poller::Poller;
+use super::recent::bounds;
 use super::{DISCOVERY_SHARE, Daemon, allotment};
 use crate::edge::aws::Usage;
 use crate::edge::exporter::Exporter;
@@ -92,6 +93,7 @@ impl Daemon {
                 recent.remove(&gateway.id.key());
             }
         }
+        self.resume().await;
     }
 
     /// Finds the target groups of the gateways that are polled fast: as many as there is
@@ -154,7 +156,7 @@ impl Daemon {
         let watched = self.poller.watched();
         self.poller.reports.retain(|key, _| watched.contains(key));
         self.poller.histories.retain(|key, _| watched.contains(key));
-        self.poller.recent.retain(|key, _| watched.contains(key));
+        self.poller.recent.retain(&watched);
     }
 }
 
@@ -163,10 +165,6 @@ fn changed<'a>(
     before: &'a [Arc<Gateway>],
     after: &'a [Arc<Gateway>],
 ) -> impl Iterator<Item = &'a Arc<Gateway>> {
-    let bounds = |gateway: &Gateway| {
-        let Gateway { timeout, near, .. } = gateway;
-        (timeout.seconds, timeout.is_below_the_gateways_own(), *near)
-    };
     let known: HashMap<_, _> = before.iter().map(|one| (&one.id, bounds(one))).collect();
     after.iter().filter(move |one| known.get(&one.id).is_some_and(|old| *old != bounds(one)))
 }

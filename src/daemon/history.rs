@@ -19,7 +19,7 @@ use crate::edge::aws::{self, Usage};
 use crate::edge::time::Deadline;
 use crate::inventory::AccountRegion;
 use crate::source::{self, Answer, Stretch};
-use crate::store::{GatewayStates, HistoryDay};
+use crate::store::{Figures, GatewayStates, HistoryDay};
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
@@ -90,7 +90,7 @@ impl Daemon {
         if read > 0 {
             self.poller.tell_progress(end);
         }
-        while self.poller.has_unsaved_days() && self.save(now).await.is_none() {
+        while self.poller.has_unsaved() && self.save(now).await.is_none() {
             if self.serve(now, deadline, tokio::task::yield_now()).await.is_none() {
                 break;
             }
@@ -286,8 +286,13 @@ impl Poller {
         whole
     }
 
+    /// What is not saved of what was read.
+    pub(super) fn unsaved(&mut self) -> Figures {
+        Figures { days: self.unsaved_days(), recent: self.recent.unsaved() }
+    }
+
     /// What is not saved of the histories, of no more gateways than make a few megabytes.
-    pub(super) fn unsaved_days(&mut self) -> Vec<HistoryDay> {
+    fn unsaved_days(&mut self) -> Vec<HistoryDay> {
         let mut all = Vec::new();
         let unsaved = self.histories.iter_mut().filter(|(_, history)| history.is_unsaved());
         for (key, history) in unsaved {
@@ -304,9 +309,10 @@ impl Poller {
         all
     }
 
-    /// Notes that these days are saved.
-    pub(super) fn are_saved(&mut self, days: &[HistoryDay]) {
-        for day in days {
+    /// Notes that these are saved.
+    pub(super) fn are_saved(&mut self, saved: &Figures) {
+        self.recent.are_saved(&saved.recent);
+        for day in &saved.days {
             if let Some(history) = self.histories.get_mut(&day.gateway) {
                 history.saved();
                 history.put_away();
@@ -314,8 +320,8 @@ impl Poller {
         }
     }
 
-    fn has_unsaved_days(&self) -> bool {
-        self.histories.values().any(|history| history.is_unsaved())
+    fn has_unsaved(&self) -> bool {
+        self.recent.is_unsaved() || self.histories.values().any(|history| history.is_unsaved())
     }
 
     fn tell_progress(&self, end: QuarterHour) {

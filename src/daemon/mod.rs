@@ -23,6 +23,7 @@ mod plan;
 mod poller;
 mod publisher;
 mod receive;
+mod recent;
 mod reload;
 mod report;
 mod self_check;
@@ -367,10 +368,10 @@ impl Daemon {
 
     /// Returns what went wrong.
     async fn save(&mut self, now: i64) -> Option<String> {
-        let days = self.poller.unsaved_days();
-        let saved = self.store.save(&mut self.persisted, &days).await;
+        let figures = self.poller.unsaved();
+        let saved = self.store.save(&mut self.persisted, &figures).await;
         if saved.is_ok() {
-            self.poller.are_saved(&days);
+            self.poller.are_saved(&figures);
         }
         Exporter::outcome(&self.publisher.exporter.state_saves, &saved);
         let trouble = saved.err().map(|error| aws::chain(&error));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::recent::Recent;
 use crate::edge::aws::AwsError;
 use crate::inventory::AccountRegion;
 use crate::source::{Answer, Ask};
@@ -55,12 +56,7 @@ impl Fetched {
         self.faults.extend(piece.faults);
     }
 
-    pub(super) fn enter(
-        &mut self,
-        gateway: &Gateway,
-        answer: Answer<Snapshot>,
-        recent: &HashMap<String, KeptSnapshot>,
-    ) {
+    pub(super) fn enter(&mut self, gateway: &Gateway, answer: Answer<Snapshot>, recent: &Recent) {
         let key = gateway.id.key();
         let end = answer.as_ref().ok().map(Snapshot::end);
         self.end = self.end.into_iter().chain(end).min();
@@ -99,14 +95,13 @@ impl Fetched {
 
 /// What to ask for in pieces, each with the minute up to which it is asked: gateways that lag
 /// behind are read in stretches, and those that are asked for as many minutes are together. A
-/// gateway without a report is new, or its last answer failed: then nothing says that it has
-/// nothing unusual. One whose watermark lies in the future is asked as if it were new: the
+/// gateway without a report is asked at once. One whose watermark lies in the future is asked as if it were new: the
 /// answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
     states: &GatewayStates,
     reports: &HashMap<String, Report>,
-    recent: &HashMap<String, KeptSnapshot>,
+    recent: &Recent,
     calm_every: i64,
     end: Minute,
 ) -> Vec<(Minute, Vec<Ask>)> {
@@ -115,12 +110,14 @@ pub(super) fn asks(
     for gateway in &account.gateways {
         let key = gateway.id.key();
         let end = end.plus(-gateway.extra_delay());
-        let rate = reports.get(&key).map_or(PollRate::Fast, |report| report.rate);
         let known = states.get(&key).filter(|state| !state.is_ahead_of(end));
         let state = known.unwrap_or(&new);
         let answers = state.asks_for_answers();
-        let rate = if answers { PollRate::Fast } else { rate };
-        if rate.is_due(calm_every, &key, state.unread(), end) {
+        let rate = reports.get(&key).map(|report| report.rate).filter(|_| !answers);
+        let is_due = rate.unwrap_or(PollRate::Fast).is_due(calm_every, &key, state.unread(), end);
+        if is_due {
+            let of_before = || recent.rate(&key, end.since(state.unread()));
+            let rate = if answers { PollRate::Fast } else { rate.unwrap_or_else(of_before) };
             let recent = recent.get(&key).map(KeptSnapshot::span);
             let (from, until) = state.next_stretch(recent, PollRate::turn(&key), end);
             let target_groups = match rate {

@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::clock::agreed;
 use super::plan::{Fetched, asks};
+use super::recent::Recent;
 use super::timeouts::TimeoutReaders;
 use super::{Daemon, Event, allotment, seconds};
 use crate::config::Config;
@@ -23,10 +24,11 @@ use crate::source::{Answer, Ask};
 use crate::store::GatewayStates;
 use nearmiss_core::detect::outlook::History;
 use nearmiss_core::gateway::Gateway;
+use nearmiss_core::gateway::polling::PollRate;
 use nearmiss_core::late::Rules;
 use nearmiss_core::notification::Component;
 use nearmiss_core::series::history::Mark;
-use nearmiss_core::series::snapshot::{KeptSnapshot, Snapshot};
+use nearmiss_core::series::snapshot::Snapshot;
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_core::{Report, assess};
@@ -47,7 +49,7 @@ pub(super) struct Poller {
     /// Fourteen days of each gateway.
     pub(super) histories: HashMap<String, History>,
     /// The newest minutes as they were last read, an hour or so.
-    pub(super) recent: HashMap<String, KeptSnapshot>,
+    pub(super) recent: Recent,
     /// The gateways whose minutes the latest poll got.
     pub(super) reading: HashSet<String>,
 }
@@ -70,7 +72,7 @@ impl Poller {
             timeouts: TimeoutReaders::default(),
             reports: HashMap::new(),
             histories: HashMap::new(),
-            recent: HashMap::new(),
+            recent: Recent::default(),
             reading: HashSet::new(),
         }
     }
@@ -217,6 +219,7 @@ impl Daemon {
             }
         }
         self.poller.reports.retain(|key, _| !fetched.failed.contains(key));
+        self.poller.recent.have_failed(&fetched.failed);
         Ok(fetched)
     }
 
@@ -231,13 +234,16 @@ impl Daemon {
     ) {
         self.receive(gateways, piece, (present, is_late), deadline).await;
         self.assess_all(gateways, present.now, piece, deadline, watch).await;
-        for (key, snapshot) in std::mem::take(&mut piece.snapshots) {
+        for gateway in gateways {
+            let key = gateway.id.key();
+            let Some(snapshot) = piece.snapshots.remove(&key) else { continue };
             if let Some(history) = self.poller.histories.get_mut(&key) {
                 history.put_away();
             }
             let state = self.persisted.gateways.get(&key);
             let needed = state.map_or(snapshot.first(), GatewayState::remembers_from);
-            self.poller.recent.insert(key.clone(), snapshot.kept(needed));
+            let rate = self.poller.reports.get(&key).map_or(PollRate::Fast, |report| report.rate);
+            self.poller.recent.enter(gateway, rate, snapshot.kept(needed));
             self.poller.reading.insert(key);
         }
     }

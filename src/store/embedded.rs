@@ -8,66 +8,50 @@
 //!
 //! A JSON file of an older version in its place is imported by the first save, and kept. A
 //! damaged file is set aside and reported; one that a newer version wrote is left alone.
+//!
+//! Whoever opens it verifies every page, and so does a save after somebody else wrote to it.
+//! Each save has a number, which is noted beside the file: that of an older one is smaller.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, ready};
-use redb::backends::InMemoryBackend;
-use redb::{
-    Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, ReadableTable,
-    StorageBackend, StorageError, Table, TableDefinition, TableError, WriteTransaction,
-};
+use redb::{Builder, Database};
 use rustix::fs::OFlags;
-use serde::{Deserialize, Serialize};
 use tracing::{error, info};
 
+use super::guard::guarded;
 use super::json::{self, JsonError};
+use super::overlay::Overlay;
 use super::persisted::PersistedState;
 use super::place::{Lock, Place, kind};
 use super::room::Roomy;
-use super::{HistoryDay, StateError, Store};
-use nearmiss_core::state::{GatewayState, RecordError};
+use super::tables::{
+    CACHE, ROOM, Unusable, Unusable::Damaged, VERSION, builder, commit, failure, keep_room,
+    read_days, read_recent, read_tables, save_of,
+};
+use super::{Figures, HistoryDay, RecentMinutes, StateError, Store};
 
-/// The version of the tables that this program writes. Versions 1 and 2 were JSON.
-const VERSION: u32 = 3;
 /// How a file of redb begins.
 const MAGIC: &[u8] = b"redb";
+const WHOLE_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+/// Where each of its two commits says which format it has, and the newest that is known.
+const FORMATS: [usize; 2] = [64, 192];
+const FORMAT: u8 = 3;
+/// What redb writes with each commit, and more: its first page, bytes.
+const HEAD: usize = 4096;
+/// How often a file is read that changes meanwhile, and how long is waited in between.
+const ATTEMPTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 /// The largest JSON file, in bytes: many times what ten thousand gateways take.
 const MAX_JSON: u64 = 1 << 30;
-/// Memory for pages of the file, in bytes: what is written is not read again.
-const CACHE: usize = 1 << 20;
-/// A new file has this many bytes to spare, and as many again as are in it: a disk that
-/// becomes full does not affect what fits in them.
-const ROOM: usize = 256 * 1024;
 /// Only the daemon's user may read the state.
 const MODE: u32 = 0o600;
-
-type Records = TableDefinition<'static, &'static str, &'static [u8]>;
-/// What belongs to no gateway.
-const GENERAL: Records = TableDefinition::new("general");
-/// Counters and positions by gateway.
-const COUNTERS: Records = TableDefinition::new("counters");
-/// Episodes by gateway.
-const EPISODES: Records = TableDefinition::new("episodes");
-
-/// Packed days of history by day and gateway: what is written together is side by side.
-const DAYS: TableDefinition<'static, (u32, &'static str), &'static [u8]> =
-    TableDefinition::new("days");
-/// How many days of UTC fourteen days can touch.
-const DAYS_KEPT: u32 = 15;
-/// The form of a packed day, its first byte.
-const DAY_FORM: u8 = 1;
-
-/// Which version the tables have: a little-endian `u32`.
-const VERSION_KEY: &str = "version";
-/// Silences and the like, as JSON.
-const OTHERS_KEY: &str = "others";
-/// A record that takes up room, and is deleted.
-const ROOM_KEY: &str = "room";
 
 /// The file, whether it exists yet or not.
 #[derive(Debug)]
@@ -76,7 +60,11 @@ pub(super) struct Embedded {
     ours: Option<Ours>,
     /// Whether a JSON file of an older version is in its place.
     follows_json: bool,
-    _lock: Option<Lock>,
+    /// The number of the last save.
+    saved: u64,
+    /// Whether damaged figures were logged.
+    has_said_damaged: bool,
+    lock: Option<Lock>,
 }
 
 /// The file that is being written to.
@@ -84,30 +72,36 @@ pub(super) struct Embedded {
 struct Ours {
     /// `None` after the disk failed: it is opened again by the next save.
     database: Option<Database>,
-    /// Which file it is: device and inode.
-    id: (u64, u64),
+    /// What it was when it was written to last.
+    stamp: Stamp,
 }
 
-/// What is kept in [`OTHERS_KEY`].
-#[derive(Serialize, Deserialize)]
-struct Others<S, O, T, B> {
-    #[serde(default)]
-    silences: S,
-    #[serde(default)]
-    own: O,
-    #[serde(default)]
-    sent: T,
-    #[serde(default)]
-    billed: B,
+/// Which file it is, and what changes when somebody else writes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    length: u64,
+    /// Seconds and nanoseconds.
+    modified: (i64, i64),
+    changed: (i64, i64),
 }
 
-/// Why a file cannot be used.
-enum Unusable {
-    /// Which version it has.
-    Newer(String),
-    Damaged(String),
-    Io(io::Error),
-    InUse,
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Self> {
+        let file = fs::metadata(path)?;
+        Ok(Self {
+            device: file.dev(),
+            inode: file.ino(),
+            length: file.len(),
+            modified: (file.mtime(), file.mtime_nsec()),
+            changed: (file.ctime(), file.ctime_nsec()),
+        })
+    }
+
+    fn is_same_file(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
 }
 
 impl Store for Embedded {
@@ -120,9 +114,9 @@ impl Store for Embedded {
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
-        days: &'a [HistoryDay],
+        figures: &'a Figures,
     ) -> LocalBoxFuture<'a, Result<(), StateError>> {
-        ready(self.save_now(state, days)).boxed_local()
+        ready(self.save_now(state, figures)).boxed_local()
     }
 
     fn days<'a>(
@@ -131,6 +125,13 @@ impl Store for Embedded {
     ) -> LocalBoxFuture<'a, Result<Vec<HistoryDay>, StateError>> {
         ready(self.days_now(gateways)).boxed_local()
     }
+
+    fn recent<'a>(
+        &'a mut self,
+        gateways: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Vec<RecentMinutes>, StateError>> {
+        ready(self.recent_now(gateways)).boxed_local()
+    }
 }
 
 impl Embedded {
@@ -138,7 +139,8 @@ impl Embedded {
     pub(super) fn locked(path: &Path) -> Result<Self, StateError> {
         let place = Place::new(path);
         let lock = place.lock()?;
-        Ok(Self { place, ours: None, follows_json: false, _lock: lock })
+        let saved = lock.as_ref().and_then(Lock::saved).unwrap_or(0);
+        Ok(Self { place, ours: None, follows_json: false, saved, has_said_damaged: false, lock })
     }
 
     pub(super) fn load_now(&mut self) -> Result<PersistedState, StateError> {
@@ -150,14 +152,17 @@ impl Embedded {
             self.follows_json = read.is_ok();
             return self.or_set_aside(read);
         }
-        let read = self.open().and_then(|database| {
-            let state = read_tables(&database)?;
-            Ok((database, state))
+        let read = guarded(|| {
+            let database = self.open()?;
+            let (state, save) = (read_tables(&database)?, save_of(&database)?);
+            Ok((database, state, save))
         });
-        let read = match read {
-            Ok((database, state)) => {
-                let id = identify(self.place.target()).map_err(|why| self.place.unreadable(why))?;
-                self.ours = Some(Ours { database: Some(database), id });
+        let read = match read.unwrap_or_else(|why| Err(Damaged(why))) {
+            Ok((database, state, save)) => {
+                let stamp = Stamp::of(self.place.target());
+                let stamp = stamp.map_err(|why| self.place.unreadable(why))?;
+                self.ours = Some(Ours { database: Some(database), stamp });
+                self.follow(save);
                 Ok(state)
             }
             // Then nothing can be saved either, and the save will report it.
@@ -167,12 +172,21 @@ impl Embedded {
         self.or_set_aside(read)
     }
 
+    /// Goes on from the save of this number, and says if it is not the last one.
+    fn follow(&mut self, save: u64) {
+        if save < self.saved {
+            let older = self.place.older(save, self.saved);
+            error!("{older}: what was notified after it may be notified again");
+        }
+        self.saved = self.saved.max(save);
+    }
+
     fn or_set_aside(
         &self,
         read: Result<PersistedState, StateError>,
     ) -> Result<PersistedState, StateError> {
         let Err(StateError::Damaged { why, .. }) = read else { return read };
-        let aside = self.place.beside(".damaged");
+        let aside = self.place.free_beside(".damaged");
         fs::rename(self.place.target(), &aside).map_err(|why| self.place.unreadable(why))?;
         error!(
             set_aside = %aside.display(),
@@ -183,63 +197,140 @@ impl Embedded {
 
     fn open(&self) -> Result<Database, Unusable> {
         let file = OpenOptions::new().read(true).write(true).open(self.place.target());
-        let file = Roomy::new(file.map_err(Unusable::Io)?)?;
+        let file = file.map_err(Unusable::Io)?;
+        // redb would begin a new database in it.
+        if file.metadata().map_err(Unusable::Io)?.len() == 0 {
+            return Err(Damaged("it is empty".to_owned()));
+        }
+        let file = Roomy::new(file)?;
         let mut builder = builder();
         Ok(builder.set_check_integrity_on_open(true).create_with_backend(file)?)
     }
 
-    pub(super) fn days_now(&self, gateways: &[String]) -> Result<Vec<HistoryDay>, StateError> {
-        let Some(database) = self.ours.as_ref().and_then(|ours| ours.database.as_ref()) else {
-            return Ok(Vec::new());
-        };
-        match read_days(database, gateways) {
-            // It was not written yet.
-            Err(redb::Error::TableDoesNotExist(_)) => Ok(Vec::new()),
-            days => days.map_err(|why| self.place.unreadable(failure(why))),
+    pub(super) fn days_now(&mut self, gateways: &[String]) -> Result<Vec<HistoryDay>, StateError> {
+        self.figures(|database| read_days(database, gateways))
+    }
+
+    pub(super) fn recent_now(
+        &mut self,
+        gateways: &[String],
+    ) -> Result<Vec<RecentMinutes>, StateError> {
+        self.figures(|database| read_recent(database, gateways))
+    }
+
+    /// What is whole of these figures; that some are damaged is logged once.
+    fn figures<T: Default>(
+        &mut self,
+        read: impl FnOnce(&Database) -> Result<(T, usize), redb::Error>,
+    ) -> Result<T, StateError> {
+        let found = self.with_database(read).map_err(|why| self.place.unreadable(why))?;
+        let (figures, damaged) = found.unwrap_or_default();
+        if damaged > 0 && !std::mem::replace(&mut self.has_said_damaged, true) {
+            error!(
+                damaged,
+                "figures in the state file are damaged: they are not used, and are read from CloudWatch again. Is the disk failing?"
+            );
         }
+        Ok(figures)
+    }
+
+    /// What `work` makes of the database, if there is one. After an error it must be opened
+    /// anew, which the next save does.
+    fn with_database<T>(
+        &mut self,
+        work: impl FnOnce(&Database) -> Result<T, redb::Error>,
+    ) -> io::Result<Option<T>> {
+        let Some(ours) = &mut self.ours else { return Ok(None) };
+        let Some(database) = ours.database.take() else { return Ok(None) };
+        let done = guarded(|| work(&database).map(|done| (done, database)).map_err(failure));
+        let (done, database) = done.map_err(io::Error::other).flatten()?;
+        ours.database = Some(database);
+        Ok(Some(done))
     }
 
     pub(super) fn save_now(
         &mut self,
         state: &mut PersistedState,
-        days: &[HistoryDay],
+        figures: &Figures,
     ) -> Result<(), StateError> {
         self.place.is_there()?;
-        self.write(state, days).map_err(|source| self.place.unwritable(source))?;
+        self.write(state, figures).map_err(|source| self.place.unwritable(source))?;
         state.gateways.written();
         Ok(())
     }
 
-    fn write(&mut self, state: &PersistedState, days: &[HistoryDay]) -> io::Result<()> {
-        let there = identify(self.place.target()).ok();
-        let Some(mut ours) = self.ours.take().filter(|ours| Some(ours.id) == there) else {
-            return self.create(state, days);
+    fn write(&mut self, state: &PersistedState, figures: &Figures) -> io::Result<()> {
+        self.open_again()?;
+        let next = self.saved + 1;
+        let is_written = if self.ours.is_none() {
+            self.create(next, state, figures)?;
+            true
+        } else {
+            let changes = state.gateways.changes();
+            let commit = |database: &_| commit(database, next, state, changes, figures);
+            self.with_database(commit)?.unwrap_or_default()
         };
-        let database = match ours.database.take() {
-            Some(database) => database,
-            None => match self.open() {
-                Ok(database) => database,
-                Err(Unusable::Io(why)) => {
-                    self.ours = Some(ours);
-                    return Err(why);
-                }
-                // The daemon has everything that was in it in memory.
-                Err(_) => return self.create(state, days),
-            },
+        if is_written {
+            self.saved = next;
+            // Without the note, nothing would tell that this save was lost.
+            let _ = self.lock.as_mut().map(|lock| lock.note(Some(next)));
+        }
+        if let Some(ours) = &mut self.ours {
+            ours.stamp = Stamp::of(self.place.target())?;
+        }
+        Ok(())
+    }
+
+    /// Verifies the file where somebody else wrote to it or an error closed it, and gives it
+    /// up where it is not what was written last.
+    fn open_again(&mut self) -> io::Result<()> {
+        let Some(ours) = self.ours.take() else { return Ok(()) };
+        let there = Stamp::of(self.place.target()).ok();
+        let Some(there) = there.filter(|there| there.is_same_file(&ours.stamp)) else {
+            return Ok(());
         };
-        let changes = state.gateways.changes();
-        let saved = commit(&database, state, changes, days).map_err(failure);
-        // After an error the database must be opened anew.
-        ours.database = saved.is_ok().then_some(database);
-        self.ours = Some(ours);
-        saved
+        if there == ours.stamp && ours.database.is_some() {
+            self.ours = Some(ours);
+            return Ok(());
+        }
+        // redb closes it, and may stumble over what it finds there.
+        let _ = guarded(|| drop(ours.database));
+        let opened = guarded(|| {
+            let database = self.open()?;
+            let save = save_of(&database)?;
+            // A save that failed may have reached the disk.
+            if (self.saved..=self.saved + 1).contains(&save) {
+                return Ok(database);
+            }
+            Err(Damaged(format!("it has save {save}, and save {} was the last", self.saved)))
+        });
+        match opened.unwrap_or_else(|why| Err(Damaged(why))) {
+            Ok(database) => {
+                let stamp = Stamp::of(self.place.target())?;
+                self.ours = Some(Ours { database: Some(database), stamp });
+                Ok(())
+            }
+            Err(Unusable::Io(why)) => {
+                self.ours = Some(Ours { database: None, stamp: ours.stamp });
+                Err(why)
+            }
+            Err(why) => {
+                let why = state_error(why, &self.place);
+                error!(
+                    "the state file is not what nearmiss wrote last: {why}. It is written anew from what is in memory, and history is read from CloudWatch again"
+                );
+                Ok(())
+            }
+        }
     }
 
     /// Creates the file beside its place, with everything in it, and moves it there.
-    fn create(&mut self, state: &PersistedState, days: &[HistoryDay]) -> io::Result<()> {
+    fn create(&mut self, save: u64, state: &PersistedState, figures: &Figures) -> io::Result<()> {
         let new = self.place.beside(".new");
         let file = make(&new)?;
-        let (database, id) = fill(file, state, days).inspect_err(|_| {
+        let filled =
+            guarded(|| fill(file, save, state, figures)).map_err(io::Error::other).flatten();
+        let database = filled.inspect_err(|_| {
             let _ = fs::remove_file(&new);
         })?;
         if std::mem::take(&mut self.follows_json) {
@@ -247,18 +338,15 @@ impl Embedded {
         }
         fs::rename(&new, self.place.target())?;
         File::open(self.place.directory()).and_then(|directory| directory.sync_all())?;
-        self.ours = Some(Ours { database: Some(database), id });
+        let stamp = Stamp::of(self.place.target())?;
+        self.ours = Some(Ours { database: Some(database), stamp });
         Ok(())
     }
 
     /// Gives the JSON file of the older version a second name, which stays when its first
     /// one goes.
     fn keep_json(&self) -> io::Result<()> {
-        let kept = self.place.beside(".before");
-        match fs::remove_file(&kept) {
-            Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
-            _ => {}
-        }
+        let kept = self.place.free_beside(".before");
         // Some file systems allow only one name for a file.
         fs::hard_link(self.place.target(), &kept)
             .or_else(|_| fs::copy(self.place.target(), &kept).map(drop))?;
@@ -281,30 +369,64 @@ pub(super) fn read(path: &Path) -> Result<PersistedState, StateError> {
     }
 }
 
+/// Verifies and reads it, changing nothing. It takes no lock: redb writes to no page of its
+/// last commit, and a commit changes its head.
 fn read_only(place: &Place) -> Result<PersistedState, StateError> {
-    let read = match builder().open_read_only(place.target()) {
-        Err(DatabaseError::RepairAborted) => repaired(place).and_then(|copy| read_tables(&copy)),
-        opened => opened.map_err(Unusable::from).and_then(|database| read_tables(&database)),
-    };
-    read.map_err(|why| state_error(why, place))
+    // Noted before it is read, it is not a later one.
+    let noted = place.saved();
+    for _ in 0..ATTEMPTS {
+        let file = File::open(place.target()).map_err(|why| place.unreadable(why))?;
+        let head_of = |file: &File| head(file).map_err(|why| place.unreadable(why));
+        let before = head_of(&file)?;
+        let again = file.try_clone().map_err(|why| place.unreadable(why))?;
+        let read = guarded(|| verified(file, &before)).unwrap_or_else(|why| Err(Damaged(why)));
+        if head_of(&again)? == before {
+            let (state, save) = read.map_err(|why| state_error(why, place))?;
+            return match noted.filter(|noted| *noted > save) {
+                Some(noted) => Err(place.older(save, noted)),
+                None => Ok(state),
+            };
+        }
+        thread::sleep(PAUSE);
+    }
+    let why = "a daemon is writing to it all the time: try again later";
+    Err(place.unreadable(io::Error::other(why)))
 }
 
-/// A copy in memory of a file that a crash left open: to repair the file itself is the next
-/// daemon's task, and it may not be writable.
-fn repaired(place: &Place) -> Result<Database, Unusable> {
-    let bytes = fs::read(place.target()).map_err(Unusable::Io)?;
-    let copy = InMemoryBackend::new();
-    let filled = copy.set_len(bytes.len() as u64).and_then(|()| copy.write(0, &bytes));
-    filled.map_err(|why| Unusable::Damaged(why.to_string()))?;
-    Ok(Builder::new().set_check_integrity_on_open(true).create_with_backend(copy)?)
+/// What is in this file, every page of which has its checksum. What a crash left open is
+/// repaired in memory.
+fn verified(file: File, head: &[u8]) -> Result<(PersistedState, u64), Unusable> {
+    let copy = Overlay::new(file, head).map_err(Unusable::Io)?;
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_check_integrity_on_open(true);
+    let database = builder.create_with_backend(copy)?;
+    Ok((read_tables(&database)?, save_of(&database)?))
 }
 
+/// The first bytes of a file; fewer if it is shorter.
+fn head(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; HEAD];
+    let mut length = 0;
+    while length < HEAD {
+        match file.read_at(&mut bytes[length..], length as u64)? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// Whether it is a database. One of a newer redb is an error, and not damaged.
 fn is_redb(place: &Place) -> Result<bool, StateError> {
-    let mut begin = Vec::new();
     let file = File::open(place.target()).map_err(|why| place.unreadable(why))?;
-    let read = file.take(MAGIC.len() as u64).read_to_end(&mut begin);
-    read.map_err(|why| place.unreadable(why))?;
-    Ok(begin == MAGIC)
+    let head = head(&file).map_err(|why| place.unreadable(why))?;
+    // Of a flipped bit, one of the two would know nothing.
+    let [one, other] = FORMATS.map(|at| head.get(at).copied().unwrap_or(0));
+    if head.starts_with(WHOLE_MAGIC) && one == other && one > FORMAT {
+        return Err(place.newer(format!("{VERSION} in a database of format {one}"), VERSION));
+    }
+    Ok(head.starts_with(MAGIC))
 }
 
 fn read_json(place: &Place) -> Result<PersistedState, StateError> {
@@ -319,13 +441,6 @@ fn read_json(place: &Place) -> Result<PersistedState, StateError> {
         JsonError::Newer(found) => place.newer(found, json::VERSION),
         JsonError::Damaged(why) => place.damaged(why.to_string()),
     })
-}
-
-/// One process writes, and others may read what it committed.
-fn builder() -> Builder {
-    let mut builder = Builder::new();
-    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
-    builder
 }
 
 /// An empty file that no other user can read.
@@ -349,168 +464,20 @@ fn make(path: &Path) -> io::Result<File> {
 }
 
 /// Writes everything to a new file, synced to the disk and with room to spare.
-fn fill(
-    file: File,
-    state: &PersistedState,
-    days: &[HistoryDay],
-) -> io::Result<(Database, (u64, u64))> {
-    let metadata = file.metadata()?;
+fn fill(file: File, save: u64, state: &PersistedState, figures: &Figures) -> io::Result<Database> {
     let written = file.try_clone()?;
     let database =
         Roomy::new(file).and_then(|file| builder().create_with_backend(file)).map_err(failure)?;
     let all = state.gateways.iter().map(|(key, state)| (key.as_str(), Some(state)));
-    commit(&database, state, all, days).map_err(failure)?;
+    commit(&database, save, state, all, figures).map_err(failure)?;
     let length = usize::try_from(written.metadata()?.len()).unwrap_or(0);
     keep_room(&database, length + ROOM).map_err(failure)?;
     written.sync_all()?;
-    Ok((database, (metadata.dev(), metadata.ino())))
-}
-
-/// Writes this many bytes, and frees their pages for what will be written.
-fn keep_room(database: &Database, bytes: usize) -> Result<(), redb::Error> {
-    let piece = vec![0xff_u8; ROOM / 4];
-    let pieces = bytes.div_ceil(piece.len());
-    let write = database.begin_write()?;
-    {
-        let mut general = write.open_table(GENERAL)?;
-        for number in 0..pieces {
-            general.insert(format!("{ROOM_KEY}{number}").as_str(), piece.as_slice())?;
-        }
-    }
-    write.commit()?;
-    let write = database.begin_write()?;
-    {
-        let mut general = write.open_table(GENERAL)?;
-        for number in 0..pieces {
-            general.remove(format!("{ROOM_KEY}{number}").as_str())?;
-        }
-    }
-    write.commit()?;
-    Ok(())
-}
-
-/// Writes these gateways, and what belongs to none; what is unchanged is not written.
-fn commit<'a>(
-    database: &Database,
-    state: &PersistedState,
-    gateways: impl Iterator<Item = (&'a str, Option<&'a GatewayState>)>,
-    days: &[HistoryDay],
-) -> Result<(), redb::Error> {
-    let write = database.begin_write()?;
-    let mut is_new = false;
-    {
-        let mut counters = write.open_table(COUNTERS)?;
-        let mut episodes = write.open_table(EPISODES)?;
-        for (key, gateway) in gateways {
-            is_new |= put(&mut counters, key, gateway.map(GatewayState::counters_record))?;
-            is_new |= put(&mut episodes, key, gateway.map(GatewayState::episodes_record))?;
-        }
-        let PersistedState { silences, own, sent, billed, .. } = state;
-        let others = serde_json::to_vec(&Others { silences, own, sent, billed });
-        let others = others.map_err(|why| redb::Error::Io(why.into()))?;
-        let mut general = write.open_table(GENERAL)?;
-        is_new |= put(&mut general, OTHERS_KEY, Some(others))?;
-        is_new |= put(&mut general, VERSION_KEY, Some(VERSION.to_le_bytes().to_vec()))?;
-    }
-    if !days.is_empty() {
-        put_days(&write, days)?;
-    } else if !is_new {
-        return Ok(write.abort()?);
-    }
-    Ok(write.commit()?)
-}
-
-/// Inserts days of history, and removes those that are too old.
-fn put_days(write: &WriteTransaction, days: &[HistoryDay]) -> Result<(), redb::Error> {
-    let mut table = write.open_table(DAYS)?;
-    let mut newest = 0;
-    for HistoryDay { gateway, day, record } in days {
-        // No clock shows any other day.
-        let Ok(day) = u32::try_from(*day) else { continue };
-        newest = newest.max(day);
-        let record = [&[DAY_FORM], record.as_slice()].concat();
-        table.insert((day, gateway.as_str()), record.as_slice())?;
-    }
-    let oldest = newest.saturating_sub(DAYS_KEPT - 1);
-    table.retain_in((0, "")..(oldest, ""), |_, _| false)?;
-    Ok(())
-}
-
-fn read_days(database: &Database, gateways: &[String]) -> Result<Vec<HistoryDay>, redb::Error> {
-    let table = database.begin_read()?.open_table(DAYS)?;
-    let mut days = Vec::new();
-    let newest = table.last()?.map_or(0, |(key, _)| key.value().0);
-    for gateway in gateways {
-        for day in newest.saturating_sub(DAYS_KEPT - 1)..=newest {
-            let found = table.get((day, gateway.as_str()))?;
-            let record = found.as_ref().and_then(|found| found.value().split_first());
-            // What a newer version packed is read from CloudWatch again.
-            if let Some((&DAY_FORM, record)) = record {
-                let (gateway, record) = (gateway.clone(), record.to_vec());
-                days.push(HistoryDay { gateway, day: day.into(), record });
-            }
-        }
-    }
-    Ok(days)
-}
-
-/// Inserts a record, or removes it. Returns whether that changes anything.
-fn put(
-    table: &mut Table<'_, &'static str, &'static [u8]>,
-    key: &str,
-    record: Option<Vec<u8>>,
-) -> Result<bool, StorageError> {
-    let Some(record) = record else { return Ok(table.remove(key)?.is_some()) };
-    if table.get(key)?.is_some_and(|there| there.value() == record) {
-        return Ok(false);
-    }
-    table.insert(key, record.as_slice())?;
-    Ok(true)
-}
-
-fn read_tables(database: &impl ReadableDatabase) -> Result<PersistedState, Unusable> {
-    let read = database.begin_read().map_err(|why| Unusable::from(redb::Error::from(why)))?;
-    let table = |name: Records| read.open_table(name).map_err(Unusable::from);
-    let general = table(GENERAL)?;
-    let of_general = |key: &str| general.get(key).map_err(Unusable::from);
-    let version = of_general(VERSION_KEY)?.and_then(|bytes| bytes.value().try_into().ok());
-    match version.map(u32::from_le_bytes) {
-        Some(VERSION) => {}
-        Some(found) if found > VERSION => return Err(Unusable::Newer(found.to_string())),
-        _ => return Err(Unusable::Damaged("it does not say which version it has".to_owned())),
-    }
-    let others = of_general(OTHERS_KEY)?;
-    let others = others.as_ref().map_or(&b"{}"[..], |others| others.value());
-    let others: Others<_, _, _, _> =
-        serde_json::from_slice(others).map_err(|why| Unusable::Damaged(why.to_string()))?;
-    let episodes = table(EPISODES)?;
-    let mut gateways = Vec::new();
-    for entry in table(COUNTERS)?.iter()? {
-        let (key, counters) = entry?;
-        let log = episodes.get(key.value())?;
-        let log = log.as_ref().map(redb::AccessGuard::value);
-        let state = GatewayState::of_records(counters.value(), log)?;
-        gateways.push((key.value().to_owned(), state));
-    }
-    let Others { silences, own, sent, billed } = others;
-    let gateways = gateways.into_iter().collect();
-    Ok(PersistedState { gateways, silences, own, sent, billed, ..PersistedState::default() })
-}
-
-fn identify(path: &Path) -> io::Result<(u64, u64)> {
-    fs::metadata(path).map(|file| (file.dev(), file.ino()))
+    Ok(database)
 }
 
 fn is_read_only(why: &io::Error) -> bool {
     matches!(why.kind(), ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem)
-}
-
-/// What the disk reported, without redb's words around it.
-fn failure(error: impl Into<redb::Error>) -> io::Error {
-    match error.into() {
-        redb::Error::Io(why) => why,
-        other => io::Error::other(other),
-    }
 }
 
 fn state_error(why: Unusable, place: &Place) -> StateError {
@@ -520,56 +487,4 @@ fn state_error(why: Unusable, place: &Place) -> StateError {
         Unusable::Io(why) => place.unreadable(why),
         Unusable::InUse => place.in_use("another program".to_owned()),
     }
-}
-
-impl From<redb::Error> for Unusable {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::DatabaseAlreadyOpen => Self::InUse,
-            redb::Error::Io(why)
-                if !matches!(why.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
-            {
-                Self::Io(why)
-            }
-            other => Self::Damaged(other.to_string()),
-        }
-    }
-}
-
-impl From<DatabaseError> for Unusable {
-    fn from(error: DatabaseError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<TableError> for Unusable {
-    fn from(error: TableError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<StorageError> for Unusable {
-    fn from(error: StorageError) -> Self {
-        redb::Error::from(error).into()
-    }
-}
-
-impl From<RecordError> for Unusable {
-    fn from(error: RecordError) -> Self {
-        match error {
-            RecordError::Newer { .. } => Self::Newer(format!("{VERSION} with {error}")),
-            RecordError::Damaged { .. } => Self::Damaged(error.to_string()),
-        }
-    }
-}
-
-/// The error that a newer version wrote it.
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-pub(super) fn say_version(path: &Path, version: u32) {
-    let database = builder().open(path).unwrap();
-    let write = database.begin_write().unwrap();
-    let record = version.to_le_bytes().to_vec();
-    put(&mut write.open_table(GENERAL).unwrap(), VERSION_KEY, Some(record)).unwrap();
-    write.commit().unwrap();
 }

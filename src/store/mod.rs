@@ -7,10 +7,13 @@
 //! other way.
 
 mod embedded;
+mod guard;
 mod json;
+mod overlay;
 mod persisted;
 mod place;
 mod room;
+mod tables;
 
 use std::fmt;
 use std::io;
@@ -29,13 +32,13 @@ pub trait Store: fmt::Debug {
     /// which is logged as an error and does not stop the daemon.
     fn load(&mut self) -> LocalBoxFuture<'_, Result<PersistedState, StateError>>;
 
-    /// Writes what changed since the last time, and these days, all of it or nothing. When
+    /// Writes what changed since the last time, and these figures, all of it or nothing. When
     /// this returns without an error, it survives a power cut, and the state is marked as
     /// written; otherwise it is due again.
     fn save<'a>(
         &'a mut self,
         state: &'a mut PersistedState,
-        days: &'a [HistoryDay],
+        figures: &'a Figures,
     ) -> LocalBoxFuture<'a, Result<(), StateError>>;
 
     /// What was saved of the history of these gateways.
@@ -43,9 +46,34 @@ pub trait Store: fmt::Debug {
         &'a mut self,
         gateways: &'a [String],
     ) -> LocalBoxFuture<'a, Result<Vec<HistoryDay>, StateError>>;
+
+    /// What was saved of the newest minutes of these gateways.
+    fn recent<'a>(
+        &'a mut self,
+        gateways: &'a [String],
+    ) -> LocalBoxFuture<'a, Result<Vec<RecentMinutes>, StateError>>;
 }
 
-/// A day of the history of a gateway. What is lost of it is read from CloudWatch again.
+/// What CloudWatch said, saved so that it need not be asked again. What is lost of it, or
+/// damaged, is read from CloudWatch again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Days of history.
+    pub days: Vec<HistoryDay>,
+    /// The newest minutes.
+    pub recent: Vec<RecentMinutes>,
+}
+
+/// The newest minutes of a gateway as they were last read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecentMinutes {
+    /// The key of the gateway.
+    pub gateway: String,
+    /// They, packed, and how they were read.
+    pub record: Vec<u8>,
+}
+
+/// A day of the history of a gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryDay {
     /// The key of the gateway.
@@ -125,6 +153,16 @@ pub enum StateError {
         found: String,
         /// The newest version of its kind that this program knows.
         known: u32,
+    },
+    /// It is not the one that was written last.
+    #[error("the state file {} has save {found}, and save {written} was written after it: it is an older copy, or the newest part of it was lost. A daemon that starts goes on from save {found}", path.display())]
+    Older {
+        /// Which file.
+        path: PathBuf,
+        /// The number of its save.
+        found: u64,
+        /// The number of the save that was written last.
+        written: u64,
     },
     /// Its content is invalid.
     #[error("the state file {} is damaged ({why})", path.display())]

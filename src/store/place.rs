@@ -2,8 +2,8 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileType, OpenOptions, TryLockError};
-use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
@@ -28,7 +28,26 @@ pub(super) struct Place {
 /// when its holder ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
+    /// The number of the save that is known to be on the disk.
+    saved: Option<u64>,
+}
+
+impl Lock {
+    /// The number of the save that is known to be on the disk.
+    pub(super) fn saved(&self) -> Option<u64> {
+        self.saved
+    }
+
+    /// Says which process this is, and which save is on the disk. It is not waited for: after
+    /// a power cut there may be an earlier number, which is no harm.
+    pub(super) fn note(&mut self, saved: Option<u64>) -> io::Result<()> {
+        self.saved = saved;
+        let number = saved.map_or_else(String::new, |number| format!("{number}\n"));
+        let text = format!("{}\n{number}", std::process::id());
+        self.file.write_all_at(text.as_bytes(), 0)?;
+        self.file.set_len(text.len() as u64)
+    }
 }
 
 impl Place {
@@ -51,9 +70,7 @@ impl Place {
     /// either, and there is no lock.
     pub(super) fn lock(&self) -> Result<Option<Lock>, StateError> {
         let path = self.beside(".lock");
-        // Whatever is in its place must not be followed, or waited for.
-        let mut open = OpenOptions::new();
-        open.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let open = unfollowed();
         let made = open.clone().write(true).create(true).mode(LOCK_MODE).open(&path);
         let open = made.or_else(|_| open.open(&path));
         let unlocked = |why: io::Error| {
@@ -62,25 +79,25 @@ impl Place {
                 path.display()
             );
         };
-        let mut file = match open {
+        let file = match open {
             Ok(file) => file,
             Err(why) => {
                 unlocked(why);
                 return Ok(None);
             }
         };
+        let (holder, saved) = said(&file);
         match file.try_lock() {
             Ok(()) => {
+                let mut lock = Lock { file, saved };
                 // Whoever is refused should see which process holds it.
-                let _ = file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id()));
-                Ok(Some(Lock { _file: file }))
+                let _ = lock.note(saved);
+                Ok(Some(lock))
             }
             Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let _ = (&mut file).take(32).read_to_string(&mut text);
-                let holder = match text.trim().parse::<u32>() {
-                    Ok(id) => format!("the nearmiss with the process id {id}"),
-                    Err(_) => "another nearmiss".to_owned(),
+                let holder = match holder {
+                    Some(id) => format!("the nearmiss with the process id {id}"),
+                    None => "another nearmiss".to_owned(),
                 };
                 Err(self.in_use(holder))
             }
@@ -89,6 +106,11 @@ impl Place {
                 Ok(None)
             }
         }
+    }
+
+    /// The number of the save that is known to be on the disk, where a daemon noted one.
+    pub(super) fn saved(&self) -> Option<u64> {
+        said(&unfollowed().open(self.beside(".lock")).ok()?).1
     }
 
     /// Whether there is a file, and not something else in its place.
@@ -125,6 +147,14 @@ impl Place {
         path.into()
     }
 
+    /// Its path with a suffix and, if something is there, a number.
+    pub(super) fn free_beside(&self, end: &str) -> PathBuf {
+        let is_free = |path: &PathBuf| fs::symlink_metadata(path).is_err();
+        let numbered = (2_u64..).map(|number| self.beside(&format!("{end}.{number}")));
+        let mut all = std::iter::once(self.beside(end)).chain(numbered);
+        all.find(is_free).unwrap_or_else(|| self.beside(end))
+    }
+
     pub(super) fn unreadable(&self, source: io::Error) -> StateError {
         StateError::Read { path: self.path.clone(), source }
     }
@@ -141,9 +171,29 @@ impl Place {
         StateError::Newer { path: self.path.clone(), found, known }
     }
 
+    pub(super) fn older(&self, found: u64, written: u64) -> StateError {
+        StateError::Older { path: self.path.clone(), found, written }
+    }
+
     pub(super) fn damaged(&self, why: String) -> StateError {
         StateError::Damaged { path: self.path.clone(), why }
     }
+}
+
+/// For reading what must not be followed, or waited for, whatever it is.
+fn unfollowed() -> OpenOptions {
+    let mut open = OpenOptions::new();
+    open.read(true).custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+    open
+}
+
+/// Which process a lock says holds it, and which save it says is on the disk.
+fn said(lock: &File) -> (Option<u32>, Option<u64>) {
+    let mut text = String::new();
+    let _ = lock.take(64).read_to_string(&mut text);
+    let mut lines = text.lines();
+    let mut line = || lines.next().map(str::trim);
+    (line().and_then(|id| id.parse().ok()), line().and_then(|number| number.parse().ok()))
 }
 
 /// What is there instead of a file.

@@ -12,6 +12,16 @@ use serde_json::{Value, json};
 use super::embedded::{self, Embedded};
 use super::*;
 
+const NOTHING: Figures = Figures { days: Vec::new(), recent: Vec::new() };
+
+fn days(days: Vec<HistoryDay>) -> Figures {
+    Figures { days, recent: Vec::new() }
+}
+
+fn a_day(number: usize, day: i64) -> HistoryDay {
+    HistoryDay { gateway: key(number), day, record: vec![0x33; 600] }
+}
+
 fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("state.json");
@@ -172,7 +182,7 @@ fn what_is_no_file_is_refused_at_once() {
         let mut kept = store(path);
         for error in [
             kept.load_now().unwrap_err(),
-            kept.save_now(&mut PersistedState::default(), &[]).unwrap_err(),
+            kept.save_now(&mut PersistedState::default(), &NOTHING).unwrap_err(),
             probe(&state).unwrap_err(),
             read(&state).unwrap_err(),
         ] {
@@ -183,7 +193,7 @@ fn what_is_no_file_is_refused_at_once() {
         let _ = fs::remove_file(format!("{}.lock", path.display()));
     }
     fs::create_dir(directory.path().join("state.json.new")).unwrap();
-    let error = store(&path).save_now(&mut PersistedState::default(), &[]).unwrap_err();
+    let error = store(&path).save_now(&mut PersistedState::default(), &NOTHING).unwrap_err();
     assert!(
         crate::edge::aws::chain(&error)
             .ends_with("state.json.new is in the way: it is a directory"),
@@ -200,7 +210,7 @@ fn a_link_stays_a_link() {
     symlink("disk/real.json", &between).unwrap();
     symlink(&between, &path).unwrap();
     for bytes in [10, 20, 30] {
-        store(&path).save_now(&mut remembered(bytes), &[]).unwrap();
+        store(&path).save_now(&mut remembered(bytes), &NOTHING).unwrap();
         assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
         assert!(fs::symlink_metadata(&real).unwrap().is_file());
         assert_eq!(load(&path).unwrap(), remembered(bytes));
@@ -222,7 +232,7 @@ fn a_full_disk_does_not_hinder_what_fits_in_the_room_that_there_is() {
     let (_directory, path) = place();
     let mut kept = store(&path);
     let mut state = fleet(1000);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     let seen = || {
         let file = fs::metadata(&path).unwrap();
         (file.ino(), file.len(), file.blocks())
@@ -233,7 +243,7 @@ fn a_full_disk_does_not_hinder_what_fits_in_the_room_that_there_is() {
         for number in 0..if round % 3 == 0 { 1000 } else { 2 } {
             counted(&mut state, number);
         }
-        kept.save_now(&mut state, &[]).unwrap();
+        kept.save_now(&mut state, &NOTHING).unwrap();
         assert_eq!(seen(), before, "round {round}");
     }
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -246,13 +256,13 @@ fn what_did_not_change_is_not_written() {
     let (_directory, path) = place();
     let mut kept = store(&path);
     let mut state = fleet(2000);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     for (changed, at_most) in [(vec![], 0), (vec![7, 1500], 40)] {
         for number in changed {
             counted(&mut state, number);
         }
         let before = fs::read(&path).unwrap();
-        kept.save_now(&mut state, &[]).unwrap();
+        kept.save_now(&mut state, &NOTHING).unwrap();
         let after = fs::read(&path).unwrap();
         let pages = before.chunks(4096).zip(after.chunks(4096));
         let written = pages.filter(|(before, after)| before != after).count();
@@ -260,7 +270,7 @@ fn what_did_not_change_is_not_written() {
         assert_eq!(embedded::read(&path).unwrap(), state, "read while it is open");
     }
     state.gateways.retain(|one, _| one != key(7));
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     drop(kept);
     assert_eq!(load(&path).unwrap(), state);
     assert_eq!(state.gateways.len(), 1999);
@@ -275,13 +285,13 @@ fn whenever_it_ends_what_was_saved_last_is_there() {
     let (_elsewhere, copy) = place();
     let mut kept = store(&path);
     let mut state = fleet(300);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     let mut before = (fs::read(&path).unwrap(), state.clone());
     for round in 0..40 {
         for number in (round % 7..300).step_by(1 + round % 40) {
             counted(&mut state, number);
         }
-        kept.save_now(&mut state, &[]).unwrap();
+        kept.save_now(&mut state, &NOTHING).unwrap();
         let after = fs::read(&path).unwrap();
         fs::write(&copy, &after).unwrap();
         assert_eq!(load(&copy).unwrap(), state, "killed after save {round}");
@@ -303,7 +313,7 @@ fn whenever_it_ends_what_was_saved_last_is_there() {
 fn a_damaged_store_is_set_aside_as_it_is() {
     let (_directory, path) = place();
     let mut state = fleet(300);
-    store(&path).save_now(&mut state, &[]).unwrap();
+    store(&path).save_now(&mut state, &NOTHING).unwrap();
     let whole = fs::read(&path).unwrap();
     let (mut damaged, mut unharmed) = (0, 0);
     for step in 0..90_usize {
@@ -327,6 +337,196 @@ fn a_damaged_store_is_set_aside_as_it_is() {
     assert!(damaged > 30 && unharmed > 3, "{damaged} damaged, {unharmed} unharmed");
 }
 
+/// Whoever only reads gets what was saved or one error, whichever bit is another.
+#[test]
+fn a_flipped_bit_is_an_error_or_makes_no_difference() {
+    let (_directory, path) = place();
+    let mut state = fleet(100);
+    let mut kept = store(&path);
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    let killed = fs::read(&path).unwrap();
+    counted(&mut state, 1);
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    drop(kept);
+    counted(&mut state, 1);
+    store(&path).save_now(&mut state, &NOTHING).unwrap();
+    let closed = fs::read(&path).unwrap();
+    let (_elsewhere, copy) = place();
+    for whole in [killed, closed] {
+        fs::write(&copy, &whole).unwrap();
+        let state = embedded::read(&copy).unwrap();
+        let is_used = |at: &usize| *at < 320 || (whole[*at] != 0 && whole[*at] != 0xff);
+        let places: Vec<usize> = (0..whole.len()).filter(is_used).collect();
+        let (mut same, mut damaged) = (0, 0);
+        for (number, at) in places.iter().step_by(places.len() / 150).enumerate() {
+            let mut bytes = whole.clone();
+            bytes[*at] ^= 1 << (number % 8);
+            fs::write(&copy, &bytes).unwrap();
+            match embedded::read(&copy) {
+                Ok(read) => {
+                    assert_eq!(read, state, "byte {at}, bit {}", number % 8);
+                    same += 1;
+                }
+                Err(StateError::Damaged { .. }) => damaged += 1,
+                Err(error) => panic!("byte {at}, bit {}: {error}", number % 8),
+            }
+            assert!(fs::read(&copy).unwrap() == bytes, "it is not written to");
+        }
+        assert!(damaged > 50, "{damaged} damaged, {same} the same");
+    }
+}
+
+/// What somebody else does to the file while the daemon has it open, in its place.
+#[test]
+fn what_is_damaged_in_place_is_written_anew() {
+    type Harm = fn(&Path, &[u8]);
+    let harms: [(&str, Harm); 6] = [
+        ("emptied", |path, _| fs::write(path, "").unwrap()),
+        ("cut in half", |path, all| fs::write(path, &all[..all.len() / 2]).unwrap()),
+        ("zeroed", |path, all| fs::write(path, vec![0; all.len()]).unwrap()),
+        ("another file", |path, _| fs::write(path, "hello").unwrap()),
+        ("an older copy", |path, _| {
+            let _ = fs::copy(path.with_extension("older"), path).unwrap();
+        }),
+        ("the same again", |path, all| fs::write(path, all).unwrap()),
+    ];
+    for (name, harm) in harms {
+        let (_directory, path) = place();
+        let mut kept = store(&path);
+        let mut state = fleet(50);
+        kept.save_now(&mut state, &NOTHING).unwrap();
+        fs::copy(&path, path.with_extension("older")).unwrap();
+        for number in 0..50 {
+            counted(&mut state, number);
+        }
+        kept.save_now(&mut state, &days(vec![a_day(1, 20_000)])).unwrap();
+        harm(&path, &fs::read(&path).unwrap());
+        counted(&mut state, 7);
+        kept.save_now(&mut state, &NOTHING).unwrap();
+        let left = kept.days_now(&[key(1)]).unwrap();
+        assert_eq!(left.len(), usize::from(name == "the same again"), "{name}");
+        assert_eq!(embedded::read(&path).unwrap(), state, "{name}");
+        drop(kept);
+        assert_eq!(load(&path).unwrap(), state, "{name}");
+    }
+}
+
+/// A bit of what redb does not look at again while the file is open.
+#[test]
+fn damaged_figures_are_not_known() {
+    let (_directory, path) = place();
+    let mut kept = store(&path);
+    let mut state = fleet(2);
+    let recent = |byte: u8| RecentMinutes { gateway: key(1), record: vec![byte; 700] };
+    let figures =
+        Figures { days: vec![a_day(0, 20_000), a_day(0, 20_001)], recent: vec![recent(0x77)] };
+    kept.save_now(&mut state, &figures).unwrap();
+    assert_eq!(kept.recent_now(&[key(0), key(1)]).unwrap(), figures.recent);
+    drop(kept);
+    let mut kept = store(&path);
+    kept.load_now().unwrap();
+    for pattern in [[0x33_u8; 600].as_slice(), &[0x77; 600]] {
+        let bytes = fs::read(&path).unwrap();
+        let starts = bytes.windows(600).enumerate().filter(|(_, window)| *window == pattern);
+        let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        for (at, _) in starts {
+            std::os::unix::fs::FileExt::write_all_at(&file, &[pattern[0] ^ 4], at as u64 + 9)
+                .unwrap();
+        }
+    }
+    assert_eq!(kept.recent_now(&[key(1)]).unwrap(), []);
+    assert_eq!(kept.days_now(&[key(0)]).unwrap(), []);
+    // Written again, they are known again.
+    let figures = Figures { days: vec![a_day(0, 20_001)], recent: vec![recent(0x55)] };
+    kept.save_now(&mut state, &figures).unwrap();
+    assert_eq!(kept.recent_now(&[key(1)]).unwrap(), figures.recent);
+    assert_eq!(kept.days_now(&[key(0)]).unwrap(), figures.days);
+}
+
+#[test]
+fn recent_minutes_are_kept_with_their_gateway() {
+    let (_directory, path) = place();
+    let mut kept = store(&path);
+    let mut state = fleet(3);
+    let recent = |number: usize| RecentMinutes { gateway: key(number), record: vec![9; 300] };
+    let saved = Figures { days: Vec::new(), recent: vec![recent(0), recent(1), recent(2)] };
+    kept.save_now(&mut state, &saved).unwrap();
+    state.gateways.retain(|one, _| one != key(1));
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    drop(kept);
+    let mut kept = store(&path);
+    kept.load_now().unwrap();
+    let all = [key(0), key(1), key(2), key(3)];
+    assert_eq!(kept.recent_now(&all).unwrap(), [recent(0), recent(2)]);
+}
+
+/// One bit says which of redb's two commits is the last one, and nothing checks it.
+#[test]
+fn a_store_that_went_back_is_noticed() {
+    let (_directory, path) = place();
+    let mut kept = store(&path);
+    let mut state = fleet(5);
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    let before = fs::read(&path).unwrap();
+    counted(&mut state, 1);
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    // As a kill leaves it.
+    let mut bytes = fs::read(&path).unwrap();
+    drop(kept);
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(embedded::read(&path).unwrap(), state);
+    bytes[9] ^= 1;
+    for older in [&bytes, &before] {
+        fs::write(&path, older).unwrap();
+        let error = embedded::read(&path).unwrap_err().to_string();
+        assert!(error.contains("has save 1, and save 2 was written after it"), "{error}");
+    }
+    // A daemon goes on from it, and its saves are newer than any before.
+    let mut kept = store(&path);
+    let mut older = kept.load_now().unwrap();
+    assert_eq!(older, fleet(5));
+    counted(&mut older, 2);
+    kept.save_now(&mut older, &NOTHING).unwrap();
+    drop(kept);
+    assert_eq!(embedded::read(&path).unwrap(), older);
+}
+
+#[test]
+fn what_is_set_aside_and_kept_has_a_name_of_its_own() {
+    let (directory, path) = place();
+    let beside = |end: &str| directory.path().join(format!("state.json{end}"));
+    fs::create_dir(beside(".damaged")).unwrap();
+    for (end, text) in [(".damaged.2", "one"), (".damaged.3", "other")] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(load(&path).unwrap(), PersistedState::default());
+        assert_eq!(fs::read_to_string(beside(end)).unwrap(), text);
+    }
+    fs::create_dir(beside(".before")).unwrap();
+    let mut text = Vec::new();
+    fleet(1).write_json(&mut text).unwrap();
+    fs::write(&path, &text).unwrap();
+    let mut kept = store(&path);
+    let mut state = kept.load_now().unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
+    assert_eq!(fs::read(beside(".before.2")).unwrap(), text);
+    assert_eq!(fs::read_to_string(beside(".damaged.2")).unwrap(), "one");
+}
+
+/// Of a newer redb, which a downgrade would find.
+#[test]
+fn a_database_of_a_newer_format_is_left_alone() {
+    let (directory, path) = place();
+    store(&path).save_now(&mut fleet(1), &NOTHING).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    (bytes[64], bytes[192]) = (4, 4);
+    fs::write(&path, &bytes).unwrap();
+    for error in [load(&path).unwrap_err(), embedded::read(&path).unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains("has version 3 in a database of format 4, and"), "{error}");
+    }
+    assert!(fs::read(&path).unwrap() == bytes && names(&directory) == ["state.json"]);
+}
+
 #[test]
 fn a_json_file_is_taken_over_once_and_kept() {
     let (directory, path) = place();
@@ -342,11 +542,11 @@ fn a_json_file_is_taken_over_once_and_kept() {
     let mut kept = store(&path);
     kept.load_now().unwrap();
     counted(&mut state, 1);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     assert_eq!(names(&directory), ["state.json", "state.json.before"]);
     assert_eq!(fs::read(directory.path().join("state.json.before")).unwrap(), text);
     counted(&mut state, 2);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     drop(kept);
     assert_eq!(load(&path).unwrap(), state);
     // What is exported could be imported again.
@@ -364,7 +564,7 @@ fn a_file_that_is_gone_is_made_anew_with_everything() {
     fs::create_dir(&sub).unwrap();
     let mut kept = store(&path);
     let mut state = fleet(5);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     for gone in [&path, &sub] {
         if gone.is_dir() {
             fs::remove_dir_all(gone).unwrap();
@@ -372,15 +572,15 @@ fn a_file_that_is_gone_is_made_anew_with_everything() {
             fs::remove_file(gone).unwrap();
         }
         counted(&mut state, 2);
-        let saved = kept.save_now(&mut state, &[]);
+        let saved = kept.save_now(&mut state, &NOTHING);
         assert_eq!(saved.is_ok(), gone == &path);
         if saved.is_err() {
             let say = |kept: &mut Embedded, state: &mut PersistedState| {
-                crate::edge::aws::chain(&kept.save_now(state, &[]).unwrap_err())
+                crate::edge::aws::chain(&kept.save_now(state, &NOTHING).unwrap_err())
             };
             assert_eq!(say(&mut kept, &mut state), say(&mut kept, &mut state), "the same words");
             fs::create_dir(&sub).unwrap();
-            kept.save_now(&mut state, &[]).unwrap();
+            kept.save_now(&mut state, &NOTHING).unwrap();
         }
         assert_eq!(embedded::read(&path).unwrap(), state);
     }
@@ -397,11 +597,11 @@ fn days_of_history_are_kept_for_a_fortnight() {
         record: vec![byte; 600],
     };
     assert_eq!(kept.days_now(&[key(0)]).unwrap(), []);
-    kept.save_now(&mut state, &[]).unwrap();
+    kept.save_now(&mut state, &NOTHING).unwrap();
     assert_eq!(kept.days_now(&[key(0)]).unwrap(), []);
     for today in 20_000..20_020 {
-        kept.save_now(&mut state, &[day(0, today, 7), day(1, today, 8)]).unwrap();
-        kept.save_now(&mut state, &[day(0, today, 9)]).unwrap();
+        kept.save_now(&mut state, &days(vec![day(0, today, 7), day(1, today, 8)])).unwrap();
+        kept.save_now(&mut state, &days(vec![day(0, today, 9)])).unwrap();
     }
     drop(kept);
     let mut kept = store(&path);
@@ -416,9 +616,9 @@ fn what_a_crash_left_open_can_be_read_without_writing() {
     let (directory, path) = place();
     let mut open = store(&path);
     let mut state = fleet(20);
-    open.save_now(&mut state, &[]).unwrap();
+    open.save_now(&mut state, &NOTHING).unwrap();
     counted(&mut state, 3);
-    open.save_now(&mut state, &[]).unwrap();
+    open.save_now(&mut state, &NOTHING).unwrap();
     // As a kill leaves it: nobody has closed it.
     let left = directory.path().join("left.json");
     fs::copy(&path, &left).unwrap();
@@ -430,8 +630,8 @@ fn what_a_crash_left_open_can_be_read_without_writing() {
 #[test]
 fn a_newer_store_is_left_alone() {
     let (_directory, path) = place();
-    store(&path).save_now(&mut fleet(1), &[]).unwrap();
-    embedded::say_version(&path, 4);
+    store(&path).save_now(&mut fleet(1), &NOTHING).unwrap();
+    tables::say_version(&path, 4);
     for error in [load(&path).unwrap_err(), embedded::read(&path).unwrap_err()] {
         let error = error.to_string();
         assert!(error.contains("has version 4, and this nearmiss knows version 3"), "{error}");

@@ -95,8 +95,12 @@ impl Scene {
                 }
             }
             let read = fetched.snapshots.values().map(Snapshot::end).min().unwrap_or(end);
-            let kept = std::mem::take(&mut fetched.snapshots).into_iter();
-            self.poller.recent.extend(kept.map(|(key, snapshot)| (key, snapshot.kept(Minute(0)))));
+            for gateway in &gateways {
+                let key = gateway.id.key();
+                let Some(snapshot) = fetched.snapshots.remove(&key) else { continue };
+                let rate = self.poller.reports[&key].rate;
+                self.poller.recent.enter(gateway, rate, snapshot.kept(Minute(0)));
+            }
             if end.since(read) <= 0 || !fetched.failed.is_empty() {
                 return (fetched, reports);
             }
@@ -184,6 +188,46 @@ async fn a_gateway_without_anything_unusual_is_asked_for_five_minutes_at_once() 
     let asked = scene.asked.lock().unwrap();
     let late = asked.iter().filter(|(name, _, end)| name == "web" && end.since(START) > 30);
     assert_eq!(late.count(), 6, "once in five of the last thirty minutes");
+}
+
+/// As a restart goes on: with the states, and with what was saved of the newest minutes.
+#[tokio::test]
+async fn a_restart_asks_slowly_and_only_for_what_was_missed() {
+    let mut scene = Scene::new(|ask, end| Some(traffic(ask, end, 0.0))).await;
+    let mut saved = Vec::new();
+    for minutes in 1..=64 {
+        scene.poll(START.plus(minutes)).await;
+        if [30, 60].contains(&minutes) {
+            saved.push(scene.poller.recent.unsaved());
+        }
+    }
+    for (case, saved, missed, rate, back) in [
+        ("minutes of four before", &saved[1], 3, PollRate::Slow, 15..30),
+        ("after a longer time", &saved[1], 25, PollRate::Fast, 240..300), // its turn to be read far back
+        ("minutes of long before", &saved[0], 3, PollRate::Slow, 60..75),
+        ("nothing saved", &Vec::new(), 3, PollRate::Fast, 60..75),
+    ] {
+        let rates = Arc::new(Mutex::new(Vec::new()));
+        let noted = Arc::clone(&rates);
+        let mut again = Scene::new(move |ask, end| {
+            noted.lock().unwrap().push(ask.rate);
+            Some(traffic(ask, end, 0.0))
+        })
+        .await;
+        again.states = scene.states.clone();
+        for gateway in again.poller.gateways().cloned().collect::<Vec<_>>() {
+            let record = saved.iter().find(|one| one.gateway == gateway.id.key());
+            let _ = record.map(|one| again.poller.recent.resume(&gateway, &one.record));
+        }
+        let end = START.plus(64 + missed);
+        let (fetched, reports) = again.poll(end).await;
+        assert_eq!(*rates.lock().unwrap(), [rate; 2], "{case}");
+        let asked = again.asked.lock().unwrap().iter().map(|(_, from, _)| end.since(*from)).max();
+        assert!(back.contains(&asked.unwrap()), "{case}: {asked:?}");
+        assert!(fetched.failed.is_empty() && !reports.is_empty(), "{case}");
+        let whole = u64::try_from(64 + missed - 1).unwrap() * 100;
+        assert_eq!((again.counted("web").0, again.counted("api").0), (whole, whole), "{case}");
+    }
 }
 
 #[tokio::test]

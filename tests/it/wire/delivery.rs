@@ -339,3 +339,21 @@ async fn a_restart_reads_only_the_history_that_was_missed() {
     assert!(costs[1] <= costs[0] - 5.0 * gateways, "{costs:?}");
     assert!(costs[2] <= costs[0] - 5.0 * gateways, "{costs:?}");
 }
+
+/// Where nothing was unusual, a restart bills two metrics for each gateway, however it ended
+/// before: a daemon that is dropped saves nothing more.
+#[tokio::test]
+async fn a_restart_reads_the_minutes_that_were_missed_at_the_rate_of_before() {
+    let world = World::of("healthy", 7, "").await;
+    let mut daemon = world.daemon(ALL).await;
+    world.poll(&mut daemon, 0..33).await;
+    drop(daemon);
+    let mut daemon = world.daemon(ALL).await;
+    world.poll_at(&mut daemon, 36).await;
+    let billed = metric(&daemon, "nearmiss_billed_metrics_requested_total", "").unwrap();
+    let gateways = f64::from(u32::try_from(world.states().len()).unwrap());
+    assert!((billed - 2.0 * gateways).abs() < 0.5, "{billed} of {gateways}");
+    let up = page(&daemon);
+    let up = up.lines().filter(|l| l.starts_with("nearmiss_gateway_up{") && l.ends_with(" 1"));
+    assert!((f64::from(u32::try_from(up.count()).unwrap()) - gateways).abs() < 0.5);
+}

@@ -157,6 +157,32 @@ fn three_lives_of_a_daemon_are_one_story() {
     what_is_meant_to_be_so_is_said_once(&place);
     a_report_is_the_daemons(&place);
     a_silence_that_fits_nothing_is_set_and_says_so(&place);
+    works(&place.say(&["state", "export"]));
+    drop(third);
+    a_damaged_state_is_one_error(&place);
+}
+
+/// Of the file that a kill left, with the bits of whole pages turned, and as it was.
+fn a_damaged_state_is_one_error(place: &Place) {
+    let file = place.directory.path().join("state.json");
+    let whole = std::fs::read(&file).unwrap();
+    let saved = works(&place.say(&["state", "export"]));
+    let mut damaged = 0;
+    for page in (0..whole.len() / 4096).step_by(3) {
+        let mut bytes = whole.clone();
+        bytes[page * 4096..][..4096].iter_mut().for_each(|byte| *byte ^= 0x10);
+        std::fs::write(&file, &bytes).unwrap();
+        let out = place.say(&["state", "export"]);
+        if out.status.success() {
+            assert_eq!(text(&out.stdout), saved, "page {page} is free");
+            continue;
+        }
+        let error = fails(&out);
+        damaged += 1;
+        let is_one = error.lines().filter(|line| !line.is_empty()).count() == 1;
+        assert!(is_one && error.contains("damaged (") && out.stdout.is_empty(), "{error}");
+    }
+    assert!(damaged > 3, "{damaged}");
 }
 
 fn a_second_daemon_does_not_start(place: &Place, first: &Life) {

@@ -81,7 +81,7 @@ impl Signal {
         }
     }
 
-    /// Its number, unique among all signals.
+    /// Its number, unique among all signals. Minutes are saved with it: it stays the same.
     #[must_use]
     pub fn number(self) -> usize {
         match self {

@@ -66,7 +66,9 @@ impl GatewayState {
         let whole = self.needs_from(LONGEST_WINDOW);
         let again = self.reads_again_from(turn, until);
         let is_known = recent.is_some_and(|(first, last)| first <= whole && last >= again);
-        let from = if is_known { again } else { whole.min(again) };
+        // Those that were saved some minutes before a restart go on from where they end.
+        let known = recent.filter(|_| is_known).map(|(_, last)| last.plus(1 - READ_AGAIN));
+        let from = known.unwrap_or(whole).min(again);
         (from.max(kept), until)
     }
 

@@ -1,8 +1,14 @@
 //! A snapshot as it is kept from one poll to the next: each signal in as few bytes as lose
 //! nothing. Most counts are small, and many signals are the same all the time.
 
-use super::Snapshot;
+use serde::{Deserialize, Serialize};
+
+use super::{LARGEST, Snapshot};
+use crate::gateway::signal::Signal;
 use crate::time::Minute;
+
+/// No snapshot that is kept has more minutes.
+const MAX_MINUTES: usize = 24 * 60;
 
 /// A [`Snapshot`], packed. It loses nothing but which minutes are awaited, which is determined
 /// anew by each poll.
@@ -12,6 +18,16 @@ pub struct KeptSnapshot {
     frame: Snapshot,
     /// Column after column.
     bytes: Box<[u8]>,
+}
+
+/// A [`KeptSnapshot`] as it is saved.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    first: i64,
+    length: usize,
+    /// The numbers of the signals, column after column.
+    signals: Vec<u8>,
+    columns: Vec<u8>,
 }
 
 /// How a column is written; its first byte.
@@ -114,6 +130,63 @@ impl KeptSnapshot {
         (self.frame.first(), self.frame.end())
     }
 
+    /// It as a record, for [`of_record`](Self::of_record): without the figures of target
+    /// groups.
+    #[must_use]
+    pub fn record(&self) -> Vec<u8> {
+        let Snapshot { first, length, columns, .. } = &self.frame;
+        let column = |signal: Signal| columns.get(signal.number()).copied().flatten();
+        let mut signals: Vec<Signal> = Signal::every().filter(|s| column(*s).is_some()).collect();
+        signals.sort_by_key(|signal| column(*signal));
+        let number = |signal: &Signal| u8::try_from(signal.number()).unwrap_or(u8::MAX);
+        let signals = signals.iter().map(number).collect();
+        let saved =
+            Saved { first: first.0, length: *length, signals, columns: self.bytes.to_vec() };
+        // Writing to memory does not fail.
+        postcard::to_allocvec(&saved).unwrap_or_default()
+    }
+
+    /// What was recorded, if these bytes are that.
+    #[must_use]
+    pub fn of_record(record: &[u8]) -> Option<Self> {
+        let Saved { first, length, signals, columns: bytes } = postcard::from_bytes(record).ok()?;
+        let mut columns = [None; Signal::COUNT];
+        for (column, number) in (0_u8..).zip(&signals) {
+            let place = columns.get_mut(usize::from(*number)).filter(|place| place.is_none())?;
+            *place = Some(column);
+        }
+        let frame = Snapshot {
+            first: Minute(first),
+            length,
+            columns,
+            width: signals.len(),
+            values: Vec::new(),
+            target_groups: Vec::new(),
+            awaited: Vec::new(),
+        };
+        let kept = Self { frame, bytes: bytes.into() };
+        let fits = length <= MAX_MINUTES && kept.is_whole();
+        (fits && kept.open().values.iter().all(|value| !(*value < 0.0 || *value > LARGEST)))
+            .then_some(kept)
+    }
+
+    /// Whether its bytes are those of its columns.
+    fn is_whole(&self) -> bool {
+        let mut rest = &self.bytes[..];
+        for _ in 0..self.frame.width {
+            let Some((form, bytes)) = rest.split_first() else { return false };
+            let form = Form::ALL.into_iter().find(|one| *one as u8 == *form);
+            let length = form.map(|form| {
+                let written =
+                    if form == Form::Same { 1.min(self.frame.length) } else { self.frame.length };
+                written * form.width()
+            });
+            let Some(next) = length.and_then(|length| bytes.get(length..)) else { return false };
+            rest = next;
+        }
+        rest.is_empty()
+    }
+
     /// The snapshot that it was.
     #[must_use]
     pub fn open(&self) -> Snapshot {
@@ -189,6 +262,12 @@ mod tests {
                     prop_assert_eq!(was.map(f64::to_bits), is.map(f64::to_bits));
                 }
             }
+            let record = kept.record();
+            let read = KeptSnapshot::of_record(&record).unwrap();
+            prop_assert_eq!(read.span(), kept.span());
+            prop_assert_eq!(&read.bytes, &kept.bytes);
+            prop_assert_eq!(read.frame.columns, kept.frame.columns);
+            prop_assert!(KeptSnapshot::of_record(&record[..record.len() - 1]).is_none());
         }
     }
 

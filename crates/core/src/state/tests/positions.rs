@@ -71,6 +71,24 @@ fn a_gap_is_closed_stretch_by_stretch_and_what_is_too_old_is_not_asked_for() {
 }
 
 #[test]
+fn what_was_kept_is_gone_on_from_and_never_joined_over_a_hole() {
+    let state = GatewayState::starting(Minute(START));
+    let end = Minute(START + 10);
+    for (first, last, from) in [
+        (-80, 0, -14),
+        (-80, -5, -19), // saved five minutes before a kill: as far back as was read then
+        (-80, -14, -28),
+        (-80, -15, -59),
+        (-300, -200, -59),
+        (-50, 0, -59), // not a whole window
+    ] {
+        let kept = Some((Minute(START + first), Minute(START + last)));
+        let (begin, until) = state.next_stretch(kept, 0, end);
+        assert_eq!((begin.0 - START, until), (from, end), "{first} to {last}");
+    }
+}
+
+#[test]
 fn the_last_hours_are_read_again_three_times_an_hour() {
     let world = World::steady(400, 600);
     let mut poller = Poller::new();
