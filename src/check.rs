@@ -396,7 +396,8 @@ fn listing(account: &AccountRegion) -> &'static str {
 /// Whether CloudWatch's figures mean what nearmiss takes them to mean, for one gateway.
 async fn self_check(account: &AccountRegion, deadline: Duration, clock: Clock) -> Option<Finding> {
     const CHECK: &str = "self-check";
-    let gateway = account.gateways.first()?;
+    let has_check = |gateway: &&Arc<Gateway>| gateway.id.kind.spec().self_check.is_some();
+    let gateway = account.gateways.iter().find(has_check)?;
     let end = Minute::containing(clock.now()).plus(-5);
     let minutes = (end.plus(-60), end);
     let usage = &mut Usage::default();

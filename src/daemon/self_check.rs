@@ -77,7 +77,8 @@ fn telling<'a>(
     if !open || account.self_check_attempts >= MAX_ATTEMPTS {
         return None;
     }
-    let keys = account.gateways.iter().map(|gateway| gateway.id.key());
+    let tried = account.gateways.iter().filter(|one| one.id.kind.spec().self_check.is_some());
+    let keys = tried.map(|gateway| gateway.id.key());
     let reports = keys.filter_map(|key| reports.get(&key));
     let telling = reports.filter(|Report { reading, .. }| {
         let first = counts_add_up.is_none() && reading.samples > 0.0;

@@ -24,6 +24,7 @@ use crate::edge::evidence::{PATIENCE, TopologyReader};
 use crate::edge::time::Stopwatch;
 use crate::source::cloudwatch::{CloudWatch, RateLimiter};
 use crate::source::{MetricSource, SelfCheck};
+use nearmiss_core::gateway::kind::KindSpec;
 use nearmiss_core::gateway::{Detail, Gateway, Identity, Kind};
 use nearmiss_core::number::quantity::Span;
 use nearmiss_core::time::Minute;
@@ -226,6 +227,14 @@ impl AccountRegion {
             if self.try_bounds(now, left, &mut usage).await {
                 self.follow_timeouts(false);
             }
+            let without = self.has_bounds.iter().filter(|(_, has_bounds)| !**has_bounds);
+            self.notes.extend(without.map(|(kind, _)| {
+                let KindSpec { namespace, latency, .. } = kind.spec();
+                format!(
+                    "CloudWatch counts no samples of {namespace} {} between bounds: near misses are at least as many as its percentiles show",
+                    latency.metric
+                )
+            }));
         }
         usage
     }

@@ -9,6 +9,7 @@ mod commands;
 mod deadlines;
 mod delivery;
 mod diagnosis;
+mod functions;
 mod processes;
 mod stories;
 mod watched;

@@ -14,9 +14,10 @@ use nearmiss::config::Config;
 use nearmiss::config::State;
 use nearmiss::daemon::Daemon;
 use nearmiss::edge::aws::{self, Skew, Usage};
-use nearmiss::inventory;
+use nearmiss::inventory::{self, AccountRegion};
 use nearmiss::store::{self, PersistedState};
 use nearmiss_core::gateway::Kind;
+use nearmiss_core::number::quantity::Span;
 use nearmiss_core::state::GatewayState;
 use nearmiss_core::time::Minute;
 use nearmiss_sim::{Published, Setup, Sim};
@@ -127,6 +128,18 @@ impl World {
 
     pub async fn daemon(&self, more: &str) -> Daemon {
         Daemon::start(self.config(more), &self.base).await.unwrap()
+    }
+
+    /// What a command finds of this config in a minute of the scenario.
+    pub async fn accounts(&self, more: &str, minute: i64) -> Vec<AccountRegion> {
+        let now = START + 60 * minute;
+        self.clock.set(now);
+        let span = Span::seconds(20);
+        let mut accounts = AccountRegion::of_config(&self.config(more), &self.base).await;
+        for account in &mut accounts {
+            account.refresh(now, span, span).await;
+        }
+        accounts
     }
 
     /// One poll five seconds into a minute of the scenario, by AWS's clock as well.
