@@ -46,6 +46,8 @@ pub(crate) struct Api {
     pub(crate) detailed: bool,
     /// Whether another API before it has the same name.
     pub(crate) namesake: bool,
+    /// Whether an authorizer of its own is asked first, now and then for many seconds.
+    pub(crate) authorized: bool,
     /// What the draft says of every timeout, milliseconds, if it was never deployed.
     pub(crate) drafted: Option<u32>,
 }

@@ -68,7 +68,7 @@ fn points(
     sim: &Sim,
     region: &str,
     asked: Asked,
-    stats: &[&str],
+    statistics: &[&str],
     window: Range<i64>,
 ) -> (u16, Json) {
     let dimensions: Vec<Json> =
@@ -78,7 +78,7 @@ fn points(
             "Namespace": asked.0, "MetricName": asked.1, "Dimensions": dimensions}}})
     };
     let body = json!({
-        "MetricDataQueries": stats.iter().enumerate().map(query).collect::<Vec<_>>(),
+        "MetricDataQueries": statistics.iter().enumerate().map(query).collect::<Vec<_>>(),
         "StartTime": START + window.start * 60, "EndTime": START + window.end * 60,
         "ScanBy": "TimestampAscending",
     });
@@ -406,6 +406,28 @@ fn an_api_publishes_its_methods_if_asked_to_and_mocks_have_no_integration() {
     let place =
         [("ApiName", "orders-api"), ("Stage", "prod"), ("Method", "GET"), ("Resource", "/orders")];
     assert_eq!(sum(&plain, Asked("AWS/ApiGateway", "Count", &place), 60..70), 0.0);
+}
+
+#[test]
+fn an_authorizer_is_in_the_latency_alone() {
+    let sim = sim("rest_authorizer", "");
+    let name = [("ApiName", "members")];
+    let above = |metric| -> f64 {
+        let asked = Asked("AWS/ApiGateway", metric, &name);
+        stat(&sim, asked, "TC(29012:)", 0..240).values().sum()
+    };
+    assert!(above("Latency") > 5.0 && above("IntegrationLatency") == 0.0);
+    assert!(requests(&sim, 0, 0, 0..240).into_iter().all(|one| !is_timeout(one)));
+}
+
+#[test]
+fn metrics_keep_what_is_ascii_of_a_name() {
+    let sim = sim("rest_names", "");
+    let id = sim.state.world().gateways[1].id.clone();
+    for (at, name) in ["bestellungen-fr-kunden", &id].into_iter().enumerate() {
+        let count = sum(&sim, Asked("AWS/ApiGateway", "Count", &[("ApiName", name)]), 9..10);
+        assert_eq!(count, requests(&sim, at, 0, 9..10).len() as f64);
+    }
 }
 
 #[test]

@@ -98,14 +98,21 @@ fn of(
         Trouble::Script(script) => SeededScript::of(source, world.start()).map(|one| (script, one)),
         _ => None,
     };
+    let growing = matches!(source.plan.trouble, Trouble::Growing { .. });
     let mut found = Approach {
         gateway: String::new(),
         id: String::new(),
         kind: "",
         part: String::new(),
         timeout: world.timeout(source, world.start()),
-        cause: script.and_then(|(script, _)| script.cause),
-        fault_start: script.filter(|one| one.0.cause.is_some()).map(|(_, seeded)| seeded.pivot),
+        cause: match script {
+            Some((script, _)) => script.cause,
+            None => growing.then_some("slow_endpoint"),
+        },
+        fault_start: match script {
+            Some((script, seeded)) => script.cause.map(|_| seeded.pivot),
+            None => growing.then(|| world.start()),
+        },
         first_near_miss: None,
         first_timeout: None,
         requests: 0,

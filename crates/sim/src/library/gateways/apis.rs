@@ -7,7 +7,8 @@ use crate::scenario::plan::{BASE, Part, Plan, Scenario, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, Step, What, When, Who};
 
 /// A REST API with metrics of the stage alone.
-const REST: Api = Api { stage: "prod", detailed: false, namesake: false, drafted: None };
+const REST: Api =
+    Api { stage: "prod", detailed: false, namesake: false, authorized: false, drafted: None };
 /// An HTTP API with the usual stage.
 const HTTP: Api = Api { stage: "$default", ..REST };
 
@@ -100,6 +101,45 @@ pub(crate) const APIS: &[Scenario] = &[
             Kind::Rest(Api { drafted: Some(5_000), ..REST }),
             &[part("GET /invoices", traffic(29, healthy!(60.0)))],
         )],
+    ),
+    of(
+        "rest_authorizer",
+        "An authorizer that takes 5 to 15 s for one request in fifty, which Latency holds and \
+         IntegrationLatency does not: more than 29 s, and no error.",
+        &[gateway(
+            "members",
+            Kind::Rest(Api { authorized: true, ..REST }),
+            &[part(
+                "GET /members",
+                traffic(
+                    29,
+                    &Script {
+                        mix: &[
+                            Class { share: 0.95, ..QUICK },
+                            Class { share: 0.05, median: 20.0, sigma: 0.03, spread: 0.0, ..QUICK },
+                        ],
+                        ..BRIEF
+                    },
+                ),
+            )],
+        )],
+    ),
+    of(
+        "rest_names",
+        "REST APIs with names that are not ASCII, of which the metrics keep what is; nothing \
+         happens.",
+        &[
+            gateway(
+                "bestellungen-f\u{fc}r-kunden",
+                Kind::Rest(REST),
+                &[part("GET /kunden", traffic(29, healthy!(29.0)))],
+            ),
+            gateway(
+                "\u{6ce8}\u{6587}",
+                Kind::Rest(REST),
+                &[part("GET /orders", traffic(29, healthy!(29.0)))],
+            ),
+        ],
     ),
     of(
         "rest_lambda",

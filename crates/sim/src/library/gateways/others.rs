@@ -20,6 +20,9 @@ const CHECKOUT: Custom = Custom {
     sets: false,
 };
 
+/// An API with metrics of its stage alone.
+const API: Api =
+    Api { stage: "prod", detailed: false, namesake: false, authorized: false, drafted: None };
 /// A service of VPC Lattice in which nothing happens.
 const LATTICE: GatewayPlan =
     gateway("inventory", Kind::Lattice, &[part("", traffic(60, healthy!(60.0)))]);
@@ -153,24 +156,10 @@ pub(crate) const OTHERS: &[Scenario] = &[
                     Kind::Function { memory: 512 },
                     &[part("", traffic(60, slow_burn!(60.0)))],
                 ),
-                gateway(
-                    "api",
-                    Kind::Rest(Api {
-                        stage: "prod",
-                        detailed: false,
-                        namesake: false,
-                        drafted: None,
-                    }),
-                    &[part("GET /items", traffic(29, healthy!(29.0)))],
-                ),
+                gateway("api", Kind::Rest(API), &[part("GET /items", traffic(29, healthy!(29.0)))]),
                 gateway(
                     "app",
-                    Kind::Http(Api {
-                        stage: "$default",
-                        detailed: false,
-                        namesake: false,
-                        drafted: None,
-                    }),
+                    Kind::Http(Api { stage: "$default", ..API }),
                     &[part("GET /app", traffic(30, hang!(30.0)))],
                 ),
                 SITE,

@@ -180,7 +180,7 @@ impl Written<'_> {
         let (verb, path) = method(part);
         Value::record([
             ("httpMethod", verb.into()),
-            ("authorizationType", "NONE".into()),
+            ("authorizationType", if self.api.authorized { "CUSTOM" } else { "NONE" }.into()),
             ("apiKeyRequired", false.into()),
             ("methodIntegration", self.integration(part, source, verb, path)),
         ])
