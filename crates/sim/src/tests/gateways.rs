@@ -541,6 +541,7 @@ fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
 fn get_resources_may_be_called_five_times_in_two_seconds() {
     let sim = sim("rest_healthy", "");
     sim.tell_now(START);
+    // Nothing is signed with a time here, so that AWS's own counts.
     let id = sim.state.world().gateways[0].id.clone();
     let mut codes = (0..6).map(|_| get(&sim, "apigateway", &format!("/restapis/{id}/resources")).0);
     assert!(codes.by_ref().take(5).all(|code| code == 200));
@@ -686,21 +687,22 @@ fn statistic_sets_have_no_percentiles_and_otherwise_the_same_numbers() {
 #[test]
 fn every_gateway_that_is_to_suffer_does_and_no_other() {
     let of_gateways = |one: &&crate::Scenario| !one.gateways.is_empty();
-    for scenario in scenarios().iter().filter(of_gateways).filter(|one| one.name != "lambda_fleet")
-    {
-        let all = sim(scenario.name, "").approaches();
+    let few = scenarios().iter().filter(of_gateways).filter(|one| one.name != "lambda_fleet");
+    for (scenario, seed) in few.flat_map(|one| (1..=3).map(move |seed| (one, seed))) {
+        let all = seeded(scenario.name, seed, "").approaches();
         for one in all.iter().filter(|one| one.kind != "target_group") {
-            let what = (scenario.name, &one.gateway, &one.part);
+            let what = (scenario.name, seed, &one.gateway, &one.part);
+            let harm = (one.near_misses, one.timeouts);
             match one.cause {
-                None => assert_eq!((one.near_misses, one.timeouts), (0, 0), "{what:?}"),
+                None => assert_eq!(harm, (0, 0), "{what:?}"),
                 Some("concurrency") => assert_eq!(one.timeouts, 0, "{what:?}"),
                 Some("slow_endpoint") => {
                     let near = one.first_near_miss.expect("near misses");
                     let over = one.first_timeout.unwrap_or(i64::MAX);
                     let sparse = one.requests < 20_000;
-                    assert!(near < over && (one.near_misses > 50 || sparse), "{what:?}: {one:?}");
+                    assert!(near + 10 < over && (harm.0 > 50 || sparse), "{what:?}: {one:?}");
                 }
-                Some(_) => assert!(one.timeouts > 50 && one.near_misses == 0, "{what:?}"),
+                Some(_) => assert!(harm.0 == 0 && harm.1 > 50, "{what:?}"),
             }
         }
     }
