@@ -24,18 +24,38 @@ pub(crate) enum Kind {
     },
     /// A Classic Load Balancer.
     Classic {
-        /// Whether its listener is one of TCP.
-        tcp: bool,
+        /// What it listens for.
+        listeners: Listeners,
     },
     /// A service of VPC Lattice.
     Lattice,
     /// An ECS service that others call through Service Connect.
     Connect {
-        /// Whether its timeout is written down; otherwise Envoy's default is in force.
-        explicit: bool,
+        /// What is written down of its timeout.
+        shown: Shown,
     },
     /// A metric somebody publishes himself.
     Custom(&'static Custom),
+}
+
+/// What a Classic Load Balancer listens for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listeners {
+    Https,
+    Tcp,
+    /// Both, each with half of the traffic.
+    Both,
+}
+
+/// What a service of Service Connect says of its timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The timeout.
+    Timeout,
+    /// Nothing: the proxy's default is in force.
+    Nothing,
+    /// Zero: there is none.
+    Zero,
 }
 
 /// An API of API Gateway.

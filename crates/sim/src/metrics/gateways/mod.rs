@@ -124,7 +124,7 @@ fn values(metric: &str, seen: &Seen) -> Values {
         Kind::Distribution { monitored, attempts } => {
             distribution::values(metric, seen, monitored, attempts)
         }
-        Kind::Classic { tcp } => classic::values(metric, seen, tcp),
+        Kind::Classic { listeners } => classic::values(metric, seen, listeners),
         Kind::Lattice => lattice::values(metric, seen),
         Kind::Connect { .. } => connect::values(metric, seen),
         Kind::Custom(_) => custom::values(seen),
