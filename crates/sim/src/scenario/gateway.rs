@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Rest(Api),
     /// An HTTP API of API Gateway with one stage.
     Http(Api),
+    /// A WebSocket API, which the service lists among the HTTP APIs.
+    Socket(Api),
     /// A `CloudFront` distribution; its parts are its origins.
     Distribution {
         /// Whether its additional metrics are paid for.

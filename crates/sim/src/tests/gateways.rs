@@ -513,6 +513,41 @@ fn an_http_api_is_known_by_its_id_and_hides_timeouts_unless_told_otherwise() {
 }
 
 #[test]
+fn a_websocket_api_is_listed_among_the_others_and_has_no_latency_of_its_own() {
+    let sim = sim("http_websocket", "");
+    let (_, apis) = get(&sim, "apigateway", "/v2/apis");
+    let kinds: Vec<&str> = apis["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["protocolType"].as_str())
+        .collect();
+    assert_eq!(kinds, ["WEBSOCKET", "HTTP"]);
+    let id = sim.state.world().gateways[0].id.clone();
+    let place = [("ApiId", id.as_str())];
+    let count = |metric| stat(&sim, Asked("AWS/ApiGateway", metric, &place), "SampleCount", 5..6);
+    assert!(count("Latency").is_empty() && count("Count").is_empty());
+    assert_eq!(count("MessageCount").get(&5), Some(&(requests(&sim, 0, 0, 5..6).len() as f64)));
+}
+
+#[test]
+fn the_timeout_of_a_function_may_change() {
+    let sim = sim("lambda_hang", "timeout=thumbnails:100:1");
+    let shown = |minute: i64| {
+        sim.tell_now(START + minute * 60);
+        let target = "/2015-03-31/functions/thumbnails/configuration";
+        get(&sim, "lambda", target).1["Timeout"].as_i64()
+    };
+    assert_eq!((shown(99), shown(100)), (Some(30), Some(1)));
+    let name = [("FunctionName", "thumbnails")];
+    let longest = |at: i64| {
+        let asked = Asked("AWS/Lambda", "Duration", &name);
+        stat(&sim, asked, "Maximum", at..at + 5).values().copied().fold(0.0, f64::max)
+    };
+    assert!(longest(90) > 1_000.0 && longest(100) == 1_000.0);
+}
+
+#[test]
 fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
     let sim = sim("rest_draft", "");
     let (_, apis) = get(&sim, "apigateway", "/restapis");
@@ -533,7 +568,7 @@ fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
     assert_eq!(integration(&plain), None);
     let deployed = integration(&full).expect("asked for");
     assert!(deployed.get("timeoutInMillis").is_none(), "the default is not written down");
-    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/stages/dev/exports/oas30"));
+    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/stages/test/exports/oas30"));
     assert_eq!(status, 404);
 }
 

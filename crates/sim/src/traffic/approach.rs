@@ -18,8 +18,8 @@ pub struct Approach {
     pub gateway: String,
     /// What AWS calls it by: an id, or the dimension of the load balancer.
     pub id: String,
-    /// `target_group`, `function`, `rest_api`, `http_api`, `distribution`, `classic`,
-    /// `lattice`, `connect` or `custom`.
+    /// `target_group`, `function`, `rest_api`, `http_api`, `websocket_api`, `distribution`,
+    /// `classic`, `lattice`, `connect` or `custom`.
     pub kind: &'static str,
     /// Name of the target group, method and path, alias or origin; may be empty.
     pub part: String,
@@ -79,6 +79,7 @@ pub(crate) fn word(kind: Kind) -> &'static str {
         Kind::Function { .. } => "function",
         Kind::Rest(_) => "rest_api",
         Kind::Http(_) => "http_api",
+        Kind::Socket(_) => "websocket_api",
         Kind::Distribution { .. } => "distribution",
         Kind::Classic { .. } => "classic",
         Kind::Lattice => "lattice",

@@ -214,6 +214,19 @@ pub(crate) const APIS: &[Scenario] = &[
         )],
     ),
     of(
+        "http_websocket",
+        "A WebSocket API, which is listed beside an HTTP API and has no latency of its own; \
+         nothing happens.",
+        &[
+            gateway(
+                "chat",
+                Kind::Socket(Api { stage: "prod", ..HTTP }),
+                &[part("POST $default", traffic(29, healthy!(29.0)))],
+            ),
+            gateway("mobile", Kind::Http(HTTP), &[part("GET /feed", traffic(30, healthy!(30.0)))]),
+        ],
+    ),
+    of(
         "http_slow_burn",
         "4 % of the requests of GET /history grow slower until they reach 30 s; each route has \
          metrics of its own.",

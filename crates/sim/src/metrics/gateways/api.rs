@@ -115,3 +115,15 @@ pub(crate) fn values(metric: &str, seen: &Seen, http: bool) -> Values {
         _ => Values::new(),
     }
 }
+
+/// The values of a minute of a WebSocket API: messages and their integrations, and neither
+/// requests nor what clients wait.
+pub(crate) fn socket_values(metric: &str, seen: &Seen) -> Values {
+    let all = seen.requests();
+    match metric {
+        "MessageCount" => all.map(|(_, times)| (1.0, times)).collect(),
+        "IntegrationError" => vec![(1.0, seen.count(failed))],
+        "IntegrationLatency" => values(metric, seen, true),
+        _ => Values::new(),
+    }
+}
