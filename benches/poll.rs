@@ -132,6 +132,7 @@ async fn daemon(endpoint: &str, directory: &Path) -> Daemon {
     let text = format!(
         "[http]\nlisten = \"127.0.0.1:0\"\n\
          [quota]\nrequests_per_second = 1000\ndatapoints_per_second = 10000000\n\
+         describe_calls_per_second = 10000\n\
          [discovery]\nrefresh = \"1d\"\n\
          [[gateway]]\nload_balancer = \"*\"\ntimeout = \"60s\"\n\
          [state]\npath = \"{}\"\n",

@@ -423,6 +423,8 @@ def its_log_is_quiet(ending, log):
         theme = re.search(r' theme="([a-z ]+)"$', line)
         about.setdefault(theme.group(1) if theme else "", []).append(line)
     others = about.pop("", [])
+    stopped = [line for line in lines if "not done within 0 s" in line]
+    ending.must("what a stop cuts off is no trouble", not stopped, "none", stopped[:1])
     unique = [line for line in lines if "request_id" in line]
     ending.must(UNIQUE, not unique, "none", unique[:1])
     polls = ending.figures.get("polls", 0) + DEADLINE  # with those since the page was read

@@ -346,8 +346,12 @@ impl Daemon {
         }
     }
 
-    /// Notes what is wrong with this component now; nothing means that it is well.
+    /// Notes what is wrong with this component now; nothing means that it is well. What a stop
+    /// cuts off is no trouble, and says nothing about the last one; the disk is still needed.
     fn trouble(&mut self, component: Component, lines: impl IntoIterator<Item = String>, now: i64) {
+        if component != Component::State && self.commands.stop.is_asked_for() {
+            return;
+        }
         let minute = Minute::containing(now);
         let is_wrong = self.self_watch.note(component, lines, minute, &mut self.persisted.own);
         self.publisher.exporter.trouble(component, is_wrong);

@@ -103,8 +103,9 @@ impl AccountRegion {
             let of_reader = Box::pin(scoped(base, &reader)).await;
             let limiter =
                 limiters.entry(reader).or_insert_with(|| Arc::new(RateLimiter::of(&config.quota)));
+            let rate = config.quota.describe_calls_per_second;
             let pace =
-                paces.entry(own_scope.clone()).or_insert_with(|| Arc::new(Pace::of_daemon()));
+                paces.entry(own_scope.clone()).or_insert_with(|| Arc::new(Pace::of_daemon(rate)));
             let skew = Skew::default();
             let kinds: BTreeSet<_> = selections.iter().map(|selection| selection.kind).collect();
             accounts.push(Self {

@@ -7,13 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 
 use aws_config::SdkConfig;
 use aws_sdk_elasticloadbalancingv2::Client;
-use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription, TargetGroup};
+use aws_sdk_elasticloadbalancingv2::types::{LoadBalancerTypeEnum, TagDescription};
 
 use futures::future::BoxFuture;
 
-use super::{Actions, Inventory, Listed, TagsByArn};
+use super::{Actions, Inventory, Listed, TagsByArn, TargetGroupsByArn};
 use crate::config::GatewayArn;
-use crate::edge::aws::{AwsError, Pages, Skew, Usage, collect, plain, region_of};
+use crate::edge::aws::{AwsError, Pages, Skew, Usage, plain, region_of};
 use nearmiss_core::gateway::{Identity, Kind};
 
 const DESCRIBE: &str = "elasticloadbalancing:DescribeLoadBalancers";
@@ -34,7 +34,7 @@ const PAGE: i32 = 400;
 const MAX_PAGES: usize = 250;
 /// A load balancer has at most this many pages of target groups: a listener has 100 rules.
 const MAX_GROUP_PAGES: usize = 25;
-/// At most this many target groups are read.
+/// At most this many target groups of a load balancer are read.
 const MAX_GROUPS: usize = 1_000;
 
 /// Elastic Load Balancing, seen from one account and Region.
@@ -145,18 +145,39 @@ impl Elb {
         seconds.map(Some).ok_or_else(|| AwsError::incomplete(ATTRIBUTES, &self.region, said()))
     }
 
-    async fn groups_of(&self, arn: &str) -> Result<Vec<String>, AwsError> {
-        let pages = self.client.describe_target_groups().load_balancer_arn(arn);
-        let pages = pages.page_size(PAGE).into_paginator().send();
-        let call = (TARGET_GROUPS, self.region.as_str());
-        let groups = collect(call, (MAX_GROUP_PAGES, MAX_GROUPS), pages, |page| {
-            (page.target_groups.unwrap_or_default(), page.next_marker)
-        });
-        let dimension = |group: &TargetGroup| {
-            let dimension = target_group_dimension(group.target_group_arn()?)?;
-            (plain(&dimension) == dimension).then_some(dimension)
-        };
-        Ok(groups.await?.iter().filter_map(dimension).collect())
+    /// The target groups of one load balancer, or of all.
+    async fn groups(
+        &self,
+        of: Option<&str>,
+        usage: &mut Usage,
+    ) -> Result<TargetGroupsByArn, AwsError> {
+        let pages = self.client.describe_target_groups().set_load_balancer_arn(of.map(Into::into));
+        let mut pages = pages.page_size(PAGE).into_paginator().send();
+        let mut turned = Pages::at_most(if of.is_some() { MAX_GROUP_PAGES } else { MAX_PAGES });
+        let mut found = TargetGroupsByArn::new();
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| AwsError::of(TARGET_GROUPS, &self.region, &error));
+            usage.call(TARGET_GROUPS, page.as_ref().err().map(|fault| fault.problem));
+            let page = page?;
+            for group in page.target_groups() {
+                let dimension = group.target_group_arn().and_then(target_group_dimension);
+                let Some(dimension) = dimension.filter(|one| plain(one) == *one) else { continue };
+                for owner in group.load_balancer_arns().iter().filter(|arn| is_asked(of, arn)) {
+                    let groups = found.entry(owner.clone()).or_default();
+                    if groups.len() < MAX_GROUPS {
+                        groups.push(dimension.clone());
+                    }
+                }
+            }
+            let next = turned.turn(page.next_marker());
+            if next
+                .map_err(|said| AwsError::incomplete(TARGET_GROUPS, &self.region, said))?
+                .is_none()
+            {
+                break;
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -185,8 +206,12 @@ impl Inventory for Elb {
         Box::pin(self.tags_of_all(arns, usage))
     }
 
-    fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>> {
-        Box::pin(self.groups_of(arn))
+    fn target_groups<'a>(
+        &'a self,
+        of: Option<&'a str>,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<TargetGroupsByArn, AwsError>> {
+        Box::pin(self.groups(of, usage))
     }
 }
 
@@ -201,6 +226,10 @@ fn idle_seconds(value: &str) -> Option<f64> {
 #[must_use]
 pub fn target_group_dimension(arn: &str) -> Option<String> {
     Some(format!("targetgroup{}", arn.split_once(":targetgroup")?.1))
+}
+
+fn is_asked(of: Option<&str>, arn: &str) -> bool {
+    of.is_none_or(|asked| asked == arn)
 }
 
 fn is_gone(fault: &AwsError) -> bool {

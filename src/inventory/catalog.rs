@@ -313,19 +313,21 @@ impl Catalog {
             let (action, region) = (self.inventory.actions().timeout, self.inventory.region());
             faults.push(AwsError::incomplete(action, region, said));
         }
+        // While others are being read, a number would be another one at each poll.
         let goes_on = !is_over && self.stalled.is_none() && !self.faults.are_of_all();
-        let has_failed = |one: &&Chosen| !self.has_timeout(one) && self.faults.contains(&one.arn);
-        let without = if goes_on && unwatched > 0 {
-            self.chosen.iter().filter(has_failed).count()
-        } else {
-            unwatched
-        };
-        let effect = (without > 0).then(|| {
-            format!(
-                "{without} {} are not watched, because their {} is not known: with timeout = \"60s\" in its [[gateway]] one is watched all the same",
+        let has_failed = |one: &Chosen| !self.has_timeout(one) && self.faults.contains(&one.arn);
+        let effect = match unwatched {
+            0 => None,
+            _ if goes_on => self.chosen.iter().any(has_failed).then(|| {
+                format!("Without their {} {} are not watched", words.timeout, words.several)
+            }),
+            _ => Some(format!(
+                "{unwatched} {} are not watched, because their {} is not known",
                 words.several, words.timeout
-            )
-        });
+            )),
+        };
+        let way_out = "with timeout = \"60s\" in its [[gateway]] one is watched all the same";
+        let effect = effect.map(|effect| format!("{effect}: {way_out}"));
         let call = |fault| Trouble::Call { fault, lost: effect.clone() };
         faults.into_iter().map(call).collect()
     }

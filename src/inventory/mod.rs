@@ -68,6 +68,9 @@ pub struct Actions {
 /// Tags by ARN.
 pub type TagsByArn = HashMap<String, BTreeMap<String, String>>;
 
+/// The CloudWatch dimension values of target groups by the ARN of their gateway.
+pub type TargetGroupsByArn = HashMap<String, Vec<String>>;
+
 /// Which gateways of one kind an account has in a Region. Each call may fail with AWS's
 /// error.
 pub trait Inventory: fmt::Debug + Send + Sync {
@@ -91,8 +94,13 @@ pub trait Inventory: fmt::Debug + Send + Sync {
         usage: &'a mut Usage,
     ) -> BoxFuture<'a, Result<TagsByArn, AwsError>>;
 
-    /// The CloudWatch dimension values of a gateway's target groups.
-    fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>>;
+    /// The CloudWatch dimension values of the target groups of a gateway, or of all, by the
+    /// ARN of the gateway. One without target groups is not there.
+    fn target_groups<'a>(
+        &'a self,
+        of: Option<&'a str>,
+        usage: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<TargetGroupsByArn, AwsError>>;
 }
 
 /// The IAM actions that an inventory of this kind needs.

@@ -7,12 +7,8 @@ use std::num::NonZeroU32;
 
 use crate::edge::aws::TokenBucket;
 
-/// Calls a second about what is not known yet, and how many may be made at once.
-const UNKNOWN: (u32, u32) = (10, 20);
-/// The same about what is known, and may have changed.
-const KNOWN: (u32, u32) = (2, 5);
-/// The same for a command, which somebody waits for.
-const COMMAND: (u32, u32) = (100, 100);
+/// Calls a second for a command, which somebody waits for.
+const COMMAND: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 
 /// The rates of an account in a Region. They give way when AWS throttles.
 #[derive(Debug)]
@@ -31,20 +27,21 @@ pub(super) enum Purpose {
 }
 
 impl Pace {
-    /// Of the daemon, which has time.
-    pub(super) fn of_daemon() -> Self {
-        Self::new(UNKNOWN, KNOWN)
+    /// Of the daemon, which has time: so many calls a second about what is not known, and a
+    /// fifth of that about what may have changed.
+    pub(super) fn of_daemon(rate: NonZeroU32) -> Self {
+        let slow = NonZeroU32::new(rate.get() / 5).unwrap_or(NonZeroU32::MIN);
+        let burst = |rate: NonZeroU32| rate.saturating_mul(NonZeroU32::MIN.saturating_add(1));
+        Self {
+            unknown: TokenBucket::new(rate, burst(rate)),
+            known: TokenBucket::new(slow, burst(slow)),
+        }
     }
 
     /// Of a command.
     pub(super) fn of_command() -> Self {
-        Self::new(COMMAND, COMMAND)
-    }
-
-    fn new(unknown: (u32, u32), known: (u32, u32)) -> Self {
-        let number = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        let bucket = |(rate, burst)| TokenBucket::new(number(rate), number(burst));
-        Self { unknown: bucket(unknown), known: bucket(known) }
+        let bucket = || TokenBucket::new(COMMAND, COMMAND);
+        Self { unknown: bucket(), known: bucket() }
     }
 
     /// Waits until a call may be made. Whoever stops waiting has made none.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 
+use super::timeouts::late;
 use super::{CONCURRENCY, Inventory, Listed};
 use crate::edge::aws::{AwsError, Usage};
 use crate::edge::time::Stopwatch;
@@ -63,10 +64,8 @@ impl Tags {
         loop {
             let left = deadline.saturating_sub(watch.elapsed());
             let Ok(answer) = tokio::time::timeout(left, answers.next()).await else {
-                let said = format!("not done within {} s", deadline.as_secs());
-                return first.or_else(|| {
-                    Some(AwsError::incomplete(inventory.actions().tags, inventory.region(), said))
-                });
+                let (action, region) = (inventory.actions().tags, inventory.region());
+                return first.or_else(|| Some(late(action, region, deadline)));
             };
             let Some((some, answer, used)) = answer else { return first };
             usage.add(used);

@@ -18,6 +18,10 @@ const KEPT_SECONDS: i64 = 900;
 /// At most this many target groups of a gateway have their metrics read.
 pub const MAX_TARGET_GROUPS: usize = 10;
 
+/// From this many gateways on, all target groups of the account are listed: a page has four
+/// hundred of them.
+const LISTED_FROM: usize = 20;
+
 /// The dimension values of target groups by the ARN of their gateway.
 #[derive(Debug, Clone, Default)]
 pub(super) struct TargetGroups(HashMap<String, Known<Vec<String>>>);
@@ -56,8 +60,9 @@ impl TargetGroups {
 }
 
 impl Found {
-    /// Searches for the target groups of these gateways at this pace, until the deadline.
-    /// Those that are not asked about by then, or throttled, are asked about another time.
+    /// Searches for the target groups of these gateways at this pace, until the deadline: of
+    /// many by a list of all, of few one by one. Those that are not asked about by then, or
+    /// throttled, are asked about another time.
     pub(super) async fn search(
         inventory: Arc<dyn Inventory>,
         arns: Vec<String>,
@@ -65,32 +70,57 @@ impl Found {
         deadline: Duration,
     ) -> (Self, Usage) {
         let mut usage = Usage::default();
+        let mut found = Vec::new();
         let Some(action) = inventory.actions().target_groups else {
-            return (Self(Vec::new()), usage);
+            return (Self(found), usage);
         };
         let watch = Stopwatch::start();
         let left = || deadline.saturating_sub(watch.elapsed());
+        if arns.len() >= LISTED_FROM {
+            let listing = inventory.target_groups(None, &mut usage);
+            match tokio::time::timeout(left() / 2, listing).await {
+                Ok(Ok(mut all)) => {
+                    let mut of_one = |arn| {
+                        let groups = all.remove(&arn).unwrap_or_default();
+                        (arn, Ok(groups))
+                    };
+                    return (Self(arns.into_iter().map(&mut of_one).collect()), usage);
+                }
+                Ok(Err(fault)) if fault.problem == ErrorKind::Throttled => {
+                    pace.enter(true);
+                    return (Self(found), usage);
+                }
+                // A list without an end leaves time to ask about some of them.
+                Ok(Err(fault)) if fault.problem != ErrorKind::Incomplete => {
+                    let of_one = |arn| (arn, Err(fault.clone()));
+                    return (Self(arns.into_iter().map(of_one).collect()), usage);
+                }
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
         let calls = arns.into_iter().map(|arn| {
             let (inventory, pace, left) = (&inventory, &pace, &left);
             async move {
                 // The last calls need time to be answered.
                 let until = left().saturating_sub(deadline / 5);
                 tokio::time::timeout(until, pace.admit(Purpose::Unknown)).await.ok()?;
-                let found = tokio::time::timeout(left(), inventory.target_groups(&arn)).await;
-                let found =
-                    found.unwrap_or_else(|_| Err(late(action, inventory.region(), deadline)));
-                Some((arn, found))
+                let mut used = Usage::default();
+                let call = inventory.target_groups(Some(&arn), &mut used);
+                let answer = tokio::time::timeout(left(), call).await;
+                let answer =
+                    answer.unwrap_or_else(|_| Err(late(action, inventory.region(), deadline)));
+                Some((arn, answer, used))
             }
         });
         let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
-        let mut found = Vec::new();
         while let Some(answer) = answers.next().await {
-            let Some((arn, answer)) = answer else { continue };
-            let problem = answer.as_ref().err().map(|fault| fault.problem);
-            usage.call(action, problem);
-            let is_throttled = problem == Some(ErrorKind::Throttled);
+            let Some((arn, answer, used)) = answer else { continue };
+            usage.add(used);
+            let is_throttled =
+                answer.as_ref().is_err_and(|fault| fault.problem == ErrorKind::Throttled);
             pace.enter(is_throttled);
             if !is_throttled {
+                let answer = answer.map(|mut groups| groups.remove(&arn).unwrap_or_default());
                 found.push((arn, answer));
             }
         }

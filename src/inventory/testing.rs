@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, ready};
 
-use super::{Actions, Inventory, Listed, TagsByArn, alb};
+use super::{Actions, Inventory, Listed, TagsByArn, TargetGroupsByArn, alb};
 use crate::edge::aws::{AwsError, ErrorKind, Usage};
 use crate::edge::time::Stopwatch;
 use nearmiss_core::gateway::{Identity, Kind};
@@ -95,7 +95,16 @@ impl Inventory for Made {
         Box::pin(ready(Ok(TagsByArn::new())))
     }
 
-    fn target_groups<'a>(&'a self, arn: &'a str) -> BoxFuture<'a, Result<Vec<String>, AwsError>> {
-        Box::pin(async { self.call(arn).await.map(|_| vec!["targetgroup/a/1".to_owned()]) })
+    /// One for each; the list of all is a call about "all".
+    fn target_groups<'a>(
+        &'a self,
+        of: Option<&'a str>,
+        _: &'a mut Usage,
+    ) -> BoxFuture<'a, Result<TargetGroupsByArn, AwsError>> {
+        Box::pin(async move {
+            self.call(of.unwrap_or("/all/")).await?;
+            let asked = self.list.iter().filter(|one| of.is_none_or(|arn| one.arn == arn));
+            Ok(asked.map(|one| (one.arn.clone(), vec!["targetgroup/a/1".to_owned()])).collect())
+        })
     }
 }

@@ -306,8 +306,13 @@ impl Faults {
     }
 }
 
-/// A call that was not answered in time.
+/// A call that was not answered in time, or for which no time was left. Fractions of a second
+/// would make another text of it at each poll.
 pub(super) fn late(action: &'static str, region: &str, deadline: Duration) -> AwsError {
-    let limit = quantity::seconds(deadline.as_secs_f64());
-    AwsError::incomplete(action, region, format!("not done within {limit}"))
+    let limit = quantity::seconds(deadline.as_secs_f64().ceil());
+    let said = match deadline {
+        Duration::ZERO => "other calls left no time for it".to_owned(),
+        _ => format!("not done within {limit}"),
+    };
+    AwsError::incomplete(action, region, said)
 }

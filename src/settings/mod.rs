@@ -32,8 +32,8 @@ fn a_path<'de, D: Deserializer<'de>>(value: D) -> Result<Option<PathBuf>, D::Err
     Ok(Some(PathBuf::from(text)))
 }
 
-/// `[quota]`: what the daemon may use of an account's CloudWatch quotas in each Region. AWS
-/// allows 50 requests and 180,000 datapoints a second by default.
+/// `[quota]`: what the daemon may use of an account's quotas in each Region. AWS allows 50
+/// requests and 180,000 datapoints a second of CloudWatch by default.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Quotas {
@@ -43,6 +43,10 @@ pub struct Quotas {
     /// Datapoints a second that requests could return.
     #[serde(deserialize_with = "up_to::<_, 1_000_000_000>")]
     pub datapoints_per_second: NonZeroU32,
+    /// Calls a second about one gateway after the other: its timeout, its target groups.
+    /// What is known already is read again at a fifth of this.
+    #[serde(deserialize_with = "up_to::<_, 10_000>")]
+    pub describe_calls_per_second: NonZeroU32,
 }
 
 /// Reads a number from 1 to `MOST`.
@@ -57,6 +61,10 @@ fn up_to<'de, D: Deserializer<'de>, const MOST: u32>(from: D) -> Result<NonZeroU
 impl Default for Quotas {
     fn default() -> Self {
         let limit = |number| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
-        Self { requests_per_second: limit(25), datapoints_per_second: limit(90_000) }
+        Self {
+            requests_per_second: limit(25),
+            datapoints_per_second: limit(90_000),
+            describe_calls_per_second: limit(10),
+        }
     }
 }

@@ -255,7 +255,8 @@ async fn a_strange_answer_concerns_one_gateway_alone() {
     assert_eq!(scene.poll(&[]).await, 29);
     let troubles = scene.troubles();
     assert!(
-        troubles.len() == 1 && troubles[0].contains("1 load balancers are not watched"),
+        troubles.len() == 1
+            && troubles[0].contains(". Without their idle timeout load balancers are not watched"),
         "{troubles:?}"
     );
     assert!(!scene.accounts[0].is_complete());
@@ -310,14 +311,34 @@ async fn answers_above_a_timeout_that_is_right_are_looked_at_once() {
     assert_eq!(looks, [0, 60], "once, and an hour later");
 }
 
+#[tokio::test(start_paused = true)]
+async fn target_groups_of_many_are_one_list() {
+    for problem in [None, Some(ErrorKind::Denied), Some(ErrorKind::Throttled)] {
+        let made = Made::new(500, move |name| match problem {
+            Some(problem) if name == "all" => Err(fault(problem)),
+            _ => Ok(Some(60.0)),
+        });
+        let mut scene = Scene::new(ALL, made).await;
+        scene.polls(3).await;
+        scene.made.asked();
+        let (now, mut usage) = (scene.now(), Usage::default());
+        scene.accounts[0].find_target_groups(|_| true, now, WAIT, &mut usage).await;
+        assert_eq!(scene.made.asked().len(), 1, "{problem:?}");
+        let account = &scene.accounts[0];
+        let found = account.gateways.iter().filter(|one| account.target_groups(one).len() == 1);
+        assert_eq!(found.count(), if problem.is_none() { 500 } else { 0 }, "{problem:?}");
+    }
+}
+
 /// Searches for target groups are calls of the same kind, in the same account.
 #[tokio::test(start_paused = true)]
 async fn target_groups_are_searched_for_at_the_same_rate() {
     let down = Arc::new(AtomicBool::new(false));
     let is_down = Arc::clone(&down);
-    let made = Made::new(500, move |_| {
-        let is_down = is_down.load(Ordering::Relaxed);
-        if is_down { Err(fault(ErrorKind::Throttled)) } else { Ok(Some(60.0)) }
+    let made = Made::new(500, move |name| match is_down.load(Ordering::Relaxed) {
+        true => Err(fault(ErrorKind::Throttled)),
+        false if name == "all" => Err(fault(ErrorKind::Incomplete)),
+        false => Ok(Some(60.0)),
     });
     let mut scene = Scene::new(ALL, made).await;
     scene.polls(3).await;
@@ -334,6 +355,7 @@ async fn target_groups_are_searched_for_at_the_same_rate() {
         tokio::time::sleep(2 * WAIT).await;
         asked.extend(scene.made.asked());
     }
+    asked.retain(|(_, name)| name != "all");
     assert_eq!(asked.len(), 500, "each once, and what was throttled again");
     assert_rate(&asked, 20.0, 10.0);
     let account = &scene.accounts[0];

@@ -54,7 +54,8 @@ fn result(id: &str, status: &str) -> Value {
 
 async fn read(server: &Server) -> (Vec<Answer<Vec<Points>>>, Usage) {
     let fast = NonZeroU32::MAX;
-    let quotas = Quotas { requests_per_second: fast, datapoints_per_second: fast };
+    let quotas =
+        Quotas { requests_per_second: fast, datapoints_per_second: fast, ..Quotas::default() };
     let pace = Arc::new(RateLimiter::of(&quotas));
     let cloudwatch = CloudWatch::new(&sdk(server.address).await, pace, None, &Skew::default());
     let wanted = |number: usize| {

@@ -9,6 +9,7 @@
 mod packed;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::number::ratio;
 use crate::series::window::SlowEnd;
@@ -201,6 +202,8 @@ pub struct QuarterHours {
     newest: Option<QuarterHour>,
     /// How often it has changed.
     changes: u64,
+    /// The quarter-hours that were found known, one after the other, and at which change.
+    scanned: Option<(u64, Range<QuarterHour>)>,
 }
 
 impl QuarterHours {
@@ -239,6 +242,17 @@ impl QuarterHours {
             if number < over && day.is_saved && !day.is_away && day.packed.is_whole() {
                 *day = Day { is_away: true, ..Day::default() };
             }
+        }
+        self.scan();
+    }
+
+    /// Looks once for what is not known, until something changes.
+    fn scan(&mut self) {
+        let is_new = self.scanned.as_ref().is_none_or(|(at, _)| *at != self.changes);
+        if let Some(newest) = self.newest.filter(|_| is_new) {
+            let (first, end) = (newest.plus(1 - DAY * 14), newest.plus(1));
+            let until = self.first_unknown(first, end).unwrap_or(end);
+            self.scanned = Some((self.changes, first..until));
         }
     }
 
@@ -387,6 +401,12 @@ impl QuarterHours {
     pub fn first_unknown(&self, from: QuarterHour, end: QuarterHour) -> Option<QuarterHour> {
         let kept = self.newest.map_or(from, |newest| newest.plus(1 - DAY * 14));
         let mut quarter_hour = from.max(kept);
+        if let Some((at, known)) = &self.scanned
+            && *at == self.changes
+            && known.contains(&quarter_hour)
+        {
+            quarter_hour = known.end;
+        }
         while quarter_hour < end {
             let is_open = self.open.as_ref().is_some_and(|(day, _)| *day == day_of(quarter_hour));
             let is_whole = |day: &Day| day.is_away || day.packed.is_whole();
@@ -422,6 +442,7 @@ impl QuarterHours {
         let newest = self.newest.unwrap_or(quarter_hour);
         if self.days.is_empty() || quarter_hour.0.saturating_sub(newest.0) >= DAY * 14 {
             self.days.clear();
+            self.changes += 1;
             self.open = None;
             self.days.resize(Self::days_kept(quarter_hour), Day::default());
             self.newest = Some(quarter_hour);
