@@ -573,6 +573,29 @@ fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
 }
 
 #[test]
+fn resources_come_in_pages_of_twenty_five() {
+    let sim = sim("rest_large", "");
+    let id = sim.state.world().gateways[0].id.clone();
+    let (mut paths, mut position) = (Vec::new(), String::new());
+    loop {
+        let target = format!("/restapis/{id}/resources?embed=methods{position}");
+        let (status, body) = get(&sim, "apigateway", &target);
+        assert_eq!(status, 200, "{body}");
+        let page = body["item"].as_array().cloned().unwrap_or_default();
+        paths.extend(page.iter().filter_map(|one| one["path"].as_str().map(str::to_owned)));
+        match body["position"].as_str() {
+            Some(next) => position = format!("&position={next}"),
+            None => break,
+        }
+    }
+    let mut once = paths.clone();
+    once.dedup();
+    assert_eq!((paths.len(), once.len()), (32, 32), "thirty-one and the root");
+    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/resources?limit=501"));
+    assert_eq!(status, 400);
+}
+
+#[test]
 fn get_resources_may_be_called_five_times_in_two_seconds() {
     let sim = sim("rest_healthy", "");
     sim.tell_now(START);

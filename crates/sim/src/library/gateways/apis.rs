@@ -20,6 +20,50 @@ const fn function(name: &'static str, of: &'static str, plan: Plan) -> Part {
     Part { stream: of, behind: Behind::Function(of, None), ..part(name, plan) }
 }
 
+/// Parts with these names in which nothing happens, and one that burns slowly.
+macro_rules! many {
+    ($($name:literal),*) => {
+        &[
+            $(part($name, Plan { rate: 20.0, ..traffic(29, healthy!(29.0)) }),)*
+            part("GET /reports", Plan { rate: 20.0, ..traffic(29, slow_burn!(29.0, 0.5)) }),
+        ]
+    };
+}
+
+/// Methods of a large API.
+const MANY: &[Part] = many![
+    "GET /accounts",
+    "GET /addresses",
+    "GET /baskets",
+    "GET /brands",
+    "GET /campaigns",
+    "GET /categories",
+    "GET /channels",
+    "GET /comments",
+    "GET /coupons",
+    "GET /currencies",
+    "GET /customers",
+    "GET /deliveries",
+    "GET /discounts",
+    "GET /events",
+    "GET /exports",
+    "GET /favourites",
+    "GET /gifts",
+    "GET /images",
+    "GET /imports",
+    "GET /inventory",
+    "GET /invoices",
+    "GET /labels",
+    "GET /languages",
+    "GET /locations",
+    "GET /messages",
+    "GET /notes",
+    "GET /offers",
+    "GET /orders",
+    "GET /packages",
+    "GET /payments"
+];
+
 pub(crate) const APIS: &[Scenario] = &[
     of(
         "rest_healthy",
@@ -92,6 +136,12 @@ pub(crate) const APIS: &[Scenario] = &[
                 &[part("GET /v2", traffic(29, slow_burn!(29.0)))],
             ),
         ],
+    ),
+    of(
+        "rest_large",
+        "A REST API of thirty-one paths, which are more than a page holds; one of them, with a \
+         thirtieth of the requests, grows slower until it reaches 29 s.",
+        &[gateway("platform", Kind::Rest(REST), MANY)],
     ),
     of(
         "rest_draft",
