@@ -35,7 +35,10 @@
 //! `rng` and `parallel` are used everywhere. A new operation is a function in its service;
 //! a new service is a module in `services`, a line in its `answer`, and its protocol in
 //! `wire`; a new scenario is a table in `library`; a new fault is a field of [`Faults`],
-//! a line in `faults::list` and one in `faults::text`.
+//! a line in `faults::list` and one in `faults::text`. A new kind of gateway is a variant of
+//! `scenario::gateway::Kind`, a table in `catalog::gateways`, a module in
+//! `metrics::gateways`, and its service; its traffic is that of all the others. What AWS
+//! documents nowhere is an option in `faults::options`.
 
 // Numbers here are bounded by construction: counts, minutes, microseconds.
 #![allow(

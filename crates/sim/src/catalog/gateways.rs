@@ -77,6 +77,12 @@ pub(crate) static API_GATEWAY: Namespace = Namespace {
         never("CacheHitCount", "Count", REST),
         never("CacheMissCount", "Count", REST),
         never("DataProcessed", "Bytes", HTTP),
+        // Those of WebSocket APIs.
+        of("MessageCount", "Count", HTTP),
+        of("IntegrationError", "Count", HTTP),
+        never("ConnectCount", "Count", HTTP),
+        never("ClientError", "Count", HTTP),
+        never("ExecutionError", "Count", HTTP),
     ],
     trimmed: true,
     region: None,

@@ -28,7 +28,7 @@ const SERVICES: &[(&str, &str)] = &[
     ("logistics", "warehouse"),
     ("logistics", "returns"),
     ("identity", "login"),
-    ("identity", "sessions"),
+    ("identity", "tokens"),
     ("identity", "profiles"),
     ("reporting", "report-export"),
     ("reporting", "report-viewer"),

@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Rest(Api),
     /// An HTTP API of API Gateway with one stage.
     Http(Api),
+    /// A WebSocket API, which the service lists among the HTTP APIs.
+    Socket(Api),
     /// A `CloudFront` distribution; its parts are its origins.
     Distribution {
         /// Whether its additional metrics are paid for.
@@ -24,18 +26,38 @@ pub(crate) enum Kind {
     },
     /// A Classic Load Balancer.
     Classic {
-        /// Whether its listener is one of TCP.
-        tcp: bool,
+        /// What it listens for.
+        listeners: Listeners,
     },
     /// A service of VPC Lattice.
     Lattice,
     /// An ECS service that others call through Service Connect.
     Connect {
-        /// Whether its timeout is written down; otherwise Envoy's default is in force.
-        explicit: bool,
+        /// What is written down of its timeout.
+        shown: Shown,
     },
     /// A metric somebody publishes himself.
     Custom(&'static Custom),
+}
+
+/// What a Classic Load Balancer listens for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listeners {
+    Https,
+    Tcp,
+    /// Both, each with half of the traffic.
+    Both,
+}
+
+/// What a service of Service Connect says of its timeout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The timeout.
+    Timeout,
+    /// Nothing: the proxy's default is in force.
+    Nothing,
+    /// Zero: there is none.
+    Zero,
 }
 
 /// An API of API Gateway.
@@ -46,6 +68,8 @@ pub(crate) struct Api {
     pub(crate) detailed: bool,
     /// Whether another API before it has the same name.
     pub(crate) namesake: bool,
+    /// Whether an authorizer of its own is asked first, now and then for many seconds.
+    pub(crate) authorized: bool,
     /// What the draft says of every timeout, milliseconds, if it was never deployed.
     pub(crate) drafted: Option<u32>,
 }

@@ -1,7 +1,7 @@
 //! Elastic Load Balancing of the first version: Classic Load Balancers.
 
 use crate::rng::hash_bytes;
-use crate::scenario::gateway::Kind;
+use crate::scenario::gateway::{Kind, Listeners};
 use crate::services::Call;
 use crate::services::gateway_pages::{Pages, present, tag_list};
 use crate::wire::document::{Failure, Reply, Value};
@@ -57,26 +57,21 @@ fn describe(world: &World, call: &Call, input: Input) -> Reply {
 }
 
 fn value(world: &World, one: &Gateway) -> Value {
-    let tcp = matches!(one.plan.kind, Kind::Classic { tcp: true });
-    let (front, port, back) = if tcp { ("TCP", 443, "TCP") } else { ("HTTPS", 443, "HTTP") };
+    let listeners = match one.plan.kind {
+        Kind::Classic { listeners } => listeners,
+        _ => Listeners::Https,
+    };
     let number = hash_bytes(world.setup.seed, one.name.as_bytes());
     let dns =
         format!("{}-{}.{}.elb.amazonaws.com", one.name, number % 2_000_000_000, world.setup.region);
-    let listener = Value::record([
-        ("Protocol", front.into()),
-        ("LoadBalancerPort", Value::Integer(port)),
-        ("InstanceProtocol", back.into()),
-        ("InstancePort", Value::Integer(if tcp { 8_443 } else { 8_080 })),
-    ]);
-    let listener =
-        Value::record([("Listener", listener), ("PolicyNames", Value::List(Vec::new()))]);
     let instance = |at: usize| {
         let id = hash_bytes(number, format!("{at}").as_bytes());
         Value::record([("InstanceId", format!("i-0{id:016x}").into())])
     };
     let targets = one.sources.first().map_or(1, crate::world::Source::targets);
+    let target = if listeners == Listeners::Tcp { "TCP:8443" } else { "HTTP:8080/health" };
     let check = Value::record([
-        ("Target", if tcp { "TCP:8443" } else { "HTTP:8080/health" }.into()),
+        ("Target", target.into()),
         ("Interval", Value::Integer(30)),
         ("Timeout", Value::Integer(5)),
         ("UnhealthyThreshold", Value::Integer(2)),
@@ -88,13 +83,31 @@ fn value(world: &World, one: &Gateway) -> Value {
         ("DNSName", dns.as_str().into()),
         ("CanonicalHostedZoneName", dns.as_str().into()),
         ("CanonicalHostedZoneNameID", "Z215JYRZR1TBD5".into()),
-        ("ListenerDescriptions", Value::List(vec![listener])),
+        ("ListenerDescriptions", Value::List(described(listeners))),
         ("AvailabilityZones", zones),
         ("Instances", Value::List((0..targets).map(instance).collect())),
         ("HealthCheck", check),
         ("CreatedTime", Value::Time(world.setup.start - AGE)),
         ("Scheme", "internet-facing".into()),
     ])
+}
+
+/// The listeners as they are described.
+fn described(listeners: Listeners) -> Vec<Value> {
+    let one = |front: &str, port: i64, back: &str, inner: i64| {
+        let listener = Value::record([
+            ("Protocol", front.into()),
+            ("LoadBalancerPort", Value::Integer(port)),
+            ("InstanceProtocol", back.into()),
+            ("InstancePort", Value::Integer(inner)),
+        ]);
+        Value::record([("Listener", listener), ("PolicyNames", Value::List(Vec::new()))])
+    };
+    match listeners {
+        Listeners::Https => vec![one("HTTPS", 443, "HTTP", 8_080)],
+        Listeners::Tcp => vec![one("TCP", 443, "TCP", 8_443)],
+        Listeners::Both => vec![one("HTTPS", 443, "HTTP", 8_080), one("TCP", 8_883, "TCP", 1_883)],
+    }
 }
 
 fn attributes(world: &World, call: &Call, input: Input) -> Reply {

@@ -68,7 +68,7 @@ fn points(
     sim: &Sim,
     region: &str,
     asked: Asked,
-    stats: &[&str],
+    statistics: &[&str],
     window: Range<i64>,
 ) -> (u16, Json) {
     let dimensions: Vec<Json> =
@@ -78,7 +78,7 @@ fn points(
             "Namespace": asked.0, "MetricName": asked.1, "Dimensions": dimensions}}})
     };
     let body = json!({
-        "MetricDataQueries": stats.iter().enumerate().map(query).collect::<Vec<_>>(),
+        "MetricDataQueries": statistics.iter().enumerate().map(query).collect::<Vec<_>>(),
         "StartTime": START + window.start * 60, "EndTime": START + window.end * 60,
         "ScanBy": "TimestampAscending",
     });
@@ -409,6 +409,28 @@ fn an_api_publishes_its_methods_if_asked_to_and_mocks_have_no_integration() {
 }
 
 #[test]
+fn an_authorizer_is_in_the_latency_alone() {
+    let sim = sim("rest_authorizer", "");
+    let name = [("ApiName", "members")];
+    let above = |metric| -> f64 {
+        let asked = Asked("AWS/ApiGateway", metric, &name);
+        stat(&sim, asked, "TC(29012:)", 0..240).values().sum()
+    };
+    assert!(above("Latency") > 5.0 && above("IntegrationLatency") == 0.0);
+    assert!(requests(&sim, 0, 0, 0..240).into_iter().all(|one| !is_timeout(one)));
+}
+
+#[test]
+fn metrics_keep_what_is_ascii_of_a_name() {
+    let sim = sim("rest_names", "");
+    let id = sim.state.world().gateways[1].id.clone();
+    for (at, name) in ["bestellungen-fr-kunden", &id].into_iter().enumerate() {
+        let count = sum(&sim, Asked("AWS/ApiGateway", "Count", &[("ApiName", name)]), 9..10);
+        assert_eq!(count, requests(&sim, at, 0, 9..10).len() as f64);
+    }
+}
+
+#[test]
 fn namesakes_share_one_series() {
     let sim = sim("rest_namesakes", "");
     let ids: Vec<&str> = sim.state.world().gateways.iter().map(|one| one.id.as_str()).collect();
@@ -491,6 +513,41 @@ fn an_http_api_is_known_by_its_id_and_hides_timeouts_unless_told_otherwise() {
 }
 
 #[test]
+fn a_websocket_api_is_listed_among_the_others_and_has_no_latency_of_its_own() {
+    let sim = sim("http_websocket", "");
+    let (_, apis) = get(&sim, "apigateway", "/v2/apis");
+    let kinds: Vec<&str> = apis["items"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["protocolType"].as_str())
+        .collect();
+    assert_eq!(kinds, ["WEBSOCKET", "HTTP"]);
+    let id = sim.state.world().gateways[0].id.clone();
+    let place = [("ApiId", id.as_str())];
+    let count = |metric| stat(&sim, Asked("AWS/ApiGateway", metric, &place), "SampleCount", 5..6);
+    assert!(count("Latency").is_empty() && count("Count").is_empty());
+    assert_eq!(count("MessageCount").get(&5), Some(&(requests(&sim, 0, 0, 5..6).len() as f64)));
+}
+
+#[test]
+fn the_timeout_of_a_function_may_change() {
+    let sim = sim("lambda_hang", "timeout=thumbnails:100:1");
+    let shown = |minute: i64| {
+        sim.tell_now(START + minute * 60);
+        let target = "/2015-03-31/functions/thumbnails/configuration";
+        get(&sim, "lambda", target).1["Timeout"].as_i64()
+    };
+    assert_eq!((shown(99), shown(100)), (Some(30), Some(1)));
+    let name = [("FunctionName", "thumbnails")];
+    let longest = |at: i64| {
+        let asked = Asked("AWS/Lambda", "Duration", &name);
+        stat(&sim, asked, "Maximum", at..at + 5).values().copied().fold(0.0, f64::max)
+    };
+    assert!(longest(90) > 1_000.0 && longest(100) == 1_000.0);
+}
+
+#[test]
 fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
     let sim = sim("rest_draft", "");
     let (_, apis) = get(&sim, "apigateway", "/restapis");
@@ -511,14 +568,38 @@ fn get_resources_tells_of_the_draft_and_the_export_of_what_was_deployed() {
     assert_eq!(integration(&plain), None);
     let deployed = integration(&full).expect("asked for");
     assert!(deployed.get("timeoutInMillis").is_none(), "the default is not written down");
-    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/stages/dev/exports/oas30"));
+    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/stages/test/exports/oas30"));
     assert_eq!(status, 404);
+}
+
+#[test]
+fn resources_come_in_pages_of_twenty_five() {
+    let sim = sim("rest_large", "");
+    let id = sim.state.world().gateways[0].id.clone();
+    let (mut paths, mut position) = (Vec::new(), String::new());
+    loop {
+        let target = format!("/restapis/{id}/resources?embed=methods{position}");
+        let (status, body) = get(&sim, "apigateway", &target);
+        assert_eq!(status, 200, "{body}");
+        let page = body["item"].as_array().cloned().unwrap_or_default();
+        paths.extend(page.iter().filter_map(|one| one["path"].as_str().map(str::to_owned)));
+        match body["position"].as_str() {
+            Some(next) => position = format!("&position={next}"),
+            None => break,
+        }
+    }
+    let mut once = paths.clone();
+    once.dedup();
+    assert_eq!((paths.len(), once.len()), (32, 32), "thirty-one and the root");
+    let (status, _) = get(&sim, "apigateway", &format!("/restapis/{id}/resources?limit=501"));
+    assert_eq!(status, 400);
 }
 
 #[test]
 fn get_resources_may_be_called_five_times_in_two_seconds() {
     let sim = sim("rest_healthy", "");
     sim.tell_now(START);
+    // Nothing is signed with a time here, so that AWS's own counts.
     let id = sim.state.world().gateways[0].id.clone();
     let mut codes = (0..6).map(|_| get(&sim, "apigateway", &format!("/restapis/{id}/resources")).0);
     assert!(codes.by_ref().take(5).all(|code| code == 200));
@@ -545,8 +626,8 @@ fn a_distribution_tries_again_and_publishes_in_one_region() {
     let total = |metric, how: &str| ask("us-east-1", metric, how).iter().sum::<f64>();
     let origin: usize = (0..2).map(|part| requests(&sim, 0, part, window.clone()).len()).sum();
     assert_eq!(total("Requests", "Sum"), 4.0 * origin as f64);
-    // Each 504 is a hundred among zeros.
-    let gone = total("504ErrorRate", "Sum") / 100.0;
+    // Each 504 is a hundred among zeros, and given once more from the cache.
+    let gone = total("504ErrorRate", "Sum") / 100.0 / 2.0;
     let tried = counted(&requests(&sim, 0, 0, window.clone()), is_timeout);
     // A tenth is not tried again, and of the rest a quarter is lost thrice.
     assert!((0.2..0.45).contains(&(gone / tried)), "{gone} of {tried}");
@@ -588,6 +669,13 @@ fn a_classic_load_balancer_is_censored_and_behind_tcp_it_knows_no_requests() {
             .all(|max| *max < 0.01)
     );
     assert_eq!(ask(&tcp, "HTTPCode_ELB_5XX", &place, "Sum"), 0.0);
+    let both = self::sim("classic_mixed", "");
+    let place = [("LoadBalancerName", "legacy-mixed")];
+    let (codes, all) =
+        (ask(&both, "HTTPCode_ELB_5XX", &place, "Sum"), requests(&both, 0, 0, 0..240));
+    let late = counted(&all, is_timeout);
+    assert!(0.0 < codes && codes < late);
+    assert!(ask(&both, "Latency", &place, "TC(:0.002)") > 0.4 * all.len() as f64);
 }
 
 #[test]
@@ -615,7 +703,9 @@ fn lattice_goes_on_with_zeros_and_counts_its_timeouts() {
 
 #[test]
 fn a_timeout_nobody_wrote_down_is_in_force_and_not_shown() {
-    for (scenario, shown) in [("connect_slow_burn", true), ("connect_default", false)] {
+    for (scenario, shown) in
+        [("connect_slow_burn", Some(15)), ("connect_default", None), ("connect_off", Some(0))]
+    {
         let sim = sim(scenario, "");
         let mut request = request("ecs", REGION, "POST", "/");
         let target = "AmazonEC2ContainerServiceV20141113.DescribeServices".to_owned();
@@ -624,7 +714,7 @@ fn a_timeout_nobody_wrote_down_is_in_force_and_not_shown() {
         let body: Json = serde_json::from_str(&send(&sim, &request).1).expect("JSON");
         let connect = &body["services"][0]["deployments"][0]["serviceConnectConfiguration"];
         let timeout = &connect["services"][0]["timeout"]["perRequestTimeoutSeconds"];
-        assert_eq!(timeout.as_i64(), shown.then_some(15));
+        assert_eq!(timeout.as_i64(), shown);
         let place = [("TargetDiscoveryName", "ledger")];
         let all = requests(&sim, 0, 0, 0..240);
         let failed = counted(&all, |one| one.outcome != Outcome::Answered);
@@ -633,7 +723,8 @@ fn a_timeout_nobody_wrote_down_is_in_force_and_not_shown() {
             failed
         );
         let longest = stat(&sim, Asked("AWS/ECS", "TargetResponseTime", &place), "Maximum", 0..240);
-        assert!(longest.values().copied().fold(0.0, f64::max) <= 15e3);
+        let longest = longest.values().copied().fold(0.0, f64::max);
+        assert_eq!(longest <= 15e3, shown != Some(0), "{longest}");
     }
 }
 
@@ -664,21 +755,22 @@ fn statistic_sets_have_no_percentiles_and_otherwise_the_same_numbers() {
 #[test]
 fn every_gateway_that_is_to_suffer_does_and_no_other() {
     let of_gateways = |one: &&crate::Scenario| !one.gateways.is_empty();
-    for scenario in scenarios().iter().filter(of_gateways).filter(|one| one.name != "lambda_fleet")
-    {
-        let all = sim(scenario.name, "").approaches();
+    let few = scenarios().iter().filter(of_gateways).filter(|one| one.name != "lambda_fleet");
+    for (scenario, seed) in few.flat_map(|one| (1..=3).map(move |seed| (one, seed))) {
+        let all = seeded(scenario.name, seed, "").approaches();
         for one in all.iter().filter(|one| one.kind != "target_group") {
-            let what = (scenario.name, &one.gateway, &one.part);
+            let what = (scenario.name, seed, &one.gateway, &one.part);
+            let harm = (one.near_misses, one.timeouts);
             match one.cause {
-                None => assert_eq!((one.near_misses, one.timeouts), (0, 0), "{what:?}"),
+                None => assert_eq!(harm, (0, 0), "{what:?}"),
                 Some("concurrency") => assert_eq!(one.timeouts, 0, "{what:?}"),
                 Some("slow_endpoint") => {
                     let near = one.first_near_miss.expect("near misses");
                     let over = one.first_timeout.unwrap_or(i64::MAX);
                     let sparse = one.requests < 20_000;
-                    assert!(near < over && (one.near_misses > 50 || sparse), "{what:?}: {one:?}");
+                    assert!(near + 10 < over && (harm.0 > 50 || sparse), "{what:?}: {one:?}");
                 }
-                Some(_) => assert!(one.timeouts > 50 && one.near_misses == 0, "{what:?}"),
+                Some(_) => assert!(harm.0 == 0 && harm.1 > 50, "{what:?}"),
             }
         }
     }

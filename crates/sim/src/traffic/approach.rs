@@ -18,8 +18,8 @@ pub struct Approach {
     pub gateway: String,
     /// What AWS calls it by: an id, or the dimension of the load balancer.
     pub id: String,
-    /// `target_group`, `function`, `rest_api`, `http_api`, `distribution`, `classic`,
-    /// `lattice`, `connect` or `custom`.
+    /// `target_group`, `function`, `rest_api`, `http_api`, `websocket_api`, `distribution`,
+    /// `classic`, `lattice`, `connect` or `custom`.
     pub kind: &'static str,
     /// Name of the target group, method and path, alias or origin; may be empty.
     pub part: String,
@@ -79,6 +79,7 @@ pub(crate) fn word(kind: Kind) -> &'static str {
         Kind::Function { .. } => "function",
         Kind::Rest(_) => "rest_api",
         Kind::Http(_) => "http_api",
+        Kind::Socket(_) => "websocket_api",
         Kind::Distribution { .. } => "distribution",
         Kind::Classic { .. } => "classic",
         Kind::Lattice => "lattice",
@@ -98,14 +99,21 @@ fn of(
         Trouble::Script(script) => SeededScript::of(source, world.start()).map(|one| (script, one)),
         _ => None,
     };
+    let growing = matches!(source.plan.trouble, Trouble::Growing { .. });
     let mut found = Approach {
         gateway: String::new(),
         id: String::new(),
         kind: "",
         part: String::new(),
         timeout: world.timeout(source, world.start()),
-        cause: script.and_then(|(script, _)| script.cause),
-        fault_start: script.filter(|one| one.0.cause.is_some()).map(|(_, seeded)| seeded.pivot),
+        cause: match script {
+            Some((script, _)) => script.cause,
+            None => growing.then_some("slow_endpoint"),
+        },
+        fault_start: match script {
+            Some((script, seeded)) => script.cause.map(|_| seeded.pivot),
+            None => growing.then(|| world.start()),
+        },
         first_near_miss: None,
         first_timeout: None,
         requests: 0,

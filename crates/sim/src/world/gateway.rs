@@ -164,7 +164,7 @@ fn id(plan: &GatewayPlan, seed: u64, name: &str, turn: usize) -> String {
     let number = hash_bytes(seed, format!("{name}/{parts}/{turn}/{namesake}").as_bytes());
     let last = name.rsplit('/').next().unwrap_or(name);
     match plan.kind {
-        Kind::Rest(_) | Kind::Http(_) => letters(number, 10),
+        Kind::Rest(_) | Kind::Http(_) | Kind::Socket(_) => letters(number, 10),
         Kind::Distribution { .. } => format!("E{}", letters(number, 13).to_uppercase()),
         Kind::Lattice => format!("svc-0{number:016x}"),
         Kind::Function { .. } | Kind::Classic { .. } | Kind::Connect { .. } | Kind::Custom(_) => {

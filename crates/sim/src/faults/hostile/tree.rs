@@ -52,7 +52,7 @@ fn changed(value: Value, kind: &Kind, context: Context) -> Value {
 }
 
 /// The names of the parameters that ask for a further page.
-pub(crate) const TOKENS: [&str; 4] = ["NextToken", "nextToken", "Marker", "marker"];
+pub(crate) const TOKENS: [&str; 5] = ["NextToken", "nextToken", "Marker", "marker", "position"];
 
 /// Says that there is a further page.
 fn endless(value: Value, token: Token, context: Context) -> Value {
@@ -62,8 +62,10 @@ fn endless(value: Value, token: Token, context: Context) -> Value {
         Token::New => format!("sim-{}", context.number),
     };
     let name = match context.action.split(':').next() {
-        Some("elasticloadbalancing" | "cloudfront") => "NextMarker",
-        Some("ecs" | "ec2" | "apigateway") => "nextToken",
+        Some("elasticloadbalancing" | "cloudfront" | "lambda") => "NextMarker",
+        // The lists of REST APIs are called in the singular.
+        Some("apigateway") if value.field("item").is_some() => "position",
+        Some("ecs" | "ec2" | "apigateway" | "vpc-lattice") => "nextToken",
         _ => "NextToken",
     };
     within(value, &mut |fields, top| {
@@ -353,6 +355,10 @@ mod tests {
         let context = Context { action: "elasticloadbalancing:DescribeTags", ..CONTEXT };
         let told = spoiled(Ok(answer()), &[&Kind::Token(Token::New)], context).expect("an answer");
         assert_eq!(told.field("NextMarker"), Some(&Value::text("sim-7")));
+        let apis = Value::record([("item", Value::List(Vec::new()))]);
+        let context = Context { action: "apigateway:GET", ..CONTEXT };
+        let told = spoiled(Ok(apis), &[&Kind::Token(Token::Same)], context).expect("an answer");
+        assert_eq!(told.field("position"), Some(&Value::text("sim-again")));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use crate::scenario::plan::{BASE, Part, Plan, Scenario, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, Step, What, When, Who};
 
 /// A REST API with metrics of the stage alone.
-const REST: Api = Api { stage: "prod", detailed: false, namesake: false, drafted: None };
+const REST: Api =
+    Api { stage: "prod", detailed: false, namesake: false, authorized: false, drafted: None };
 /// An HTTP API with the usual stage.
 const HTTP: Api = Api { stage: "$default", ..REST };
 
@@ -18,6 +19,50 @@ const MOCK: Part = Part { behind: Behind::Mock, ..part("OPTIONS /orders", BASE) 
 const fn function(name: &'static str, of: &'static str, plan: Plan) -> Part {
     Part { stream: of, behind: Behind::Function(of, None), ..part(name, plan) }
 }
+
+/// Parts with these names in which nothing happens, and one that burns slowly.
+macro_rules! many {
+    ($($name:literal),*) => {
+        &[
+            $(part($name, Plan { rate: 20.0, ..traffic(29, healthy!(29.0)) }),)*
+            part("GET /reports", Plan { rate: 20.0, ..traffic(29, slow_burn!(29.0, 0.5)) }),
+        ]
+    };
+}
+
+/// Methods of a large API.
+const MANY: &[Part] = many![
+    "GET /accounts",
+    "GET /addresses",
+    "GET /baskets",
+    "GET /brands",
+    "GET /campaigns",
+    "GET /categories",
+    "GET /channels",
+    "GET /comments",
+    "GET /coupons",
+    "GET /currencies",
+    "GET /customers",
+    "GET /deliveries",
+    "GET /discounts",
+    "GET /events",
+    "GET /exports",
+    "GET /favourites",
+    "GET /gifts",
+    "GET /images",
+    "GET /imports",
+    "GET /inventory",
+    "GET /invoices",
+    "GET /labels",
+    "GET /languages",
+    "GET /locations",
+    "GET /messages",
+    "GET /notes",
+    "GET /offers",
+    "GET /orders",
+    "GET /packages",
+    "GET /payments"
+];
 
 pub(crate) const APIS: &[Scenario] = &[
     of(
@@ -93,6 +138,12 @@ pub(crate) const APIS: &[Scenario] = &[
         ],
     ),
     of(
+        "rest_large",
+        "A REST API of thirty-one paths, which are more than a page holds; one of them, with a \
+         thirtieth of the requests, grows slower until it reaches 29 s.",
+        &[gateway("platform", Kind::Rest(REST), MANY)],
+    ),
+    of(
         "rest_draft",
         "The draft has timeouts of 5 s that were never deployed; in the stage 29 s are in force.",
         &[gateway(
@@ -100,6 +151,45 @@ pub(crate) const APIS: &[Scenario] = &[
             Kind::Rest(Api { drafted: Some(5_000), ..REST }),
             &[part("GET /invoices", traffic(29, healthy!(60.0)))],
         )],
+    ),
+    of(
+        "rest_authorizer",
+        "An authorizer that takes 5 to 15 s for one request in fifty, which Latency holds and \
+         IntegrationLatency does not: more than 29 s, and no error.",
+        &[gateway(
+            "members",
+            Kind::Rest(Api { authorized: true, ..REST }),
+            &[part(
+                "GET /members",
+                traffic(
+                    29,
+                    &Script {
+                        mix: &[
+                            Class { share: 0.95, ..QUICK },
+                            Class { share: 0.05, median: 20.0, sigma: 0.03, spread: 0.0, ..QUICK },
+                        ],
+                        ..BRIEF
+                    },
+                ),
+            )],
+        )],
+    ),
+    of(
+        "rest_names",
+        "REST APIs with names that are not ASCII, of which the metrics keep what is; nothing \
+         happens.",
+        &[
+            gateway(
+                "bestellungen-f\u{fc}r-kunden",
+                Kind::Rest(REST),
+                &[part("GET /kunden", traffic(29, healthy!(29.0)))],
+            ),
+            gateway(
+                "\u{6ce8}\u{6587}",
+                Kind::Rest(REST),
+                &[part("GET /orders", traffic(29, healthy!(29.0)))],
+            ),
+        ],
     ),
     of(
         "rest_lambda",
@@ -172,6 +262,19 @@ pub(crate) const APIS: &[Scenario] = &[
                 part("POST /likes", traffic(30, healthy!(30.0))),
             ],
         )],
+    ),
+    of(
+        "http_websocket",
+        "A WebSocket API, which is listed beside an HTTP API and has no latency of its own; \
+         nothing happens.",
+        &[
+            gateway(
+                "chat",
+                Kind::Socket(Api { stage: "prod", ..HTTP }),
+                &[part("POST $default", traffic(29, healthy!(29.0)))],
+            ),
+            gateway("mobile", Kind::Http(HTTP), &[part("GET /feed", traffic(30, healthy!(30.0)))]),
+        ],
     ),
     of(
         "http_slow_burn",

@@ -18,7 +18,7 @@ pub(crate) const FUNCTIONS: &[Scenario] = &[
         "Three functions with timeouts of 30 s, 3 s and 15 minutes; nothing happens.",
         &[
             CALM,
-            gateway("session-check", FUNCTION, &[part("", traffic(3, healthy!(3.0)))]),
+            gateway("token-check", FUNCTION, &[part("", traffic(3, healthy!(3.0)))]),
             gateway(
                 "nightly-export",
                 FUNCTION,

@@ -33,7 +33,7 @@ macro_rules! slow_burn {
             incident: Incident::Count,
             mix: &[
                 Class { share: 1.0 - $share, median: 0.004 * $t, sigma: 0.5, ..QUICK },
-                Class { share: $share, median: 0.1 * $t, sigma: 0.1, spread: 0.02, ..QUICK },
+                Class { share: $share, median: 0.1 * $t, sigma: 0.06, spread: 0.02, ..QUICK },
             ],
             steps: &[during(
                 0,

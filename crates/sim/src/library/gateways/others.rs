@@ -3,7 +3,7 @@
 
 use super::super::{BRIEF, STEADY, during, on};
 use super::{gateway, of, traffic};
-use crate::scenario::gateway::{Api, Behind, Custom, Kind};
+use crate::scenario::gateway::{Api, Behind, Custom, Kind, Listeners, Shown};
 use crate::scenario::plan::{BASE, GatewayPlan, Part, Plan, Scenario, Trouble, part};
 use crate::scenario::script::{Class, EVER, Incident, QUICK, Script, What, Who};
 
@@ -20,16 +20,22 @@ const CHECKOUT: Custom = Custom {
     sets: false,
 };
 
+/// An API with metrics of its stage alone.
+const API: Api =
+    Api { stage: "prod", detailed: false, namesake: false, authorized: false, drafted: None };
 /// A service of VPC Lattice in which nothing happens.
 const LATTICE: GatewayPlan =
     gateway("inventory", Kind::Lattice, &[part("", traffic(60, healthy!(60.0)))]);
 /// A service called through Service Connect in which nothing happens.
-const CONNECT: GatewayPlan =
-    gateway("ledger", Kind::Connect { explicit: true }, &[part("", traffic(15, healthy!(15.0)))]);
+const CONNECT: GatewayPlan = gateway(
+    "ledger",
+    Kind::Connect { shown: Shown::Timeout },
+    &[part("", traffic(15, healthy!(15.0)))],
+);
 /// A Classic Load Balancer in which nothing happens.
 const CLASSIC: GatewayPlan = gateway(
     "legacy-web",
-    Kind::Classic { tcp: false },
+    Kind::Classic { listeners: Listeners::Https },
     &[part("", Plan { targets: 3, ..traffic(60, healthy!(60.0)) })],
 );
 /// A custom metric in which nothing happens.
@@ -64,13 +70,38 @@ pub(crate) const OTHERS: &[Scenario] = &[
             &[part("web", traffic(30, slow_burn!(30.0)))],
         )],
     ),
+    of(
+        "cloudfront_origins",
+        "Two origins with timeouts of 10 s and 60 s, of which there is one latency: every tenth \
+         request to the second takes about 20 s, as always.",
+        &[gateway(
+            "portal",
+            PAID,
+            &[
+                part("web", traffic(10, healthy!(10.0))),
+                part(
+                    "reports",
+                    traffic(
+                        60,
+                        &Script {
+                            mix: &[
+                                Class { share: 0.9, ..QUICK },
+                                Class { share: 0.1, median: 20.0, sigma: 0.1, ..QUICK },
+                            ],
+                            ..BRIEF
+                        },
+                    ),
+                ),
+            ],
+        )],
+    ),
     of("classic_healthy", "A Classic Load Balancer; nothing happens.", &[CLASSIC]),
     of(
         "classic_slow_burn",
         "4 % of the requests of a Classic Load Balancer grow slower until they reach 60 s.",
         &[gateway(
             "legacy-web",
-            Kind::Classic { tcp: false },
+            Kind::Classic { listeners: Listeners::Https },
             &[part("", Plan { targets: 3, ..traffic(60, slow_burn!(60.0)) })],
         )],
     ),
@@ -81,11 +112,21 @@ pub(crate) const OTHERS: &[Scenario] = &[
         &[
             gateway(
                 "legacy-tcp",
-                Kind::Classic { tcp: true },
+                Kind::Classic { listeners: Listeners::Tcp },
                 &[part("", Plan { targets: 3, ..traffic(60, slow_burn!(60.0)) })],
             ),
             CLASSIC,
         ],
+    ),
+    of(
+        "classic_mixed",
+        "A Classic Load Balancer with a listener of each sort: half of its latencies are times \
+         until connected, while 4 % of all requests grow slower until they reach 60 s.",
+        &[gateway(
+            "legacy-mixed",
+            Kind::Classic { listeners: Listeners::Both },
+            &[part("", Plan { targets: 3, ..traffic(60, slow_burn!(60.0)) })],
+        )],
     ),
     of("lattice_healthy", "A service of VPC Lattice; nothing happens.", &[LATTICE]),
     of(
@@ -112,7 +153,7 @@ pub(crate) const OTHERS: &[Scenario] = &[
         "4 % of the requests grow slower until they reach the 15 s that are written down.",
         &[gateway(
             "ledger",
-            Kind::Connect { explicit: true },
+            Kind::Connect { shown: Shown::Timeout },
             &[part("", traffic(15, slow_burn!(15.0)))],
         )],
     ),
@@ -121,8 +162,17 @@ pub(crate) const OTHERS: &[Scenario] = &[
         "The same where no timeout is written down, and 15 s are in force.",
         &[gateway(
             "ledger",
-            Kind::Connect { explicit: false },
+            Kind::Connect { shown: Shown::Nothing },
             &[part("", traffic(15, slow_burn!(15.0)))],
+        )],
+    ),
+    of(
+        "connect_off",
+        "The same growth where zero is written down: there is no timeout.",
+        &[gateway(
+            "ledger",
+            Kind::Connect { shown: Shown::Zero },
+            &[part("", traffic(4_000, slow_burn!(15.0)))],
         )],
     ),
     of("custom_healthy", "A custom metric of raw values; nothing happens.", &[CUSTOM]),
@@ -153,24 +203,10 @@ pub(crate) const OTHERS: &[Scenario] = &[
                     Kind::Function { memory: 512 },
                     &[part("", traffic(60, slow_burn!(60.0)))],
                 ),
-                gateway(
-                    "api",
-                    Kind::Rest(Api {
-                        stage: "prod",
-                        detailed: false,
-                        namesake: false,
-                        drafted: None,
-                    }),
-                    &[part("GET /items", traffic(29, healthy!(29.0)))],
-                ),
+                gateway("api", Kind::Rest(API), &[part("GET /items", traffic(29, healthy!(29.0)))]),
                 gateway(
                     "app",
-                    Kind::Http(Api {
-                        stage: "$default",
-                        detailed: false,
-                        namesake: false,
-                        drafted: None,
-                    }),
+                    Kind::Http(Api { stage: "$default", ..API }),
                     &[part("GET /app", traffic(30, hang!(30.0)))],
                 ),
                 SITE,

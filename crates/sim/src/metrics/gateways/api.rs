@@ -6,12 +6,15 @@
 use crate::faults::options::Sampled;
 use crate::metrics::gateways::{Seen, Spot, Values, answered, millis, timed_out};
 use crate::rng::hash;
-use crate::scenario::gateway::{Api, Behind};
+use crate::scenario::gateway::{Api, Behind, Kind};
 use crate::traffic::request::{Outcome, Request};
 use crate::world::Gateway;
 
 /// Share of the requests that the API refuses itself.
 const REFUSED: f64 = 0.004;
+
+/// Share of the requests for which an authorizer takes many seconds.
+const SLOW_AUTHORIZER: f64 = 0.02;
 
 /// The API by name, which namesakes share, with its stage, and perhaps each method.
 pub(crate) fn rest_spots(one: &Gateway, api: Api) -> Vec<Spot> {
@@ -46,9 +49,14 @@ fn chance(request: Request, kind: u64) -> f64 {
     crate::rng::unit(hash(&[u64::from(took), u64::from(zone), u64::from(target), kind]))
 }
 
-/// Milliseconds an API adds to what is behind it: 2 to 12.
-fn added(request: Request) -> f64 {
-    2.0 + (chance(request, 70) * 11.0).floor()
+/// Milliseconds an API adds to what is behind it: 2 to 12, and what an authorizer takes.
+fn added(seen: &Seen, request: Request) -> f64 {
+    let own = 2.0 + (chance(request, 70) * 11.0).floor();
+    let asks = matches!(seen.gateway.plan.kind, Kind::Rest(api) if api.authorized);
+    if asks && chance(request, 73) < SLOW_AUTHORIZER {
+        return own + 5_000.0 + (chance(request, 74) * 10_000.0).floor();
+    }
+    own
 }
 
 /// Whether the API refused the request itself, as one the caller may not make.
@@ -75,7 +83,7 @@ fn latency(seen: &Seen, request: Request, http: bool) -> Option<f64> {
     if given_up(seen, request) && http && !seen.options().samples(Sampled::HttpApi) {
         return None;
     }
-    Some(millis(request.took).round() + added(request))
+    Some(millis(request.took).round() + added(seen, request))
 }
 
 /// Milliseconds until what is behind the API answered, if that is a sample.
@@ -104,6 +112,18 @@ pub(crate) fn values(metric: &str, seen: &Seen, http: bool) -> Values {
         // Those of HTTP APIs are counts of what there was.
         "5xx" => each(&|one| failed(one).then_some(1.0)),
         "4xx" => each(&|one| refused(seen, one).then_some(1.0)),
+        _ => Values::new(),
+    }
+}
+
+/// The values of a minute of a WebSocket API: messages and their integrations, and neither
+/// requests nor what clients wait.
+pub(crate) fn socket_values(metric: &str, seen: &Seen) -> Values {
+    let all = seen.requests();
+    match metric {
+        "MessageCount" => all.map(|(_, times)| (1.0, times)).collect(),
+        "IntegrationError" => vec![(1.0, seen.count(failed))],
+        "IntegrationLatency" => values(metric, seen, true),
         _ => Values::new(),
     }
 }

@@ -3,7 +3,8 @@
 //! Rates are of all requests, also of those answered from the cache. `OriginLatency` lasts
 //! from the request to the first byte that is sent, with all attempts: one above the timeout
 //! means that an attempt timed out, though the answer came. What several attempts take counts
-//! in the minute in which the first one ended.
+//! in the minute in which the first one ended. A 504 is kept for a while, so that rates count
+//! more of them than there were.
 
 use crate::faults::options::Sampled;
 use crate::metrics::gateways::{Seen, Spot, Values, millis};
@@ -13,6 +14,8 @@ use crate::world::Gateway;
 
 /// Requests answered from the cache for each that is not.
 const CACHED: u64 = 3;
+/// Requests answered with the same error from the cache, for each 504.
+const REPEATED: u64 = 1;
 /// Share of the requests to origins that are writes, which are tried once.
 const WRITES: f64 = 0.1;
 /// Share of the further attempts that are answered.
@@ -57,7 +60,9 @@ pub(crate) fn values(metric: &str, seen: &Seen, monitored: bool, attempts: u8) -
     }
     let all = seen.count(|_| true);
     let rate = |fits: &dyn Fn(u16) -> bool| {
-        let bad = seen.count(|one| fits(ending(seen, one, attempts).0));
+        let of = |fits: &dyn Fn(u16) -> bool| seen.count(|one| fits(ending(seen, one, attempts).0));
+        let kept = if fits(504) { of(&|status| status == 504) * REPEATED } else { 0 };
+        let bad = of(fits) + kept.min(all * CACHED);
         vec![(100.0, bad), (0.0, all * (1 + CACHED) - bad)]
     };
     match metric {

@@ -106,7 +106,7 @@ pub(crate) fn spots(world: &World, one: &Gateway) -> Vec<Spot> {
     match one.plan.kind {
         Kind::Function { .. } => function::spots(one),
         Kind::Rest(api) => api::rest_spots(one, api),
-        Kind::Http(api) => api::http_spots(one, api),
+        Kind::Http(api) | Kind::Socket(api) => api::http_spots(one, api),
         Kind::Distribution { .. } => distribution::spots(one),
         Kind::Classic { .. } => classic::spots(world, one),
         Kind::Lattice => lattice::spots(world, one),
@@ -121,10 +121,11 @@ fn values(metric: &str, seen: &Seen) -> Values {
         Kind::Function { .. } => function::values(metric, seen),
         Kind::Rest(_) => api::values(metric, seen, false),
         Kind::Http(_) => api::values(metric, seen, true),
+        Kind::Socket(_) => api::socket_values(metric, seen),
         Kind::Distribution { monitored, attempts } => {
             distribution::values(metric, seen, monitored, attempts)
         }
-        Kind::Classic { tcp } => classic::values(metric, seen, tcp),
+        Kind::Classic { listeners } => classic::values(metric, seen, listeners),
         Kind::Lattice => lattice::values(metric, seen),
         Kind::Connect { .. } => connect::values(metric, seen),
         Kind::Custom(_) => custom::values(seen),
@@ -135,7 +136,7 @@ fn values(metric: &str, seen: &Seen) -> Values {
 pub(crate) fn namespace(one: &Gateway) -> &str {
     match one.plan.kind {
         Kind::Function { .. } => LAMBDA.name,
-        Kind::Rest(_) | Kind::Http(_) => API_GATEWAY.name,
+        Kind::Rest(_) | Kind::Http(_) | Kind::Socket(_) => API_GATEWAY.name,
         Kind::Distribution { .. } => CLOUD_FRONT.name,
         Kind::Classic { .. } => CLASSIC.name,
         Kind::Lattice => LATTICE.name,

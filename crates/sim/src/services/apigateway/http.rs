@@ -1,4 +1,4 @@
-//! HTTP APIs: stages, routes, and integrations.
+//! HTTP APIs: stages, routes, and integrations. WebSocket APIs are listed among them.
 
 use crate::scenario::gateway::{Api, Behind, Kind};
 use crate::services::Call;
@@ -28,9 +28,9 @@ fn all<'a>(world: &'a World, call: &Call) -> Vec<Http<'a>> {
     if call.foreign {
         return Vec::new();
     }
-    let own = present(world, call, |kind| matches!(kind, Kind::Http(_)));
+    let own = present(world, call, |kind| matches!(kind, Kind::Http(_) | Kind::Socket(_)));
     let own = own.into_iter().filter_map(|one| match one.plan.kind {
-        Kind::Http(api) => Some(Http::Own(one, api)),
+        Kind::Http(api) | Kind::Socket(api) => Some(Http::Own(one, api)),
         _ => None,
     });
     front::behind(world, call).map(Http::Front).into_iter().chain(own).collect()
@@ -62,13 +62,18 @@ fn value(world: &World, one: &Http) -> Value {
         Http::Front(one) => return front::http_api(world, one),
         Http::Own(one, _) => one,
     };
-    let endpoint = format!("https://{}.execute-api.{}.amazonaws.com", one.id, world.setup.region);
+    let (scheme, protocol, route) = match one.plan.kind {
+        Kind::Socket(_) => ("wss", "WEBSOCKET", "$request.body.action"),
+        _ => ("https", "HTTP", "$request.method $request.path"),
+    };
+    let region = &world.setup.region;
+    let endpoint = format!("{scheme}://{}.execute-api.{region}.amazonaws.com", one.id);
     Value::record([
         ("apiId", one.id.as_str().into()),
         ("apiEndpoint", endpoint.into()),
         ("name", one.name.as_str().into()),
-        ("protocolType", "HTTP".into()),
-        ("routeSelectionExpression", "$request.method $request.path".into()),
+        ("protocolType", protocol.into()),
+        ("routeSelectionExpression", route.into()),
         ("apiKeySelectionExpression", "$request.header.x-api-key".into()),
         ("disableExecuteApiEndpoint", false.into()),
         ("createdDate", iso(world.setup.start - AGE).into()),

@@ -16,6 +16,9 @@ use crate::wire::document::{Failure, Reply, Value};
 use crate::wire::input::Input;
 use crate::world::{Balancer, Gateway, Source, World};
 
+/// A stage of every API of the scenario that nobody calls.
+const IDLE: &str = "dev";
+
 /// The timeout where none is set, milliseconds.
 const USUAL: i64 = 29_000;
 
@@ -89,10 +92,20 @@ fn value(world: &World, one: &Rest) -> Value {
 /// Answers `GetStages`, which has no pages.
 pub(crate) fn stages(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["restApiId", "deploymentId"])?;
-    let (id, stage, detailed, tags) = match find(world, call, input)? {
-        Rest::Front(one) => (front::id(world, one, "rest"), "prod", false, Value::Map(Vec::new())),
-        Rest::Own(one, api) => (one.id.clone(), api.stage, api.detailed, tag_map(one)),
+    let all = match find(world, call, input)? {
+        Rest::Front(one) => {
+            let id = front::id(world, one, "rest");
+            vec![stage(world, &id, ("prod", false), Value::Map(Vec::new()))]
+        }
+        Rest::Own(one, api) => [(IDLE, false), (api.stage, api.detailed)]
+            .map(|named| stage(world, &one.id, named, tag_map(one)))
+            .into(),
     };
+    Ok(Value::record([("item", Value::List(all))]))
+}
+
+/// A stage of an API: its name, and whether there are metrics of each method.
+fn stage(world: &World, id: &str, (name, detailed): (&str, bool), tags: Value) -> Value {
     let settings = Value::record([
         ("metricsEnabled", detailed.into()),
         ("loggingLevel", "OFF".into()),
@@ -104,9 +117,9 @@ pub(crate) fn stages(world: &World, call: &Call, input: Input) -> Reply {
         ("cacheDataEncrypted", false.into()),
     ]);
     let deployed = Value::Time(world.setup.start - AGE / 2);
-    let stage = Value::record([
+    Value::record([
         ("deploymentId", id.chars().rev().take(6).collect::<String>().into()),
-        ("stageName", stage.into()),
+        ("stageName", name.into()),
         ("cacheClusterEnabled", false.into()),
         ("cacheClusterStatus", "NOT_AVAILABLE".into()),
         ("methodSettings", Value::record([("*/*", settings)])),
@@ -114,8 +127,7 @@ pub(crate) fn stages(world: &World, call: &Call, input: Input) -> Reply {
         ("tags", tags),
         ("createdDate", deployed.clone()),
         ("lastUpdatedDate", deployed),
-    ]);
-    Ok(Value::record([("item", Value::List(vec![stage]))]))
+    ])
 }
 
 /// The parts of an API by path, in the order of the paths.
@@ -180,7 +192,7 @@ impl Written<'_> {
         let (verb, path) = method(part);
         Value::record([
             ("httpMethod", verb.into()),
-            ("authorizationType", "NONE".into()),
+            ("authorizationType", if self.api.authorized { "CUSTOM" } else { "NONE" }.into()),
             ("apiKeyRequired", false.into()),
             ("methodIntegration", self.integration(part, source, verb, path)),
         ])
@@ -276,7 +288,9 @@ fn lower(verb: &str) -> &'static str {
 pub(crate) fn export(world: &World, call: &Call, input: Input) -> Reply {
     input.only(&["restApiId", "stageName", "exportType", "extensions"])?;
     let (one, api) = match find(world, call, input)? {
-        Rest::Own(one, api) if api.stage == input.required("stageName")? => (one, api),
+        Rest::Own(one, api) if [api.stage, IDLE].contains(&input.required("stageName")?) => {
+            (one, api)
+        }
         _ => {
             let message = "Invalid stage identifier specified";
             return Err(Failure::new(404, "NotFoundException", message));

@@ -2,7 +2,7 @@
 //! written down.
 
 use crate::rng::hash_bytes;
-use crate::scenario::gateway::Kind;
+use crate::scenario::gateway::{Kind, Shown};
 use crate::services::Call;
 use crate::services::ecs::cluster;
 use crate::services::gateway_pages::present;
@@ -68,11 +68,15 @@ pub(crate) fn value(world: &World, one: &Gateway, minute: i64) -> Value {
 
 /// What the service offers; a timeout nobody set is not shown, though there is one.
 fn configuration(one: &Gateway, minute: i64) -> Value {
-    let explicit = matches!(one.plan.kind, Kind::Connect { explicit: true });
-    let timeout = Value::record([
-        ("idleTimeoutSeconds", Value::Integer(300)),
-        ("perRequestTimeoutSeconds", one.timeout(minute).into()),
-    ]);
+    let shown = match one.plan.kind {
+        Kind::Connect { shown } => shown,
+        _ => Shown::Nothing,
+    };
+    let seconds = match shown {
+        Shown::Timeout => Some(one.timeout(minute)),
+        Shown::Zero => Some(0),
+        Shown::Nothing => None,
+    };
     let alias =
         Value::record([("port", Value::Integer(8_080)), ("dnsName", one.name.as_str().into())]);
     let service = Value::record([
@@ -80,7 +84,11 @@ fn configuration(one: &Gateway, minute: i64) -> Value {
         ("discoveryName", one.name.as_str().into()),
         ("clientAliases", Value::List(vec![alias])),
     ]);
-    let service = service.with(explicit.then_some(("timeout", timeout)));
+    let timeout = seconds.map(|seconds| {
+        let idle = ("idleTimeoutSeconds", Value::Integer(300));
+        Value::record([idle, ("perRequestTimeoutSeconds", seconds.into())])
+    });
+    let service = service.with(timeout.map(|timeout| ("timeout", timeout)));
     Value::record([
         ("enabled", true.into()),
         ("namespace", "arn:aws:servicediscovery:::namespace/ns-internal".into()),
