@@ -58,7 +58,8 @@ impl Fetched {
 
     pub(super) fn enter(&mut self, gateway: &Gateway, answer: Answer<Snapshot>, recent: &Recent) {
         let key = gateway.id.key();
-        let end = answer.as_ref().ok().map(Snapshot::end);
+        // Minutes that are complete later than others are not behind.
+        let end = answer.as_ref().ok().map(|one| one.end().plus(gateway.extra_delay()));
         self.end = self.end.into_iter().chain(end).min();
         match answer {
             // For one that was created anew there is another answer.
@@ -106,12 +107,12 @@ pub(super) fn asks(
     end: Minute,
 ) -> Vec<(Minute, Vec<Ask>)> {
     let mut all = Vec::new();
-    let new = GatewayState::starting(end.plus(-1));
     for gateway in &account.gateways {
         let key = gateway.id.key();
         let end = end.plus(-gateway.extra_delay());
         let known = states.get(&key).filter(|state| !state.is_ahead_of(end));
-        let state = known.unwrap_or(&new);
+        let new = known.is_none().then(|| GatewayState::starting(end.plus(-1)));
+        let Some(state) = known.or(new.as_ref()) else { continue };
         let answers = state.asks_for_answers();
         let rate = reports.get(&key).map(|report| report.rate).filter(|_| !answers);
         let is_due = rate.unwrap_or(PollRate::Fast).is_due(calm_every, &key, state.unread(), end);

@@ -100,7 +100,9 @@ impl Daemon {
     }
 
     fn tally<'a>(&self, gateways: impl Iterator<Item = &'a Arc<Gateway>>, end: Minute) -> Tally {
-        Tally::of(gateways.filter_map(|one| self.persisted.gateways.get(&one.id.key())), end)
+        let states = &self.persisted.gateways;
+        let both = gateways.filter_map(|one| Some((one.as_ref(), states.get(&one.id.key())?)));
+        Tally::of(both, end)
     }
 
     /// Whether CloudWatch has no data of any gateway that has traffic.
@@ -125,10 +127,10 @@ impl Daemon {
 pub(super) fn go_on_from(states: &mut GatewayStates, fetched: &Fetched, end: Minute) {
     let kept = end.plus(-RETENTION_MINUTES);
     let (mut lost, mut ahead) = (0, 0u64);
-    for key in fetched.snapshots.keys() {
-        let start = || GatewayState::starting(end.plus(-1));
+    for (key, snapshot) in &fetched.snapshots {
+        let start = || GatewayState::starting(snapshot.end().plus(-1));
         let state = states.get_or_insert_with(key, start);
-        ahead += u64::from(state.put_right(end));
+        ahead += u64::from(state.put_right(snapshot.end()));
         lost += state.skip_to(kept);
     }
     if lost > 0 {

@@ -35,8 +35,12 @@ pub struct Tally {
 impl Tally {
     /// Counts gateways at a poll of the minutes before `end`.
     #[must_use]
-    pub fn of<'a>(states: impl Iterator<Item = &'a GatewayState>, end: Minute) -> Self {
-        states.fold(Self::default(), |Self { silent, fresh }, state| {
+    pub fn of<'a>(
+        gateways: impl Iterator<Item = (&'a Gateway, &'a GatewayState)>,
+        end: Minute,
+    ) -> Self {
+        gateways.fold(Self::default(), |Self { silent, fresh }, (gateway, state)| {
+            let end = end.plus(-gateway.extra_delay());
             let is_silent = state.silent_since().is_some();
             let has_data = state.newest_data.is_some_and(|data| end.since(data) <= FRESH_MINUTES);
             Self {
@@ -68,7 +72,7 @@ impl Lateness {
         gateways: impl Iterator<Item = (&'a Gateway, &'a GatewayState)> + Clone,
         end: Minute,
     ) -> Option<Self> {
-        let tally = Tally::of(gateways.clone().map(|(_, state)| state), end);
+        let tally = Tally::of(gateways.clone(), end);
         if !tally.is_late() {
             return None;
         }

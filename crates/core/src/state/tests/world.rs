@@ -227,7 +227,7 @@ impl Poller {
             }
             state.put_right(end);
             state.skip_to(end.plus(-crate::state::RETENTION_MINUTES));
-            let tally = Tally::of(std::iter::once(&state), end);
+            let tally = Tally::of(std::iter::once((self.gateway.as_ref(), &state)), end);
             let tally = Tally { fresh: tally.fresh + self.others, ..tally };
             let present = Present { end, settled: Minute(now - SETTLE), is_late: tally.is_late() };
             let expects = || {
