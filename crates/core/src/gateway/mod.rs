@@ -49,10 +49,8 @@ impl Identity {
     #[must_use]
     pub fn key(&self) -> String {
         let Self { kind, region, account, dimension, .. } = self;
-        match kind {
-            Kind::Alb => format!("{region}/{account}/{dimension}"),
-            kind => format!("{}:{region}/{account}/{dimension}", kind.name()),
-        }
+        let known_by = if *kind == Kind::Alb { String::new() } else { format!("{}:", kind.name()) };
+        format!("{known_by}{region}/{account}/{dimension}")
     }
 
     /// The identity of a key; a part that it lacks is empty.
