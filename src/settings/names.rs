@@ -53,7 +53,9 @@ impl TryFrom<String> for Selector {
         if text.starts_with("arn:") {
             return GatewayArn::parse(&text).map(Self::Arn);
         }
-        if !Kind::ALL.into_iter().any(|kind| (kind.spec().forms.is_no_name)(&text)) {
+        let mut no_names =
+            Kind::ALL.into_iter().filter(|kind| (kind.spec().forms.is_no_name)(&text)).peekable();
+        if no_names.peek().is_none() {
             return Pattern::try_from(text).map(Self::Name);
         }
         if is_pattern(&text) {
@@ -61,14 +63,14 @@ impl TryFrom<String> for Selector {
                 "expected a pattern for names (such as \"web-*\") or a whole dimension value, found \"{text}\""
             ));
         }
-        if Kind::ALL.into_iter().any(|kind| is_dimension_of(kind, &text)) {
+        if no_names.clone().any(|kind| is_dimension_of(kind, &text)) {
             return Ok(Self::Dimension(text));
         }
         let form = |kind: Kind| {
             let spec = kind.spec();
             format!("an {} (such as \"{}\")", spec.words.title, spec.forms.dimension)
         };
-        let forms = Kind::ALL.map(form).join(" or of ");
+        let forms = no_names.map(form).collect::<Vec<_>>().join(" or of ");
         Err(format!("expected the dimension value of {forms}, found \"{text}\""))
     }
 }

@@ -273,7 +273,8 @@ async fn load_balancers_come_go_and_change() {
             world.poll_at(&mut daemon, minute).await;
         }
         for (name, before) in [SICK, "web"].iter().zip(&mut before) {
-            let counted = metric(&daemon, "nearmiss_requests_total", name).unwrap();
+            let counted = metric(&daemon, "nearmiss_requests_total", name);
+            let counted = counted.unwrap_or_else(|| panic!("{minute}: {}", page(&daemon)));
             assert!(counted >= *before, "{name} falls from {before} to {counted} at {minute}");
             *before = counted;
         }
