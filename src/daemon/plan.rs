@@ -96,8 +96,8 @@ impl Fetched {
 
 /// What to ask for in pieces, each with the minute up to which it is asked: gateways that lag
 /// behind are read in stretches, and those that are asked for as many minutes are together. A
-/// gateway without a report is asked at once. One whose watermark lies in the future is asked as if it were new: the
-/// answer says what time it is.
+/// gateway without a report is asked at once. One whose watermark lies in the future is asked
+/// as if it were new: the answer says what time it is.
 pub(super) fn asks(
     account: &AccountRegion,
     states: &GatewayStates,

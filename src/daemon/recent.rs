@@ -10,8 +10,8 @@ use std::sync::Arc;
 use super::Daemon;
 use crate::edge::aws;
 use crate::store::RecentMinutes;
-use nearmiss_core::gateway::Gateway;
 use nearmiss_core::gateway::polling::PollRate;
+use nearmiss_core::gateway::{Detail, Gateway};
 use nearmiss_core::series::snapshot::KeptSnapshot;
 use nearmiss_core::time::Minute;
 
@@ -25,7 +25,7 @@ const READ_TOGETHER: usize = 250;
 /// it may have begun to need a closer look meanwhile.
 const RESUMED_MINUTES: i64 = 15;
 /// Bytes of a record before the minutes.
-const HEAD: usize = 18;
+const HEAD: usize = 19;
 
 /// The newest minutes of all gateways, by their keys.
 #[derive(Debug, Default)]
@@ -154,15 +154,16 @@ impl Daemon {
 }
 
 /// How near misses of a gateway are counted.
-pub(super) fn bounds(gateway: &Gateway) -> (f64, bool, f64) {
-    let Gateway { timeout, near, .. } = gateway;
-    (timeout.seconds, timeout.is_below_the_gateways_own(), *near)
+pub(super) fn bounds(gateway: &Gateway) -> (f64, bool, f64, bool) {
+    let Gateway { timeout, near, detail, .. } = gateway;
+    let is_estimated = *detail == Detail::Percentiles;
+    (timeout.seconds, timeout.is_below_the_gateways_own(), *near, is_estimated)
 }
 
 /// The first bytes of a record: at which rate a gateway is polled, and how its near misses are
 /// counted.
 fn head(gateway: &Gateway, rate: PollRate) -> [u8; HEAD] {
-    let (seconds, is_below, near) = bounds(gateway);
+    let (seconds, is_below, near, is_estimated) = bounds(gateway);
     let mut head = [0; HEAD];
     head[0] = match rate {
         PollRate::Slow => 0,
@@ -170,6 +171,7 @@ fn head(gateway: &Gateway, rate: PollRate) -> [u8; HEAD] {
     };
     head[1] = is_below.into();
     head[2..10].copy_from_slice(&seconds.to_le_bytes());
-    head[10..].copy_from_slice(&near.to_le_bytes());
+    head[10..18].copy_from_slice(&near.to_le_bytes());
+    head[18] = is_estimated.into();
     head
 }
