@@ -70,33 +70,16 @@ impl Found {
         deadline: Duration,
     ) -> (Self, Usage) {
         let mut usage = Usage::default();
-        let mut found = Vec::new();
         let Some(action) = inventory.actions().target_groups else {
-            return (Self(found), usage);
+            return (Self(Vec::new()), usage);
         };
         let watch = Stopwatch::start();
         let left = || deadline.saturating_sub(watch.elapsed());
-        if arns.len() >= LISTED_FROM {
-            let listing = inventory.target_groups(None, &mut usage);
-            match tokio::time::timeout(left() / 2, listing).await {
-                Ok(Ok(mut all)) => {
-                    let mut of_one = |arn| {
-                        let groups = all.remove(&arn).unwrap_or_default();
-                        (arn, Ok(groups))
-                    };
-                    return (Self(arns.into_iter().map(&mut of_one).collect()), usage);
-                }
-                Ok(Err(fault)) if fault.problem == ErrorKind::Throttled => {
-                    pace.enter(true);
-                    return (Self(found), usage);
-                }
-                // A list without an end leaves time to ask about some of them.
-                Ok(Err(fault)) if fault.problem != ErrorKind::Incomplete => {
-                    let of_one = |arn| (arn, Err(fault.clone()));
-                    return (Self(arns.into_iter().map(of_one).collect()), usage);
-                }
-                Ok(Err(_)) | Err(_) => {}
-            }
+        if arns.len() >= LISTED_FROM
+            && let Some(found) =
+                Self::listed(inventory.as_ref(), &arns, &pace, left() / 2, &mut usage).await
+        {
+            return (found, usage);
         }
         let calls = arns.into_iter().map(|arn| {
             let (inventory, pace, left) = (&inventory, &pace, &left);
@@ -113,6 +96,7 @@ impl Found {
             }
         });
         let mut answers = futures::stream::iter(calls).buffered(CONCURRENCY);
+        let mut found = Vec::new();
         while let Some(answer) = answers.next().await {
             let Some((arn, answer, used)) = answer else { continue };
             usage.add(used);
@@ -125,5 +109,34 @@ impl Found {
             }
         }
         (Self(found), usage)
+    }
+
+    /// The same by a list of all. `None` if that does not end: then there is time left to ask
+    /// about some of them.
+    async fn listed(
+        inventory: &dyn Inventory,
+        arns: &[String],
+        pace: &Pace,
+        deadline: Duration,
+        usage: &mut Usage,
+    ) -> Option<Self> {
+        let listing = inventory.target_groups(None, usage);
+        match tokio::time::timeout(deadline, listing).await.ok()? {
+            Ok(mut all) => {
+                let mut of_one = |arn: &String| {
+                    let groups = all.remove(arn).unwrap_or_default();
+                    (arn.clone(), Ok(groups))
+                };
+                Some(Self(arns.iter().map(&mut of_one).collect()))
+            }
+            Err(fault) if fault.problem == ErrorKind::Throttled => {
+                pace.enter(true);
+                Some(Self(Vec::new()))
+            }
+            Err(fault) if fault.problem == ErrorKind::Incomplete => None,
+            Err(fault) => {
+                Some(Self(arns.iter().map(|arn| (arn.clone(), Err(fault.clone()))).collect()))
+            }
+        }
     }
 }
