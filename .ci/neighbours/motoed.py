@@ -72,10 +72,10 @@ main()
 """
 
 
-def moto(behind=0):
-    """Its URL; ECS's clock is so many minutes behind."""
+def moto(behind=0, more=""):
+    """Its URL; ECS's clock is so many minutes behind, and `more` changes it further."""
     port = common.free_port()
-    common.Child("moto", [sys.executable, "-c", SLOW, str(behind), "-H", "127.0.0.1", "-p", str(port)])
+    common.Child("moto", [sys.executable, "-c", more + SLOW, str(behind), "-H", "127.0.0.1", "-p", str(port)])
     url = f"http://127.0.0.1:{port}"
     wait("moto answers", lambda: common.get(f"{url}/moto-api/")[0] == 200, 60)
     return url
