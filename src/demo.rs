@@ -55,6 +55,11 @@ pub enum DemoError {
     /// The scenario cannot be set up.
     #[error(transparent)]
     Setup(#[from] SetupError),
+    /// A demo is about load balancers.
+    #[error(
+        "scenario \"{0}\" has no load balancer, and the demo watches nothing else: `nearmiss sim --scenario {0}` serves it for a daemon of yours"
+    )]
+    NoLoadBalancer(String),
     /// The address is not valid in a config.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -80,6 +85,9 @@ impl Demo {
             account: ACCOUNT.into(),
             ..Setup::default()
         })?;
+        if sim.load_balancers().is_empty() {
+            return Err(DemoError::NoLoadBalancer(self.scenario.clone()));
+        }
         let aws = TcpListener::bind(("127.0.0.1", 0)).await?;
         let endpoint = format!("http://{}", aws.local_addr()?);
         let directory = tempfile::tempdir()?;

@@ -75,6 +75,9 @@ pub async fn find(
         let is_it =
             |gateway: &&Arc<Gateway>| gateway.id.name == name || gateway.id.dimension == name;
         if let Some(gateway) = account.gateways.iter().find(is_it) {
+            if !gateway.id.kind.has_causes() {
+                return Err(NotFound { said: without_causes(gateway), is_usage: false });
+            }
             return Ok(Box::pin(of(account, gateway, moment, &mut usage)).await);
         }
     }
@@ -89,6 +92,14 @@ pub async fn find(
     let is_usage = troubles.is_empty();
     let said = troubles.iter().fold(said, |said, trouble| said + "\n" + trouble);
     Err(NotFound { said, is_usage })
+}
+
+fn without_causes(gateway: &Gateway) -> String {
+    let words = &gateway.id.kind.spec().words;
+    format!(
+        "{} is an {}, and nearmiss looks for causes behind load balancers only. Find what is slow {}",
+        gateway.id.name, words.title, words.find_slow,
+    ) + " half of its timeout."
 }
 
 /// The diagnosis of a gateway of an account at a moment.

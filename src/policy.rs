@@ -20,8 +20,10 @@ pub fn policy(config: &Config, identity: Option<&RoleArn>) -> Value {
     let selections: Vec<&Selection> =
         config.gateways.iter().filter(|s| s.role_arn.as_ref() == identity).collect();
     let mut statements = watching(&selections, config.asks_for_tags());
+    let diagnosed = selections.iter().copied().filter(|one| one.kind.has_causes());
+    let diagnosed: Vec<&Selection> = diagnosed.collect();
     if config.diagnosis.enabled {
-        statements.extend(allow("Diagnose", evidence::ACTIONS, &selections));
+        statements.extend(allow("Diagnose", evidence::ACTIONS, &diagnosed));
     }
     if identity.is_none()
         && config.chains.iter().any(|one| one.hops.iter().any(|h| h.aws.is_some()))
@@ -99,7 +101,7 @@ fn watching(selections: &[&Selection], all_tags: bool) -> Vec<Value> {
     let listed = selections.iter().filter(|s| !s.is_explicit());
     let kinds: BTreeSet<Kind> = listed.map(|selection| selection.kind).collect();
     for kind in kinds {
-        let Actions { list, timeout, tags, target_groups } = inventory::actions(kind);
+        let Actions { list, timeout, tags, target_groups, .. } = inventory::actions(kind);
         actions.extend([*list, *timeout]);
         actions.extend(target_groups);
         let mut of_kind = selections.iter().filter(|selection| selection.kind == kind);

@@ -35,7 +35,9 @@ impl Args {
         let Self { scenario, seed, speed, listen, lasts } = self;
         let demo = Demo { scenario, seed, speed, listen: listen.to_string(), lasts };
         Box::pin(demo.run(stop_on_signal()?)).await.map_err(|error| match error {
-            DemoError::Setup(_) | DemoError::Config(_) => Failure::usage(&error),
+            DemoError::Setup(_) | DemoError::NoLoadBalancer(_) | DemoError::Config(_) => {
+                Failure::usage(&error)
+            }
             DemoError::Start(_) | DemoError::Prepare(_) => Failure::failed(&error),
         })?;
         Ok(ExitCode::SUCCESS)

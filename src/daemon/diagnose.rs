@@ -82,7 +82,8 @@ impl Daemon {
         let is_news = |reason: Reason| matches!(reason, Reason::Firing | Reason::Escalated);
         let known = &mut self.notifier.asked;
         let mut wanted = BTreeMap::new();
-        for (_, notice) in due.iter().filter(|(_, notice)| is_news(notice.reason)) {
+        let news = due.iter().filter(|(_, notice)| is_news(notice.reason));
+        for (_, notice) in news.filter(|(_, notice)| notice.gateway.id.kind.has_causes()) {
             let key = notice.gateway.id.key();
             let (episode, severity) = (notice.episode.id.clone(), notice.episode.severity);
             let asked = known.get(&key).filter(|asked| asked.episode == episode);

@@ -21,8 +21,13 @@ const ATTRIBUTES: &str = "elasticloadbalancing:DescribeLoadBalancerAttributes";
 const TAGS: &str = "elasticloadbalancing:DescribeTags";
 const TARGET_GROUPS: &str = "elasticloadbalancing:DescribeTargetGroups";
 
-pub(super) const ACTIONS: Actions =
-    Actions { list: DESCRIBE, timeout: ATTRIBUTES, tags: TAGS, target_groups: Some(TARGET_GROUPS) };
+pub(super) const ACTIONS: Actions = Actions {
+    list: DESCRIBE,
+    timeout: ATTRIBUTES,
+    tags: TAGS,
+    tags_per_call: ARNS_PER_CALL,
+    target_groups: Some(TARGET_GROUPS),
+};
 
 /// `DescribeTags` takes at most this many ARNs.
 const ARNS_PER_CALL: usize = 20;

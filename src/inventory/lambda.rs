@@ -11,8 +11,13 @@ const LIST: &str = "lambda:ListFunctions";
 const CONFIGURATION: &str = "lambda:GetFunctionConfiguration";
 const TAGS: &str = "lambda:ListTags";
 
-pub(super) const ACTIONS: Actions =
-    Actions { list: LIST, timeout: CONFIGURATION, tags: TAGS, target_groups: None };
+pub(super) const ACTIONS: Actions = Actions {
+    list: LIST,
+    timeout: CONFIGURATION,
+    tags: TAGS,
+    tags_per_call: 1,
+    target_groups: None,
+};
 
 #[cfg(feature = "lambda")]
 pub(super) fn connect(sdk: &SdkConfig, skew: &Skew) -> Arc<dyn Inventory> {
@@ -27,6 +32,7 @@ pub(super) fn connect(sdk: &SdkConfig, _: &Skew) -> Arc<dyn Inventory> {
 #[cfg(feature = "lambda")]
 mod functions {
     use std::collections::HashMap;
+    use std::num::NonZeroU32;
 
     use aws_config::SdkConfig;
     use aws_sdk_lambda::Client;
@@ -36,13 +42,19 @@ mod functions {
     use super::super::{Actions, Inventory, Listed, TagsByArn, TargetGroupsByArn};
     use super::{ACTIONS, CONFIGURATION, LIST, TAGS};
     use crate::config::GatewayArn;
-    use crate::edge::aws::{AwsError, Pages, Skew, Usage, plain, region_of};
+    use crate::edge::aws::{
+        AwsError, ErrorKind, Pages, Skew, TokenBucket, Usage, plain, region_of,
+    };
     use nearmiss_core::gateway::{Identity, Kind};
 
     /// An account has at most this many pages of fifty functions in a Region.
     const MAX_PAGES: usize = 1_000;
     /// AWS allows 50 tags, and adds some of its own.
     const MAX_TAGS: usize = 100;
+    /// Calls for tags a second: AWS allows fifteen calls a second that only read.
+    const TAGS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+    /// How many of them may be made at once.
+    const TAGS_AT_ONCE: NonZeroU32 = NonZeroU32::MIN.saturating_add(3);
     /// AWS takes 1 to 900 seconds.
     const LONGEST: i32 = 86_400;
 
@@ -51,13 +63,15 @@ mod functions {
     pub(super) struct Functions {
         client: Client,
         region: String,
+        for_tags: TokenBucket,
     }
 
     impl Functions {
         pub(super) fn new(config: &SdkConfig, skew: &Skew) -> Self {
             let of_client = aws_sdk_lambda::config::Builder::from(config);
             let client = Client::from_conf(of_client.interceptor(skew.clone()).build());
-            Self { client, region: region_of(config) }
+            let for_tags = TokenBucket::new(TAGS_PER_SECOND, TAGS_AT_ONCE);
+            Self { client, region: region_of(config), for_tags }
         }
 
         async fn all(&self, usage: &mut Usage) -> Result<Vec<Listed>, AwsError> {
@@ -90,6 +104,30 @@ mod functions {
             }
         }
 
+        /// The tags of one function. What is throttled is asked again, more slowly, for as long
+        /// as somebody waits.
+        async fn tags_of(
+            &self,
+            arn: &str,
+            usage: &mut Usage,
+        ) -> Result<HashMap<String, String>, AwsError> {
+            loop {
+                self.for_tags.take(1).await;
+                let answer = self.client.list_tags().resource(arn).send().await;
+                let answer = answer.map_err(|error| AwsError::of(TAGS, &self.region, &error));
+                usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
+                match answer {
+                    Ok(answer) => {
+                        self.for_tags.recover();
+                        return Ok(answer.tags.unwrap_or_default());
+                    }
+                    Err(fault) if fault.problem == ErrorKind::Throttled => self.for_tags.give_way(),
+                    Err(fault) if is_gone(&fault) => return Ok(HashMap::new()),
+                    Err(fault) => return Err(fault),
+                }
+            }
+        }
+
         async fn tags_of_each(
             &self,
             arns: &[String],
@@ -97,13 +135,7 @@ mod functions {
         ) -> Result<TagsByArn, AwsError> {
             let mut all = TagsByArn::new();
             for arn in arns {
-                let answer = self.client.list_tags().resource(arn).send().await;
-                let answer = answer.map_err(|error| AwsError::of(TAGS, &self.region, &error));
-                usage.call(TAGS, answer.as_ref().err().map(|fault| fault.problem));
-                let tags = match answer {
-                    Err(fault) if is_gone(&fault) => HashMap::new(),
-                    answer => answer?.tags.unwrap_or_default(),
-                };
+                let tags = self.tags_of(arn, usage).await?;
                 let tags = tags.into_iter().take(MAX_TAGS);
                 let tags = tags.map(|(key, value)| (plain(&key), plain(&value))).collect();
                 all.insert(arn.clone(), tags);

@@ -66,6 +66,8 @@ pub struct Actions {
     pub timeout: &'static str,
     /// Of the call for tags.
     pub tags: &'static str,
+    /// How many gateways that call takes.
+    pub tags_per_call: usize,
     /// Of the call for target groups, if the kind has any.
     pub target_groups: Option<&'static str>,
 }

@@ -13,26 +13,34 @@ use super::{CONCURRENCY, Inventory, Listed};
 use crate::edge::aws::{AwsError, Usage};
 use crate::edge::time::Stopwatch;
 
-/// How many gateways are asked about at once: as many as one call takes.
-const AT_ONCE: usize = 20;
-
 /// Tags by ARN, of the gateways whose tags are known.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tags(HashMap<String, BTreeMap<String, String>>);
+pub(super) struct Tags {
+    known: HashMap<String, Known>,
+    /// How often tags were read.
+    rounds: u64,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Known {
+    tags: BTreeMap<String, String>,
+    /// The round in which they were read.
+    round: u64,
+}
 
 impl Tags {
     #[cfg(test)]
     pub(super) fn known(all: &[(&Listed, &[(&str, &str)])]) -> Self {
         let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
         let of = |(found, tags): &(&Listed, &[(&str, &str)])| {
-            (found.arn.clone(), tags.iter().map(owned).collect())
+            (found.arn.clone(), Known { tags: tags.iter().map(owned).collect(), round: 0 })
         };
-        Self(all.iter().map(of).collect())
+        Self { known: all.iter().map(of).collect(), rounds: 0 }
     }
 
     /// The tags of a gateway, where they are known.
     pub(super) fn of(&self, found: &Listed) -> Option<&BTreeMap<String, String>> {
-        self.0.get(&found.arn)
+        self.known.get(&found.arn).map(|known| &known.tags)
     }
 
     /// How many of these have tags that are not known.
@@ -41,8 +49,9 @@ impl Tags {
     }
 
     /// Reads the tags of those that are `wanted` within `deadline`, and forgets those of
-    /// gateways that are not listed. Returns the first fault; what was read in spite of it
-    /// counts.
+    /// gateways that are not listed: first those that are not known, then those that were
+    /// read the longest time ago, so that all have their turn where a call takes few. Returns
+    /// the first fault; what was read in spite of it counts.
     pub(super) async fn read(
         &mut self,
         inventory: &dyn Inventory,
@@ -52,10 +61,13 @@ impl Tags {
         usage: &mut Usage,
     ) -> Option<AwsError> {
         let listed: HashSet<&str> = list.iter().map(|found| found.arn.as_str()).collect();
-        self.0.retain(|arn, _| listed.contains(arn.as_str()));
+        self.known.retain(|arn, _| listed.contains(arn.as_str()));
+        self.rounds += 1;
+        let round = self.rounds;
         let watch = Stopwatch::start();
-        let arns: Vec<String> = wanted.iter().map(|found| found.arn.clone()).collect();
-        let calls = arns.chunks(AT_ONCE).map(|some| async move {
+        let mut arns: Vec<String> = wanted.iter().map(|found| found.arn.clone()).collect();
+        arns.sort_by_key(|arn| self.known.get(arn).map(|known| known.round));
+        let calls = arns.chunks(inventory.actions().tags_per_call).map(|some| async move {
             let mut used = Usage::default();
             (some, inventory.tags(some, &mut used).await, used)
         });
@@ -65,15 +77,19 @@ impl Tags {
             let left = deadline.saturating_sub(watch.elapsed());
             let Ok(answer) = tokio::time::timeout(left, answers.next()).await else {
                 let (action, region) = (inventory.actions().tags, inventory.region());
-                return first.or_else(|| Some(late(action, region, deadline)));
+                // What is known is read again when it is its turn.
+                let is_late = self.unknown(wanted) > 0;
+                return first.or_else(|| is_late.then(|| late(action, region, deadline)));
             };
             let Some((some, answer, used)) = answer else { return first };
             usage.add(used);
             match answer {
                 Ok(mut tags) => {
-                    let each =
-                        some.iter().map(|arn| (arn.clone(), tags.remove(arn).unwrap_or_default()));
-                    self.0.extend(each);
+                    let each = some.iter().map(|arn| {
+                        let tags = tags.remove(arn).unwrap_or_default();
+                        (arn.clone(), Known { tags, round })
+                    });
+                    self.known.extend(each);
                 }
                 Err(fault) if !fault.is_about_what_was_asked() => return Some(fault),
                 Err(fault) => first = first.or(Some(fault)),

@@ -60,7 +60,7 @@ impl Stretch {
                 let QuarterHourStats { samples, p50, p99, maximum, .. } = *summary;
                 let shown = Percentiles { samples, p50, p99, maximum };
                 let near = self.gateway.near_seconds();
-                let (near_misses, timeouts) = shown.near_and_timed_out(near, timeout.seconds);
+                let (near_misses, timeouts) = shown.near_and_timed_out(near, timeout.seconds, None);
                 (summary.near_misses, summary.timeouts) = (Some(near_misses), timeouts);
             }
         }

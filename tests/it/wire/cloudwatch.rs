@@ -273,8 +273,11 @@ async fn load_balancers_come_go_and_change() {
             world.poll_at(&mut daemon, minute).await;
         }
         for (name, before) in [SICK, "web"].iter().zip(&mut before) {
-            let counted = metric(&daemon, "nearmiss_requests_total", name);
-            let counted = counted.unwrap_or_else(|| panic!("{minute}: {}", page(&daemon)));
+            let Some(counted) = metric(&daemon, "nearmiss_requests_total", name) else {
+                // It was found deleted, and the next list has the one in its place.
+                assert!(*name == SICK && (36..=41).contains(&minute), "{name} at {minute}");
+                continue;
+            };
             assert!(counted >= *before, "{name} falls from {before} to {counted} at {minute}");
             *before = counted;
         }

@@ -21,7 +21,11 @@ const CLOSE: f64 = 0.5;
 /// What to do about it, without its name.
 pub fn of(standing: &CapacityRow, end: Minute) -> String {
     let timeout = seconds(standing.limits.now);
-    let diagnose = format!("`nearmiss diagnose {}`", name(&standing.id));
+    let diagnose = if standing.id.kind.has_causes() {
+        format!("`nearmiss diagnose {}`", name(&standing.id))
+    } else {
+        standing.id.kind.spec().words.find_slow.trim_end_matches(" above").to_owned()
+    };
     let usage = standing.usage().unwrap_or(0.0);
     let week = &standing.now;
     let slow = week.timeouts - week.unreachable;

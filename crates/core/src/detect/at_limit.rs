@@ -10,6 +10,7 @@ use crate::detect::rule::{Nature, RuleSpec};
 use crate::detect::words::{Over, of_requests, traffic_words, usual_count};
 use crate::detect::{Case, Evaluation, Rule, Severity};
 use crate::gateway::kind::Words;
+use crate::gateway::metrics::JUST_BELOW;
 use crate::number::quantity::{count, percent, seconds};
 use crate::number::ratio;
 use crate::number::statistics::{beyond_chance, chance};
@@ -128,15 +129,20 @@ pub(super) fn cause(case: Case<'_>, recent: Window<'_>) -> String {
     let timeout = case.gateway.timeout.seconds;
     if near > 0.0 && near >= 0.1 * timeouts {
         return format!(
-            "Near misses in the same time: {} (answered in the last {} before the {} timeout): the targets are too slow.",
+            "Near misses in the same time: {} (answered in the last {} before the {} timeout): {}.",
             count(near),
             seconds(timeout - case.gateway.near_seconds()),
             seconds(timeout),
+            case.words().too_slow,
         );
     }
     let Some(p99) = recent.readings().iter().filter_map(|r| r.p99).reduce(f64::max) else {
         return "No target answered any request.".to_owned();
     };
+    // Where timeouts leave samples, such a p99 is theirs.
+    if p99 > timeout - JUST_BELOW && timeouts > 0.0 {
+        return "Hardly any request came close to the timeout and was still answered.".to_owned();
+    }
     let usual = case.outlook.usual.p99.filter(|_| case.outlook.usual.is_known());
     let is_usual = usual.is_some_and(|usual| p99 <= AS_USUAL * usual);
     if !is_usual && (usual.is_some() || p99 >= SLOW * timeout) {

@@ -52,7 +52,7 @@ impl Steps<'_> {
     pub fn of_slow_requests(&self) -> Vec<String> {
         let Self { words, near, timeout } = self;
         vec![
-            format!("Find the slow requests: {} {near}. Is it one URL, one target, or all?", words.find_slow),
+            format!("Find the slow requests: {} {near}. {}", words.find_slow, words.which_are_slow),
             "Look at what they wait for: database, lock, downstream service, or a queue in front of busy workers.".into(),
             format!("If the work is meant to take that long, make it asynchronous, or raise the {} above {timeout} - and first every timeout outside it (client, CDN).", words.timeout),
         ]

@@ -142,12 +142,26 @@ impl Percentiles {
         (self.samples * share).floor().max(1.0).min(self.samples)
     }
 
-    /// How many of the requests were near misses, and how many left a sample at the timeout,
-    /// at the least. `near` and `timeout` are seconds.
+    /// How many of the requests took longer than `limit` seconds, at the most.
+    fn above_at_most(&self, limit: f64) -> f64 {
+        let is_within = |figure: Option<f64>| figure.is_none_or(|figure| figure <= limit);
+        let share = match () {
+            () if is_within(self.maximum) => return 0.0,
+            () if is_within(self.p99) => 0.01,
+            () if is_within(self.p50) => 0.5,
+            () => 1.0,
+        };
+        (self.samples * share).ceil()
+    }
+
+    /// How many of the requests were near misses, at the least, and how many left a sample at
+    /// the timeout: as many as `failed`, as far as these percentiles allow that, and at the
+    /// least where nobody counted what failed. `near` and `timeout` are seconds.
     #[must_use]
-    pub fn near_and_timed_out(&self, near: f64, timeout: f64) -> (f64, f64) {
-        let timed_out = self.above(timeout - JUST_BELOW);
-        (self.above(near) - timed_out, timed_out)
+    pub fn near_and_timed_out(&self, near: f64, timeout: f64, failed: Option<f64>) -> (f64, f64) {
+        let limit = timeout - JUST_BELOW;
+        let timed_out = failed.unwrap_or(0.0).min(self.above_at_most(limit)).max(self.above(limit));
+        ((self.above(near) - timed_out).max(0.0), timed_out)
     }
 }
 
@@ -161,14 +175,20 @@ mod tests {
             let [p50, p99, maximum] = [p50, p99, maximum].map(Some);
             Percentiles { samples: 1_000.0, p50, p99, maximum }
         };
-        assert_eq!(of(0.1, 0.2, 0.3).near_and_timed_out(2.4, 3.0), (0.0, 0.0));
-        assert_eq!(of(0.1, 0.2, 2.5).near_and_timed_out(2.4, 3.0), (1.0, 0.0));
-        assert_eq!(of(0.1, 2.5, 3.0).near_and_timed_out(2.4, 3.0), (9.0, 1.0));
-        assert_eq!(of(2.5, 3.0, 3.0).near_and_timed_out(2.4, 3.0), (490.0, 10.0));
-        assert_eq!(of(3.0, 3.0, 3.0).near_and_timed_out(2.4, 3.0), (0.0, 500.0));
+        assert_eq!(of(0.1, 0.2, 0.3).near_and_timed_out(2.4, 3.0, None), (0.0, 0.0));
+        assert_eq!(of(0.1, 0.2, 2.5).near_and_timed_out(2.4, 3.0, None), (1.0, 0.0));
+        assert_eq!(of(0.1, 2.5, 3.0).near_and_timed_out(2.4, 3.0, None), (9.0, 1.0));
+        assert_eq!(of(2.5, 3.0, 3.0).near_and_timed_out(2.4, 3.0, None), (490.0, 10.0));
+        assert_eq!(of(3.0, 3.0, 3.0).near_and_timed_out(2.4, 3.0, None), (0.0, 500.0));
+        let failed =
+            |p50, p99, failed| of(p50, p99, 3.0).near_and_timed_out(2.4, 3.0, Some(failed)).1;
+        assert_eq!(failed(0.1, 3.0, 30.0), 30.0, "as many as failed");
+        assert_eq!(failed(0.1, 0.2, 30.0), 10.0, "the p99 says that there were fewer");
+        assert_eq!(failed(0.1, 3.0, 2.0), 10.0, "part_timeouts knows that there were fewer");
+        assert_eq!(failed(3.0, 3.0, 1_000.0), 1_000.0, "all");
         let few = Percentiles { samples: 2.0, ..of(0.1, 2.5, 2.5) };
-        assert_eq!(few.near_and_timed_out(2.4, 3.0), (1.0, 0.0));
+        assert_eq!(few.near_and_timed_out(2.4, 3.0, None), (1.0, 0.0));
         let none = Percentiles { samples: 0.0, p50: None, p99: None, maximum: None };
-        assert_eq!(none.near_and_timed_out(2.4, 3.0), (0.0, 0.0));
+        assert_eq!(none.near_and_timed_out(2.4, 3.0, None), (0.0, 0.0));
     }
 }

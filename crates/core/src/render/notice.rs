@@ -8,6 +8,7 @@ use crate::alerting::notification_log::Reason;
 use crate::detect::Severity;
 use crate::diagnose::Diagnosis;
 use crate::diagnose::cause::Cause;
+use crate::gateway::Detail;
 use crate::number::quantity::seconds;
 use crate::render::console::{self, Curve};
 use crate::render::escape;
@@ -57,9 +58,19 @@ pub fn words(notice: &EpisodeNotification, links: &Links) -> MessageContent {
 pub fn why(notice: &EpisodeNotification) -> String {
     match notice.reason {
         Reason::Firing | Reason::Escalated | Reason::Reminder => {
-            notice.episode.evidence.why.clone()
+            notice.episode.evidence.why.clone() + estimated(notice)
         }
-        Reason::Resolved => summary(notice),
+        Reason::Resolved => summary(notice) + estimated(notice),
+    }
+}
+
+/// That near misses were not counted, where that is so.
+fn estimated(notice: &EpisodeNotification) -> &'static str {
+    match notice.gateway.detail {
+        Detail::Percentiles => {
+            " CloudWatch counts nothing between bounds here: there were at least as many near misses as percentiles show."
+        }
+        Detail::Figures | Detail::Histogram => "",
     }
 }
 
@@ -239,7 +250,7 @@ fn context(notice: &EpisodeNotification) -> Vec<(&'static str, String)> {
     let mut context = vec![
         ("region", id.region.clone()),
         ("account", id.account.clone()),
-        ("dimension", id.dimension.clone()),
+        ("dimension", if id.dimension == id.name { String::new() } else { id.dimension.clone() }),
         ("began", notice.episode.began.to_string()),
     ];
     context.extend(cause(notice).map(|cause| ("cause", cause.to_owned())));

@@ -257,7 +257,7 @@ impl Snapshot {
                 p99: value(Signal::P99),
                 maximum: value(Signal::Maximum),
             }
-            .near_and_timed_out(near, timeout);
+            .near_and_timed_out(near, timeout, value(Signal::Failures));
             self.record(Signal::NearMisses, minute, near_misses);
             self.record(Signal::Timeouts, minute, timeouts);
         }

@@ -26,6 +26,8 @@ pub(super) const SPEC: KindSpec = KindSpec {
         timeouts: "504s",
         find_slow: "in the access log, target_processing_time above",
         find_timeouts: "in the access log, elb_status_code 504 with target_status_code \"-\"",
+        which_are_slow: "Is it one URL, one target, or all?",
+        too_slow: "the targets are too slow",
         capacity: "Check that no target was lost: HealthyHostCount of each target group.",
         blackout: "Check the targets now: HealthyHostCount, their processes, and what all of them depend on.",
         unreachable: [

@@ -21,6 +21,8 @@ pub(super) const SPEC: KindSpec = KindSpec {
         timeouts: "timeouts",
         find_slow: "in the function's log, REPORT lines with a Duration above",
         find_timeouts: "in the function's log, REPORT lines with \"Status: timeout\"",
+        which_are_slow: "Is it one kind of event, one version, or all?",
+        too_slow: "the function is too slow",
         capacity: "Check that no limit was reached: Throttles and ConcurrentExecutions.",
         blackout: "Check the function now: its last deployment, and what it calls.",
         unreachable: [

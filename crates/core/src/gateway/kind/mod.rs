@@ -47,6 +47,12 @@ impl Kind {
     pub fn name(self) -> &'static str {
         self.spec().name
     }
+
+    /// Whether a diagnosis looks for causes.
+    #[must_use]
+    pub fn has_causes(self) -> bool {
+        self.spec().topology != Topology::Unknown
+    }
 }
 
 /// What is true of one kind of gateway alone.
@@ -109,6 +115,10 @@ pub struct Words {
     pub find_slow: &'static str,
     /// Where requests that timed out are found.
     pub find_timeouts: &'static str,
+    /// What to ask of the slow requests.
+    pub which_are_slow: &'static str,
+    /// What near misses show: `the targets are too slow`.
+    pub too_slow: &'static str,
     /// How to see whether there is less capacity than there was.
     pub capacity: &'static str,
     /// What to look at where no request is answered any more.
