@@ -181,11 +181,11 @@ mod tests {
         assert_eq!(of(2.5, 3.0, 3.0).near_and_timed_out(2.4, 3.0, None), (490.0, 10.0));
         assert_eq!(of(3.0, 3.0, 3.0).near_and_timed_out(2.4, 3.0, None), (0.0, 500.0));
         let failed =
-            |p50, p99, failed| of(p50, p99, 3.0).near_and_timed_out(2.4, 3.0, Some(failed)).1;
-        assert_eq!(failed(0.1, 3.0, 30.0), 30.0, "as many as failed");
-        assert_eq!(failed(0.1, 0.2, 30.0), 10.0, "the p99 says that there were fewer");
-        assert_eq!(failed(0.1, 3.0, 2.0), 10.0, "part_timeouts knows that there were fewer");
-        assert_eq!(failed(3.0, 3.0, 1_000.0), 1_000.0, "all");
+            |p50, p99, failed| of(p50, p99, 3.0).near_and_timed_out(2.4, 3.0, Some(failed));
+        assert_eq!(failed(0.1, 3.0, 30.0), (0.0, 30.0), "as many as failed");
+        assert_eq!(failed(0.1, 0.2, 30.0), (0.0, 10.0), "the p99 says that there were fewer");
+        assert_eq!(failed(0.1, 3.0, 2.0), (0.0, 10.0), "as many as the percentiles show");
+        assert_eq!(failed(3.0, 3.0, 1_000.0), (0.0, 1_000.0), "all");
         let few = Percentiles { samples: 2.0, ..of(0.1, 2.5, 2.5) };
         assert_eq!(few.near_and_timed_out(2.4, 3.0, None), (1.0, 0.0));
         let none = Percentiles { samples: 0.0, p50: None, p99: None, maximum: None };
